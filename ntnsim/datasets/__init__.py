@@ -1,0 +1,1 @@
+"""Images with class maps, and how relevant each class is."""

@@ -1,0 +1,1 @@
+"""State to configuration: the policies that choose x."""

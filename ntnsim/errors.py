@@ -1,0 +1,41 @@
+"""Errors that a user can cause and mend.
+
+The command line prints such an error as one line and exits with code 2. The message says what was wrong, where, the
+value that was found, and what is allowed. Anything else that is raised is a defect of ntnsim and keeps its traceback.
+"""
+
+
+class InputError(Exception):
+    """Something the user gave cannot be used."""
+
+
+class ScenarioError(InputError):
+    """A scenario file, or an override of it, is not valid."""
+
+
+class ImageError(InputError):
+    """An image cannot be read, or does not fit the operation."""
+
+
+class DatasetError(InputError):
+    """A dataset's directory lacks what its layout requires."""
+
+
+class BundleError(InputError):
+    """A model bundle is missing, incomplete or damaged."""
+
+
+class BitstreamError(InputError):
+    """A SPIFF stream cannot be decoded."""
+
+
+class UnsupportedVersionError(BitstreamError):
+    """The stream was written by another format version."""
+
+
+class TruncatedStreamError(BitstreamError):
+    """The stream ends before one of its parts does."""
+
+
+class CorruptStreamError(BitstreamError):
+    """A part's checksum or content does not hold."""

@@ -1,0 +1,1 @@
+"""What the channel allows: losses, budgets, adaptation and rate profiles."""

@@ -1,0 +1,62 @@
+"""Ω_t: the time-varying state of the network at the moment of a decision (paper Sec. V).
+
+The world observes it, a policy may use it, every record keeps it. Rates are bits per second, backlogs bits, times
+seconds. ``nan`` marks what does not exist at that moment (the elevation when no satellite is in view).
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayState:
+    """ω_GW: the access link and the gateway's processors."""
+
+    access_rate_bps: float
+    access_queue: int  # images waiting for, or on, the access link
+    queue: int  # images waiting for a processor
+    busy_servers: int
+    residual_work_s: float  # expected processor time of all that is queued or in service
+
+
+@dataclass(frozen=True, slots=True)
+class SatelliteLinkState:
+    """ω_NTN: the serving satellite and what is left of its pass."""
+
+    satellite: str  # "" when none is in view
+    elevation_deg: float
+    sinr_db: float
+    rate_bps: float  # what this terminal would get now, after sharing
+    backlog_bits: float  # admitted to the link and not yet sent
+    remaining_pass_s: float
+    next_contact_s: float  # time until bits can flow: 0 in contact
+    load: float  # share of the beam's resources taken by others, in [0, 1]
+    propagation_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DataNetworkState:
+    """ω_DN: the reconstruction servers and the delivery link."""
+
+    queue: int
+    free_gpus: int
+    residual_work_s: float
+    delivery_rate_bps: float
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkState:
+    """Ω_t = (ω_GW, ω_NTN, ω_DN) at *time_s*."""
+
+    time_s: float
+    gateway: GatewayState
+    satellite_link: SatelliteLinkState
+    data_network: DataNetworkState
+
+    def flat(self) -> dict[str, Any]:
+        """Return every entry under a prefixed name, as records and policies use it: ``omega_gw_queue`` …"""
+        row: dict[str, Any] = {"omega_time_s": self.time_s}
+        parts = (("gw", self.gateway), ("ntn", self.satellite_link), ("dn", self.data_network))
+        for prefix, part in parts:
+            row.update({f"omega_{prefix}_{name}": value for name, value in asdict(part).items()})
+        return row

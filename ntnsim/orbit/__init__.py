@@ -1,0 +1,1 @@
+"""Where things are: constellations, propagation, visibility and passes."""

@@ -1,0 +1,1 @@
+"""What is simulated, as the user wrote it."""

@@ -1,0 +1,1 @@
+"""Image to bytes to image: the SPIFF codec, its models and its scores."""

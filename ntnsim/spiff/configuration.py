@@ -1,0 +1,51 @@
+"""The configuration vector x: what the decision engine chooses for each image (paper Sec. IV-C)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One image's x = (β, p(0) … p(R−2)[, q]), every entry in [0, 1].
+
+    box_growth: β, from 0 (the box is tight) to 1 (the box is the image).
+    patch_fractions: p(l) for the ranks below the highest, lowest rank first.
+    coarse_quality: q, the quality of the coarse layer; 0 sends none. The paper's codec has none.
+    """
+
+    box_growth: float
+    patch_fractions: tuple[float, ...]
+    coarse_quality: float = 0.0
+
+    def __post_init__(self) -> None:
+        named = [("box_growth", self.box_growth), ("coarse_quality", self.coarse_quality)]
+        named += [(f"patch_fractions[{rank}]", value) for rank, value in enumerate(self.patch_fractions)]
+        for name, value in named:
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"{name} must be in [0, 1], got {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationSpace:
+    """The unit cube that a codec lets an engine choose from."""
+
+    n_ranks: int
+    has_coarse_layer: bool
+
+    @property
+    def dimension(self) -> int:
+        """Number of entries of x: 1 + (R − 1), plus one for the coarse layer."""
+        return self.n_ranks + int(self.has_coarse_layer)
+
+    def configuration(self, vector: Sequence[float]) -> Configuration:
+        """Return the configuration that *vector* [dimension] describes."""
+        if len(vector) != self.dimension:
+            raise ValueError(f"vector must have {self.dimension} entries, got {len(vector)}")
+        values = [float(value) for value in vector]
+        coarse_quality = values.pop() if self.has_coarse_layer else 0.0
+        return Configuration(values[0], tuple(values[1:]), coarse_quality)
+
+    def vector(self, configuration: Configuration) -> tuple[float, ...]:
+        """Return the inverse of :meth:`configuration`."""
+        coarse = (configuration.coarse_quality,) if self.has_coarse_layer else ()
+        return (configuration.box_growth, *configuration.patch_fractions, *coarse)
