@@ -1,0 +1,83 @@
+"""Image files in and out: any common file becomes upright uint8 RGB, masks become booleans."""
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from ntnsim.errors import ImageError
+
+MAX_SIDE_PX = 65_535
+MAX_PIXELS = 1 << 28  # 16,384 x 16,384: beyond it a decoder would need gigabytes
+
+
+def rgb_of_bytes(data: bytes, name: str) -> NDArray[np.uint8]:
+    """Return the upright RGB pixels [H, W, 3] of an image file.
+
+    Greyscale, palette and CMYK are converted; transparency is laid over white; EXIF rotation is applied.
+    name: what an error message calls the file.
+    """
+    with _opened(data, name) as image:
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode.startswith("I;16") or upright.mode in ("I", "F"):
+            # Pillow clips these to 8 bits; a photograph's 16-bit range is scaled instead.
+            values = np.asarray(upright, dtype=np.float64)
+            peak = 65_535.0 if values.max(initial=0) > 255 else 255.0
+            grey = np.clip(np.rint(values * (255.0 / peak)), 0, 255).astype(np.uint8)
+            return np.repeat(grey[..., None], 3, axis=2)
+        if upright.has_transparency_data:
+            layered = upright.convert("RGBA")
+            upright = Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered)
+        return np.array(upright.convert("RGB"))
+
+
+def read_image(path: Path) -> tuple[NDArray[np.uint8], bytes]:
+    """Return the RGB pixels [H, W, 3] of the file at *path*, and its bytes."""
+    data = read_bytes(path)
+    return rgb_of_bytes(data, str(path)), data
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the bytes of the file at *path*; an unreadable file is the user's error."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the mask [H, W] of the file at *path*: true where it is not black.
+
+    shape: (H, W) of the image that the mask belongs to.
+    """
+    values = rgb_of_bytes(read_bytes(path), str(path)).max(axis=2)
+    if values.shape != shape:
+        raise ImageError(
+            f"{path}: the mask is {values.shape[1]}x{values.shape[0]} and must be as large as the image, "
+            f"{shape[1]}x{shape[0]}"
+        )
+    return values > 0
+
+
+def _opened(data: bytes, name: str) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # Pillow's own bomb warning; the limit below is the one that holds
+            image = Image.open(io.BytesIO(data))
+            width_px, height_px = image.size
+            if max(image.size) > MAX_SIDE_PX or width_px * height_px > MAX_PIXELS:
+                raise ImageError(
+                    f"{name}: {width_px}x{height_px} is too large; "
+                    f"allowed are sides up to {MAX_SIDE_PX} and {MAX_PIXELS} pixels"
+                )
+            image.load()
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow's plugins raise many kinds on a damaged file
+        raise ImageError(f"{name}: not a readable image ({error})") from None
+    return image
