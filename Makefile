@@ -1,0 +1,34 @@
+# Two commands set up a fresh machine with Python 3.11: `make quickstart` runs the main job, `make test` the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= ../shared/data
+
+.PHONY: install quickstart test lint train-tiny clean
+
+# The stamp is newer than pyproject.toml when the environment is up to date.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@
+
+install: $(VENV)/.installed
+
+quickstart: install
+	$(BIN)/ntnsim run scenarios/quickstart.yaml --out results/quickstart
+	$(BIN)/ntnsim plot results/quickstart
+
+test: install
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+train-tiny: install
+	$(BIN)/python -m training.all --data $(DATA)
+
+clean:
+	rm -rf $(VENV) results/quickstart

@@ -1,0 +1,46 @@
+"""The command line: arguments to one call. No logic lives here; heavy imports wait inside each command."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ntnsim import __version__
+from ntnsim.cli import codec, models, results, simulate, space
+from ntnsim.errors import InputError
+
+app = typer.Typer(
+    name="ntnsim",
+    help="Simulate image delivery over LEO satellites, with the real SPIFF codec on every image.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for group in (simulate, results, space, codec, models):
+    group.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ntnsim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Simulate image delivery over LEO satellites, with the real SPIFF codec on every image."""
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user's is told in plain lines and ends with exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        for line in str(error).splitlines():
+            print(f"ntnsim: {line}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,195 @@
+"""From a YAML file to a validated scenario, with errors that name file, line, field, value and what is allowed."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from ntnsim.errors import ScenarioError
+from ntnsim.scenario.override import PathKey, apply_override
+from ntnsim.scenario.scenario import Scenario
+
+Model = TypeVar("Model", bound=BaseModel)
+DataPath = tuple[PathKey, ...]  # keys and list indices from the root of the file
+
+
+def load_scenario(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
+    """Return the scenario in the YAML file at *path*, with each ``a.b=c`` of *overrides* applied.
+
+    Raises ScenarioError with one line per mistake.
+    """
+    path = Path(path)
+    tree = read_yaml(path)
+    overridden = {apply_override(tree, text): text for text in overrides}
+    return validated(Scenario, tree, str(path), overridden)
+
+
+def read_yaml(path: Path) -> CommentedMap:
+    """Return the mapping in the YAML file at *path*; every node remembers its line."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ScenarioError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{path}: cannot be read as text ({error})") from None
+    try:
+        tree = YAML(typ="rt").load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        problem = (error.problem or error.context or "not valid YAML").splitlines()[0]
+        raise ScenarioError(f"{where}: {problem}") from None
+    except YAMLError as error:
+        raise ScenarioError(f"{path}: not valid YAML ({str(error).splitlines()[0]})") from None
+    if not isinstance(tree, CommentedMap):
+        raise ScenarioError(
+            f"{path}: a scenario is a mapping of keys to values; this file holds {_shown(tree)}"
+        )
+    return tree
+
+
+def validated(
+    model: type[Model], tree: dict[str, Any], source: str, overridden: dict[DataPath, str] | None = None
+) -> Model:
+    """Return *tree* as a *model*, or raise ScenarioError with one line per mistake.
+
+    source: what to call the file in messages. overridden: the paths that ``--set`` changed, with its text.
+    """
+    try:
+        return model.model_validate(tree, context={"directory": Path(source).parent})
+    except ValidationError as failure:
+        schema = model.model_json_schema()
+        lines = [
+            _message(details, tree, schema, source, overridden or {})
+            for details in failure.errors(include_url=False)
+        ]
+        raise ScenarioError("\n".join(dict.fromkeys(lines))) from None
+
+
+def _message(
+    details: ErrorDetails, tree: Any, schema: dict[str, Any], source: str, overridden: dict[DataPath, str]
+) -> str:
+    path = _data_path(details["loc"], tree)
+    for changed, text in overridden.items():
+        if path[: len(changed)] == changed:
+            where = f"--set {text}"
+            break
+    else:
+        line = _line(path, tree)
+        where = f"{source}:{line}" if line else source
+    return f"{where}: {_dotted(path) or 'scenario'}: {_problem(details, schema)}"
+
+
+def _problem(details: ErrorDetails, schema: dict[str, Any]) -> str:
+    """Say what is wrong and what is allowed, in the user's terms rather than pydantic's."""
+    kind, shown = details["type"], _shown(details["input"])
+    limits = details.get("ctx", {})
+    bounds = {
+        "greater_than": ("gt", ">"),
+        "greater_than_equal": ("ge", ">="),
+        "less_than": ("lt", "<"),
+        "less_than_equal": ("le", "<="),
+    }
+    if kind in bounds:
+        name, sign = bounds[kind]
+        return f"{shown} is not {sign} {limits[name]}"
+    if kind == "missing":
+        return "is required"
+    if kind == "extra_forbidden":
+        known = _known_keys(details["loc"][:-1], schema)
+        near = get_close_matches(str(details["loc"][-1]), known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
+        return f"unknown key; {hint}"
+    if kind == "union_tag_invalid":
+        tag = str(limits["discriminator"]).strip("'")
+        return f"{tag} {str(limits['tag'])!r} is not one of {limits['expected_tags']}"
+    if kind == "union_tag_not_found":
+        return f"needs the key {limits['discriminator']}"
+    if kind in ("literal_error", "enum"):
+        return f"{shown} is not {limits['expected']}"
+    message = details["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if kind in ("value_error", "assertion_error"):
+        return message
+    return f"{shown}: {message[0].lower()}{message[1:]}"
+
+
+def _data_path(location: tuple[PathKey, ...], tree: Any) -> DataPath:
+    """Return *location* without what pydantic adds to it: the tags of unions, which are not keys of the file."""
+    path: list[PathKey] = []
+    node = tree
+    for position, part in enumerate(location):
+        inside = (isinstance(node, dict) and part in node) or (
+            isinstance(node, list) and isinstance(part, int) and part < len(node)
+        )
+        if inside:
+            node = node[part]
+            path.append(part)
+        elif position == len(location) - 1 and isinstance(node, dict):
+            path.append(part)  # a key that is missing from the file
+    return tuple(path)
+
+
+def _line(path: DataPath, tree: Any) -> int | None:
+    """Return the 1-based line of the innermost key of *path* that the file holds; None for a value of ``--set``."""
+    line, node = None, tree
+    for part in path:
+        # lc.data holds [line, column, …] per key of a mapping and per index of a list.
+        if not isinstance(node, (CommentedMap, CommentedSeq)) or part not in (node.lc.data or {}):
+            break
+        line = node.lc.data[part][0] + 1
+        node = node[part]
+    return line
+
+
+def _dotted(path: DataPath) -> str:
+    """Write a path as the user would: ``sources[1].arrivals.rate_per_s``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def _shown(value: Any) -> str:
+    """Return *value* short enough for one line."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
+    text = repr(dict(value) if isinstance(value, CommentedMap) else value)
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _known_keys(location: tuple[PathKey, ...], schema: dict[str, Any]) -> list[str]:
+    """Return the keys allowed at *location*, read from the JSON Schema (union tags in *location* pick the branch)."""
+    definitions = schema.get("$defs", {})
+
+    def resolved(node: dict[str, Any]) -> dict[str, Any]:
+        while "$ref" in node or "allOf" in node:
+            node = definitions[node["$ref"].rsplit("/", 1)[-1]] if "$ref" in node else node["allOf"][0]
+        return node
+
+    nodes = [resolved(schema)]
+    for part in location:
+        following: list[dict[str, Any]] = []
+        for node in _alternatives(nodes, resolved):
+            mapping = node.get("discriminator", {}).get("mapping", {})
+            if part in mapping:
+                following.append(resolved({"$ref": mapping[str(part)]}))
+            elif part in node.get("properties", {}):
+                following.append(resolved(node["properties"][part]))
+            elif isinstance(part, int) and "items" in node:
+                following.append(resolved(node["items"]))
+            elif isinstance(node.get("additionalProperties"), dict):
+                following.append(resolved(node["additionalProperties"]))
+        nodes = following
+    return sorted({key for node in _alternatives(nodes, resolved) for key in node.get("properties", {})})
+
+
+def _alternatives(nodes: list[dict[str, Any]], resolved: Any) -> list[dict[str, Any]]:
+    """Return *nodes* with the branches of optional fields laid beside them."""
+    return [*nodes, *(resolved(branch) for node in nodes for branch in node.get("anyOf", ()))]

@@ -1,0 +1,66 @@
+"""``--set a.b=c``: change one value of a scenario before it is validated.
+
+A path names keys separated by dots. An element of a list is named by its index, ``sources[0]`` or ``sources.0``, or by
+its ``name``: ``sources.harbour.arrivals.rate_per_s=2``. The value is read as YAML, so ``null``, ``[1, 2]`` and
+``{kind: poisson, rate_per_s: 1}`` mean what they mean in a file.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ntnsim.errors import ScenarioError
+
+PathKey = str | int
+
+
+def parse_override(text: str) -> tuple[list[str], Any]:
+    """Split ``a.b[0].c=value`` into its keys, still as written, and its value."""
+    path, separator, raw_value = text.partition("=")
+    keys = [key for key in re.split(r"[.\[\]]+", path.strip()) if key]
+    if not separator or not keys:
+        raise ScenarioError(f"--set {text}: expected PATH=VALUE, for example gateways[0].servers=2")
+    try:
+        value = YAML(typ="safe").load(raw_value)
+    except YAMLError as error:
+        raise ScenarioError(f"--set {text}: the value is not valid YAML") from error
+    return keys, value
+
+
+def apply_override(tree: dict[str, Any], text: str) -> tuple[PathKey, ...]:
+    """Set in *tree*, in place, what ``PATH=VALUE`` says; return the path as keys and list indices.
+
+    Mappings on the way are created when absent (validation judges whether they are allowed); list elements are not.
+    """
+    keys, value = parse_override(text)
+    path: list[PathKey] = []
+    node: Any = tree
+    for position, key in enumerate(keys):
+        step = _step(node, key, text)
+        path.append(step)
+        if position == len(keys) - 1:
+            node[step] = value
+        else:
+            if isinstance(node, Mapping) and not isinstance(node.get(step), (Mapping, list)):
+                node[step] = {}
+            node = node[step]
+    return tuple(path)
+
+
+def _step(node: Any, key: str, text: str) -> PathKey:
+    """Return *key* as it indexes *node*: a mapping's key, or a list's index found by number or by name."""
+    if isinstance(node, Mapping):
+        return key
+    if isinstance(node, Sequence) and not isinstance(node, str):
+        if key.lstrip("-").isdigit() and -len(node) <= int(key) < len(node):
+            return int(key) % len(node)
+        for index, element in enumerate(node):
+            if isinstance(element, Mapping) and element.get("name") == key:
+                return index
+        raise ScenarioError(
+            f"--set {text}: the list has no element {key!r} (it has {len(node)}; use an index or a name)"
+        )
+    raise ScenarioError(f"--set {text}: {key!r} lies inside {node!r}, which has no keys")
