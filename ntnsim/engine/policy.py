@@ -4,7 +4,7 @@ This module imports neither torch nor the world, so that a new policy needs to k
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ntnsim.network_state import NetworkState
@@ -17,12 +17,14 @@ class ImageState:
 
     rank_fractions: share of the pixels in each relevance rank, lowest rank first; sums to one.
     source_bits: size of the file as captured.
+    age_s: time from capture to this decision, as the gateway knows it; no part of the image's identity.
     """
 
     rank_fractions: tuple[float, ...]
     source_bits: int
     width_px: int
     height_px: int
+    age_s: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,190 @@
+"""The policies a scheme may name: who chooses each image's configuration, and with which settings.
+
+One entity per policy, told apart by ``kind``. Defaults are the paper's (Sec. VII) where it gives a value, and
+the settled ones of the README's list of departures where it does not. What the application asks of an image (Table
+III) is a `Requirement`.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ntnsim.scenario.entity import Entity
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0)]
+
+
+class Requirement(Entity):
+    """What the application asks of each image: deadline, fidelity targets per rank, and their weights (Table III).
+
+    Each list has one entry per rank, lowest rank first. The defaults are the paper's Strict targets for two ranks;
+    they hold for LPIPS and CLIP scores.
+    """
+
+    deadline_s: float = Field(default=20.0, gt=0)
+    """d^max, seconds from capture to delivery (Sec. VII)."""
+    pf_min: tuple[Share, ...] = (0.8, 1.0)
+    """Lowest perceptual fidelity f_l,min^per."""
+    sf_min: tuple[Share, ...] = (0.9, 1.0)
+    """Lowest semantic fidelity f_l,min^sem."""
+    lambda_pf: tuple[Weight, ...] = (1.25, 10.0)
+    """Weight λ_l^per of a shortfall in perceptual fidelity, against bits as a share of the source's size."""
+    lambda_sf: tuple[Weight, ...] = (5.0, 10.0)
+    """Weight λ_l^sem of a shortfall in semantic fidelity."""
+    lambda_delay: float = Field(default=10.0, ge=0)
+    """Weight λ^del of a predicted delay beyond the deadline, in deadlines."""
+
+    @model_validator(mode="after")
+    def _same_number_of_ranks(self) -> Self:
+        lengths = {len(self.pf_min), len(self.sf_min), len(self.lambda_pf), len(self.lambda_sf)}
+        if len(lengths) != 1 or len(self.pf_min) < 2:
+            raise ValueError(
+                "pf_min, sf_min, lambda_pf and lambda_sf need one entry per rank each, at least two ranks"
+            )
+        return self
+
+
+# Paper, Table III (λ_1 = 10 and f_1,min = 1 from the text of Sec. VII).
+TABLE_III: dict[str, Requirement] = {
+    "strict": Requirement(),
+    "intermediate": Requirement(
+        pf_min=(0.6, 1.0), sf_min=(0.8, 1.0), lambda_pf=(1.2, 10.0), lambda_sf=(4.75, 10.0)
+    ),
+    "lenient": Requirement(
+        pf_min=(0.4, 1.0), sf_min=(0.6, 1.0), lambda_pf=(0.1, 10.0), lambda_sf=(0.5, 10.0)
+    ),
+}
+
+
+class Guard(Entity):
+    """The deadline guard: before sending, shrink or reject what would probably arrive late. Beyond the paper."""
+
+    confidence: float = Field(default=0.99, gt=0.5, lt=1)
+    """Wanted share of admitted images that meet the deadline."""
+    initial_margin_s: float = Field(default=0.0, ge=0)
+    """Seconds added to the predicted delay until enough deliveries have been seen."""
+    window: int = Field(default=500, ge=50)
+    """Deliveries over which the prediction error is measured."""
+    when_late: Literal["reject", "send-smallest"] = "reject"
+    """What becomes of an image for which nothing fits."""
+
+
+class FixedPolicy(Entity):
+    """Always the same configuration."""
+
+    kind: Literal["fixed"] = "fixed"
+    box_growth: Share = 0.0
+    """β: 0 keeps the box tight, 1 makes it the image."""
+    patch_fractions: Share | tuple[Share, ...] = 0.25
+    """p(l) of the ranks below the highest, lowest first; one number serves them all."""
+    coarse_quality: Share = 0.0
+    """q: quality of the coarse layer, for codecs that have one; 0 sends none."""
+    guard: Guard | None = None
+    """Deadline guard; none by default."""
+
+
+class RandomPolicy(Entity):
+    """A configuration drawn uniformly for each image."""
+
+    kind: Literal["random"] = "random"
+    guard: Guard | None = None
+    """Deadline guard; none by default."""
+
+
+class OraclePolicy(Entity):
+    """The best configuration of a grid of real outcomes, image by image: a bound, not a method."""
+
+    kind: Literal["oracle"] = "oracle"
+    table: str
+    """Path of the outcome table (Parquet) that holds every image's grid."""
+    margin_s: float = Field(default=0.0, ge=0)
+    """Seconds kept free below the deadline for what Ω_t does not tell."""
+
+
+class RequirementRange(Entity):
+    """The span of requirements that a conditioned policy is trained to serve."""
+
+    pf_min: tuple[Share, Share] = (0.3, 1.0)
+    """Lowest and highest f_l,min^per."""
+    sf_min: tuple[Share, Share] = (0.3, 1.0)
+    """Lowest and highest f_l,min^sem."""
+    weight: tuple[float, float] = (0.1, 10.0)
+    """Lowest and highest λ of a fidelity shortfall, drawn log-uniformly (Table III spans 0.1 to 10)."""
+    deadline_factor: tuple[float, float] = (0.5, 2.0)
+    """Lowest and highest d^max as multiples of `nominal_deadline_s`, drawn log-uniformly."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        for name in ("pf_min", "sf_min", "weight", "deadline_factor"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name} must be (low, high), got ({low}, {high})")
+        if self.weight[0] <= 0 or self.deadline_factor[0] <= 0:
+            raise ValueError("weight and deadline_factor must be > 0: they are drawn log-uniformly")
+        return self
+
+
+class Learning(Entity):
+    """What the SPIFF engine and NCB share: networks, rates, exploration and replay (paper Sec. VII)."""
+
+    hidden_units: int = Field(default=256, ge=4)
+    """Width of the two hidden layers of actor and critics."""
+    actor_learning_rate: float = Field(default=1e-4, gt=0)
+    """Adam step of the actor."""
+    critic_learning_rate: float = Field(default=1e-3, gt=0)
+    """Adam step of the critics."""
+    noise_theta: float = Field(default=0.15, ge=0, le=1)
+    """Ornstein–Uhlenbeck pull towards zero."""
+    noise_sigma: float = Field(default=0.15, ge=0)
+    """Ornstein–Uhlenbeck step."""
+    noise_half_life_images: float = Field(default=500.0, gt=0)
+    """Deliveries after which the exploration noise has halved."""
+    noise_floor: Share = 0.1
+    """Share of the initial noise that is kept for ever, so that a changed network is noticed."""
+    replay_capacity: int = Field(default=2000, ge=64)
+    """Deliveries remembered."""
+    minibatch: int = Field(default=32, ge=1)
+    """Rows per update."""
+    warm_up_images: int = Field(default=64, ge=8)
+    """Deliveries with random configurations before the first update."""
+    updates_per_image: int = Field(default=1, ge=0)
+    """Updates of critics and actor after each delivery."""
+    paper_state: bool = False
+    """True: the state is the paper's rank fractions alone; false: Ω_t and the image's age are added."""
+    nominal_deadline_s: float = Field(default=20.0, gt=0)
+    """Unit of delay inside the engine (d^max of Sec. VII); requirements may differ from it."""
+    evaluate: bool = False
+    """True: no exploration and no learning."""
+    checkpoint: str | None = None
+    """Directory of a trained engine to start from."""
+    guard: Guard | None = None
+    """Deadline guard; none by default, so that the paper's engine stands alone."""
+
+
+class SpiffEngine(Learning):
+    """The paper's engine: 2R+2 distributional critics and a conditioned deterministic actor (Sec. VI)."""
+
+    kind: Literal["spiff-engine"] = "spiff-engine"
+    n_quantiles: int = Field(default=51, ge=2)
+    """N, quantile midpoints per critic."""
+    huber_kappa: float = Field(default=0.05, gt=0)
+    """κ of Eq. 4, on standardised targets."""
+    risk_level: float = Field(default=0.1, gt=0, lt=0.5)
+    """α: fidelities are read at this quantile, the delay at 1 − α."""
+    requirement_range: RequirementRange = RequirementRange()
+    """Requirements drawn for the actor's updates, besides those met in the run."""
+    seen_share: Share = 0.5
+    """Share of the actor's rows that keep a requirement met in the run instead of a drawn one."""
+
+
+class NeuralContextualBandit(Learning):
+    """NCB, the paper's benchmark: the same actor, one critic on the scalar penalised cost."""
+
+    kind: Literal["ncb"] = "ncb"
+
+
+Policy = Annotated[
+    FixedPolicy | RandomPolicy | OraclePolicy | SpiffEngine | NeuralContextualBandit,
+    Field(discriminator="kind"),
+]
