@@ -44,7 +44,10 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A policy's answer. ``configuration is None`` rejects the image, and *reason* says why."""
+    """A policy's answer. ``configuration is None`` rejects the image, and *reason* says why.
+
+    *reason* may also tell how an accepted configuration came about (the guard's "shrunk …"); empty otherwise.
+    """
 
     configuration: Configuration | None
     reason: str = ""
@@ -59,7 +62,7 @@ class DeliveredImage:
     requirement: Requirement
     configuration: Configuration
     size_bits: int
-    pf: tuple[float, ...]  # per rank
+    pf: tuple[float, ...]  # per rank; nan where not scored
     sf: tuple[float, ...]
     delay_s: float
 
@@ -69,7 +72,11 @@ class Policy(Protocol):
 
     @property
     def learns(self) -> bool:
-        """Whether :meth:`learn` needs the fidelity of delivered images (the world scores them only then)."""
+        """Whether :meth:`learn` needs the fidelity of delivered images (the world scores them only then).
+
+        Delays and sizes are fed back in any case: ``learn`` is called for every delivered image, with ``nan``
+        in pf and sf where nothing was scored.
+        """
         ...
 
     def choose(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Decision:
@@ -77,7 +84,7 @@ class Policy(Protocol):
         ...
 
     def learn(self, delivered: DeliveredImage) -> None:
-        """Take in the outcome of an earlier decision."""
+        """Take in the outcome of an earlier decision; called once per delivered image, in order of delivery."""
         ...
 
     def diagnostics(self) -> Mapping[str, float]:
