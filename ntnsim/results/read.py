@@ -1,0 +1,152 @@
+"""Result directories → pandas: find the runs below the given directories, read only the columns asked for.
+
+A directory is a run (it holds ``records/``) or a sweep (it holds ``sweep.json`` and one run per cell). Runs of a sweep
+carry the values that the sweep gave them, as columns named by their paths, and their replication.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ntnsim.errors import InputError
+from ntnsim.results.writer import RECORDS, TIMELINE, WALL_TIME
+
+SUMMARY = "summary.json"
+PROVENANCE = "provenance.json"
+SWEEP = "sweep.json"
+CELLS = "cells"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """One finished run on disk, and its place in a sweep if it has one.
+
+    parameters: path → value, as the sweep set them; empty outside a sweep.
+    replication: which repetition of its point this is; 0 outside a sweep.
+    """
+
+    path: Path
+    label: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+    replication: int = 0
+
+    def summary(self) -> dict[str, Any]:
+        """Return ``summary.json``."""
+        return read_json(self.path / SUMMARY)
+
+    def provenance(self) -> dict[str, Any]:
+        """Return ``provenance.json``."""
+        return read_json(self.path / PROVENANCE)
+
+    def record_columns(self) -> list[str]:
+        """Return the names of the records' columns."""
+        parts = self._parts()
+        return list(pq.read_schema(parts[0]).names)
+
+    def records(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return the records, one row per job in order of writing; only *columns*, unless all are wanted."""
+        try:
+            tables = [pq.read_table(part, columns=list(columns) if columns else None) for part in self._parts()]
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{self.path / RECORDS}: cannot be read as Parquet ({error})") from None
+        if columns and (missing := [name for name in columns if name not in tables[0].column_names]):
+            raise InputError(f"{self.path / RECORDS}: has no column {', '.join(missing)}")
+        return pa.concat_tables(tables)
+
+    def timeline(self) -> pd.DataFrame | None:
+        """Return the timeline's rows, or None when the run kept none."""
+        return self._optional(TIMELINE)
+
+    def wall_time(self) -> pd.DataFrame | None:
+        """Return what this host's clock measured per job, or None when nothing was measured."""
+        return self._optional(WALL_TIME)
+
+    def _optional(self, name: str) -> pd.DataFrame | None:
+        path = self.path / f"{name}.parquet"
+        return pq.read_table(path).to_pandas() if path.exists() else None
+
+    def _parts(self) -> list[Path]:
+        parts = sorted((self.path / RECORDS).glob("part-*.parquet"))
+        if not parts:
+            raise InputError(f"{self.path / RECORDS}: holds no part-*.parquet")
+        return parts
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the mapping in a JSON file of a result directory."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; is the run complete?") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not valid JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: should hold a mapping")
+    return content
+
+
+def find_runs(directories: Iterable[Path | str]) -> list[RunDirectory]:
+    """Return the runs in *directories*, in the given order; a sweep's cells in the order of its plan.
+
+    Cells that a sweep has not finished are left out.
+    """
+    given = [Path(directory) for directory in directories]
+    runs: list[RunDirectory] = []
+    for directory in given:
+        if not directory.is_dir():
+            raise InputError(f"{directory}: no such directory")
+        if (directory / SWEEP).exists():
+            runs += _cells(directory)
+        elif (directory / RECORDS).is_dir():
+            runs.append(RunDirectory(directory, directory.name or str(directory.resolve().name)))
+        else:
+            raise InputError(f"{directory}: holds neither a run (records/) nor a sweep (sweep.json)")
+    if not runs:
+        raise InputError(f"{', '.join(map(str, given)) or 'no directory'}: no finished run")
+    return runs
+
+
+def _cells(directory: Path) -> list[RunDirectory]:
+    plan = read_json(directory / SWEEP)
+    return [
+        RunDirectory(path, cell["label"], dict(cell["parameters"]), int(cell["replication"]))
+        for cell in plan["cells"]
+        if (path := directory / CELLS / cell["digest"]).is_dir()
+    ]
+
+
+def load(*directories: Path | str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the jobs of all runs in *directories* as one table.
+
+    Besides the records' own columns (or those of *columns*) there are ``run``, ``replication`` and one column per
+    parameter that a sweep varied. Texts that repeat become categories, which keeps a million jobs small.
+    """
+    frames = []
+    for run in find_runs(directories):
+        frame = run.records(columns).to_pandas(strings_to_categorical=True)
+        added = {"run": run.label, "replication": run.replication, **run.parameters}
+        for position, (name, value) in enumerate(added.items()):
+            frame.insert(position, name, [value] * len(frame) if isinstance(value, (list, dict)) else value)
+        frames.append(frame)
+    if len(frames) == 1:
+        return frames[0]
+    return _concatenated(frames)
+
+
+def _concatenated(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Concatenate, keeping columns categorical whose categories differ between *frames*."""
+    for name in frames[0].columns:
+        kinds = [frame[name].dtype for frame in frames if name in frame]
+        if len(kinds) == len(frames) and all(isinstance(kind, pd.CategoricalDtype) for kind in kinds):
+            union = pd.api.types.union_categoricals([frame[name] for frame in frames]).categories
+            for frame in frames:
+                frame[name] = frame[name].cat.set_categories(union)
+    table = pd.concat(frames, ignore_index=True)
+    table["run"] = table["run"].astype("category")
+    return table
