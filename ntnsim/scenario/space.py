@@ -1,0 +1,267 @@
+"""The space segment as the user wrote it: constellation, payload, ground stations, inter-satellite links, handover."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ntnsim.scenario.entity import Entity
+
+EarthName = Literal["wgs84", "sphere_6371", "sphere_6378"]
+PresetName = Literal["iridium-66", "oneweb-648", "starlink-shell1-1584", "leo-600", "leo-1200"]
+
+
+class WalkerShell(Entity):
+    """One Walker shell i:T/P/F of circular orbits."""
+
+    name: str = "shell"
+    pattern: Literal["delta", "star"] = "delta"
+    """delta spreads the planes over 360 degrees of node, star over 180."""
+    altitude_m: float = Field(gt=100e3, le=50_000e3)
+    """Height above the Earth model's equatorial radius."""
+    inclination_deg: float = Field(ge=0, le=180)
+    satellites: int = Field(ge=1)
+    """T, all planes together."""
+    planes: int = Field(ge=1)
+    """P; must divide T."""
+    phasing: int = Field(0, ge=0)
+    """F: neighbouring planes are shifted by F·360/T degrees along the orbit."""
+    first_node_deg: float = Field(0.0, ge=-360, le=360)
+    """Right ascension of the first plane's ascending node at the scenario's start."""
+
+    @model_validator(mode="after")
+    def _planes_divide_satellites(self) -> Self:
+        if self.satellites % self.planes:
+            raise ValueError(f"planes: {self.planes} does not divide satellites: {self.satellites}")
+        if self.phasing >= self.planes:
+            raise ValueError(f"phasing: {self.phasing} is not < planes: {self.planes}")
+        return self
+
+
+PRESET_SHELLS: dict[PresetName, tuple[WalkerShell, ...]] = {
+    # Maine et al., "Overview of the IRIDIUM satellite network", WESCON 1995: 11 satellites in each of 6 near-polar
+    # planes at 780 km and 86.4 degrees, neighbouring planes staggered by half a slot (F = 3). The real planes are
+    # 31.6 degrees apart and meet at a 22 degree seam; a Walker star has 30 everywhere.
+    "iridium-66": (
+        WalkerShell(
+            name="iridium",
+            pattern="star",
+            altitude_m=780e3,
+            inclination_deg=86.4,
+            satellites=66,
+            planes=6,
+            phasing=3,
+        ),
+    ),
+    # OneWeb, FCC SAT-LOI-20160428-00041 as launched: 18 planes at 1,200 km and 87.9 degrees, 36 satellites each,
+    # staggered by half a slot (F = 9).
+    "oneweb-648": (
+        WalkerShell(
+            name="oneweb",
+            pattern="star",
+            altitude_m=1_200e3,
+            inclination_deg=87.9,
+            satellites=648,
+            planes=18,
+            phasing=9,
+        ),
+    ),
+    # SpaceX, FCC SAT-MOD-20190830-00087: 72 planes of 22 at 550 km and 53 degrees. The filing gives no phasing; 39
+    # keeps the planes' satellites apart where they cross (a test recomputes the separation).
+    "starlink-shell1-1584": (
+        WalkerShell(
+            name="starlink",
+            pattern="delta",
+            altitude_m=550e3,
+            inclination_deg=53.0,
+            satellites=1584,
+            planes=72,
+            phasing=39,
+        ),
+    ),
+    # Altitudes of 3GPP TR 38.821, Table 4.2-2. The TR fixes no constellation: these polar stars are sized by streets
+    # of coverage so that every place sees a satellite above 10 degrees.
+    "leo-600": (
+        WalkerShell(
+            name="leo600",
+            pattern="star",
+            altitude_m=600e3,
+            inclination_deg=87.0,
+            satellites=160,
+            planes=8,
+            phasing=4,
+        ),
+    ),
+    "leo-1200": (
+        WalkerShell(
+            name="leo1200",
+            pattern="star",
+            altitude_m=1_200e3,
+            inclination_deg=87.0,
+            satellites=78,
+            planes=6,
+            phasing=3,
+        ),
+    ),
+}
+
+
+class PresetConstellation(Entity):
+    """A constellation known by name."""
+
+    kind: Literal["preset"] = "preset"
+    name: PresetName = "leo-600"
+
+    @property
+    def shells(self) -> tuple[WalkerShell, ...]:
+        """The Walker shells that the name stands for."""
+        return PRESET_SHELLS[self.name]
+
+
+class WalkerConstellation(Entity):
+    """One or several Walker shells, propagated with J2's secular terms."""
+
+    kind: Literal["walker"]
+    shells: tuple[WalkerShell, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _shell_names_differ(self) -> Self:
+        names = [shell.name for shell in self.shells]
+        if len(set(names)) != len(names):
+            raise ValueError(f"shells: names must differ, got {names}")
+        return self
+
+
+class ElementSetConstellation(Entity):
+    """Published element sets, propagated with SGP4."""
+
+    kind: Literal["element_sets"]
+    path: str
+    """TLE file (two or three lines per satellite) or CCSDS OMM file (XML, JSON or CSV)."""
+    format: Literal["auto", "tle", "omm-xml", "omm-json", "omm-csv"] = "auto"
+    """auto goes by the file's suffix: .xml, .json, .csv, anything else is TLE."""
+    expected_satellites: int | None = Field(None, ge=1)
+    """If given, another count in the file is an error."""
+
+
+Constellation = Annotated[
+    PresetConstellation | WalkerConstellation | ElementSetConstellation, Field(discriminator="kind")
+]
+
+
+class GroundStation(Entity):
+    """A place where the satellite's traffic comes down to the data network."""
+
+    name: str
+    latitude_deg: float = Field(ge=-90, le=90)
+    longitude_deg: float = Field(ge=-180, le=180)
+    altitude_m: float = Field(0.0, ge=-500, le=9000)
+    min_elevation_deg: float = Field(5.0, ge=0, lt=90)  # gateway of TR 38.811, Table 5.3.4.1-1
+
+
+class FeederLink(Entity):
+    """Radio between satellite and ground station.
+
+    The TRs leave it open. The satellite's figures are those of the LEO-600 Ka service link, set 1 (TR 38.821, Table
+    6.1.1.1-1); the station's are estimates for a 3.5 m dish and give about 20 dB at 10 degrees.
+    """
+
+    satellite_eirp_density_dbw_per_mhz: float = 4.0
+    satellite_g_over_t_db_k: float = 13.0
+    down_carrier_hz: float = Field(20e9, gt=1e9)
+    up_carrier_hz: float = Field(30e9, gt=1e9)
+    station_aperture_m: float = Field(3.5, gt=0)
+    station_aperture_efficiency: float = Field(0.65, gt=0, le=1)
+    station_antenna_temperature_k: float = Field(150.0, gt=0)  # VSAT of TR 38.821, Table 6.1.1.1-3
+    station_noise_figure_db: float = Field(1.2, ge=0)  # VSAT of TR 38.821, Table 6.1.1.1-3
+    station_power_density_dbw_per_mhz: float = -15.0
+
+
+class TransparentPayload(Entity):
+    """A bent pipe: service and feeder link share one budget, their noise adds."""
+
+    kind: Literal["transparent"]
+    feeder: FeederLink = FeederLink()
+
+
+class RegenerativePayload(Entity):
+    """The satellite decodes: the service link alone sets the rate, the feeder link is dimensioned not to limit it."""
+
+    kind: Literal["regenerative"] = "regenerative"
+    processing_s: float = Field(0.0, ge=0)
+    """On-board time from the last received to the first forwarded bit."""
+
+
+Payload = Annotated[TransparentPayload | RegenerativePayload, Field(discriminator="kind")]
+
+
+class NoInterSatelliteLinks(Entity):
+    """Each satellite reaches the ground only through stations that it sees itself."""
+
+    kind: Literal["none"] = "none"
+
+
+class PlusGridLinks(Entity):
+    """Links to both neighbours in the plane and to one in each neighbouring plane of the same shell (+grid)."""
+
+    kind: Literal["plus_grid"]
+    max_range_m: float = Field(5_016e3, gt=0)
+    """Longest link. 5,016 km: two satellites at 550 km whose line of sight clears 80 km of atmosphere."""
+    clearance_m: float = Field(80e3, ge=0)
+    """The line of sight stays this high above the Earth."""
+    hop_processing_s: float = Field(0.0, ge=0)
+    seam: bool = False
+    """Whether the first and last plane of a star, which fly in opposite directions, are linked."""
+    update_interval_s: float = Field(10.0, gt=0)
+
+
+InterSatelliteLinks = Annotated[NoInterSatelliteLinks | PlusGridLinks, Field(discriminator="kind")]
+
+
+class Handover(Entity):
+    """Which satellite serves, and what a change costs."""
+
+    policy: Literal["max_elevation", "longest_remaining", "best_sinr"] = "max_elevation"
+    hysteresis_deg: float = Field(5.0, ge=0)
+    """max_elevation: another satellite must stand this much higher."""
+    hysteresis_db: float = Field(2.0, ge=0)
+    """best_sinr: another satellite must be this much better."""
+    min_dwell_s: float = Field(15.0, ge=0)
+    """No handover earlier, unless the serving satellite is lost."""
+    decision_interval_s: float = Field(1.0, gt=0)
+    interruption_rtt: float | None = Field(None, ge=0)
+    """Interruption in round trips. Default: 1.5 up, 2 down (TR 38.821, 7.3.2)."""
+    access_rtt: float = Field(2.0, ge=0)
+    """Round trips from the first sight of a satellite after a gap to the first bit (scheduling request, grant)."""
+    interruption_s: float = Field(0.0, ge=0)
+    """Added to the round trips: synchronisation, beam acquisition."""
+
+
+class SpaceSegment(Entity):
+    """Everything above the horizon, and where it comes down."""
+
+    earth: EarthName = "wgs84"
+    """wgs84: ellipsoid; sphere_6371 reproduces TR 38.821's ranges, sphere_6378 the older TR 38.811 distances."""
+    constellation: Constellation = PresetConstellation()
+    payload: Payload = RegenerativePayload()
+    ground_stations: tuple[GroundStation, ...] = ()
+    """None: every satellite is taken to reach the ground at once, at *feeder_elevation_deg*."""
+    feeder_elevation_deg: float = Field(10.0, gt=0, le=90)
+    """Elevation of the satellite at the assumed ground station (TR 38.821, Table 4.2-2); only without stations."""
+    inter_satellite_links: InterSatelliteLinks = NoInterSatelliteLinks()
+    handover: Handover = Handover()
+    search_step_s: float = Field(60.0, gt=0, le=300)
+    """Step of the coarse pass search; edges are refined to a millisecond whatever it is."""
+
+    @model_validator(mode="after")
+    def _links_fit(self) -> Self:
+        if self.inter_satellite_links.kind == "plus_grid":
+            if self.constellation.kind == "element_sets":
+                raise ValueError("inter_satellite_links: plus_grid needs Walker shells, got element sets")
+            if not self.ground_stations:
+                raise ValueError("inter_satellite_links: plus_grid needs ground_stations to route to, got none")
+            if self.payload.kind == "transparent":
+                raise ValueError("inter_satellite_links: plus_grid needs a regenerative payload, got transparent")
+        names = [station.name for station in self.ground_stations]
+        if len(set(names)) != len(names):
+            raise ValueError(f"ground_stations: names must differ, got {names}")
+        return self
