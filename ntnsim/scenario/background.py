@@ -1,0 +1,77 @@
+"""Load that others put on the satellite beam: ρ(t), the share of its resources that is not ours.
+
+This is the *constellation load* that sweeps vary. While the load is ρ, our terminals get the share 1 − ρ.
+"""
+
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
+
+from ntnsim.scenario.distribution import Distribution
+from ntnsim.scenario.entity import Entity
+
+Load = Annotated[float, Field(ge=0, le=1)]
+
+
+class ConstantLoad(Entity):
+    """The same *load* for ever."""
+
+    kind: Literal["constant"] = "constant"
+    load: Annotated[float, Field(ge=0, lt=1)]
+
+
+class DailyLoad(Entity):
+    """Loads that repeat every *period_s*, each held for an equal part of it: 24 entries are the hours of a day."""
+
+    kind: Literal["daily"]
+    loads: tuple[Load, ...] = Field(min_length=1)
+    period_s: PositiveFloat = 86_400.0
+    offset_s: NonNegativeFloat = 0.0
+    """Position in the period at which the simulation begins."""
+
+
+class OnOffLoad(Entity):
+    """A load that alternates at random between two levels."""
+
+    kind: Literal["on_off"]
+    on_load: Load
+    off_load: Load = 0.0
+    on_s: Distribution
+    off_s: Distribution
+
+
+class TraceLoad(Entity):
+    """Loads that hold from each of *times_s* on; before the first the load is 0."""
+
+    kind: Literal["trace"]
+    times_s: tuple[NonNegativeFloat, ...] = Field(min_length=1)
+    loads: tuple[Load, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _matched(self) -> Self:
+        check_steps(self.times_s, self.loads, "loads")
+        return self
+
+
+def check_steps(times_s: tuple[float, ...], values: tuple[float, ...], name: str) -> None:
+    """Refuse a step function whose times do not increase or do not match its values."""
+    if len(values) != len(times_s):
+        raise ValueError(f"{name} must have as many entries as times_s ({len(times_s)}), got {len(values)}")
+    for earlier, later in pairwise(times_s):
+        if not later > earlier:
+            raise ValueError(f"times_s must increase, got {earlier!r} before {later!r}")
+
+
+def _constant_from_number(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"kind": "constant", "load": value}
+    return value
+
+
+Background = Annotated[
+    ConstantLoad | DailyLoad | OnOffLoad | TraceLoad,
+    Field(discriminator="kind"),
+    BeforeValidator(_constant_from_number, json_schema_input_type=float | dict[str, Any]),
+]
+"""ρ(t); a bare number is a constant load."""

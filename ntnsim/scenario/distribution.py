@@ -1,0 +1,179 @@
+"""Probability distributions as a scenario states them: inter-arrival times, service times, sizes.
+
+Every distribution is described by its mean wherever it has one, in the unit of the field that uses it
+(``interval_s`` in seconds, ``size_bits`` in bits). A bare number is the constant distribution. Drawing is
+elsewhere (world/sampling.py): a scenario imports no numerical library.
+"""
+
+import math
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
+
+from ntnsim.scenario.entity import Entity
+
+_SUM_TOLERANCE = 1e-9  # probabilities written in decimal do not sum to one exactly
+
+
+class Constant(Entity):
+    """Always *value*."""
+
+    kind: Literal["constant"] = "constant"
+    value: NonNegativeFloat
+
+    @property
+    def mean(self) -> float:
+        """Expected value."""
+        return self.value
+
+
+class Exponential(Entity):
+    """Memoryless, with the given *mean*."""
+
+    kind: Literal["exponential"]
+    mean: PositiveFloat
+
+
+class Erlang(Entity):
+    """Sum of *shape* exponentials: squared coefficient of variation 1/shape."""
+
+    kind: Literal["erlang"]
+    shape: int = Field(ge=1)
+    mean: PositiveFloat
+
+
+class Gamma(Entity):
+    """Gamma with the given *mean* and coefficient of variation *cv* (Erlang with a real shape)."""
+
+    kind: Literal["gamma"]
+    mean: PositiveFloat
+    cv: PositiveFloat
+
+
+class LogNormal(Entity):
+    """Log-normal with the given *mean* and coefficient of variation *cv* of the variable itself, not of its log."""
+
+    kind: Literal["lognormal"]
+    mean: PositiveFloat
+    cv: NonNegativeFloat
+
+
+class Uniform(Entity):
+    """Uniform between *low* and *high*."""
+
+    kind: Literal["uniform"]
+    low: NonNegativeFloat
+    high: NonNegativeFloat
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.high < self.low:
+            raise ValueError(f"high must be >= low = {self.low!r}, got {self.high!r}")
+        return self
+
+    @property
+    def mean(self) -> float:
+        """Expected value."""
+        return (self.low + self.high) / 2
+
+
+class TwoPoint(Entity):
+    """*low* with probability *low_probability*, else *high*."""
+
+    kind: Literal["two_point"]
+    low: NonNegativeFloat
+    high: NonNegativeFloat
+    low_probability: float = Field(default=0.5, ge=0, le=1)
+
+    @property
+    def mean(self) -> float:
+        """Expected value."""
+        return self.low * self.low_probability + self.high * (1 - self.low_probability)
+
+
+class HyperExponential(Entity):
+    """Exponential whose mean is drawn first: burstier than memoryless (cv > 1)."""
+
+    kind: Literal["hyperexponential"]
+    means: tuple[PositiveFloat, ...] = Field(min_length=1)
+    probabilities: tuple[NonNegativeFloat, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _matched(self) -> Self:
+        _check_probabilities(self.probabilities, len(self.means), "means")
+        return self
+
+    @property
+    def mean(self) -> float:
+        """Expected value."""
+        return sum(m * p for m, p in zip(self.means, self.probabilities, strict=True))
+
+
+class Weibull(Entity):
+    """Weibull with the given *mean*; *shape* below one is heavy-tailed, one is exponential."""
+
+    kind: Literal["weibull"]
+    mean: PositiveFloat
+    shape: PositiveFloat
+
+
+class Pareto(Entity):
+    """Pareto of the first kind with the given *mean*; *shape* (> 1) is the tail's exponent."""
+
+    kind: Literal["pareto"]
+    mean: PositiveFloat
+    shape: float = Field(gt=1)
+
+
+class Empirical(Entity):
+    """One of *values*, with *probabilities* (equal ones if not given)."""
+
+    kind: Literal["empirical"]
+    values: tuple[NonNegativeFloat, ...] = Field(min_length=1)
+    probabilities: tuple[NonNegativeFloat, ...] | None = None
+
+    @model_validator(mode="after")
+    def _matched(self) -> Self:
+        if self.probabilities is not None:
+            _check_probabilities(self.probabilities, len(self.values), "values")
+        return self
+
+    @property
+    def mean(self) -> float:
+        """Expected value."""
+        if self.probabilities is None:
+            return math.fsum(self.values) / len(self.values)
+        return math.fsum(v * p for v, p in zip(self.values, self.probabilities, strict=True))
+
+
+def _check_probabilities(probabilities: tuple[float, ...], count: int, of: str) -> None:
+    if len(probabilities) != count:
+        raise ValueError(
+            f"probabilities must have as many entries as {of} ({count}), got {len(probabilities)}"
+        )
+    if abs(math.fsum(probabilities) - 1) > _SUM_TOLERANCE:
+        raise ValueError(f"probabilities must sum to 1, got {math.fsum(probabilities)!r}")
+
+
+def _constant_from_number(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"kind": "constant", "value": value}
+    return value
+
+
+Distribution = Annotated[
+    Constant
+    | Exponential
+    | Erlang
+    | Gamma
+    | LogNormal
+    | Uniform
+    | TwoPoint
+    | HyperExponential
+    | Weibull
+    | Pareto
+    | Empirical,
+    Field(discriminator="kind"),
+    BeforeValidator(_constant_from_number, json_schema_input_type=float | dict[str, Any]),
+]
+"""Any of the above; a bare number is constant."""

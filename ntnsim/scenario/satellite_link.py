@@ -1,0 +1,88 @@
+"""How bits cross the satellite link: the channel's kind, and how those who share a beam take turns.
+
+``kind: orbit`` takes rates from the scenario's ``space`` and ``radio`` sections. The other kinds replace them by rates
+written down, for textbook models and for quick studies without orbits.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+
+from ntnsim.scenario.background import check_steps
+from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.terrestrial import Discipline
+
+
+class _Transport(Entity):
+    sharing: Literal["equal", "strict_priority"] = "equal"
+    """equal: all terminals of a beam that have something to send get the same share of its time. strict_priority:
+    only those whose image has the highest priority do; the others' transfers pause and resume."""
+    discipline: Discipline = "fifo"
+    """Order of a terminal's own images; a transfer under way is not preempted by the terminal's next one."""
+    per_image_flows: bool = False
+    """Let a terminal send all its waiting images at once, each with a share of its own."""
+    overhead_fraction: NonNegativeFloat = 0.0
+    """Protocol headers, as a share of the coded bits, that the link carries besides them."""
+    overhead_bits: NonNegativeFloat = 0.0
+    """Protocol headers per image."""
+    buffer_bits: PositiveFloat | None = None
+    """What a terminal can store; an image that does not fit is dropped. Unlimited if not given."""
+    in_order: bool = True
+    """Deliver a terminal's images in the order sent, although a handover may shorten the path."""
+    return_delay_s: NonNegativeFloat = 0.0
+    """Time from delivery until the gateway's policy learns of it."""
+
+
+class OrbitLink(_Transport):
+    """Rates from the orbit and the radio of the scenario."""
+
+    kind: Literal["orbit"] = "orbit"
+
+
+class ConstantLink(_Transport):
+    """Always in contact, always the same rate."""
+
+    kind: Literal["constant"]
+    rate_bps: PositiveFloat
+    propagation_s: NonNegativeFloat = 0.0
+
+
+class WindowsLink(_Transport):
+    """Contact windows that repeat: *contact_s* long, one every *period_s*, the first from *offset_s* on."""
+
+    kind: Literal["windows"]
+    rate_bps: PositiveFloat
+    propagation_s: NonNegativeFloat = 0.0
+    period_s: PositiveFloat
+    contact_s: PositiveFloat
+    offset_s: NonNegativeFloat = 0.0
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.contact_s > self.period_s:
+            raise ValueError(f"contact_s must be <= period_s = {self.period_s!r}, got {self.contact_s!r}")
+        return self
+
+
+class TraceLink(_Transport):
+    """A measured rate: *bps* holds from each of *times_s* on, from 0 s; repeats every *period_s* if given."""
+
+    kind: Literal["trace"]
+    times_s: tuple[NonNegativeFloat, ...] = Field(min_length=1)
+    bps: tuple[NonNegativeFloat, ...] = Field(min_length=1)
+    period_s: PositiveFloat | None = None
+    propagation_s: NonNegativeFloat = 0.0
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        check_steps(self.times_s, self.bps, "bps")
+        if self.times_s[0] != 0:
+            raise ValueError(f"times_s must start at 0, got {self.times_s[0]!r}")
+        if self.period_s is not None and self.period_s <= self.times_s[-1]:
+            raise ValueError(
+                f"period_s must be > the last of times_s = {self.times_s[-1]!r}, got {self.period_s!r}"
+            )
+        return self
+
+
+SatelliteLink = Annotated[OrbitLink | ConstantLink | WindowsLink | TraceLink, Field(discriminator="kind")]

@@ -1,0 +1,26 @@
+"""The codec that is none: sizes drawn from distributions, for studies of the network alone."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from ntnsim.scenario.distribution import Constant, Distribution
+from ntnsim.scenario.entity import Entity
+
+
+class SizesCodec(Entity):
+    """Images without pixels: only their sizes exist, so neither networks nor datasets are needed."""
+
+    kind: Literal["sizes"]
+    size_bits: Distribution
+    """Coded size, charged on the satellite link."""
+    source_bits: Distribution = Constant(value=8e6)
+    """Size as captured, charged on the access link."""
+    reconstructed_bits: Distribution = Constant(value=8e6)
+    """Size of the reconstruction, charged on the delivery link."""
+    width_px: PositiveInt = 512
+    height_px: PositiveInt = 512
+    rank_fractions: tuple[float, ...] = Field(default=(0.6, 0.4), min_length=1)
+    """Share of each rank, lowest first; bits are split in the same shares."""
+    steps: int = Field(default=0, ge=0)
+    """Diffusion steps that the data network's device is charged for."""

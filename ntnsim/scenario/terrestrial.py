@@ -1,0 +1,165 @@
+"""What stands on the ground (or, for the gateway, on the satellite): links, gateways, the data network."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
+
+from ntnsim.scenario.background import check_steps
+from ntnsim.scenario.compute import DeviceProfile
+from ntnsim.scenario.distribution import Distribution
+from ntnsim.scenario.entity import Entity
+
+Discipline = Literal["fifo", "priority", "edf"]
+
+
+class ConstantRate(Entity):
+    """A fixed rate."""
+
+    kind: Literal["constant"] = "constant"
+    bps: PositiveFloat
+
+
+class GaussMarkovRate(Entity):
+    """A rate that wanders: a first-order Gauss–Markov process held over steps, clipped from below at *floor_bps*."""
+
+    kind: Literal["gauss_markov"]
+    mean_bps: PositiveFloat
+    std_bps: NonNegativeFloat
+    correlation_time_s: PositiveFloat
+    step_s: PositiveFloat = 1.0
+    floor_bps: PositiveFloat = 1e3
+
+
+class TraceRate(Entity):
+    """A measured rate: *bps* holds from each of *times_s* on. Starts at 0 s; repeats every *period_s* if given."""
+
+    kind: Literal["trace"]
+    times_s: tuple[NonNegativeFloat, ...] = Field(min_length=1)
+    bps: tuple[NonNegativeFloat, ...] = Field(min_length=1)
+    period_s: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        check_steps(self.times_s, self.bps, "bps")
+        if self.times_s[0] != 0:
+            raise ValueError(f"times_s must start at 0, got {self.times_s[0]!r}")
+        if self.period_s is not None and self.period_s <= self.times_s[-1]:
+            raise ValueError(
+                f"period_s must be > the last of times_s = {self.times_s[-1]!r}, got {self.period_s!r}"
+            )
+        if not max(self.bps) > 0 or (self.period_s is None and not self.bps[-1] > 0):
+            raise ValueError("bps must not stay at 0 for ever: no transfer would end")
+        return self
+
+
+def _constant_from_number(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"kind": "constant", "bps": value}
+    return value
+
+
+Rate = Annotated[
+    ConstantRate | GaussMarkovRate | TraceRate,
+    Field(discriminator="kind"),
+    BeforeValidator(_constant_from_number, json_schema_input_type=float | dict[str, Any]),
+]
+"""A link's rate in bits per second; a bare number is constant."""
+
+
+class Queue(Entity):
+    """Where jobs wait for a server."""
+
+    discipline: Discipline = "fifo"
+    """fifo; priority (larger first, FIFO within, never preempting); edf (earliest deadline first)."""
+    buffer: int | None = Field(default=None, ge=0)
+    """Jobs that may wait, those in service not counted; unlimited if not given."""
+    when_full: Literal["drop_new", "drop_oldest", "drop_worst"] = "drop_new"
+    """Who leaves when the buffer is full: the newcomer, who waited longest, or who would be served last."""
+
+
+class TerrestrialLink(Entity):
+    """A link on the ground: source to gateway, or data network to user."""
+
+    rate: Rate | None = None
+    """Bits per second; without it a transfer takes no time."""
+    sharing: Literal["fifo", "processor_sharing", "dedicated"] = "fifo"
+    """One transfer after the other, all at once with equal shares, or each as if it were alone."""
+    propagation_s: NonNegativeFloat = 0.0
+    loss_probability: float = Field(default=0.0, ge=0, lt=1)
+    """Chance that a transfer is lost as a whole and must be sent again."""
+    max_attempts: int = Field(default=8, ge=1)
+    """After so many losses the image is dropped."""
+    service_s: Distribution | None = None
+    """Transfer times drawn from a distribution instead of size/rate (textbook queues)."""
+    queue: Queue = Queue()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.rate is not None and self.service_s is not None:
+            raise ValueError("give either rate or service_s, not both")
+        if self.sharing == "processor_sharing" and self.service_s is not None:
+            raise ValueError("processor_sharing needs a rate: with service_s there is nothing to share")
+        return self
+
+
+class Observation(Entity):
+    """How a gateway learns of the network beyond itself: Ω_t as observed.
+
+    Without *report_period_s* it sees the true state at the moment of the decision. With it, the satellite link and
+    the data network report every period, and a report is known *delay_s* after it was made.
+    """
+
+    report_period_s: PositiveFloat | None = None
+    delay_s: NonNegativeFloat = 0.0
+    noise_cv: NonNegativeFloat = 0.0
+    """Coefficient of variation of a log-normal factor on every rate, backlog and amount of work that is reported."""
+
+    @model_validator(mode="after")
+    def _reported(self) -> Self:
+        if self.delay_s > 0 and self.report_period_s is None:
+            raise ValueError("delay_s needs report_period_s: reports are what is delayed")
+        return self
+
+
+class Gateway(Entity):
+    """Where images are segmented, encoded and sent up: a ground station or, with ``on_satellite``, a satellite."""
+
+    name: str
+    count: int = Field(default=1, ge=1)
+    """Copies of this gateway at one site, in one beam; they are called name-0, name-1 … when there are several."""
+    latitude_deg: float = Field(default=0.0, ge=-90, le=90)
+    longitude_deg: float = Field(default=0.0, ge=-180, le=180)
+    altitude_m: float = 0.0
+    min_elevation_deg: float = Field(default=10.0, ge=0, lt=90)  # TR 38.821, Table 4.2-2
+    on_satellite: bool = False
+    """Topology `satellite_source`: images are born and encoded on board, the coordinates are those of the ground
+    station that receives them, and the satellite link is the downlink of its passes."""
+    beam: str | None = None
+    """Gateways that name the same beam share its time resources; each has its own beam if none is named."""
+    servers: int = Field(default=2, ge=1)  # the paper's gateway has 2 vCPU (Sec. VII)
+    device: str | DeviceProfile = "xeon-2vcpu"
+    """Name of a device profile, or one written in place."""
+    service_s: dict[str, Distribution] = Field(default_factory=dict)
+    """Times per image that replace the device profile's, by stage: segmentation, decision, caption, encode."""
+    queue: Queue = Queue()
+    access: TerrestrialLink = TerrestrialLink()
+    """The medium that this gateway's sources share, unless a source brings a link of its own."""
+    observation: Observation = Observation()
+
+
+class Batching(Entity):
+    """How a GPU collects images: it starts when *max_size* wait, or when the first has waited *max_wait_s*."""
+
+    max_size: int = Field(default=1, ge=1)
+    max_wait_s: NonNegativeFloat = 0.0
+
+
+class DataNetwork(Entity):
+    """The servers that reconstruct images."""
+
+    gpus: int = Field(default=1, ge=1)
+    device: str | DeviceProfile = "tesla-t4"
+    service_s: dict[str, Distribution] = Field(default_factory=dict)
+    """Times per batch of one that replace the device profile's, by stage: decode, inpainting, generation."""
+    batching: Batching = Batching()
+    queue: Queue = Queue()

@@ -1,0 +1,116 @@
+"""Sources: who sends images, and when."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
+
+from ntnsim.scenario.distribution import Distribution
+from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.terrestrial import TerrestrialLink
+
+
+class Periodic(Entity):
+    """One image every *period_s*, the first at *offset_s*."""
+
+    kind: Literal["periodic"]
+    period_s: PositiveFloat
+    offset_s: NonNegativeFloat | Literal["random"] = 0.0
+    """``random`` draws it uniformly from the period, so that copies of a source do not send together."""
+    jitter_s: Distribution | None = None
+    """Added to each image's own time; the order of a source's images is kept."""
+
+
+class Poisson(Entity):
+    """Images at random: exponential gaps."""
+
+    kind: Literal["poisson"]
+    rate_per_s: PositiveFloat
+
+
+class Renewal(Entity):
+    """Independent gaps from any distribution."""
+
+    kind: Literal["renewal"]
+    interval_s: Distribution
+
+
+class Mmpp(Entity):
+    """Markov-modulated Poisson process: the rate jumps between levels, staying in each an exponential time.
+
+    With two levels it alternates; with more, the next level is drawn uniformly from the others unless *transitions*
+    gives the probabilities [level][next].
+    """
+
+    kind: Literal["mmpp"]
+    rates_per_s: tuple[NonNegativeFloat, ...] = Field(min_length=2)
+    mean_stays_s: tuple[PositiveFloat, ...] = Field(min_length=2)
+    transitions: tuple[tuple[NonNegativeFloat, ...], ...] | None = None
+
+    @model_validator(mode="after")
+    def _matched(self) -> Self:
+        n = len(self.rates_per_s)
+        if len(self.mean_stays_s) != n:
+            raise ValueError(f"mean_stays_s must have as many entries as rates_per_s ({n})")
+        if not max(self.rates_per_s) > 0:
+            raise ValueError("rates_per_s must have one entry > 0")
+        if self.transitions is not None:
+            for row, level in enumerate(self.transitions):
+                if len(level) != n or abs(sum(level) - 1) > 1e-9:
+                    raise ValueError(
+                        f"transitions[{row}] must have {n} entries that sum to 1, got {list(level)}"
+                    )
+            if len(self.transitions) != n:
+                raise ValueError(f"transitions must have {n} rows, got {len(self.transitions)}")
+        return self
+
+
+class Batch(Entity):
+    """Several images at once, *interval_s* after the last lot; *size* is rounded to a whole number ≥ 1."""
+
+    kind: Literal["batch"]
+    interval_s: Distribution
+    size: Distribution
+
+
+class Trace(Entity):
+    """Recorded times: listed here, or in a CSV file with a column ``time_s`` and optionally ``image``."""
+
+    kind: Literal["trace"]
+    times_s: tuple[NonNegativeFloat, ...] | None = None
+    path: str | None = None
+    """CSV file, relative to the scenario file. ``image`` holds the index of the image in the source's dataset."""
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if (self.times_s is None) == (self.path is None):
+            raise ValueError("give either times_s or path")
+        if self.times_s is not None and list(self.times_s) != sorted(self.times_s):
+            raise ValueError("times_s must not decrease")
+        return self
+
+
+Arrivals = Annotated[Periodic | Poisson | Renewal | Mmpp | Batch | Trace, Field(discriminator="kind")]
+
+
+class Source(Entity):
+    """A camera, or *count* alike ones, behind one gateway."""
+
+    name: str
+    gateway: str | None = None
+    """Name of its gateway; may be left out when the scenario has only one. Copies of a source are dealt out over the
+    copies of a replicated gateway."""
+    arrivals: Arrivals
+    count: int = Field(default=1, ge=1)
+    """Copies of this source; they are called name-0, name-1 … when there are several."""
+    images: str | None = None
+    """Name of the dataset it photographs from; may be left out when the scenario has only one."""
+    priority: NonNegativeInt = 0
+    """Larger is more urgent; matters where a queue or the beam works by priority."""
+    deadline_s: PositiveFloat | None = None
+    """d_max of this source's images, where it differs from the requirement's."""
+    start_s: NonNegativeFloat = 0.0
+    stop_s: PositiveFloat | None = None
+    n_jobs: int | None = Field(default=None, ge=1)
+    """Images that each copy sends at most."""
+    access: TerrestrialLink | None = None
+    """A link of its own to the gateway; without it the source shares the gateway's."""
