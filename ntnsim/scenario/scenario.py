@@ -1,0 +1,121 @@
+"""The scenario: everything that one run simulates, and nothing about how it is computed.
+
+The sections follow an image on its way: who takes it (sources, datasets), how it reaches the gateway, what carries it
+(space, radio, satellite_link, background), who reconstructs it (data_network) and how it is delivered; then what
+breaks (faults), what is asked (requirement) and what is compared (schemes).
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Literal, Self
+
+from pydantic import AwareDatetime, Field, NonNegativeFloat, PositiveFloat, model_validator
+
+from ntnsim.scenario.background import Background, ConstantLoad
+from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.faults import Fault
+from ntnsim.scenario.policy import Requirement
+from ntnsim.scenario.radio import Radio
+from ntnsim.scenario.satellite_link import OrbitLink, SatelliteLink
+from ntnsim.scenario.scheme import Scheme
+from ntnsim.scenario.space import SpaceSegment
+from ntnsim.scenario.sweep import Sweep
+from ntnsim.scenario.terrestrial import DataNetwork, Gateway, TerrestrialLink
+from ntnsim.scenario.traffic import Source
+
+
+class Horizon(Entity):
+    """When sources fall silent and when the run ends."""
+
+    duration_s: PositiveFloat | None = None
+    """Sources stop after this time. Without it, each source needs n_jobs or a trace."""
+    n_jobs: int | None = Field(default=None, ge=1)
+    """Images per source at most; a source may set its own."""
+    drain: bool = True
+    """Let what is on its way arrive after the last image was taken; false cuts the run off at duration_s."""
+    drain_limit_s: PositiveFloat = 86_400.0
+    """Longest time to wait for that; what is still on its way then is recorded as in flight."""
+
+
+class Statistics(Entity):
+    """How the summary treats a run's records."""
+
+    warm_up_s: NonNegativeFloat | Literal["mser5"] = 0.0
+    """Images taken before this time count in no mean; mser5 finds the time from the delays (White, 1997)."""
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+
+
+class Output(Entity):
+    """What a run keeps beside its records."""
+
+    gallery_images: int = Field(default=4, ge=0)
+    """Images per scheme whose original, received and reconstructed pictures are kept."""
+    timeline_step_s: PositiveFloat | None = 10.0
+    """Interval of the timeline's samples; null keeps none."""
+
+
+class Scenario(Entity):
+    """One simulated world, and the schemes that are compared in it."""
+
+    name: str = Field(min_length=1)
+    description: str = ""
+    seed: int = Field(default=1, ge=0)
+    start_utc: AwareDatetime = datetime(2026, 1, 1, tzinfo=UTC)
+    """The date and time at which simulated time is 0: it places satellites, sun and Earth."""
+    horizon: Horizon = Horizon()
+
+    sources: tuple[Source, ...] = Field(min_length=1)
+    gateways: tuple[Gateway, ...] = Field(min_length=1)
+    space: SpaceSegment = SpaceSegment()
+    radio: Radio = Radio()
+    satellite_link: SatelliteLink = OrbitLink()
+    background: Background = ConstantLoad(load=0.0)
+    """Load that others put on every beam: the constellation load."""
+    data_network: DataNetwork = DataNetwork()
+    delivery: TerrestrialLink = TerrestrialLink()
+    faults: tuple[Fault, ...] = ()
+
+    requirement: Requirement = Requirement()
+    schemes: tuple[Scheme, ...] = Field(min_length=1)
+
+    statistics: Statistics = Statistics()
+    output: Output = Output()
+    sweep: Sweep | None = None
+
+    @model_validator(mode="after")
+    def _names_are_unique_and_known(self) -> Self:
+        for section, names in (
+            ("sources", [source.name for source in self.sources]),
+            ("gateways", [gateway.name for gateway in self.gateways]),
+            ("schemes", [scheme.name for scheme in self.schemes]),
+            ("faults", [fault.name for fault in self.faults]),
+        ):
+            _check_unique(section, names)
+        gateways = {gateway.name for gateway in self.gateways}
+        for index, source in enumerate(self.sources):
+            if source.gateway is None and len(gateways) > 1:
+                raise ValueError(f"sources[{index}].gateway: there are {len(gateways)} gateways, name one of them")
+            if source.gateway is not None and source.gateway not in gateways:
+                raise ValueError(
+                    f"sources[{index}].gateway: {source.gateway!r} is not one of {', '.join(sorted(gateways))}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _every_source_ends(self) -> Self:
+        if self.horizon.duration_s is not None:
+            return self
+        if not self.horizon.drain:
+            raise ValueError("horizon: drain: false needs duration_s, the time at which the run is cut off")
+        for index, source in enumerate(self.sources):
+            ends = source.n_jobs or self.horizon.n_jobs or source.stop_s or source.arrivals.kind == "trace"
+            if not ends:
+                raise ValueError(f"horizon.duration_s: is required, as sources[{index}] would send images for ever")
+        return self
+
+
+def _check_unique(section: str, names: Iterable[str]) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ValueError(f"{section}: the name {name!r} is used {count} times")
