@@ -1,5 +1,6 @@
 """From a YAML file to a validated scenario, with errors that name file, line, field, value and what is allowed."""
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -44,6 +45,8 @@ def read_yaml(path: Path) -> CommentedMap:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         problem = (error.problem or error.context or "not valid YAML").splitlines()[0]
+        if error.problem and error.context and error.context_mark:
+            problem += f" ({error.context} that begins in line {error.context_mark.line + 1})"
         raise ScenarioError(f"{where}: {problem}") from None
     except YAMLError as error:
         raise ScenarioError(f"{path}: not valid YAML ({str(error).splitlines()[0]})") from None
@@ -68,22 +71,39 @@ def validated(
         lines = [
             _message(details, tree, schema, source, overridden or {})
             for details in failure.errors(include_url=False)
+            if not _is_consequence(details)
         ]
         raise ScenarioError("\n".join(dict.fromkeys(lines))) from None
+
+
+def _is_consequence(details: ErrorDetails) -> bool:
+    """Whether pydantic only counts a list as too short because its elements, told apart, are wrong."""
+    return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
 
 
 def _message(
     details: ErrorDetails, tree: Any, schema: dict[str, Any], source: str, overridden: dict[DataPath, str]
 ) -> str:
-    path = _data_path(details["loc"], tree)
+    path, problem = _data_path(details["loc"], tree), _problem(details, schema)
+    # A check across sections is made by their common parent, and says itself which field is meant.
+    if field := re.match(r"([a-z_][\w.]*(?:\[\d+\][\w.]*)*): ", problem):
+        inner = (*path, *_keys(field[1]))
+        if _line(inner, tree) != _line(path, tree) or not path:
+            path, problem = inner, problem[field.end() :]
     for changed, text in overridden.items():
-        if path[: len(changed)] == changed:
+        shared = min(len(path), len(changed))
+        if shared and path[:shared] == changed[:shared]:
             where = f"--set {text}"
             break
     else:
         line = _line(path, tree)
         where = f"{source}:{line}" if line else source
-    return f"{where}: {_dotted(path) or 'scenario'}: {_problem(details, schema)}"
+    return f"{where}: {_dotted(path) or 'scenario'}: {problem}"
+
+
+def _keys(dotted: str) -> DataPath:
+    """Return the path that *dotted* writes: the inverse of :func:`_dotted`."""
+    return tuple(int(part) if part.isdigit() else part for part in re.split(r"[.\[\]]+", dotted) if part)
 
 
 def _problem(details: ErrorDetails, schema: dict[str, Any]) -> str:
@@ -98,7 +118,7 @@ def _problem(details: ErrorDetails, schema: dict[str, Any]) -> str:
     }
     if kind in bounds:
         name, sign = bounds[kind]
-        return f"{shown} is not {sign} {limits[name]}"
+        return f"{shown} is not {sign} {limits[name]:g}"
     if kind == "missing":
         return "is required"
     if kind == "extra_forbidden":

@@ -1,0 +1,63 @@
+"""Commands about scenarios: run one, check one, and export the schema that editors understand."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Scenario = Annotated[Path, typer.Argument(metavar="SCENARIO", help="YAML file, for example scenarios/quickstart.yaml")]
+Override = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=C", help="Change one value: --set gateways[0].servers=2. May be repeated."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to *app*."""
+    app.command()(run)
+    app.command()(validate)
+    app.command()(schema)
+
+
+def run(
+    scenario: Scenario,
+    set_: Override = None,
+    out: Annotated[Path | None, typer.Option(help="Result directory; results/NAME unless given.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Finish an interrupted run of the same scenario.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a scenario and write its results.
+
+    Example: ntnsim run scenarios/quickstart.yaml --set seed=8 --out results/seed8
+    """
+    from ntnsim.run import run_scenario_file
+    from ntnsim.results.show import summary_table
+
+    summary = run_scenario_file(
+        scenario, set_ or [], out, resume=resume, command=sys.argv, show_progress=sys.stderr.isatty()
+    )
+    typer.echo(json.dumps(summary, indent=2) if as_json else summary_table(summary))
+
+
+def validate(scenario: Scenario, set_: Override = None, as_json: AsJson = False) -> None:
+    """Check a scenario without running it; every mistake is told with its line.
+
+    Example: ntnsim validate scenarios/quickstart.yaml
+    """
+    from ntnsim.scenario.load import load_scenario
+
+    loaded = load_scenario(scenario, set_ or [])
+    typer.echo(loaded.model_dump_json(indent=2) if as_json else f"{scenario}: valid")
+
+
+def schema() -> None:
+    """Print the JSON Schema of scenario files, for editors and other tools.
+
+    Example: ntnsim schema > scenario.schema.json
+    """
+    from ntnsim.scenario.scenario import Scenario as ScenarioModel
+
+    typer.echo(json.dumps(ScenarioModel.model_json_schema(), indent=2))

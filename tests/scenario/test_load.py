@@ -1,0 +1,120 @@
+"""Scenario files: what is wrong is said with file, line, field, value and what is allowed."""
+
+import pytest
+
+from ntnsim.errors import ScenarioError
+from ntnsim.scenario.load import load_scenario
+
+VALID = """\
+name: small
+seed: 3
+horizon: {duration_s: 60}
+sources:
+  - name: harbour
+    arrivals: {kind: poisson, rate_per_s: 1}
+  - name: quay
+    arrivals:
+      kind: periodic
+      period_s: 2
+gateways:
+  - name: parma
+    servers: 2
+satellite_link: {kind: constant, rate_bps: 1.0e6}
+schemes:
+  - name: sizes
+    codec: {kind: sizes, size_bits: 8000}
+"""
+
+
+@pytest.fixture
+def scenario_file(tmp_path):
+    def write(text):
+        path = tmp_path / "small.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def complaint(path, *overrides):
+    """Return the one line that loading *path* complains in, without the directory."""
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(path, overrides)
+    return str(caught.value).replace(f"{path.parent}/", "")
+
+
+def test_valid_file_loads_with_defaults_filled_in(scenario_file):
+    scenario = load_scenario(scenario_file(VALID))
+    assert scenario.sources[1].arrivals.period_s == 2
+    assert scenario.requirement.deadline_s == 20  # the paper's d_max
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("period_s: 2", "period_s: -2", "small.yaml:10: sources[1].arrivals.period_s: -2 is not > 0"),
+        ("period_s: 2", "period_s: .nan", "small.yaml:10: sources[1].arrivals.period_s: nan: input should be a finite number"),
+        ("period_s: 2", "perod_s: 2", "small.yaml:10: sources[1].arrivals.perod_s: unknown key; did you mean 'period_s'?"),
+        ("      period_s: 2\n", "", "small.yaml:8: sources[1].arrivals.period_s: is required"),
+        ("kind: periodic", "kind: poison", "small.yaml:8: sources[1].arrivals: kind 'poison' is not one of 'periodic'"),
+        ("servers: 2", "servers: two", "small.yaml:13: gateways[0].servers: 'two': input should be a valid integer"),
+        ("name: quay", "name: harbour", "small.yaml:4: sources: the name 'harbour' is used 2 times"),
+        ("name: parma",  "name: [", "small.yaml:14: expected ',' or ']', but got ':' (while parsing a flow sequence that begins in line 12)"),
+        ("seed: 3", "seed: 3\nseed: 4", 'small.yaml:3: found duplicate key "seed"'),
+        ("{duration_s: 60}", "{}", "small.yaml:3: horizon.duration_s: is required, as sources[0]"),
+    ],
+)  # fmt: skip
+def test_mistake_is_told_with_its_line(scenario_file, old, new, message):
+    assert old in VALID
+    lines = complaint(scenario_file(VALID.replace(old, new, 1))).splitlines()
+    assert any(line.startswith(message) for line in lines), lines
+
+
+def test_every_mistake_gets_a_line_of_its_own(scenario_file):
+    text = VALID.replace("period_s: 2", "period_s: -2").replace("seed: 3", "seed: -3")
+    assert len(complaint(scenario_file(text)).splitlines()) == 2
+
+
+def test_unknown_key_without_a_near_one_lists_what_is_known(scenario_file):
+    message = complaint(scenario_file(VALID.replace("servers: 2", "zzz: 2")))
+    assert message.startswith("small.yaml:13: gateways[0].zzz: unknown key; known keys: access, altitude_m,")
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words\n"])
+def test_file_without_a_mapping_is_refused(scenario_file, text):
+    assert "a scenario is a mapping of keys to values" in complaint(scenario_file(text))
+
+
+def test_missing_file_and_binary_file_are_named(tmp_path):
+    assert complaint(tmp_path / "none.yaml") == "none.yaml: no such file"
+    (tmp_path / "blob.yaml").write_bytes(bytes(range(128, 256)))
+    assert complaint(tmp_path / "blob.yaml").startswith("blob.yaml: cannot be read as text")
+
+
+@pytest.mark.parametrize(
+    ("override", "read", "value"),
+    [
+        ("seed=8", lambda s: s.seed, 8),
+        ("sources[1].arrivals.period_s=5", lambda s: s.sources[1].arrivals.period_s, 5),
+        ("sources.quay.arrivals.period_s=5", lambda s: s.sources[1].arrivals.period_s, 5),
+        ("sources.0.arrivals={kind: periodic, period_s: 4}", lambda s: s.sources[0].arrivals.period_s, 4),
+        ("data_network.batching.max_size=4", lambda s: s.data_network.batching.max_size, 4),
+    ],
+)
+def test_override_changes_one_value(scenario_file, override, read, value):
+    assert read(load_scenario(scenario_file(VALID), [override])) == value
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("seed=-1", "--set seed=-1: seed: -1 is not >= 0"),
+        ("sources.pier.count=2", "--set sources.pier.count=2: the list has no element 'pier'"),
+        ("sources[7].count=2", "--set sources[7].count=2: the list has no element '7'"),
+        ("seed", "--set seed: expected PATH=VALUE"),
+        ("seed.x=1", "--set seed.x=1: seed: {'x': 1}: input should be a valid integer"),
+        ("gatewayz.x=1", "--set gatewayz.x=1: gatewayz: unknown key; did you mean 'gateways'?"),
+    ],
+)
+def test_wrong_override_is_told_as_it_was_written(scenario_file, override, message):
+    assert complaint(scenario_file(VALID), override).startswith(message)
