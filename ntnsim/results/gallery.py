@@ -23,9 +23,21 @@ from ntnsim.results.atomic import write_bytes, write_text
 
 INDEX = "images/index.csv"
 COLUMNS = (
-    "scheme,job,image,original,received,reconstruction,transmitted_bits,original_bits,savings,"
-    "pf,sf,pf_rank,sf_rank,configuration"
-).split(",")
+    "scheme",
+    "job",
+    "image",
+    "original",
+    "received",
+    "reconstruction",
+    "transmitted_bits",
+    "original_bits",
+    "savings",
+    "pf",
+    "sf",
+    "pf_rank",
+    "sf_rank",
+    "configuration",
+)
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -39,7 +51,7 @@ class GalleryEntry:
     """
 
     scheme: str
-    job: int
+    job: str
     image: str
     original: str
     received: str
@@ -65,7 +77,7 @@ class GalleryWriter:
         self,
         *,
         scheme: str,
-        job: int,
+        job: str,
         image: str,
         original: Pixels,
         received: Pixels | None,
@@ -151,7 +163,7 @@ def _entry(line: Mapping[str, str]) -> GalleryEntry:
 
     return GalleryEntry(
         scheme=line["scheme"],
-        job=int(line["job"]),
+        job=line["job"],
         image=line["image"],
         original=line["original"],
         received=line["received"],

@@ -26,7 +26,9 @@ def ar1(rng: np.random.Generator, n: int, correlation: float) -> np.ndarray:
     return values
 
 
-@pytest.mark.parametrize(("confidence", "freedom", "table"), [(0.95, 9, 2.262), (0.90, 4, 2.132), (0.99, 29, 2.756)])
+@pytest.mark.parametrize(
+    ("confidence", "freedom", "table"), [(0.95, 9, 2.262), (0.90, 4, 2.132), (0.99, 29, 2.756)]
+)
 def test_student_t_matches_the_printed_table(confidence, freedom, table):
     assert student_t(confidence, freedom) == pytest.approx(table, abs=5e-4)
 

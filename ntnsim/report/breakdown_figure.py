@@ -1,0 +1,121 @@
+"""Where the delay goes: the five components of Eq. 1 per scheme, each split in waiting and service."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ntnsim.report.groups import Point, points_of, schemes_in
+from ntnsim.report.style import COMPONENT_COLOURS, DOUBLE_COLUMN_IN, SINGLE_COLUMN_IN
+from ntnsim.results.columns import COMPONENT_TITLES
+from ntnsim.results.read import RunDirectory
+from ntnsim.results.record import COMPONENTS
+from ntnsim.results.statistics import Interval, replication_interval
+from ntnsim.results.summary import figure_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WAITING_HATCH = "/////"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Mean delay of one scheme at one point. parts: component → (waiting, service), seconds."""
+
+    scheme: str
+    point: Point
+    parts: dict[str, tuple[float, float]]
+    total: Interval
+
+    @property
+    def label(self) -> str:
+        """What to write beside the bar."""
+        return f"{self.scheme}\n{self.point.title}" if self.point.title else self.scheme
+
+
+def bars_of(runs: Sequence[RunDirectory]) -> list[Bar]:
+    """Return a bar per point and scheme, averaged over replications; the total's interval is over replications,
+    or from batches when there is one run."""
+    bars = []
+    for point in points_of(runs):
+        summaries = [run.summary() for run in point.runs]
+        for scheme in schemes_in(point.runs):
+            parts = {}
+            for name in COMPONENTS:
+                of_runs = [
+                    [
+                        figure_of(summary, scheme, f"components_s.{name}.{part}")
+                        for part in ("waiting", "service")
+                    ]
+                    for summary in summaries
+                ]
+                waiting, service = np.nanmean(of_runs, axis=0) if np.isfinite(of_runs).any() else (0.0, 0.0)
+                parts[name] = (float(waiting), float(service))
+            bars.append(Bar(scheme, point, parts, metric_interval(summaries, scheme, "delay_s")))
+    return bars
+
+
+def metric_interval(
+    summaries: list[dict[str, Any]], scheme: str, metric: str, value: str = "mean"
+) -> Interval:
+    """Return a summary *metric* over replications; with a single run, its own interval within the run."""
+    if len(summaries) == 1:
+        mean, low, high = (
+            figure_of(summaries[0], scheme, f"{metric}.{key}") for key in (value, "low", "high")
+        )
+        return Interval(mean, low, high, float(summaries[0]["confidence"]))
+    values = [figure_of(summary, scheme, f"{metric}.{value}") for summary in summaries]
+    return replication_interval([one for one in values if np.isfinite(one)])
+
+
+def delay_breakdown(runs: Sequence[RunDirectory]) -> "Figure":
+    """Return the figure of stacked mean delays; hatched is waiting, plain is service."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    bars = bars_of(runs)
+    wide = len(bars) > 6
+    figure = Figure(figsize=(DOUBLE_COLUMN_IN if wide else SINGLE_COLUMN_IN, 1.35 + 0.3 * len(bars)))
+    axes = figure.subplots()
+    for row, bar in enumerate(bars):
+        left = 0.0
+        for name in COMPONENTS:
+            for part, length in zip(("waiting", "service"), bar.parts[name], strict=True):
+                axes.barh(
+                    row,
+                    length,
+                    left=left,
+                    height=0.62,
+                    color=COMPONENT_COLOURS[name],
+                    edgecolor="white",
+                    hatch=WAITING_HATCH if part == "waiting" else None,
+                    linewidth=0.3,
+                )
+                left += length
+        error = bar.total.half_width
+        if np.isfinite(error):
+            axes.errorbar(left, row, xerr=error, color="black", elinewidth=0.8, capsize=2, capthick=0.8)
+        end = left + (error if np.isfinite(error) else 0.0)
+        axes.annotate(
+            f"{bar.total.value:.3g} s" if np.isfinite(bar.total.value) else "none arrived",
+            (end, row),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7,
+        )
+    axes.set_yticks(range(len(bars)), [bar.label for bar in bars])
+    axes.tick_params(axis="y", length=0)
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.margins(x=0.14)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("mean delay (s)")
+    handles = [Patch(facecolor=COMPONENT_COLOURS[name], label=COMPONENT_TITLES[name]) for name in COMPONENTS]
+    handles.append(
+        Patch(facecolor="#999999", edgecolor="white", hatch=WAITING_HATCH, label="hatched: waiting")
+    )
+    figure.legend(handles=handles, loc="outside upper center", ncols=6 if wide else 2, handlelength=1.4)
+    return figure

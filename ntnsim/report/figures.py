@@ -1,0 +1,42 @@
+"""The figures by name: result directories in, vector PDF and PNG out."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ntnsim.errors import InputError
+from ntnsim.report import style
+from ntnsim.report.breakdown_figure import delay_breakdown
+from ntnsim.report.cdf_figure import delay_cdf, savings_cdf
+from ntnsim.report.gallery_figure import gallery
+from ntnsim.results.gallery import INDEX
+from ntnsim.results.read import RunDirectory
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FIGURES: dict[str, Callable[[Sequence[RunDirectory]], "Figure"]] = {
+    "delay_cdf": delay_cdf,
+    "savings_cdf": savings_cdf,
+    "delay_breakdown": delay_breakdown,
+    "gallery": gallery,
+}
+
+
+def applicable(runs: Sequence[RunDirectory]) -> list[str]:
+    """Return the figures that *runs* hold the data for."""
+    names = ["delay_cdf", "savings_cdf", "delay_breakdown"]
+    if any((run.path / INDEX).exists() for run in runs):
+        names.append("gallery")
+    return names
+
+
+def draw(runs: Sequence[RunDirectory], names: Sequence[str], directory: Path) -> list[Path]:
+    """Draw the figures called *names* of *runs* into *directory*; return the files written."""
+    if unknown := [name for name in names if name not in FIGURES]:
+        raise InputError(f"figure {unknown[0]!r}: not one of {', '.join(FIGURES)}")
+    written = []
+    for name in names:
+        with style.journal():
+            written += style.save(FIGURES[name](runs), directory, name)
+    return written

@@ -1,0 +1,132 @@
+"""Runs → groups that one curve or bar stands for: the same point of a sweep, repeated."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ntnsim.results.columns import SERVED
+from ntnsim.results.read import RunDirectory
+from ntnsim.results.statistics import batches_of
+
+FloatArray = npt.NDArray[np.float64]
+# Bands of a single run: fewer batches than for a mean, since each must show a whole distribution.
+BATCHES_OF_A_CDF = 10
+
+
+@dataclass(frozen=True)
+class Point:
+    """Replications of one setting.
+
+    title: how the setting differs from the others, for a legend or a panel; "" when there is only one.
+    """
+
+    title: str
+    parameters: Mapping[str, Any]
+    runs: tuple[RunDirectory, ...]
+
+
+def points_of(runs: Sequence[RunDirectory]) -> list[Point]:
+    """Group *runs* by what the sweep set; a run outside a sweep is a point of its own, named by its directory."""
+    grouped: dict[str, list[RunDirectory]] = {}
+    for run in runs:
+        key = json.dumps(run.parameters, sort_keys=True) if run.parameters else f"run {run.path}"
+        grouped.setdefault(key, []).append(run)
+    sweep_without_parameters = all(run.parameters == {} for run in runs) and any(
+        run.replication > 0 for run in runs
+    )
+    if sweep_without_parameters:
+        return [Point("", {}, tuple(runs))]
+    points = []
+    for members in grouped.values():
+        first = members[0]
+        title = point_title(first.parameters) if first.parameters else first.label
+        points.append(Point("" if len(grouped) == 1 else title, first.parameters, tuple(members)))
+    return points
+
+
+def point_title(parameters: Mapping[str, Any]) -> str:
+    """Return ``load = 0.5, rate = 2``: the last part of each path is enough for a reader unless two agree."""
+    names = short_names(list(parameters))
+    return ", ".join(f"{names[path]} = {value_text(value)}" for path, value in parameters.items())
+
+
+def short_names(paths: Sequence[str]) -> dict[str, str]:
+    """Return the shortest endings of *paths* that still tell them apart."""
+    names = {}
+    for path in paths:
+        parts = path.replace("[", ".").replace("]", "").split(".")
+        for length in range(1, len(parts) + 1):
+            name = ".".join(parts[-length:])
+            others = [other for other in paths if other != path]
+            if not any(other.replace("[", ".").replace("]", "").endswith(name) for other in others):
+                break
+        names[path] = name
+    return names
+
+
+def value_text(value: Any) -> str:
+    """Return *value* as a label: numbers without a tail of zeros."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """One scheme's samples of one quantity at one point, by group: replications, or batches of the only run.
+
+    groups: arrays in order of creation; inf marks a job that never arrived.
+    """
+
+    scheme: str
+    point: Point
+    groups: tuple[FloatArray, ...]
+
+    @property
+    def pooled(self) -> FloatArray:
+        """All samples in one array."""
+        return np.concatenate(self.groups) if self.groups else np.empty(0)
+
+
+def samples_of(points: Sequence[Point], quantity: str, *, lost_is_infinite: bool) -> list[Samples]:
+    """Read *quantity* of every job after the warm-up, by point and scheme.
+
+    lost_is_infinite: count a job that did not reach the user as an infinite sample instead of leaving it out.
+    """
+    collected: list[Samples] = []
+    for point in points:
+        of_scheme: dict[str, list[FloatArray]] = {}
+        for run in point.runs:
+            for scheme, samples in _run_samples(run, quantity, lost_is_infinite).items():
+                of_scheme.setdefault(scheme, []).append(samples)
+        for scheme, groups in of_scheme.items():
+            split = groups if len(groups) > 1 else batches_of(groups[0], BATCHES_OF_A_CDF)
+            collected.append(Samples(scheme, point, tuple(split)))
+    return collected
+
+
+def _run_samples(run: RunDirectory, quantity: str, lost_is_infinite: bool) -> dict[str, FloatArray]:
+    table = run.records(["scheme", "created_s", "state", quantity])
+    schemes = table["scheme"].to_pandas().to_numpy()
+    served = np.isin(table["state"].to_pandas().to_numpy().astype(str), SERVED)
+    created = table["created_s"].to_numpy()
+    values = np.asarray(table[quantity].to_numpy(), dtype=np.float64)
+    summaries = run.summary()["schemes"]
+    samples = {}
+    for scheme in dict.fromkeys(schemes.tolist()):
+        rows = np.flatnonzero((schemes == scheme) & (created >= summaries[str(scheme)]["warm_up_s"]))
+        rows = rows[np.argsort(created[rows], kind="stable")]
+        if lost_is_infinite:
+            samples[str(scheme)] = np.where(served[rows], values[rows], np.inf)
+        else:
+            samples[str(scheme)] = values[rows[served[rows]]]
+    return samples
+
+
+def schemes_in(runs: Sequence[RunDirectory]) -> list[str]:
+    """Return the schemes of *runs*, in order of first appearance."""
+    return list(dict.fromkeys(scheme for run in runs for scheme in run.summary()["schemes"]))

@@ -1,0 +1,171 @@
+"""Figures show the records' numbers, in vector form, as the same bytes each time."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from synthetic_run import write_run, write_sweep
+
+from ntnsim.errors import InputError
+from ntnsim.report.breakdown_figure import bars_of, delay_breakdown
+from ntnsim.report.cdf_figure import curves_of, delay_cdf
+from ntnsim.report.figures import applicable, draw
+from ntnsim.report.gallery_figure import caption, configuration_text, gallery
+from ntnsim.report.groups import point_title, points_of, short_names
+from ntnsim.report.style import STYLES, journal, scheme_styles
+from ntnsim.results import load
+from ntnsim.results.gallery import read_index
+from ntnsim.results.read import find_runs
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("figures") / "run", n_pictures=2)
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    return write_sweep(tmp_path_factory.mktemp("figures") / "sweep", n_jobs=150, replications=3)
+
+
+def test_every_figure_is_drawn_as_pdf_and_png_at_a_column_width(run, tmp_path):
+    runs = find_runs([run])
+    assert applicable(runs) == ["delay_cdf", "savings_cdf", "delay_breakdown", "gallery"]
+    written = draw(runs, applicable(runs), tmp_path)
+    assert {path.name for path in written} == {f"{n}.{s}" for n in applicable(runs) for s in ("pdf", "png")}
+    for path in written:
+        if path.suffix == ".png":
+            width_in = Image.open(path).width / 300
+            assert width_in == pytest.approx(3.5, abs=0.01) or width_in == pytest.approx(7.16, abs=0.01)
+        else:
+            assert path.read_bytes().startswith(b"%PDF")
+            assert b"/Type3" not in path.read_bytes()
+
+
+def test_the_same_results_give_the_same_bytes_of_figures(run, tmp_path):
+    for name in ("first", "second"):
+        draw(find_runs([run]), ["delay_cdf"], tmp_path / name)
+    for file in ("delay_cdf.pdf", "delay_cdf.png"):
+        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
+
+
+def test_delay_curve_reads_the_share_of_all_images_that_arrived_in_time(run):
+    jobs = load(run, columns=["scheme", "delay_s"])
+    for curve in curves_of(find_runs([run]), "delay_s", lost_is_infinite=True):
+        delays = jobs[jobs.scheme == curve.scheme].delay_s
+        for x, share in zip(curve.band.x[::40], curve.band.probability[::40], strict=True):
+            assert share == pytest.approx((delays <= x).mean())
+        assert curve.band.probability[-1] == pytest.approx(delays.notna().mean())
+        assert curve.band.probability[-1] < 1
+
+
+def test_band_over_replications_holds_the_pooled_curve_and_is_wider_under_load(sweep):
+    curves = {
+        (curve.scheme, curve.point.parameters["background.load"]): curve.band
+        for curve in curves_of(find_runs([sweep]), "delay_s", lost_is_infinite=True)
+    }
+    for band in curves.values():
+        rounding = 1e-12
+        assert np.all(band.low <= band.probability + rounding)
+        assert np.all(band.probability <= band.high + rounding)
+    width = {key: (band.high - band.low).max() for key, band in curves.items()}
+    assert width["jpeg", 0.9] > 2 * width["jpeg", 0.3]
+
+
+def test_sweep_gets_a_panel_per_point_with_a_legend_entry_per_scheme(sweep):
+    with journal():
+        figure = delay_cdf(find_runs([sweep]))
+    assert [axes.get_title() for axes in figure.axes] == ["load = 0.3", "load = 0.6", "load = 0.9"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["spiff", "jpeg"]
+
+
+def test_many_points_get_a_panel_per_scheme_instead(tmp_path):
+    write_sweep(tmp_path, loads=(0.1, 0.3, 0.5, 0.7, 0.9), replications=2, n_jobs=40)
+    with journal():
+        figure = delay_cdf(find_runs([tmp_path]))
+    assert [axes.get_title() for axes in figure.axes] == ["spiff", "jpeg"]
+    assert len(figure.legends[0].get_texts()) == 5
+
+
+def test_bars_stack_to_the_mean_delay(run):
+    for bar in bars_of(find_runs([run])):
+        assert sum(waiting + service for waiting, service in bar.parts.values()) == pytest.approx(
+            bar.total.value
+        )
+    with journal():
+        figure = delay_breakdown(find_runs([run]))
+    drawn = [patch for patch in figure.axes[0].patches if patch.get_width() > 0]
+    assert max(patch.get_x() + patch.get_width() for patch in drawn) == pytest.approx(
+        max(bar.total.value for bar in bars_of(find_runs([run])))
+    )
+
+
+def test_caption_gives_scores_per_rank_and_a_dash_for_an_empty_one(run):
+    entry = next(entry for entry in read_index(run) if entry.scheme == "spiff" and entry.job == "harbour/1")
+    assert caption(entry) == "saves 92.0 %\nPF 0.62 / 0.97  SF 0.81 / –"
+    assert configuration_text(entry) == "β 0.1, p 0.2, q 0.15"
+    assert caption(None) == "not delivered"
+
+
+def test_gallery_has_a_row_per_image_and_a_column_per_picture(run):
+    with journal():
+        figure = gallery(find_runs([run]))
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles == ["original", "spiff: received", "spiff", "jpeg"]
+    assert len(figure.axes) == 2 * 4
+
+
+def test_a_run_without_pictures_says_so(tmp_path):
+    write_run(tmp_path, n_jobs=10)
+    with pytest.raises(InputError, match="kept no pictures"):
+        draw(find_runs([tmp_path]), ["gallery"], tmp_path)
+    with pytest.raises(InputError, match="figure 'delay': not one of delay_cdf, savings_cdf"):
+        draw(find_runs([tmp_path]), ["delay"], tmp_path)
+
+
+def test_schemes_keep_their_look_and_no_two_share_a_colour_a_dash_or_a_marker():
+    alone, together = scheme_styles(["jpeg"]), scheme_styles(["mine", "spiff", "jpeg", "yours"])
+    assert alone["jpeg"] == together["jpeg"]
+    for attribute in ("colour", "dash", "marker"):
+        values = [getattr(style, attribute) for style in STYLES]
+        assert len(set(values)) == len(values)
+        assert len({getattr(style, attribute) for style in together.values()}) == 4
+
+
+def test_neighbouring_styles_differ_in_grey():
+    def luminance(colour: str) -> float:  # ITU-R BT.601
+        red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        return 0.299 * red + 0.587 * green + 0.114 * blue
+
+    first_four = [luminance(style.colour) for style in STYLES[:4]]
+    gaps = [abs(a - b) for i, a in enumerate(first_four) for b in first_four[:i]]
+    # Blue, vermilion and green are near in grey by nature: their dashes tell them apart. None coincide.
+    assert min(gaps) > 0.015
+    assert len({style.dash for style in STYLES[:4]}) == 4
+
+
+def test_parameter_names_are_cut_to_what_tells_them_apart():
+    assert short_names(["background.load"]) == {"background.load": "load"}
+    assert short_names(["a.rate", "b.rate", "c"]) == {"a.rate": "a.rate", "b.rate": "b.rate", "c": "c"}
+    assert point_title({"background.load": 0.30000000000000004, "kind": "x"}) == "load = 0.3, kind = x"
+
+
+def test_runs_given_side_by_side_are_points_named_after_their_directories(run, tmp_path):
+    other = write_run(tmp_path / "other", n_jobs=20)
+    assert [point.title for point in points_of(find_runs([run, other]))] == ["run", "other"]
+
+
+def test_plotting_imports_neither_torch_nor_simpy(run, tmp_path):
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from ntnsim.report.figures import draw\n"
+        "from ntnsim.results.read import find_runs\n"
+        "draw(find_runs([sys.argv[1]]), ['savings_cdf'], Path(sys.argv[2]))\n"
+        "print(sorted({'torch', 'simpy'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", program, str(run), str(tmp_path)]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert (tmp_path / "savings_cdf.pdf").exists()
+    assert output.strip() == "[]"
