@@ -1,0 +1,131 @@
+"""The SPIFF encoder: pixels and rank map to stream (paper Sec. IV-B, steps 2, 3, 5–7). Segmentation happens before."""
+
+from zlib import MAX_WBITS, compress
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ntnsim.errors import ImageError
+from ntnsim.spiff import bitstream
+from ntnsim.spiff.bitstream import Frame, Kind, Part
+from ntnsim.spiff.box import tight_box
+from ntnsim.spiff.components import COMPONENT_CODECS, Component, encode_component, packed
+from ntnsim.spiff.configuration import Configuration
+from ntnsim.spiff.encoded_image import EncodedImage
+from ntnsim.spiff.mask import encode_bitmap
+from ntnsim.spiff.patches import TileGeometry, packed_grid, tile_ranks
+from ntnsim.spiff.region import box_region
+from ntnsim.spiff.resize import resized
+from ntnsim.spiff.settings import SpiffSettings, coarse_step
+from ntnsim.spiff.smooth_fill import smooth_fill
+from ntnsim.spiff.tile_map import chosen_tiles, encode_tile_map
+from ntnsim.spiff.varint import varint
+
+MAX_CAPTION_BYTES = 4096
+
+
+def encode_image(
+    pixels: NDArray[np.uint8],
+    rank_map: NDArray[np.uint8],
+    configuration: Configuration,
+    settings: SpiffSettings,
+    *,
+    n_ranks: int,
+    seed: int,
+    caption: str = "",
+) -> EncodedImage:
+    """Return the stream of one image.
+
+    pixels: uint8 RGB [H, W, 3]. rank_map: uint8 [H, W], ranks 0 … n_ranks−1.
+    seed: decides which tiles are kept; its low 32 bits travel in the stream.
+    caption: text for the decoder's prompt; empty sends none.
+    """
+    _check(pixels, rank_map, configuration, n_ranks)
+    seed &= 0xFFFF_FFFF
+    height, width = rank_map.shape
+    frame = Frame(width, height, n_ranks, settings.tile_px)
+    geometry = TileGeometry(height, width, settings.tile_px)
+    top = rank_map == n_ranks - 1
+    region, region_code = box_region(top, configuration.box_growth, settings)
+    ranks = tile_ranks(rank_map, region, n_ranks, settings.tile_px)
+    chosen = chosen_tiles(pixels, ranks, geometry, configuration.patch_fractions, settings.selection, seed)
+
+    parts: list[Part] = []
+    box = tight_box(region)
+    if box is not None:
+        parts.append(Part(Kind.REGION, 0, region_code))
+        if settings.sends_mask:
+            parts.append(Part(Kind.MASK, 0, encode_bitmap(top)))
+    if any(len(positions) for positions in chosen):
+        parts.append(Part(Kind.TILES, 0, encode_tile_map(ranks, chosen, settings.selection, seed)))
+    for rank, positions in enumerate(chosen):
+        if len(positions):
+            grid = packed_grid(pixels, positions, geometry)
+            parts.append(Part(Kind.GRID, rank, _component(grid, settings.grid)))
+    if configuration.coarse_quality > 0 and not region.all():
+        parts.append(_coarse(pixels, region, rank_map, configuration.coarse_quality, settings, n_ranks))
+    if box is not None:
+        crop = smooth_fill(pixels[box.slices], region[box.slices])
+        parts.append(Part(Kind.CROP, n_ranks - 1, _component(crop, settings.crop)))
+    if caption:
+        parts.append(Part(Kind.CAPTION, 0, _caption(caption)))
+
+    payload = bitstream.write_stream(frame, parts)
+    bits = bitstream.bits_per_rank(bitstream.Stream(frame, tuple(parts), len(payload)))
+    return EncodedImage(payload, bits, 8 * len(payload) - sum(bits))
+
+
+def _check(
+    pixels: NDArray[np.uint8], rank_map: NDArray[np.uint8], configuration: Configuration, n_ranks: int
+) -> None:
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or 0 in pixels.shape:
+        raise ValueError(f"pixels must be uint8 [H, W, 3], got {pixels.dtype} {pixels.shape}")
+    if rank_map.shape != pixels.shape[:2]:
+        raise ValueError(f"rank_map must be {pixels.shape[:2]}, got {rank_map.shape}")
+    if int(rank_map.max()) >= n_ranks:
+        raise ValueError(f"rank_map holds rank {int(rank_map.max())}, allowed are 0 to {n_ranks - 1}")
+    if len(configuration.patch_fractions) != n_ranks - 1:
+        raise ValueError(
+            f"{n_ranks} ranks need {n_ranks - 1} patch fractions, got {len(configuration.patch_fractions)}"
+        )
+    height, width = rank_map.shape
+    if max(height, width) > bitstream.MAX_SIDE_PX or height * width > bitstream.MAX_PIXELS:
+        raise ImageError(
+            f"the image is {width}x{height}; a SPIFF stream carries sides up to {bitstream.MAX_SIDE_PX} "
+            f"and {bitstream.MAX_PIXELS} pixels"
+        )
+
+
+def _component(pixels: NDArray[np.uint8], component: Component) -> bytes:
+    code = bytes([COMPONENT_CODECS.index(component.codec)])
+    return code + packed(encode_component(pixels, component), component.codec)
+
+
+def _coarse(
+    pixels: NDArray[np.uint8],
+    region: NDArray[np.bool_],
+    rank_map: NDArray[np.uint8],
+    coarse_quality: float,
+    settings: SpiffSettings,
+    n_ranks: int,
+) -> Part:
+    """Return the coarse layer: the whole frame, made smooth where the crop travels, so that nothing is paid twice.
+
+    Kept tiles stay in it: smoothing scattered tiles away makes edges that cost more than their texture.
+    """
+    step = coarse_step(coarse_quality)
+    height, width = rank_map.shape
+    shape = (max(1, round(height * step.scale / 16)), max(1, round(width * step.scale / 16)))
+    small = resized(smooth_fill(pixels, region), shape)
+    component = Component(settings.coarse_codec, step.quality, settings.coarse_speed)
+    payload = bytes([COMPONENT_CODECS.index(component.codec), step.scale])
+    if n_ranks > 2:
+        counts = np.bincount(rank_map[~region].ravel(), minlength=n_ranks)
+        payload += b"".join(varint(int(count)) for count in counts[: n_ranks - 1])
+    return Part(Kind.COARSE, 0, payload + packed(encode_component(small, component), component.codec))
+
+
+def _caption(caption: str) -> bytes:
+    text = caption.encode()[:MAX_CAPTION_BYTES].decode(errors="ignore").encode()
+    deflated = compress(text, 9, wbits=-MAX_WBITS)
+    return bytes([1]) + deflated if len(deflated) < len(text) else bytes([0]) + text
