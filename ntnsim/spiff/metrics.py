@@ -187,7 +187,8 @@ class ClipBackend:
         except (OSError, ValueError) as error:
             raise BundleError(f"{directory}: no CLIP model in the transformers format ({error})") from None
         self._model.eval().requires_grad_(False)
-        self._side_px = int(self._model.config.vision_config.image_size)
+        config: Any = self._model.config
+        self._side_px = int(config.vision_config.image_size)
 
     @torch.inference_mode()
     def features(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -306,7 +307,7 @@ def scorer_named(
     elif perceptual == "lpips":
         if lpips_trunk is None or not lpips_trunk.is_file():
             raise BundleError(
-                f"PF backend lpips needs torchvision's AlexNet weights in a local file, got {lpips_trunk}"
+                f"PF backend lpips needs torchvision's AlexNet weights in a file, got {lpips_trunk}"
             )
         pf = LpipsBackend(torch.load(lpips_trunk, map_location="cpu", weights_only=True))
     else:

@@ -6,7 +6,6 @@ checksum, so that a damaged or foreign file is noticed, counted and computed ane
 """
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
@@ -70,22 +69,23 @@ class OutcomeStore:
         return found
 
     def put(self, key: OutcomeKey, outcome: Outcome) -> None:
-        """Keep *outcome* for *key*."""
+        """Keep *outcome* for *key*, as JSON gives it back: a result must not depend on where it was found."""
+        outcome = json.loads(json.dumps(outcome, allow_nan=False))
         self._memory[key] = outcome
         if self._directory is None:
             return
         path = self._path(key)
         path.parent.mkdir(exist_ok=True)
         scratch = path.with_name(f"{path.name}.{uuid4().hex}")
-        scratch.write_text(json.dumps(_entry(key, outcome), allow_nan=False))
-        os.replace(scratch, path)
+        scratch.write_text(json.dumps(_entry(key, outcome)))
+        scratch.replace(path)
 
     def get_or_compute(self, key: OutcomeKey, compute: Callable[[], Outcome]) -> Outcome:
         """Return the outcome of *key*, computing and keeping it if need be."""
         found = self.get(key)
         if found is None:
-            found = compute()
-            self.put(key, found)
+            self.put(key, compute())
+            found = self._memory[key]
         return found
 
     def __len__(self) -> int:
@@ -117,12 +117,7 @@ def _key_text(key: OutcomeKey) -> str:
 
 
 def _entry(key: OutcomeKey, outcome: Outcome) -> dict[str, Any]:
-    """Return the file's content as JSON gives it back: tuples have become lists."""
-    plain = json.loads(json.dumps(outcome))
-    checksum = blake2b(json.dumps([_SCHEMA, asdict(key), plain], sort_keys=True).encode(), digest_size=16)
-    return {
-        "schema": _SCHEMA,
-        "key": json.loads(_key_text(key)),
-        "outcome": plain,
-        "checksum": checksum.hexdigest(),
-    }
+    """Return the content of an outcome's file."""
+    text = json.dumps([_SCHEMA, asdict(key), outcome], sort_keys=True)
+    checksum = blake2b(text.encode(), digest_size=16).hexdigest()
+    return {"schema": _SCHEMA, "key": json.loads(_key_text(key)), "outcome": outcome, "checksum": checksum}

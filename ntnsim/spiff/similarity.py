@@ -38,7 +38,7 @@ def ms_ssim(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
         used += weight
         if last:
             break
-        a, b = (cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA) for image in (a, b))
+        a, b = _shrunk(a, (width, height)), _shrunk(b, (width, height))
     return float(product ** (1 / used))
 
 
@@ -68,4 +68,10 @@ def _ssim_terms(
     product, squares = mean_a * mean_b, mean_a**2 + mean_b**2
     covariance = local_mean(a * b) - product
     variances = local_mean(a * a + b * b) - squares
-    return (2 * product + _C1) / (squares + _C1), (2 * covariance + _C2) / (variances + _C2)
+    luminance = (2 * product + _C1) / (squares + _C1)
+    structure = (2 * covariance + _C2) / (variances + _C2)
+    return luminance.astype(np.float32), structure.astype(np.float32)
+
+
+def _shrunk(image: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
