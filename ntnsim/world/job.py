@@ -1,0 +1,93 @@
+"""A job: one image on its journey, with the times at which it passed each stage."""
+
+from dataclasses import dataclass
+from math import nan
+
+from ntnsim.engine.policy import ImageState, Requirement
+from ntnsim.network_state import NetworkState
+from ntnsim.spiff.configuration import Configuration
+from ntnsim.world.imaging import Encoded, Reconstruction
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What all images of one source have in common."""
+
+    source: str
+    gateway: str
+    priority: int
+    requirement: Requirement
+
+
+class Job:
+    """One image. Times are nan until the job has passed the stage; their meaning is in results/record.py."""
+
+    __slots__ = (
+        "access_attempts",
+        "access_work_s",
+        "access_start_s",
+        "after_decision_s",
+        "at_data_network_s",
+        "at_gateway_s",
+        "batch_size",
+        "before_decision_s",
+        "configuration",
+        "created_s",
+        "data_network_busy_s",
+        "decided_s",
+        "delivered_s",
+        "delivery_attempts",
+        "delivery_work_s",
+        "delivery_start_s",
+        "due_s",
+        "encoded",
+        "encoded_s",
+        "gateway_mean_s",
+        "gateway_start_s",
+        "image",
+        "image_id",
+        "index",
+        "interruptions",
+        "link_bits",
+        "link_end_s",
+        "link_head_s",
+        "link_start_s",
+        "network",
+        "note",
+        "origin",
+        "priority",
+        "reconstructed_s",
+        "reconstruction_mean_s",
+        "reconstruction",
+        "reconstruction_start_s",
+        "reconstruction_work_s",
+        "satellite",
+        "source_bits",
+    )
+
+    def __init__(
+        self, origin: Origin, index: int, created_s: float, image_id: str, source_bits: int, image: ImageState
+    ) -> None:
+        self.origin = origin
+        self.index = index
+        self.created_s = created_s
+        self.image_id = image_id
+        self.source_bits = source_bits
+        self.image = image
+        self.priority = origin.priority
+        self.due_s = created_s + origin.requirement.deadline_s
+        self.configuration: Configuration | None = None
+        self.network: NetworkState | None = None
+        self.encoded: Encoded | None = None
+        self.reconstruction: Reconstruction | None = None
+        self.note = self.satellite = ""
+        self.access_attempts = self.delivery_attempts = 1
+        self.interruptions = self.batch_size = 0
+        # Drawn when the image is taken, so that the n-th image of a source meets the same luck in every scheme.
+        self.access_work_s = self.delivery_work_s = 0.0
+        self.before_decision_s = self.after_decision_s = self.reconstruction_work_s = 0.0
+        self.gateway_mean_s = self.reconstruction_mean_s = 0.0
+        self.access_start_s = self.at_gateway_s = self.gateway_start_s = self.decided_s = self.encoded_s = nan
+        self.link_head_s = self.link_start_s = self.link_end_s = self.at_data_network_s = nan
+        self.reconstruction_start_s = self.reconstructed_s = self.delivery_start_s = self.delivered_s = nan
+        self.link_bits = self.data_network_busy_s = 0.0

@@ -1,0 +1,131 @@
+"""B(t) over unbounded time: how many bits a link's rate lets through, and when so many have passed.
+
+The rate is constant between edges, so a transfer of b bits that has the link to itself from t on ends at B⁻¹(B(t) + b)
+exactly. Windows follow each other without gaps; they are made when somebody looks at them and dropped behind the clock.
+Lists and bisection beat arrays here: every question concerns one instant.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from math import inf
+from typing import Generic, TypeVar
+
+Details = TypeVar("Details")
+
+
+class RateWindow(Generic[Details]):
+    """The rate over [edges_s[0], edges_s[-1]): rates_bps[k] holds from edges_s[k] to edges_s[k+1].
+
+    details: whatever else the link's maker knows of this window.
+    """
+
+    __slots__ = ("cumulative_bits", "details", "edges_s", "end_s", "rates_bps")
+
+    def __init__(self, edges_s: Sequence[float], rates_bps: Sequence[float], details: Details) -> None:
+        # Runs of equal rates are joined: the contact gaps of a day become one run each.
+        self.edges_s, self.rates_bps = [edges_s[0]], [rates_bps[0]]
+        for edge_s, rate_bps in zip(edges_s[1:-1], rates_bps[1:], strict=True):
+            if rate_bps != self.rates_bps[-1]:
+                self.edges_s.append(edge_s)
+                self.rates_bps.append(rate_bps)
+        self.edges_s.append(edges_s[-1])
+        self.end_s = edges_s[-1]
+        self.details = details
+        self.cumulative_bits = [0.0]
+        for (start_s, end_s), rate_bps in zip(pairwise(self.edges_s), self.rates_bps, strict=True):
+            run_bits = rate_bps * (end_s - start_s) if rate_bps else 0.0  # 0 · inf is no number
+            self.cumulative_bits.append(self.cumulative_bits[-1] + run_bits)
+
+    def run_at(self, time_s: float) -> int:
+        """Return the run that holds *time_s*."""
+        return bisect_right(self.edges_s, time_s, 0, len(self.rates_bps)) - 1
+
+
+class RateClock(Generic[Details]):
+    """B(t) of one rate, from 0 s on.
+
+    next_window: gives the window that begins at the time asked for.
+    until_s: nobody looks further ahead than this.
+    """
+
+    def __init__(self, next_window: Callable[[float], RateWindow[Details]], until_s: float = inf) -> None:
+        self._next_window = next_window
+        self._until_s = until_s
+        self._windows: deque[RateWindow[Details]] = deque()
+
+    def window_at(self, time_s: float) -> RateWindow[Details]:
+        """Return the window that holds *time_s*."""
+        for window in self._windows:
+            if time_s < window.end_s:
+                return window
+        while True:
+            window = self._next_window(self._windows[-1].end_s if self._windows else 0.0)
+            self._windows.append(window)
+            if time_s < window.end_s:
+                return window
+
+    def forget_before(self, time_s: float) -> None:
+        """Drop windows that ended before *time_s*, but for the last of them: an end just reached may be asked about."""
+        windows = self._windows
+        while len(windows) > 1 and windows[1].end_s <= time_s:
+            windows.popleft()
+
+    def rate_bps(self, time_s: float) -> float:
+        """Return the rate at *time_s*."""
+        window = self.window_at(time_s)
+        return window.rates_bps[window.run_at(time_s)]
+
+    def run(self, time_s: float) -> tuple[float, float]:
+        """Return the rate at *time_s* and the time until which it holds."""
+        window = self.window_at(time_s)
+        run = window.run_at(time_s)
+        return window.rates_bps[run], window.edges_s[run + 1]
+
+    def bits_between(self, start_s: float, end_s: float) -> float:
+        """Return B(end_s) − B(start_s)."""
+        bits = 0.0
+        while True:
+            window = self.window_at(start_s)
+            first = window.run_at(start_s)
+            if end_s < window.end_s:
+                last = window.run_at(end_s)
+                if first == last:
+                    return bits + window.rates_bps[first] * (end_s - start_s)
+                bits += window.cumulative_bits[last] - window.cumulative_bits[first + 1]
+                bits += window.rates_bps[first] * (window.edges_s[first + 1] - start_s)
+                return bits + window.rates_bps[last] * (end_s - window.edges_s[last])
+            bits += window.cumulative_bits[-1] - window.cumulative_bits[first + 1]
+            bits += window.rates_bps[first] * (window.edges_s[first + 1] - start_s)
+            start_s = window.end_s
+
+    def finish_s(self, start_s: float, bits: float) -> float:
+        """Return when *bits* have passed from *start_s* on; inf if not before the clock's horizon."""
+        while start_s < self._until_s:
+            window = self.window_at(start_s)
+            run = window.run_at(start_s)
+            rate_bps = window.rates_bps[run]
+            run_bits = rate_bps * (window.edges_s[run + 1] - start_s) if rate_bps else 0.0
+            if bits <= run_bits:
+                return start_s + bits / rate_bps if rate_bps else start_s
+            bits -= run_bits
+            target_bits = window.cumulative_bits[run + 1] + bits
+            if target_bits <= window.cumulative_bits[-1]:
+                run = bisect_left(window.cumulative_bits, target_bits) - 1
+                return (
+                    window.edges_s[run] + (target_bits - window.cumulative_bits[run]) / window.rates_bps[run]
+                )
+            bits -= window.cumulative_bits[-1] - window.cumulative_bits[run + 1]
+            start_s = window.end_s
+        return inf
+
+    def next_flow_s(self, time_s: float) -> float:
+        """Return the first time from *time_s* on at which bits can pass; inf if not before the clock's horizon."""
+        while time_s < self._until_s:
+            window = self.window_at(time_s)
+            run = window.run_at(time_s)
+            if window.rates_bps[run] > 0:
+                return time_s
+            time_s = window.edges_s[run + 1]  # its neighbour differs, or another window begins there
+        return inf

@@ -1,0 +1,151 @@
+"""A quantity that changes in steps over unbounded time: background load, faults, a wandering rate.
+
+A path is made as far as somebody looks ahead and forgotten behind them, so that memory stays flat. Two readers each
+take a path of their own from the same stream: the values are the same, their places differ.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from itertools import count, cycle
+from math import exp, inf, sqrt
+
+import numpy as np
+
+from ntnsim.scenario import background as load_spec
+from ntnsim.scenario import terrestrial as spec
+from ntnsim.world.sampling import Sampler, Streams, block_sampler, sampler
+
+Step = tuple[float, float]  # from this time on, this value
+
+
+class StepPath:
+    """Steps in increasing time, the first at 0 or before; the last holds for ever if the steps end."""
+
+    __slots__ = ("_steps", "_times_s", "_values")
+
+    def __init__(self, steps: Iterable[Step]) -> None:
+        self._steps = iter(steps)
+        first_s, value = next(self._steps)
+        if first_s > 0:
+            raise ValueError(f"a path must start at 0 s or before, got {first_s!r}")
+        self._times_s, self._values = [first_s], [value]
+
+    def _extend(self, until_s: float) -> None:
+        """Know the path to just beyond *until_s*."""
+        while self._times_s[-1] <= until_s:
+            step = next(self._steps, None)
+            if step is None:
+                return
+            if step[0] == self._times_s[-1]:
+                self._values[-1] = step[1]
+            else:
+                self._times_s.append(step[0])
+                self._values.append(step[1])
+
+    def at(self, time_s: float) -> float:
+        """Return the value at *time_s*, which must not be earlier than what was forgotten."""
+        self._extend(time_s)
+        return self._values[bisect_right(self._times_s, time_s) - 1]
+
+    def change_times_s(self, start_s: float, end_s: float) -> list[float]:
+        """Return the times in (start_s, end_s) at which the value changes."""
+        self._extend(end_s)
+        first = bisect_right(self._times_s, start_s)
+        last = bisect_right(self._times_s, end_s)
+        return [time_s for time_s in self._times_s[first:last] if time_s < end_s]
+
+    def next_change_s(self, time_s: float) -> float:
+        """Return the first change after *time_s*; inf if there is none."""
+        self._extend(time_s)
+        place = bisect_right(self._times_s, time_s)
+        return self._times_s[place] if place < len(self._times_s) else inf
+
+    def forget_before(self, time_s: float) -> None:
+        """Drop what is not needed for *time_s* and later."""
+        place = bisect_right(self._times_s, time_s) - 1
+        if place > 64:  # in lots, so that forgetting is cheap
+            del self._times_s[:place], self._values[:place]
+
+
+def constant(value: float) -> StepPath:
+    """Return the path that never changes."""
+    return StepPath([(0.0, value)])
+
+
+def background_load(load: load_spec.Background, streams: Streams) -> StepPath:
+    """Return ρ(t) as a scenario describes it."""
+    match load:
+        case load_spec.ConstantLoad(load=value):
+            return constant(value)
+        case load_spec.DailyLoad(loads=loads, period_s=period_s, offset_s=offset_s):
+            return StepPath(
+                _periodic([k * period_s / len(loads) for k in range(len(loads))], loads, period_s, offset_s)
+            )
+        case load_spec.OnOffLoad():
+            stay = (sampler(load.off_s, streams, "off_s"), sampler(load.on_s, streams, "on_s"))
+            return StepPath(_alternating((load.off_load, load.on_load), stay))
+        case load_spec.TraceLoad(times_s=times_s, loads=loads):
+            steps = list(zip(times_s, loads, strict=True))
+            return StepPath(steps if times_s[0] == 0 else [(0.0, 0.0), *steps])
+    raise TypeError(f"no path for {load!r}")
+
+
+def rate(entity: spec.Rate, streams: Streams) -> StepPath:
+    """Return a terrestrial link's rate in bits per second."""
+    match entity:
+        case spec.ConstantRate(bps=bps):
+            return constant(bps)
+        case spec.TraceRate(times_s=times_s, bps=bps, period_s=period_s):
+            return trace(times_s, bps, period_s)
+        case spec.GaussMarkovRate():
+            return StepPath(_gauss_markov(entity, streams))
+    raise TypeError(f"no path for {entity!r}")
+
+
+def trace(times_s: tuple[float, ...], values: tuple[float, ...], period_s: float | None) -> StepPath:
+    """Return the path of a recorded step function, repeated every *period_s* if given."""
+    if period_s is None:
+        return StepPath(list(zip(times_s, values, strict=True)))
+    return StepPath(_periodic(times_s, values, period_s, 0.0))
+
+
+def windows(period_s: float, contact_s: float, offset_s: float) -> StepPath:
+    """Return 1 in contact and 0 between, the first contact from *offset_s* on."""
+    return StepPath(_windows(period_s, contact_s, offset_s))
+
+
+def _windows(period_s: float, contact_s: float, offset_s: float) -> Iterator[Step]:
+    if offset_s > 0:
+        yield 0.0, 0.0
+    for number in count():
+        yield offset_s + number * period_s, 1.0
+        if contact_s < period_s:
+            yield offset_s + number * period_s + contact_s, 0.0
+
+
+def _periodic(
+    times_s: Iterable[float], values: Iterable[float], period_s: float, offset_s: float
+) -> Iterator[Step]:
+    steps = list(zip(times_s, values, strict=True))
+    for number in count():
+        start_s = number * period_s - offset_s % period_s
+        for time_s, value in steps:
+            yield start_s + time_s, value
+
+
+def _alternating(values: tuple[float, float], stays: tuple[Sampler, Sampler]) -> Iterator[Step]:
+    time_s = 0.0
+    for place in cycle((0, 1)):
+        yield time_s, values[place]
+        time_s += stays[place]()
+
+
+def _gauss_markov(entity: spec.GaussMarkovRate, streams: Streams) -> Iterator[Step]:
+    """x_{k+1} = m + a (x_k − m) + s √(1 − a²) w_k with a = exp(−Δt/τ), started in its stationary law."""
+    draw = block_sampler(np.random.Generator.standard_normal, lambda: streams.generator("gauss_markov"))
+    memory = exp(-entity.step_s / entity.correlation_time_s)
+    innovation = entity.std_bps * sqrt(1 - memory**2)
+    deviation = entity.std_bps * draw()
+    for step in count():
+        yield step * entity.step_s, max(entity.mean_bps + deviation, entity.floor_bps)
+        deviation = memory * deviation + innovation * draw()

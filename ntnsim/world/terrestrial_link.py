@@ -1,0 +1,197 @@
+"""A link on the ground: source to gateway (access), or data network to user (delivery)."""
+
+from collections.abc import Callable
+from math import inf, nan
+from typing import cast
+
+import simpy
+
+from ntnsim.scenario import terrestrial as spec
+from ntnsim.world import step_path
+from ntnsim.world.job import Job
+from ntnsim.world.rate_clock import RateClock, RateWindow
+from ntnsim.world.sampling import Streams
+from ntnsim.world.server_pool import ServerPool
+from ntnsim.world.shared_medium import SharedMedium
+from ntnsim.world.step_path import StepPath
+from ntnsim.world.transmitter import Transmitter, transfer_ended
+from ntnsim.world.waiting_line import WaitingLine
+
+_EDGES_PER_WINDOW = 64
+
+
+def product_clock(paths: list[StepPath], until_s: float = inf) -> RateClock[None]:
+    """Return the clock of the rate that is the product of *paths*; it owns them."""
+
+    def next_window(start_s: float) -> RateWindow[None]:
+        edges_s = [start_s]
+        while len(edges_s) < _EDGES_PER_WINDOW:
+            edges_s.append(min(path.next_change_s(edges_s[-1]) for path in paths))
+            if edges_s[-1] == inf:
+                break
+        rates_bps = []
+        for edge_s in edges_s[:-1]:
+            rate_bps = 1.0
+            for path in paths:
+                rate_bps *= path.at(edge_s)
+            rates_bps.append(rate_bps)
+        for path in paths:
+            path.forget_before(edges_s[-2])
+        return RateWindow(edges_s, rates_bps, None)
+
+    return RateClock(next_window, until_s)
+
+
+class TerrestrialLink:
+    """The link: takes jobs with :meth:`send`, hands them on with *arrived* when the far end has them whole.
+
+    bits_of, work_s_of, attempts_of: what a job costs here: its size; its transfer time where times are drawn instead;
+    how often it must be sent until it is not lost.
+    factors: paths by which faults scale the rate.
+    begun: called when its transfer begins.
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        entity: spec.TerrestrialLink,
+        streams: Streams,
+        *,
+        name: str,
+        bits_of: Callable[[Job], float],
+        work_s_of: Callable[[Job], float],
+        attempts_of: Callable[[Job], int],
+        factors: list[StepPath],
+        begun: Callable[[Job], None],
+        arrived: Callable[[Job], None],
+        dropped: Callable[[Job, str], None],
+    ) -> None:
+        self._env = env
+        self._entity = entity
+        self._name = name
+        self._bits_of, self._work_s_of, self._attempts_of = bits_of, work_s_of, attempts_of
+        self._begun, self._arrived, self._dropped = begun, arrived, dropped
+        self._propagating: dict[Job, None] = {}
+        self.clock: RateClock[None] | None = None
+        self._sender: Transmitter | None = None
+        self._pool: ServerPool[Job] | None = None
+        self._alone: dict[Job, None] = {}  # dedicated transfers
+        self._line = WaitingLine(entity.queue)
+        if entity.rate is not None:
+            self.clock = product_clock([step_path.rate(entity.rate, streams), *factors])
+            if entity.sharing != "dedicated":
+                self._sender = Transmitter(
+                    SharedMedium(env, transfer_ended),
+                    self.clock,
+                    self._line,
+                    bits_of=self._charged_bits,
+                    begun=begun,
+                    sent=self._sent,
+                    dropped=dropped,
+                    full_reason=f"{name} buffer full",
+                    one_at_a_time=entity.sharing == "fifo",
+                )
+        elif entity.service_s is not None and entity.sharing == "fifo":
+            self._pool = ServerPool(
+                env,
+                1,
+                take=lambda: self._line.pop() if len(self._line) else None,
+                begin=self._begin_work,
+                proceed=self._sent,
+                interrupted=_count_interruption,
+                dropped=dropped,
+            )
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All jobs that the link holds."""
+        held = [*self._propagating, *self._alone]
+        if self._sender is not None:
+            held += self._sender.jobs
+        if self._pool is not None:
+            held += [*self._pool.units, *self._line]
+        return held
+
+    @property
+    def queue(self) -> int:
+        """Images waiting for, or on, the link; those that only propagate are not counted."""
+        if self._sender is not None:
+            return self._sender.count
+        if self._pool is not None:
+            return self._pool.busy + len(self._line)
+        return len(self._alone)
+
+    @property
+    def rate_bps(self) -> float:
+        """The rate now; nan where transfer times are not made by a rate."""
+        return self.clock.rate_bps(self._env.now) if self.clock is not None else nan
+
+    def send(self, job: Job) -> None:
+        """Take *job*."""
+        if self._sender is not None:
+            self._sender.send(job)
+        elif self._pool is not None:
+            if self._pool.idle and not len(self._line):
+                self._pool.start(job)
+            elif (loser := self._line.admit(job)) is not None:
+                self._dropped(loser, f"{self._name} buffer full")
+        else:
+            self._begun(job)
+            self._send_alone(job)
+
+    def fail(self, work_in_progress: str, reason: str) -> None:
+        """Meet a cut; a link with a rate sees it as a rate of 0 besides."""
+        if self._sender is not None:
+            self._sender.interrupt(work_in_progress, reason)
+        elif self._pool is not None:
+            self._pool.fail(None, work_in_progress, reason)
+
+    def repair(self) -> None:
+        """Meet the end of a cut."""
+        if self._pool is not None:
+            self._pool.repair(None)
+
+    def _charged_bits(self, job: Job) -> float:
+        return self._bits_of(job) * min(self._attempts_of(job), self._entity.max_attempts)
+
+    def _begin_work(self, job: Job) -> float:
+        self._begun(job)
+        return self._work_s_of(job) * min(self._attempts_of(job), self._entity.max_attempts)
+
+    def _send_alone(self, job: Job) -> None:
+        now = self._env.now
+        if self.clock is not None:
+            self.clock.forget_before(now)
+            length_s = self.clock.finish_s(now, self._charged_bits(job)) - now
+        else:
+            length_s = self._work_s_of(job) * min(self._attempts_of(job), self._entity.max_attempts)
+        self._alone[job] = None
+        if length_s > 0:
+            self._env.timeout(length_s, job).callbacks.append(
+                lambda event: self._sent(cast(Job, event.value))
+            )
+        else:
+            self._sent(job)
+
+    def _sent(self, job: Job) -> None:
+        self._alone.pop(job, None)
+        attempts = self._attempts_of(job)
+        if attempts > self._entity.max_attempts:
+            self._dropped(job, f"{self._name} lost it {self._entity.max_attempts} times")
+            return
+        # A lost transfer is noticed one propagation later and asked for again after another.
+        delay_s = (2 * attempts - 1) * self._entity.propagation_s
+        if delay_s > 0:
+            self._propagating[job] = None
+            self._env.timeout(delay_s, job).callbacks.append(self._landed)
+        else:
+            self._arrived(job)
+
+    def _landed(self, event: simpy.Event) -> None:
+        job = cast(Job, event.value)
+        del self._propagating[job]
+        self._arrived(job)
+
+
+def _count_interruption(job: Job) -> None:
+    job.interruptions += 1

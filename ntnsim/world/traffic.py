@@ -1,0 +1,118 @@
+"""When sources take images: each arrival process as an iterator of times."""
+
+import csv
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+
+from ntnsim.errors import ScenarioError
+from ntnsim.scenario import traffic as spec
+from ntnsim.scenario.distribution import Exponential
+from ntnsim.world.sampling import Streams, block_sampler, sampler
+
+
+def arrival_times_s(arrivals: spec.Arrivals, streams: Streams, base: Path = Path()) -> Iterator[float]:
+    """Yield the times of successive images, from 0 s on, for ever or until a trace ends.
+
+    base: directory that a trace's path is relative to.
+    """
+    match arrivals:
+        case spec.Periodic():
+            return _periodic(arrivals, streams)
+        case spec.Poisson(rate_per_s=rate_per_s):
+            return _renewal(
+                sampler(Exponential(kind="exponential", mean=1 / rate_per_s), streams, "interval")
+            )
+        case spec.Renewal(interval_s=interval_s):
+            return _renewal(sampler(interval_s, streams, "interval"))
+        case spec.Mmpp():
+            return _mmpp(arrivals, streams)
+        case spec.Batch():
+            return _batch(arrivals, streams)
+        case spec.Trace(times_s=None, path=path):
+            return iter(read_trace(base / str(path))[0])
+        case spec.Trace(times_s=times_s):
+            return iter(times_s or ())
+    raise TypeError(f"no arrivals for {arrivals!r}")
+
+
+def _periodic(arrivals: spec.Periodic, streams: Streams) -> Iterator[float]:
+    if arrivals.offset_s == "random":
+        offset_s = float(streams.generator("offset").uniform(0, arrivals.period_s))
+    else:
+        offset_s = arrivals.offset_s
+    jitter = sampler(arrivals.jitter_s, streams, "jitter") if arrivals.jitter_s is not None else None
+    last_s = 0.0
+    for number in count():
+        time_s = offset_s + number * arrivals.period_s
+        if jitter is not None:
+            time_s = max(time_s + jitter(), last_s)
+        yield time_s
+        last_s = time_s
+
+
+def _renewal(interval_s: Callable[[], float]) -> Iterator[float]:
+    time_s = 0.0
+    while True:
+        time_s += interval_s()
+        yield time_s
+
+
+def _mmpp(arrivals: spec.Mmpp, streams: Streams) -> Iterator[float]:
+    """Exponential gaps are memoryless, so a fresh one is drawn in each level: none outlives its level."""
+    exponential = block_sampler(
+        np.random.Generator.standard_exponential, lambda: streams.generator("interval")
+    )
+    stay = block_sampler(np.random.Generator.standard_exponential, lambda: streams.generator("stay"))
+    choice = block_sampler(np.random.Generator.random, lambda: streams.generator("level"))
+    levels = len(arrivals.rates_per_s)
+    transitions = arrivals.transitions or [
+        [0.0 if level == other else 1 / (levels - 1) for other in range(levels)] for level in range(levels)
+    ]
+    edges = np.cumsum(transitions, axis=1)
+    time_s, level = 0.0, 0
+    while True:
+        rate_per_s = arrivals.rates_per_s[level]
+        end_s = time_s + stay() * arrivals.mean_stays_s[level]
+        while rate_per_s > 0:
+            next_s = time_s + exponential() / rate_per_s
+            if next_s >= end_s:
+                break
+            time_s = next_s
+            yield time_s
+        time_s = end_s
+        level = min(int(np.searchsorted(edges[level], choice(), side="right")), levels - 1)
+
+
+def _batch(arrivals: spec.Batch, streams: Streams) -> Iterator[float]:
+    size = sampler(arrivals.size, streams, "size")
+    for time_s in _renewal(sampler(arrivals.interval_s, streams, "interval")):
+        for _ in range(max(1, round(size()))):
+            yield time_s
+
+
+def read_trace(path: Path) -> tuple[list[float], list[int] | None]:
+    """Return the times in a CSV file, and the images' indices if it has them."""
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise ScenarioError(f"arrivals {path}: cannot be read ({error.strerror})") from None
+    times_s: list[float] = []
+    images: list[int] = []
+    for line, row in enumerate(rows, start=2):
+        try:
+            times_s.append(float(row["time_s"]))
+            if row.get("image") is not None:
+                images.append(int(row["image"]))
+        except (KeyError, ValueError, TypeError):
+            raise ScenarioError(f"{path}:{line}: needs a number in column time_s, got {row!r}") from None
+        if not times_s[-1] >= (times_s[-2] if len(times_s) > 1 else 0.0):
+            raise ScenarioError(f"{path}:{line}: time_s must be >= 0 and not decrease, got {times_s[-1]!r}")
+    if not times_s:
+        raise ScenarioError(
+            f"{path}: holds no arrivals; a header line with time_s and one line per image is needed"
+        )
+    return times_s, images or None

@@ -1,0 +1,77 @@
+"""Where jobs wait: first come first served, by priority or by deadline; bounded if the scenario says so."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from heapq import heapify, heappop, heappush
+
+from ntnsim.scenario.terrestrial import Queue
+from ntnsim.world.job import Job
+
+Key = Callable[[Job], float]
+
+
+def _most_urgent(job: Job) -> float:
+    return -job.priority
+
+
+def _earliest_due(job: Job) -> float:
+    return job.due_s
+
+
+class WaitingLine:
+    """A queue of jobs. Those with equal keys leave in the order of arrival."""
+
+    __slots__ = ("_arrivals", "_capacity", "_fifo", "_heap", "_key", "_when_full")
+
+    def __init__(self, spec: Queue) -> None:
+        self._capacity = spec.buffer
+        self._when_full = spec.when_full
+        self._key: Key | None = {"fifo": None, "priority": _most_urgent, "edf": _earliest_due}[
+            spec.discipline
+        ]
+        self._fifo: deque[Job] = deque()
+        self._heap: list[tuple[float, int, Job]] = []
+        self._arrivals = 0
+
+    def __len__(self) -> int:
+        return len(self._fifo) if self._key is None else len(self._heap)
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(self._fifo) if self._key is None else (entry[2] for entry in self._heap)
+
+    def admit(self, job: Job) -> Job | None:
+        """Let *job* wait. Return the job that must leave because the line was full, which may be *job* itself."""
+        if self._capacity is None or len(self) < self._capacity:
+            self._push(job)
+            return None
+        if self._when_full == "drop_new" or self._capacity == 0:
+            return job
+        self._push(job)
+        return self._remove_oldest() if self._when_full == "drop_oldest" else self._remove_worst()
+
+    def pop(self) -> Job:
+        """Take out the job whose turn it is."""
+        return self._fifo.popleft() if self._key is None else heappop(self._heap)[2]
+
+    def _push(self, job: Job) -> None:
+        if self._key is None:
+            self._fifo.append(job)
+        else:
+            self._arrivals += 1
+            heappush(self._heap, (self._key(job), self._arrivals, job))
+
+    def _remove_oldest(self) -> Job:
+        if self._key is None:
+            return self._fifo.popleft()
+        return self._take(min(self._heap, key=lambda entry: entry[1]))
+
+    def _remove_worst(self) -> Job:
+        if self._key is None:
+            return self._fifo.pop()
+        return self._take(max(self._heap))
+
+    def _take(self, entry: tuple[float, int, Job]) -> Job:
+        # Rare (only in a full bounded line), so linear time is fine.
+        self._heap.remove(entry)
+        heapify(self._heap)
+        return entry[2]
