@@ -143,18 +143,34 @@ def mean_only(samples: FloatArray, confidence: float) -> dict[str, Any]:
 
 
 def figure_of(summary: Mapping[str, Any], scheme: str, metric: str) -> float:
-    """Return one figure of a *summary*, as ``delay_s.mean`` or ``fidelity.pf_rank.1.mean``; nan where it is absent."""
-    node: Any = summary["schemes"].get(scheme)
+    """Return one figure of a *summary*, as ``delay_s.mean`` or ``fidelity.pf_rank.1.mean``.
+
+    nan where it is null or absent: a scheme that delivered nothing has no delay.
+    """
+    node = _node_at(summary, scheme, metric)
+    if isinstance(node, (dict, list, str)):
+        raise InputError(f"metric {metric!r}: not one number of a scheme's entry in {FILE_NAME}")
+    return float("nan") if node is None else float(node)
+
+
+def has_figure(summary: Mapping[str, Any], scheme: str, metric: str) -> bool:
+    """Return whether the *summary* knows the *metric*, even if it has no value in this run."""
+    return _node_at(summary, scheme, metric, absent=_ABSENT) is not _ABSENT
+
+
+_ABSENT = object()
+
+
+def _node_at(summary: Mapping[str, Any], scheme: str, metric: str, absent: Any = None) -> Any:
+    node: Any = summary["schemes"].get(scheme, absent)
     for key in metric.split("."):
         if isinstance(node, list) and key.isdigit() and int(key) < len(node):
             node = node[int(key)]
         elif isinstance(node, dict) and key in node:
             node = node[key]
         else:
-            return float("nan")
-    if isinstance(node, (dict, list, str)):
-        raise InputError(f"metric {metric!r}: not one number of a scheme's entry in {FILE_NAME}")
-    return float("nan") if node is None else float(node)
+            return absent
+    return node
 
 
 def write_summary(directory: Path, summary: Mapping[str, Any]) -> None:

@@ -1,0 +1,141 @@
+"""Points × replications → cells: runs that are known by the digest of everything that determines their result.
+
+A cell's address covers the resolved scenario with its seed, and ntnsim's code and tables. Files that a scenario names
+(photographs, traces, a bundle of one's own) are covered by their path only: after changing one, sweep into a new
+directory.
+"""
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ntnsim.errors import ScenarioError
+from ntnsim.results.atomic import canonical_json
+from ntnsim.results.provenance import code_digest, digest
+from ntnsim.scenario.load import load_scenario, read_yaml, validated
+from ntnsim.scenario.override import apply_override
+from ntnsim.scenario.scenario import Scenario
+from ntnsim.scenario.sweep import Sweep
+from ntnsim.streams import integer_seed
+from ntnsim.sweep.points import PointValues, points_of_design
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One run of a sweep.
+
+    digest: its address. code: the digest of ntnsim's code that the address covers.
+    tree: the scenario as keys and values, before validation. source: the file it came from.
+    """
+
+    digest: str
+    code: str
+    point: int
+    parameters: PointValues
+    replication: int
+    seed: int
+    tree: dict[str, Any] = field(repr=False)
+    source: str
+
+    @property
+    def label(self) -> str:
+        """What to call the cell in messages and tables."""
+        settings = ", ".join(f"{path}={_shown(value)}" for path, value in self.parameters.items())
+        return f"{settings or 'scenario'} #{self.replication}"
+
+    def scenario(self) -> Scenario:
+        """Return the validated scenario."""
+        return validated(Scenario, self.tree, self.source)
+
+    def entry(self) -> dict[str, Any]:
+        """Return the cell's line of ``sweep.json``."""
+        return {
+            "digest": self.digest,
+            "label": self.label,
+            "point": self.point,
+            "parameters": self.parameters,
+            "replication": self.replication,
+            "seed": self.seed,
+        }
+
+
+class SweepPlan:
+    """A scenario with a ``sweep:`` section, ready to give the cell of any point and replication."""
+
+    def __init__(self, path: Path, overrides: Sequence[str] = ()) -> None:
+        self.path = path
+        self.overrides = tuple(overrides)
+        scenario = load_scenario(path, overrides)
+        if scenario.sweep is None:
+            raise ScenarioError(f"{path}: has no sweep: section; add one, or use ntnsim run")
+        self.name = scenario.name
+        self.seed = scenario.seed
+        self.sweep: Sweep = scenario.sweep
+        tree = _plain(read_yaml(path))
+        for text in overrides:
+            apply_override(tree, text)
+        tree.pop("sweep", None)
+        self._tree = tree
+        self.points = [_plain(point) for point in points_of_design(self.sweep.design)]
+
+    def cell(self, point: int, replication: int) -> Cell:
+        """Return one cell; raises ScenarioError when its values do not make a valid scenario."""
+        parameters = self.points[point]
+        tree = copy.deepcopy(self._tree)
+        for path, value in parameters.items():
+            _apply(tree, path, value, self.path)
+        tree["seed"] = self.seed_of(point, replication)
+        try:
+            resolved = validated(Scenario, tree, str(self.path)).model_dump(mode="json")
+        except ScenarioError as error:
+            values = ", ".join(f"{path}={_shown(value)}" for path, value in parameters.items())
+            raise ScenarioError(f"{self.path}: sweep point {values}: {error}") from None
+        code = code_digest()
+        address = digest({"scenario": resolved, "code": code})
+        return Cell(address, code, point, parameters, replication, tree["seed"], tree, str(self.path))
+
+    def seed_of(self, point: int, replication: int) -> int:
+        """Return the seed of a cell: by replication only under common random numbers.
+
+        Replication 0 has the scenario's own seed, so that ``ntnsim run`` with the same values repeats it.
+        """
+        if self.sweep.common_random_numbers:
+            return self.seed if replication == 0 else integer_seed(self.seed, "replication", str(replication))
+        return integer_seed(self.seed, "point", canonical_json(self.points[point]), str(replication))
+
+    def first_cells(self) -> list[Cell]:
+        """Return the cells known at the start: every point, ``replications`` times, points varying fastest.
+
+        With points fastest, an interrupted sweep has the same number of replications everywhere.
+        """
+        return [
+            self.cell(point, replication)
+            for replication in range(self.sweep.replications)
+            for point in range(len(self.points))
+        ]
+
+
+def _apply(tree: dict[str, Any], path: str, value: Any, source: Path) -> None:
+    try:
+        apply_override(tree, f"{path}={json.dumps(value, default=str)}")  # every JSON text is a YAML text
+    except ScenarioError as error:
+        raise ScenarioError(f"{source}: sweep: {str(error).removeprefix('--set ')}") from None
+
+
+def _plain(node: Any) -> Any:
+    """Return *node* without the line numbers and comments of its file."""
+    if isinstance(node, Mapping):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    for kind in (bool, int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return node
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)

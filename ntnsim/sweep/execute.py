@@ -1,0 +1,84 @@
+"""One cell, run in whichever process is handed it: whole under its address, or not there at all.
+
+The run writes into a directory of its own beside the address and is renamed there when it is complete; a process that
+is killed leaves only that directory, which the next driver removes. A cell whose address exists is never run again.
+"""
+
+import shutil
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ntnsim.results.atomic import partial_name, write_text
+from ntnsim.results.read import CELLS
+from ntnsim.sweep.cells import Cell
+
+FAILED = "failed"
+# Runs the cell's scenario and writes its results to the directory: the seam at which tests put small stand-ins.
+Runner = Callable[[Cell, Path], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """How a cell ended. error: the last line of what went wrong, "" if nothing did."""
+
+    digest: str
+    wall_s: float
+    error: str = ""
+    reused: bool = False
+
+
+def simulate_cell(cell: Cell, directory: Path) -> None:
+    """Run the cell's scenario, as ``ntnsim run`` does."""
+    from ntnsim.run import run_scenario
+
+    run_scenario(cell.scenario(), directory)
+
+
+def execute(cell: Cell, sweep_directory: Path, runner: Runner) -> CellResult:
+    """Run *cell* unless its result is there; a failure is written to ``failed/`` and returned, never raised."""
+    target = sweep_directory / CELLS / cell.digest
+    failure = sweep_directory / FAILED / f"{cell.digest}.txt"
+    if target.is_dir():
+        return CellResult(cell.digest, 0.0, reused=True)
+    started = time.perf_counter()
+    partial = partial_name(target)
+    try:
+        partial.mkdir(parents=True)
+        runner(cell, partial)
+        _move(partial, target)
+        failure.unlink(missing_ok=True)
+    except Exception as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        report_failure(sweep_directory, cell, traceback.format_exc())
+        message = " ".join(str(error).split())
+        return CellResult(cell.digest, time.perf_counter() - started, f"{type(error).__name__}: {message}")
+    return CellResult(cell.digest, time.perf_counter() - started)
+
+
+def report_failure(sweep_directory: Path, cell: Cell, details: str) -> None:
+    """Write ``failed/DIGEST.txt``; a disk too full even for that does not hide the error from the driver."""
+    text = f"cell {cell.digest}\n{cell.label}\nseed {cell.seed}\n\n{details}"
+    try:
+        write_text(sweep_directory / FAILED / f"{cell.digest}.txt", text)
+    except OSError:
+        return
+
+
+def remove_partial_cells(sweep_directory: Path) -> None:
+    """Remove what killed processes left half-written; call only while no other driver uses the directory."""
+    for leftover in (sweep_directory / CELLS).glob(".*.partial"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _move(partial: Path, target: Path) -> None:
+    try:
+        partial.rename(target)
+    except OSError:
+        # Another process finished the same cell first; its result is the same, so ours can go.
+        if not target.is_dir():
+            raise
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,69 @@
+"""The points of a sweep: which value each varied path takes."""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from ntnsim.scenario.sweep import Block, Grid, LatinHypercube, PointList, Random, Range, Zip
+from ntnsim.streams import stream
+
+PointValues = dict[str, Any]  # path → value
+
+
+def points_of_design(design: Sequence[Block]) -> list[PointValues]:
+    """Return the product of the blocks' points, the last block varying fastest; one empty point without blocks."""
+    points: list[PointValues] = []
+    for combination in product(*(block_points(block) for block in design)):
+        merged: PointValues = {}
+        for part in combination:
+            merged |= part
+        points.append(merged)
+    return points
+
+
+def block_points(block: Block) -> list[PointValues]:
+    """Return the points of one block of the design."""
+    match block:
+        case Grid():
+            paths = list(block.parameters)
+            return [dict(zip(paths, values, strict=True)) for values in product(*block.parameters.values())]
+        case Zip():
+            paths = list(block.parameters)
+            return [
+                dict(zip(paths, values, strict=True))
+                for values in zip(*block.parameters.values(), strict=True)
+            ]
+        case PointList():
+            return [dict(point) for point in block.points]
+        case Random() | LatinHypercube():
+            return _sampled_points(block)
+
+
+def _sampled_points(block: Random | LatinHypercube) -> list[PointValues]:
+    """Draw each parameter from its own stream, so that adding a parameter leaves the others' values alone."""
+    columns = {}
+    for path, interval in block.parameters.items():
+        rng = stream(block.seed, "sweep", block.kind, path)
+        shares = rng.random(block.n_points)
+        if isinstance(block, LatinHypercube):
+            shares = (rng.permutation(block.n_points) + shares) / block.n_points
+        columns[path] = [value_at(interval, float(share)) for share in shares]
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def value_at(interval: Range, share: float) -> Any:
+    """Return the value at *share*, in [0, 1), of the way through a range.
+
+    Each choice, and on a linear scale each whole number, gets an equal part of the way.
+    """
+    if interval.choices is not None:
+        return interval.choices[int(share * len(interval.choices))]
+    assert interval.low is not None
+    assert interval.high is not None
+    low, high = interval.low, interval.high
+    if interval.integer and interval.scale == "linear":
+        return int(low) + int(share * (int(high) - int(low) + 1))
+    value = float(low * (high / low) ** share) if interval.scale == "log" else low + share * (high - low)
+    return int(np.clip(round(value), low, high)) if interval.integer else value
