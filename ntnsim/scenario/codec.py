@@ -1,0 +1,78 @@
+"""The codecs a scheme may name. What is left null here takes the codec's own default (`ntnsim/spiff/settings.py`)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from ntnsim.scenario.entity import Entity
+
+Quality = Annotated[int, Field(ge=1, le=100)]
+
+
+class Component(Entity):
+    """How one part of a SPIFF stream is coded."""
+
+    codec: Literal["jpeg", "webp", "avif", "jxl"]
+    quality: Quality
+    speed: int = Field(default=9, ge=0, le=10)
+    """AVIF only: 0 is slow and small, 10 fast."""
+
+
+class Inpainting(Entity):
+    """What restores the pixels that were not sent."""
+
+    method: Literal["bundle", "telea", "ns", "nearest", "none"] = "bundle"
+    """The bundle's latent diffusion, or a classical fill; `none` leaves the coarse layer or a plain fill."""
+    steps: PositiveInt | None = None
+    """Denoising steps; null takes the bundle's own."""
+    device: str = "cpu"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+
+
+class _SpiffBase(Entity):
+    tile_px: int | None = Field(default=None, ge=4, le=256)
+    """P, side of a tile."""
+    boxes: Literal["union", "components"] | None = None
+    """One box around the whole top rank, or one per connected component."""
+    crop_fill: Literal["box", "mask"] | None = None
+    """What the crop carries: all pixels of the box, or the top rank's own."""
+    cell_px: int | None = Field(default=None, ge=1, le=64)
+    """With `mask`: side of the cells that the region is rounded up to."""
+    selection: Literal["random", "spread", "content"] | None = None
+    """Which tiles are kept."""
+    crop: Component | None = None
+    grid: Component | None = None
+    coarse_codec: Literal["jpeg", "webp", "avif", "jxl"] | None = None
+    sends_mask: bool | None = None
+    caption: bool = False
+    """Send a caption, made by the bundle's captioner, as the decoder's prompt."""
+    inpaint: Inpainting = Inpainting()
+
+
+class SpiffCodec(_SpiffBase):
+    """SPIFF with modern components, mask-shaped top rank and coarse layer; x = (β, p, q)."""
+
+    kind: Literal["spiff"]
+
+
+class SpiffPaperCodec(_SpiffBase):
+    """SPIFF as the paper describes it: box, patches, mask, JPEG components, no coarse layer; x = (β, p)."""
+
+    kind: Literal["spiff-paper"]
+
+
+class WholeImageCodec(Entity):
+    """A whole-image codec at one quality."""
+
+    kind: Literal["jpeg", "webp", "avif", "jxl"]
+    quality: Quality = 45
+    """The codec's own scale. The paper's JPEG benchmark uses 45."""
+    speed: int = Field(default=9, ge=0, le=10)
+    """AVIF only."""
+
+
+class CaptionCodec(Entity):
+    """Standard semantic communication: only a caption travels, the receiver paints an image from it."""
+
+    kind: Literal["sc"]
+    inpaint: Inpainting = Inpainting()

@@ -1,0 +1,135 @@
+"""Which photographs the sources take, what their classes are worth, and how their reconstructions are scored."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from ntnsim.scenario.entity import Entity
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class AreaFilter(Entity):
+    """Keeps images in which one class covers a share of the area. The paper's person task keeps 20 to 60 %."""
+
+    class_name: str = "person"
+    minimum: Share = 0.2
+    maximum: Share = 0.6
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.minimum > self.maximum:
+            raise ValueError(f"minimum ({self.minimum}) must not exceed maximum ({self.maximum})")
+        return self
+
+
+class SamplesDataset(Entity):
+    """Re-framed captures of the free photographs that the dependencies ship; needs no file of the user's."""
+
+    kind: Literal["samples"] = "samples"
+    count: PositiveInt = 40
+    width_px: PositiveInt = 384
+    height_px: PositiveInt = 288
+    other_every: int = Field(default=8, ge=0)
+    """One capture in so many shows no person; 0: all show one."""
+
+
+class FolderDataset(Entity):
+    """Every image file in a directory and below, by name. A mask `NAME.png` in `masks` marks the top rank."""
+
+    kind: Literal["folder"]
+    path: str
+    masks: str | None = None
+    """Directory of masks: not black = class `marked`, black = class `other`."""
+    limit: PositiveInt | None = None
+
+
+class PersonsDataset(Entity):
+    """A directory with `index.csv`, images, and for each `NAME.jpg` a mask `NAME.png` of 0 other and 1 person."""
+
+    kind: Literal["persons"]
+    path: str
+    split: Literal["train", "val", "all"] = "val"
+    only_coco: bool = False
+    """Only rows that come from COCO, the set of the paper's experiments."""
+    area: AreaFilter | None = AreaFilter()
+    limit: PositiveInt | None = None
+
+
+class CocoStuffDataset(Entity):
+    """COCO images with COCO-Stuff pixel maps, or with maps drawn from instance annotations."""
+
+    kind: Literal["coco-stuff"]
+    images: str
+    """Directory of the JPEG files."""
+    stuff_maps: str | None = None
+    """Directory of `NAME.png` maps: class id per pixel, 255 unlabelled (`train2017.zip` of COCO-Stuff)."""
+    annotations: str | None = None
+    """`instances_*.json`; needed without stuff_maps, and then needs pycocotools."""
+    area: AreaFilter | None = None
+    """`class_name: person`, 0.2 to 0.6, gives the paper's subset."""
+    limit: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _has_classes(self) -> Self:
+        if self.stuff_maps is None and self.annotations is None:
+            raise ValueError("stuff_maps or annotations is required: one of them holds the classes")
+        return self
+
+
+class Mastr1325Dataset(Entity):
+    """MaSTr1325: `NNNN.jpg` and `NNNNm.png` (0 obstacle, 1 water, 2 sky, 4 unknown)."""
+
+    kind: Literal["mastr1325"]
+    images: str
+    masks: str
+    limit: PositiveInt | None = None
+
+
+class AerialDataset(Entity):
+    """Aerial images in the SSSID layout: `images/`, `masks/` of colours or indices, and `classes.csv` naming them."""
+
+    kind: Literal["aerial"]
+    path: str
+    limit: PositiveInt | None = None
+
+
+Dataset = Annotated[
+    SamplesDataset | FolderDataset | PersonsDataset | CocoStuffDataset | Mastr1325Dataset | AerialDataset,
+    Field(discriminator="kind"),
+]
+
+
+class Relevance(Entity):
+    """The relevance function r(c): which class has which rank (paper, Table I), as a preset or in full."""
+
+    preset: Literal["person", "coco-stuff", "sssid", "mastr1325"] | None = "person"
+    """`person`: R = 2, the paper's experiments; the others are Table I's, R = 3."""
+    ranks: dict[str, Annotated[int, Field(ge=0, le=249)]] | None = None
+    """Rank per class name, instead of a preset."""
+    default_rank: int = Field(default=0, ge=0, le=249)
+    """Rank of classes that `ranks` does not name."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.preset is None) == (self.ranks is None):
+            raise ValueError("give either preset or ranks (with preset: null)")
+        if self.ranks is not None and max([*self.ranks.values(), self.default_rank]) < 1:
+            raise ValueError("ranks must use at least two ranks: some class needs rank 1 or more")
+        return self
+
+
+class Task(Entity):
+    """What is seen in an image and how a reconstruction is judged; the same for every scheme of a scenario."""
+
+    relevance: Relevance = Relevance()
+    segmenter: Literal["bundle", "truth"] = "bundle"
+    """The bundle's network, or the dataset's own class maps."""
+    bundle: str = "tiny"
+    """Name or directory of the model bundle."""
+    pf_backend: Literal["st-lpips", "lpips"] = "st-lpips"
+    sf_backend: Literal["efficientnet-lite0", "clip"] = "efficientnet-lite0"
+    lpips_trunk: str | None = None
+    """Local file with torchvision's AlexNet, for `lpips`."""
+    clip: str | None = None
+    """Local directory with a CLIP model, for `clip`."""
