@@ -1,1 +1,1 @@
-"""What the channel allows: losses, budgets, adaptation and rate profiles."""
+"""What the channel allows: link budget, stochastic channel, antennas, adaptation, retransmission, rate profiles."""

@@ -55,7 +55,9 @@ class RateProfile:
         if time_s >= self.end_s:
             return float(self.cumulative_bits[-1])
         step = self.index_at(time_s)
-        return float(self.cumulative_bits[step] + self.rate_bps[step] * (time_s - self.start_s - step * self.step_s))
+        return float(
+            self.cumulative_bits[step] + self.rate_bps[step] * (time_s - self.start_s - step * self.step_s)
+        )
 
     def time_of_bits(self, bits: float) -> float:
         """Return B⁻¹: the first time at which *bits* have been deliverable; inf if not within the window."""

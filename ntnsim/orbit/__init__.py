@@ -1,1 +1,1 @@
-"""Where things are: constellations, propagation, visibility and passes."""
+"""Where satellites are: constellations, propagation, passes over a site, serving satellite, inter-satellite routes."""

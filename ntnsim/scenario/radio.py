@@ -45,7 +45,7 @@ class CustomTerminal(Entity):
     kind: Literal["custom"]
     eirp_dbw: float
     g_over_t_db_k: float
-    shadow_margin_db: float = Field(0.0, ge=0)
+    shadow_margin_db: float = Field(default=0.0, ge=0)
     circular_polarisation: bool = True
 
 
@@ -53,7 +53,7 @@ class LinkBudgetChannel(Entity):
     """TR 38.821, 6.1.3: fixed margins, no random term."""
 
     mode: Literal["link_budget"] = "link_budget"
-    additional_loss_db: float = Field(0.0, ge=0)
+    additional_loss_db: float = Field(default=0.0, ge=0)
 
 
 class StochasticChannel(Entity):
@@ -64,15 +64,15 @@ class StochasticChannel(Entity):
     interpolate_rows: bool = False
     """The TR takes the nearest elevation row; true interpolates between rows."""
     line_of_sight: Literal["table", "always"] = "table"
-    elevation_decorrelation_deg: float = Field(3.0, gt=0)
+    elevation_decorrelation_deg: float = Field(default=3.0, gt=0)
     """The TR gives no law for a moving satellite: e-folding angle of shadowing and of line of sight."""
-    terminal_speed_m_s: float = Field(0.0, ge=0)
+    terminal_speed_m_s: float = Field(default=0.0, ge=0)
     rain: Literal["clear_sky", "itu"] = "clear_sky"
     """itu: P.618 rain and P.840 cloud through the `itu` extra, as a log-normal series correlated in time."""
-    rain_correlation_s: float = Field(5000.0, gt=0)
+    rain_correlation_s: float = Field(default=5000.0, gt=0)
     """1/beta of ITU-R P.1853's rain synthesiser (beta = 2e-4 per second)."""
     ionospheric_scintillation: Literal["latitude_rule", "none"] = "latitude_rule"
-    additional_loss_db: float = Field(0.0, ge=0)
+    additional_loss_db: float = Field(default=0.0, ge=0)
 
 
 Channel = Annotated[LinkBudgetChannel | StochasticChannel, Field(discriminator="mode")]
@@ -82,7 +82,7 @@ class SteeredBeam(Entity):
     """The beam follows the terminal, which stays in its centre."""
 
     kind: Literal["steered"] = "steered"
-    scan_exponent: float = Field(0.0, ge=0)
+    scan_exponent: float = Field(default=0.0, ge=0)
     """Scan loss as cos(scan angle) to this power; 0, as the TRs have none."""
 
 
@@ -103,13 +103,13 @@ class Adaptation(Entity):
     levels: Literal["cqi", "mcs"] = "mcs"
     """Switch among the CQI table's 15 levels, or among the finer MCS table's."""
     thresholds: ThresholdSet = "measured_nr_ldpc_awgn"
-    implementation_loss_db: float = Field(0.0, ge=0)
+    implementation_loss_db: float = Field(default=0.0, ge=0)
     """Added to every threshold: channel estimation, receiver."""
-    bler_target: float = Field(0.1, gt=0, lt=1)  # TS 38.214, 5.2.2.1
+    bler_target: float = Field(default=0.1, gt=0, lt=1)  # TS 38.214, 5.2.2.1
     outer_loop: bool = True
-    outer_loop_step_db: float = Field(0.02, gt=0)
+    outer_loop_step_db: float = Field(default=0.02, gt=0)
     """Step down per lost block (per-block mode). Small, because feedback is a round trip old."""
-    csi_delay_s: float | None = Field(None, ge=0)
+    csi_delay_s: float | None = Field(default=None, ge=0)
     """Age of the channel state used. Default: the round trip of the link at that moment."""
 
 
@@ -119,17 +119,17 @@ class Retransmission(Entity):
     processes: Literal[8, 16, 32] = 32  # TS 38.331, Rel-17
     feedback: Literal["enabled", "disabled", "auto"] = "auto"
     """auto disables feedback where the processes would stall: processes < round trip / slot."""
-    max_transmissions: int = Field(4, ge=1, le=16)
+    max_transmissions: int = Field(default=4, ge=1, le=16)
     rlc: Literal["acknowledged", "unacknowledged"] = "acknowledged"
-    processing_s: float = Field(0.001, ge=0)
+    processing_s: float = Field(default=0.001, ge=0)
     """Time to decode and to answer, added to the round trip."""
 
 
 class Profile(Entity):
     """How the link is sampled."""
 
-    step_s: float = Field(0.1, ge=1e-3, le=10)
-    window_s: float = Field(600.0, ge=1)
+    step_s: float = Field(default=0.1, ge=1e-3, le=10)
+    window_s: float = Field(default=600.0, ge=1)
     """Length of one rate profile in memory; results do not depend on it."""
 
     @model_validator(mode="after")
@@ -146,22 +146,24 @@ class Radio(Entity):
     direction: Direction = "ul"
     """ul: the gateway sends images up (the paper's case); dl: the source is on the satellite."""
     band: Band = "s"
-    satellite: Annotated[ReferenceSatellite | CustomSatellite, Field(discriminator="kind")] = ReferenceSatellite()
+    satellite: Annotated[ReferenceSatellite | CustomSatellite, Field(discriminator="kind")] = (
+        ReferenceSatellite()
+    )
     terminal: Annotated[ReferenceTerminal | CustomTerminal, Field(discriminator="kind")] = ReferenceTerminal()
     reuse: Reuse = "frf1"
-    carrier_hz: float | None = Field(None, gt=0.5e9, lt=100e9)
+    carrier_hz: float | None = Field(default=None, gt=0.5e9, lt=100e9)
     """Default: 2 GHz in S band; 20 GHz down and 30 GHz up in Ka band (TR 38.821, Table 6.1.3.2-1)."""
-    bandwidth_hz: float | None = Field(None, gt=0)
+    bandwidth_hz: float | None = Field(default=None, gt=0)
     """Default: system bandwidth (30 MHz in S band, 400 in Ka) over the reuse factor; 0.36 MHz for a handheld's uplink."""
     subcarrier_spacing_khz: Literal[15, 30, 60, 120] | None = None
     """Default: 15 in S band, 120 in Ka band."""
-    overhead: float | None = Field(None, ge=0, lt=1)
+    overhead: float | None = Field(default=None, ge=0, lt=1)
     """Share of resource elements that carry no data. Default: TS 38.306, 4.1.2."""
     channel: Channel = LinkBudgetChannel()
     interference: bool = False
     """Add the co-channel beams' power; without it the SINR is the CNR of the link budget."""
     beams: Beams = SteeredBeam()
-    residual_frequency_error_ppm: float = Field(0.1, ge=0)  # TS 38.101-5, 6.4.1
+    residual_frequency_error_ppm: float = Field(default=0.1, ge=0)  # TS 38.101-5, 6.4.1
     adaptation: Adaptation = Adaptation()
     retransmission: Retransmission = Retransmission()
     profile: Profile = Profile()
@@ -171,5 +173,7 @@ class Radio(Entity):
         if self.terminal.kind == "tr38821":
             expected = "s" if self.terminal.name == "handheld" else "ka"
             if self.band != expected:
-                raise ValueError(f"terminal: {self.terminal.name} works in band {expected}, got band: {self.band}")
+                raise ValueError(
+                    f"terminal: {self.terminal.name} works in band {expected}, got band: {self.band}"
+                )
         return self

@@ -23,9 +23,9 @@ class WalkerShell(Entity):
     """T, all planes together."""
     planes: int = Field(ge=1)
     """P; must divide T."""
-    phasing: int = Field(0, ge=0)
+    phasing: int = Field(default=0, ge=0)
     """F: neighbouring planes are shifted by F·360/T degrees along the orbit."""
-    first_node_deg: float = Field(0.0, ge=-360, le=360)
+    first_node_deg: float = Field(default=0.0, ge=-360, le=360)
     """Right ascension of the first plane's ascending node at the scenario's start."""
 
     @model_validator(mode="after")
@@ -139,7 +139,7 @@ class ElementSetConstellation(Entity):
     """TLE file (two or three lines per satellite) or CCSDS OMM file (XML, JSON or CSV)."""
     format: Literal["auto", "tle", "omm-xml", "omm-json", "omm-csv"] = "auto"
     """auto goes by the file's suffix: .xml, .json, .csv, anything else is TLE."""
-    expected_satellites: int | None = Field(None, ge=1)
+    expected_satellites: int | None = Field(default=None, ge=1)
     """If given, another count in the file is an error."""
 
 
@@ -154,8 +154,8 @@ class GroundStation(Entity):
     name: str
     latitude_deg: float = Field(ge=-90, le=90)
     longitude_deg: float = Field(ge=-180, le=180)
-    altitude_m: float = Field(0.0, ge=-500, le=9000)
-    min_elevation_deg: float = Field(5.0, ge=0, lt=90)  # gateway of TR 38.811, Table 5.3.4.1-1
+    altitude_m: float = Field(default=0.0, ge=-500, le=9000)
+    min_elevation_deg: float = Field(default=5.0, ge=0, lt=90)  # gateway of TR 38.811, Table 5.3.4.1-1
 
 
 class FeederLink(Entity):
@@ -167,12 +167,12 @@ class FeederLink(Entity):
 
     satellite_eirp_density_dbw_per_mhz: float = 4.0
     satellite_g_over_t_db_k: float = 13.0
-    down_carrier_hz: float = Field(20e9, gt=1e9)
-    up_carrier_hz: float = Field(30e9, gt=1e9)
-    station_aperture_m: float = Field(3.5, gt=0)
-    station_aperture_efficiency: float = Field(0.65, gt=0, le=1)
-    station_antenna_temperature_k: float = Field(150.0, gt=0)  # VSAT of TR 38.821, Table 6.1.1.1-3
-    station_noise_figure_db: float = Field(1.2, ge=0)  # VSAT of TR 38.821, Table 6.1.1.1-3
+    down_carrier_hz: float = Field(default=20e9, gt=1e9)
+    up_carrier_hz: float = Field(default=30e9, gt=1e9)
+    station_aperture_m: float = Field(default=3.5, gt=0)
+    station_aperture_efficiency: float = Field(default=0.65, gt=0, le=1)
+    station_antenna_temperature_k: float = Field(default=150.0, gt=0)  # VSAT of TR 38.821, Table 6.1.1.1-3
+    station_noise_figure_db: float = Field(default=1.2, ge=0)  # VSAT of TR 38.821, Table 6.1.1.1-3
     station_power_density_dbw_per_mhz: float = -15.0
 
 
@@ -187,7 +187,7 @@ class RegenerativePayload(Entity):
     """The satellite decodes: the service link alone sets the rate, the feeder link is dimensioned not to limit it."""
 
     kind: Literal["regenerative"] = "regenerative"
-    processing_s: float = Field(0.0, ge=0)
+    processing_s: float = Field(default=0.0, ge=0)
     """On-board time from the last received to the first forwarded bit."""
 
 
@@ -204,14 +204,14 @@ class PlusGridLinks(Entity):
     """Links to both neighbours in the plane and to one in each neighbouring plane of the same shell (+grid)."""
 
     kind: Literal["plus_grid"]
-    max_range_m: float = Field(5_016e3, gt=0)
+    max_range_m: float = Field(default=5_016e3, gt=0)
     """Longest link. 5,016 km: two satellites at 550 km whose line of sight clears 80 km of atmosphere."""
-    clearance_m: float = Field(80e3, ge=0)
+    clearance_m: float = Field(default=80e3, ge=0)
     """The line of sight stays this high above the Earth."""
-    hop_processing_s: float = Field(0.0, ge=0)
+    hop_processing_s: float = Field(default=0.0, ge=0)
     seam: bool = False
     """Whether the first and last plane of a star, which fly in opposite directions, are linked."""
-    update_interval_s: float = Field(10.0, gt=0)
+    update_interval_s: float = Field(default=10.0, gt=0)
 
 
 InterSatelliteLinks = Annotated[NoInterSatelliteLinks | PlusGridLinks, Field(discriminator="kind")]
@@ -221,18 +221,18 @@ class Handover(Entity):
     """Which satellite serves, and what a change costs."""
 
     policy: Literal["max_elevation", "longest_remaining", "best_sinr"] = "max_elevation"
-    hysteresis_deg: float = Field(5.0, ge=0)
+    hysteresis_deg: float = Field(default=5.0, ge=0)
     """max_elevation: another satellite must stand this much higher."""
-    hysteresis_db: float = Field(2.0, ge=0)
+    hysteresis_db: float = Field(default=2.0, ge=0)
     """best_sinr: another satellite must be this much better."""
-    min_dwell_s: float = Field(15.0, ge=0)
+    min_dwell_s: float = Field(default=15.0, ge=0)
     """No handover earlier, unless the serving satellite is lost."""
-    decision_interval_s: float = Field(1.0, gt=0)
-    interruption_rtt: float | None = Field(None, ge=0)
+    decision_interval_s: float = Field(default=1.0, gt=0, le=60)
+    interruption_rtt: float | None = Field(default=None, ge=0)
     """Interruption in round trips. Default: 1.5 up, 2 down (TR 38.821, 7.3.2)."""
-    access_rtt: float = Field(2.0, ge=0)
+    access_rtt: float = Field(default=2.0, ge=0)
     """Round trips from the first sight of a satellite after a gap to the first bit (scheduling request, grant)."""
-    interruption_s: float = Field(0.0, ge=0)
+    interruption_s: float = Field(default=0.0, ge=0)
     """Added to the round trips: synchronisation, beam acquisition."""
 
 
@@ -245,11 +245,11 @@ class SpaceSegment(Entity):
     payload: Payload = RegenerativePayload()
     ground_stations: tuple[GroundStation, ...] = ()
     """None: every satellite is taken to reach the ground at once, at *feeder_elevation_deg*."""
-    feeder_elevation_deg: float = Field(10.0, gt=0, le=90)
+    feeder_elevation_deg: float = Field(default=10.0, gt=0, le=90)
     """Elevation of the satellite at the assumed ground station (TR 38.821, Table 4.2-2); only without stations."""
     inter_satellite_links: InterSatelliteLinks = NoInterSatelliteLinks()
     handover: Handover = Handover()
-    search_step_s: float = Field(60.0, gt=0, le=300)
+    search_step_s: float = Field(default=60.0, gt=0, le=300)
     """Step of the coarse pass search; edges are refined to a millisecond whatever it is."""
 
     @model_validator(mode="after")
@@ -258,9 +258,13 @@ class SpaceSegment(Entity):
             if self.constellation.kind == "element_sets":
                 raise ValueError("inter_satellite_links: plus_grid needs Walker shells, got element sets")
             if not self.ground_stations:
-                raise ValueError("inter_satellite_links: plus_grid needs ground_stations to route to, got none")
+                raise ValueError(
+                    "inter_satellite_links: plus_grid needs ground_stations to route to, got none"
+                )
             if self.payload.kind == "transparent":
-                raise ValueError("inter_satellite_links: plus_grid needs a regenerative payload, got transparent")
+                raise ValueError(
+                    "inter_satellite_links: plus_grid needs a regenerative payload, got transparent"
+                )
         names = [station.name for station in self.ground_stations]
         if len(set(names)) != len(names):
             raise ValueError(f"ground_stations: names must differ, got {names}")

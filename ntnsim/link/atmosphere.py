@@ -1,0 +1,73 @@
+"""Losses in the air in clear sky: gases, and scintillation of the ionosphere and the troposphere (TR 38.811, 6.6.4, 6.6.6).
+
+Rain and clouds are in rain.py.
+"""
+
+from functools import cache
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from ntnsim.link.path_loss import FloatArray, at_elevation
+from ntnsim.link.tables import table
+
+IONOSPHERE_BELOW_HZ = 6e9  # TR 38.811, 6.6.6: ionospheric below 6 GHz, tropospheric from there on
+
+
+@cache
+def _zenith_rows() -> tuple[FloatArray, FloatArray]:
+    """Frequencies in GHz and zenith attenuations in dB: the 1 GHz table, exact values of P.676 where computed."""
+    gases = table("tr38811")["atmospheric_gases"]
+    values_db = np.array(gases["zenith_db_1_to_30_ghz"]["values"])
+    exact = gases["zenith_db_computed"]
+    for frequency_ghz, value_db in zip(exact["frequency_ghz"], exact["exact_annex1"], strict=True):
+        values_db[frequency_ghz - 1] = value_db
+    return np.arange(1.0, len(values_db) + 1.0), values_db
+
+
+def zenith_gas_loss_db(carrier_hz: float) -> float:
+    """Return the gas attenuation towards the zenith at sea level, 15 °C, 7.5 g/m³ (ITU-R P.676), 1 to 30 GHz.
+
+    Linear between the rows of a 1 GHz table; the rows at 2, 20 and 30 GHz are line-by-line results of P.676-12.
+    """
+    frequencies_ghz, values_db = _zenith_rows()
+    frequency_ghz = carrier_hz / 1e9
+    if not frequencies_ghz[0] <= frequency_ghz <= frequencies_ghz[-1]:
+        raise ValueError(f"carrier_hz must be in [1e9, 30e9] for the gas table, got {carrier_hz!r}")
+    return float(np.interp(frequency_ghz, frequencies_ghz, values_db))
+
+
+def gas_loss_db(carrier_hz: float, elevation_deg: Any) -> Any:
+    """Return A_zenith / sin(elevation) (TR 38.811, eq. 6.6-8).
+
+    TR 38.811 asks for it from 10 GHz on, and from 1 GHz below 10 degrees; the link budgets of TR 38.821 add it always, and
+    so does this function. Below 5 degrees, where the flat-layer law has no meaning, the value at 5 degrees stands.
+    """
+    return zenith_gas_loss_db(carrier_hz) / np.sin(np.radians(np.maximum(elevation_deg, 5.0)))
+
+
+def ionospheric_scintillation_db(carrier_hz: float, latitude_deg: float, *, s4_index: float = 0.7) -> float:
+    """Return the ionospheric scintillation loss by the latitude rule of TR 38.811, 6.6.6.1.
+
+    Up to 20° of latitude: P_fluc = 1.1 dB at 4 GHz (1 % of time), scaled by (f/4 GHz)^−1.5. Between 20° and 60°: none. Above
+    60°: P_fluc = 27.5 S4^1.26. The loss is P_fluc/√2 (eq. 6.6-13).
+
+    s4_index: S4 at the carrier, high latitudes only; 0.7 is the TR's example, of a strong regime.
+    """
+    if carrier_hz >= IONOSPHERE_BELOW_HZ:
+        return 0.0
+    latitude_deg = abs(latitude_deg)
+    if latitude_deg <= 20.0:
+        return 1.1 * (carrier_hz / 4e9) ** -1.5 / sqrt(2)
+    if latitude_deg < 60.0:
+        return 0.0
+    return 27.5 * s4_index**1.26 / sqrt(2)
+
+
+def tropospheric_scintillation_db(carrier_hz: float, elevation_deg: Any, *, interpolate: bool = False) -> Any:
+    """Return the tropospheric scintillation loss (TR 38.811, Table 6.6.6.2.1-1: 99 % of time, 20 GHz); none below 6 GHz."""
+    if carrier_hz < IONOSPHERE_BELOW_HZ:
+        return np.zeros_like(np.asarray(elevation_deg, dtype=float))
+    rows = np.array(table("tr38811")["scintillation"]["tropospheric"]["attenuation_db"])
+    return at_elevation(rows, elevation_deg, interpolate=interpolate)

@@ -1,0 +1,135 @@
+"""The stochastic channel of 3GPP TR 38.811, 6.6: what is lost besides free space, drawn once or along a pass.
+
+Line of sight and shadow fading come from processes that persist along the pass, never from a draw per packet. The TR gives
+no law for a satellite that moves over a resting terminal; here both decorrelate with the change of elevation (an
+assumption, a few degrees) and with the terminal's own motion (the TR's distances). The marginals stay the tables'.
+Fast fading is not modelled: thresholds are those of the adaptation's table.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ntnsim.link.atmosphere import gas_loss_db, ionospheric_scintillation_db, tropospheric_scintillation_db
+from ntnsim.link.correlated import gaussian_process, latent_uniform
+from ntnsim.link.path_loss import (
+    Environment,
+    FloatArray,
+    at_elevation,
+    clutter_loss_rows_db,
+    correlation_distance_m,
+    elevation_row,
+    free_space_loss_db,
+    line_of_sight_probability_rows,
+    shadowing_std_rows_db,
+)
+
+LINE_OF_SIGHT_DISTANCE_M = 50.0  # TR 38.901, Table 7.6.3.1-2: 50 m (60 in RMa)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSettings:
+    """Where the terminal is and which of the TR's terms apply."""
+
+    environment: Environment
+    carrier_hz: float
+    latitude_deg: float
+    interpolate_rows: bool = False
+    always_line_of_sight: bool = False
+    elevation_decorrelation_deg: float = 3.0
+    terminal_speed_m_s: float = 0.0
+    ionospheric: bool = True
+    s4_index: float = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelLoss:
+    """Losses in dB [n], all but free space; line_of_sight: [n]."""
+
+    line_of_sight: npt.NDArray[np.bool_]
+    shadowing_db: FloatArray
+    clutter_db: FloatArray
+    gas_db: FloatArray
+    scintillation_db: FloatArray
+
+    @property
+    def total_db(self) -> FloatArray:
+        """Sum of all terms. Shadowing has either sign: a positive one is a loss."""
+        return self.shadowing_db + self.clutter_db + self.gas_db + self.scintillation_db
+
+
+def channel_loss(
+    elevation_deg: FloatArray, latent: FloatArray, unit_shadowing: FloatArray, settings: ChannelSettings
+) -> ChannelLoss:
+    """Return the losses [n] for given latent states: uniform [n] for line of sight, unit normal [n] for shadowing."""
+    env, carrier_hz = settings.environment, settings.carrier_hz
+    los_rows = shadowing_std_rows_db(env, carrier_hz, True)
+    nlos_rows = shadowing_std_rows_db(env, carrier_hz, False)
+    clutter_rows = clutter_loss_rows_db(env, carrier_hz)
+    probability_rows = line_of_sight_probability_rows(env)
+    if settings.interpolate_rows:
+        line_of_sight = latent < at_elevation(probability_rows, elevation_deg, interpolate=True)
+        sigma = np.where(
+            line_of_sight,
+            at_elevation(los_rows, elevation_deg, interpolate=True),
+            at_elevation(nlos_rows, elevation_deg, interpolate=True),
+        )
+        clutter = np.where(line_of_sight, 0.0, at_elevation(clutter_rows, elevation_deg, interpolate=True))
+    else:
+        row = elevation_row(elevation_deg)
+        line_of_sight = latent < probability_rows[row]
+        # One gather from the rows of both states: first nine NLOS, then LOS.
+        state_row = row + 9 * line_of_sight
+        sigma = np.concatenate([nlos_rows, los_rows])[state_row]
+        clutter = np.concatenate([clutter_rows, np.zeros(9)])[state_row]
+    if settings.always_line_of_sight:
+        line_of_sight = np.ones(len(latent), dtype=bool)
+        sigma = at_elevation(los_rows, elevation_deg, interpolate=settings.interpolate_rows)
+        clutter = np.zeros(len(latent))
+    scintillation: Any = tropospheric_scintillation_db(
+        carrier_hz, elevation_deg, interpolate=settings.interpolate_rows
+    )
+    if settings.ionospheric:
+        scintillation = scintillation + ionospheric_scintillation_db(
+            carrier_hz, settings.latitude_deg, s4_index=settings.s4_index
+        )
+    return ChannelLoss(
+        line_of_sight=line_of_sight,
+        shadowing_db=sigma * unit_shadowing,
+        clutter_db=clutter,
+        gas_db=gas_loss_db(carrier_hz, elevation_deg),
+        scintillation_db=scintillation,
+    )
+
+
+def independent_path_losses_db(
+    elevation_deg: FloatArray, slant_range_m: FloatArray, settings: ChannelSettings, rng: np.random.Generator
+) -> FloatArray:
+    """Return one independent draw of the whole path loss per geometry [n] (TR 38.811, eq. 6.6-1): a drop, not a pass."""
+    count = len(elevation_deg)
+    loss = channel_loss(elevation_deg, rng.random(count), rng.standard_normal(count), settings)
+    return free_space_loss_db(slant_range_m, settings.carrier_hz) + loss.total_db
+
+
+def channel_along_pass(
+    elevation_deg: FloatArray, step_s: float, settings: ChannelSettings, rng: np.random.Generator
+) -> ChannelLoss:
+    """Return the losses [n] along a pass sampled every *step_s*; elevation_deg: [n]."""
+    turned = np.abs(np.diff(elevation_deg, prepend=elevation_deg[:1])) / settings.elevation_decorrelation_deg
+    moved_m = settings.terminal_speed_m_s * step_s
+    latent = latent_uniform(np.cumsum(turned + moved_m / LINE_OF_SIGHT_DISTANCE_M), rng)
+    probability = at_elevation(
+        line_of_sight_probability_rows(settings.environment),
+        elevation_deg,
+        interpolate=settings.interpolate_rows,
+    )
+    in_sight = (latent < probability) | settings.always_line_of_sight
+    distance_m = np.where(
+        in_sight,
+        correlation_distance_m(settings.environment, True),
+        correlation_distance_m(settings.environment, False),
+    )
+    unit = gaussian_process(np.cumsum(turned + moved_m / distance_m), rng)
+    return channel_loss(elevation_deg, latent, unit, settings)

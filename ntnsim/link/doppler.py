@@ -1,0 +1,40 @@
+"""Doppler shift, and what is left of it after compensation as a limit on the SINR (TR 38.811, 5.3.4.3 and 6.7.1)."""
+
+from math import cos, pi, radians, sqrt
+from typing import Any
+
+import numpy as np
+
+from ntnsim.link.path_loss import FloatArray
+from ntnsim.orbit.earth import EARTH_MU_M3_S2
+from ntnsim.units import EARTH_RADIUS_SPHERE_M, SPEED_OF_LIGHT_M_S
+
+
+def doppler_from_ranges_hz(range_m: FloatArray, step_s: float, carrier_hz: float) -> FloatArray:
+    """Return the shift [n] along a series of ranges [n]: −(1/c) d(range)/dt f_c; positive while approaching."""
+    return -np.gradient(range_m, step_s) / SPEED_OF_LIGHT_M_S * carrier_hz
+
+
+def doppler_in_plane_hz(
+    altitude_m: float,
+    elevation_deg: float,
+    carrier_hz: float,
+    *,
+    earth_radius_m: float = EARTH_RADIUS_SPHERE_M,
+) -> float:
+    """Return the shift for an Earth-fixed terminal in the orbital plane: (v/c) R/(R+h) cos(elevation) f_c (6.7.1)."""
+    speed_m_s = sqrt(EARTH_MU_M3_S2 / (earth_radius_m + altitude_m))
+    ratio = earth_radius_m / (earth_radius_m + altitude_m)
+    return speed_m_s / SPEED_OF_LIGHT_M_S * ratio * cos(radians(elevation_deg)) * carrier_hz
+
+
+def intercarrier_interference_ratio_db(residual_hz: Any, subcarrier_spacing_hz: float) -> Any:
+    """Return carrier over inter-carrier interference of OFDM with a frequency error.
+
+    The wanted subcarrier keeps sinc²(ε) of its power, the rest leaks to the others: sinc² / (1 − sinc²) ≈ 3 / (π ε)².
+    """
+    error = np.maximum(np.abs(residual_hz) / subcarrier_spacing_hz, 1e-9)
+    kept = np.sinc(error) ** 2
+    # 1 − sinc² loses its digits below ε ≈ 1e-4, where the series (πε)²/3 is exact.
+    leaked = np.where(error < 1e-3, (pi * error) ** 2 / 3, 1.0 - kept)
+    return 10 * np.log10(kept / leaked)

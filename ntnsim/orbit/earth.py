@@ -1,0 +1,104 @@
+"""The Earth: its shape, its rotation, and a site on it.
+
+The Earth-fixed frame turns with Greenwich mean sidereal time (IAU 1982) about the pole of the orbit frame. Polar
+motion and UT1 − UTC (< 0.9 s) are left out: they move a site by less than 0.45 km as seen from the orbit.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from math import cos, radians, sin, sqrt
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ntnsim.units import EARTH_RADIUS_SPHERE_M
+
+FloatArray = npt.NDArray[np.float64]
+
+EARTH_MU_M3_S2 = 3.986004418e14  # WGS84
+EARTH_J2 = 1.08262668e-3  # EGM96
+J2_REFERENCE_RADIUS_M = 6_378_137.0  # radius that J2 refers to, whatever shape the scenario gives the ground
+EARTH_ROTATION_RAD_S = 7.292115855306589e-5  # rate of GMST 1982: one turn in 86,164.0905 s
+J2000_JD = 2_451_545.0
+
+
+@dataclass(frozen=True, slots=True)
+class EarthModel:
+    """Shape of the ground: a sphere, or an ellipsoid of revolution."""
+
+    name: str
+    equatorial_radius_m: float
+    flattening: float = 0.0
+
+
+EARTH_MODELS = {
+    model.name: model
+    for model in (
+        EarthModel("wgs84", 6_378_137.0, 1 / 298.257223563),
+        EarthModel("sphere_6371", EARTH_RADIUS_SPHERE_M),  # reproduces the ranges of TR 38.821, Table 4.2-2
+        EarthModel("sphere_6378", 6_378_137.0),
+    )
+}
+
+
+def earth_model(name: str) -> EarthModel:
+    """Return the Earth model called *name*."""
+    if name not in EARTH_MODELS:
+        raise ValueError(f"earth must be one of {sorted(EARTH_MODELS)}, got {name!r}")
+    return EARTH_MODELS[name]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place on the ground and the lowest elevation at which it can use a satellite.
+
+    Latitude is geodetic; on a sphere that is the geocentric one.
+    """
+
+    name: str
+    latitude_deg: float
+    longitude_deg: float
+    altitude_m: float = 0.0
+    min_elevation_deg: float = 10.0
+    earth: EarthModel = EARTH_MODELS["wgs84"]
+
+    @cached_property
+    def up(self) -> FloatArray:
+        """Unit vector [3] along the local vertical, Earth-fixed."""
+        latitude, longitude = radians(self.latitude_deg), radians(self.longitude_deg)
+        return np.array([cos(latitude) * cos(longitude), cos(latitude) * sin(longitude), sin(latitude)])
+
+    @cached_property
+    def position_m(self) -> FloatArray:
+        """Earth-fixed position [3]."""
+        flattening = self.earth.flattening
+        eccentricity_squared = flattening * (2 - flattening)
+        # Radius of curvature in the prime vertical.
+        normal_m = self.earth.equatorial_radius_m / sqrt(
+            1 - eccentricity_squared * sin(radians(self.latitude_deg)) ** 2
+        )
+        scale_m = np.array([normal_m, normal_m, normal_m * (1 - eccentricity_squared)]) + self.altitude_m
+        return self.up * scale_m
+
+
+def julian_date(moment: datetime) -> tuple[float, float]:
+    """Return the Julian date of *moment* (UTC if it carries no zone) as whole day and fraction."""
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    # proleptic ordinal 1 is 0001-01-01, whose midnight is JD 1721425.5
+    return midnight.toordinal() + 1_721_424.5, (moment - midnight).total_seconds() / 86_400.0
+
+
+def greenwich_sidereal_angle_rad(julian_day: Any, fraction: Any) -> Any:
+    """Return Greenwich mean sidereal time, IAU 1982, in [0, 2π); UT1 is taken as UTC.
+
+    julian_day, fraction: the date in two parts (scalars or arrays), so that no digits are lost.
+    """
+    days = (julian_day - J2000_JD) + fraction
+    centuries = days / 36_525.0
+    seconds = 67_310.54841 + centuries * (8_640_184.812866 + centuries * (0.093104 - 6.2e-6 * centuries))
+    # The 876,600 h per century are whole turns per day: take them from the day's fraction alone.
+    turns = (seconds / 86_400.0 + (days % 1.0)) % 1.0
+    return 2 * np.pi * turns

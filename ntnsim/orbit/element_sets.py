@@ -1,0 +1,198 @@
+"""Satellites from published element sets (TLE or CCSDS OMM), propagated with SGP4.
+
+The count is audited: every record of the file becomes one satellite, or the file is refused with the reason.
+"""
+
+import csv
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+from sgp4 import omm
+from sgp4.api import Satrec
+
+from ntnsim.errors import InputError
+from ntnsim.orbit.constellation import IntArray
+from ntnsim.orbit.earth import FloatArray, greenwich_sidereal_angle_rad
+
+FORMAT_BY_SUFFIX = {".xml": "omm-xml", ".json": "omm-json", ".csv": "omm-csv"}
+SGP4_ERRORS = {  # codes of Vallado's reference code
+    1: "mean eccentricity out of range",
+    2: "mean motion is not positive",
+    3: "perturbed eccentricity out of range",
+    4: "semi-latus rectum is negative",
+    6: "the orbit has decayed",
+}
+
+
+class ElementSetError(InputError):
+    """An element-set file cannot be used as it is."""
+
+
+@dataclass(frozen=True)
+class ElementSets:
+    """n satellites known by their element sets. Time 0 is the Julian date *start* (day, fraction; UTC)."""
+
+    names: tuple[str, ...]
+    records: tuple[Satrec, ...]
+    start: tuple[float, float]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def period_s(self) -> FloatArray:
+        """Period [n] from the mean motion."""
+        return np.array([2 * np.pi / record.no_kozai * 60.0 for record in self.records])
+
+    def _earth_fixed_m(self, record: Satrec, name: str, time_s: FloatArray) -> FloatArray:
+        day, fraction = self.start
+        fractions = fraction + np.asarray(time_s, dtype=float) / 86_400.0
+        days = np.full_like(fractions, day)
+        codes, inertial_km, _ = record.sgp4_array(days, fractions)
+        if codes.any():
+            at = int(np.flatnonzero(codes)[0])
+            reason = SGP4_ERRORS.get(int(codes[at]), "unknown error")
+            after_s = float(np.asarray(time_s)[at])
+            raise ElementSetError(f"{name}: SGP4 fails {after_s:.0f} s after the start: {reason}")
+        angle = greenwich_sidereal_angle_rad(days, fractions)
+        cosine, sine = np.cos(angle), np.sin(angle)
+        fixed = np.empty_like(inertial_km)
+        fixed[:, 0] = cosine * inertial_km[:, 0] + sine * inertial_km[:, 1]
+        fixed[:, 1] = cosine * inertial_km[:, 1] - sine * inertial_km[:, 0]
+        fixed[:, 2] = inertial_km[:, 2]
+        fixed *= 1e3
+        return fixed
+
+    def positions_of_m(self, satellite: IntArray, time_s: FloatArray) -> FloatArray:
+        """Return Earth-fixed positions [k, 3] of satellites [k] at times [k] (or shapes that broadcast)."""
+        satellites, times = np.broadcast_arrays(np.asarray(satellite), np.asarray(time_s, dtype=float))
+        flat_satellites, flat_times = satellites.ravel(), times.ravel()
+        positions = np.empty((flat_times.size, 3))
+        order = np.argsort(flat_satellites, kind="stable")
+        present, first = np.unique(flat_satellites[order], return_index=True)
+        for index, members in zip(present, np.split(order, first[1:]), strict=True):
+            positions[members] = self._earth_fixed_m(
+                self.records[index], self.names[index], flat_times[members]
+            )
+        return positions.reshape(*satellites.shape, 3)
+
+    def positions_m(self, times_s: FloatArray) -> FloatArray:
+        """Return Earth-fixed positions [n, t, 3] of all satellites at *times_s* [t]."""
+        pairs = zip(self.records, self.names, strict=True)
+        return np.stack([self._earth_fixed_m(record, name, times_s) for record, name in pairs])
+
+
+def read_element_sets(
+    path: str | Path,
+    start: tuple[float, float],
+    *,
+    file_format: str = "auto",
+    expected_satellites: int | None = None,
+) -> ElementSets:
+    """Read every satellite of a TLE or OMM file.
+
+    start: Julian date of time 0.
+    expected_satellites: another count is an error.
+    """
+    path = Path(path)
+    if file_format == "auto":
+        file_format = FORMAT_BY_SUFFIX.get(path.suffix.lower(), "tle")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ElementSetError(f"{path}: cannot read element sets: {error}") from error
+    named = list(_tle_records(text, path) if file_format == "tle" else _omm_records(text, path, file_format))
+    if not named:
+        raise ElementSetError(f"{path}: holds no element set ({file_format})")
+    if expected_satellites is not None and len(named) != expected_satellites:
+        raise ElementSetError(f"{path}: holds {len(named)} satellites, {expected_satellites} expected")
+    numbers = [record.satnum_str for _, record in named]
+    if len(set(numbers)) < len(numbers):
+        twice = next(number for number in numbers if numbers.count(number) > 1)
+        raise ElementSetError(
+            f"{path}: {len(named)} records for {len(set(numbers))} satellites; twice: {twice}"
+        )
+    labels = [name for name, _ in named]
+    if len(set(labels)) < len(labels):  # names such as "OBJECT A" repeat; catalogue numbers do not
+        labels = [f"{name} ({number})" for name, number in zip(labels, numbers, strict=True)]
+    return ElementSets(tuple(labels), tuple(record for _, record in named), start)
+
+
+def _tle_records(text: str, path: Path) -> Iterable[tuple[str, Satrec]]:
+    """Yield (name, record) per two- or three-line set; any line that fits nowhere is an error."""
+    lines = [(number, line.rstrip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(number, line) for number, line in lines if not line.startswith("#")]
+    title: str | None = None
+    position = 0
+    while position < len(lines):
+        number, line = lines[position]
+        if line.startswith("1 ") and len(line) >= 64:
+            if position + 1 == len(lines) or not lines[position + 1][1].startswith("2 "):
+                raise ElementSetError(
+                    f"{path}:{number}: line 1 of an element set is not followed by its line 2"
+                )
+            second_number, second = lines[position + 1]
+            _check_tle_line(line, f"{path}:{number}")
+            _check_tle_line(second, f"{path}:{second_number}")
+            if line[2:7] != second[2:7]:
+                raise ElementSetError(
+                    f"{path}:{number}: satellite {line[2:7]} in line 1, {second[2:7]} in line 2"
+                )
+            try:
+                record = Satrec.twoline2rv(line, second)
+            except ValueError as error:
+                raise ElementSetError(f"{path}:{number}: {error}") from error
+            yield title or line[2:7].strip(), record
+            title = None
+            position += 2
+        elif line.startswith("2 ") and len(line) >= 64:
+            raise ElementSetError(f"{path}:{number}: line 2 of an element set without its line 1")
+        elif title is not None:
+            raise ElementSetError(f"{path}:{number}: no element set follows the name {title!r}")
+        else:
+            title = line.removeprefix("0 ").strip()
+            position += 1
+    if title is not None:
+        raise ElementSetError(f"{path}: no element set follows the name {title!r}")
+
+
+def _check_tle_line(line: str, where: str) -> None:
+    """Refuse a line whose length or modulo-10 checksum is wrong; 68 characters carry no checksum and pass."""
+    if len(line) not in (68, 69):
+        raise ElementSetError(f"{where}: an element line has 69 characters, got {len(line)}")
+    if len(line) == 69:
+        total = sum(int(char) if char.isdigit() else char == "-" for char in line[:68]) % 10
+        if str(total) != line[68]:
+            raise ElementSetError(f"{where}: checksum is {line[68]!r}, the line gives {total}")
+
+
+def _omm_records(text: str, path: Path, file_format: str) -> Iterable[tuple[str, Satrec]]:
+    """Yield (name, record) per Orbit Mean-Elements Message."""
+    rows: list[dict[str, Any]]
+    try:
+        if file_format == "omm-json":
+            loaded = json.loads(text)
+            rows = loaded if isinstance(loaded, list) else [loaded]
+        elif file_format == "omm-csv":
+            rows = list(csv.DictReader(text.splitlines()))
+        else:
+            rows = [
+                {item.tag.rpartition("}")[2]: item.text for item in segment.iter() if item.text}
+                for segment in ElementTree.fromstring(text).iter()
+                if segment.tag.rpartition("}")[2] == "segment"
+            ]
+    except (json.JSONDecodeError, ElementTree.ParseError) as error:
+        raise ElementSetError(f"{path}: not valid {file_format}: {error}") from error
+    for number, row in enumerate(rows, 1):
+        record = Satrec()
+        try:
+            omm.initialize(record, row)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise ElementSetError(f"{path}: record {number} is not a complete OMM: {error!r}") from error
+        yield str(row.get("OBJECT_NAME") or row["NORAD_CAT_ID"]).strip(), record

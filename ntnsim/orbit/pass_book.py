@@ -1,0 +1,89 @@
+"""Passes over one site for as long as anybody asks, found hour by hour and never all at once.
+
+The search runs in blocks of absolute time, so that a pass is the same number for number however the caller cuts its
+windows. A pass that a block boundary cuts is joined with its continuation; a satellite that stays up for a whole
+block (a geostationary one) is left in pieces.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from ntnsim.orbit.earth import Site
+from ntnsim.orbit.passes import Orbits, find_passes
+
+BLOCK_S = 3600.0
+KEPT_BLOCKS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One satellite over one site, from rise to set."""
+
+    satellite: int
+    rise_s: float
+    culmination_s: float
+    set_s: float
+    max_elevation_deg: float
+
+
+class PassBook:
+    """The passes over *site*, looked up by time."""
+
+    def __init__(self, orbits: Orbits, site: Site, *, step_s: float | None = None) -> None:
+        self.orbits = orbits
+        self.site = site
+        self._step_s = step_s
+        self._blocks: OrderedDict[int, list[tuple[Pass, bool, bool]]] = OrderedDict()
+
+    def between(self, start_s: float, end_s: float) -> list[Pass]:
+        """Return the passes with a moment in [start_s, end_s), in order of rising."""
+        first, last = int(start_s // BLOCK_S), int(-(-end_s // BLOCK_S)) - 1
+        found: dict[tuple[int, float], Pass] = {}
+        for block in range(first, last + 1):
+            for one in self._passes_of(block):
+                if one.rise_s < end_s and one.set_s > start_s:
+                    found[(one.satellite, one.rise_s)] = one
+        return sorted(found.values(), key=lambda one: (one.rise_s, one.satellite))
+
+    def _passes_of(self, block: int) -> list[Pass]:
+        """Return the passes that touch a block, joined across its two boundaries."""
+        before = {one.satellite: one for one, head, tail in self._pieces(block - 1) if tail and not head}
+        after = {one.satellite: one for one, head, tail in self._pieces(block + 1) if head and not tail}
+        whole = []
+        for one, head, tail in self._pieces(block):
+            if head and tail:
+                whole.append(one)  # up for the whole block
+            elif head and one.satellite in before:
+                whole.append(_joined(before[one.satellite], one))
+            elif tail and one.satellite in after:
+                whole.append(_joined(one, after[one.satellite]))
+            else:
+                whole.append(one)
+        return whole
+
+    def _pieces(self, block: int) -> list[tuple[Pass, bool, bool]]:
+        """Return (pass, cut at the start, cut at the end) for one block of the search."""
+        if block not in self._blocks:
+            table = find_passes(
+                self.orbits, self.site, block * BLOCK_S, (block + 1) * BLOCK_S, step_s=self._step_s
+            )
+            columns = (
+                table.satellite.tolist(),
+                table.rise_s.tolist(),
+                table.culmination_s.tolist(),
+                table.set_s.tolist(),
+                table.max_elevation_deg.tolist(),
+            )
+            passes = [Pass(*row) for row in zip(*columns, strict=True)]
+            clipped = zip(table.rise_clipped.tolist(), table.set_clipped.tolist(), strict=True)
+            self._blocks[block] = [
+                (one, head, tail) for one, (head, tail) in zip(passes, clipped, strict=True)
+            ]
+            while len(self._blocks) > KEPT_BLOCKS:
+                self._blocks.popitem(last=False)
+        return self._blocks[block]
+
+
+def _joined(head: Pass, tail: Pass) -> Pass:
+    higher = head if head.max_elevation_deg >= tail.max_elevation_deg else tail
+    return Pass(head.satellite, head.rise_s, higher.culmination_s, tail.set_s, higher.max_elevation_deg)

@@ -1,0 +1,275 @@
+"""When satellites rise over a site, culminate and set.
+
+A coarse vectorised search finds every stretch of time in which a satellite may be above the mask; the threshold is
+lowered by as much as the elevation can change between two grid points, so that no short pass is missed. All peaks
+and edges are then refined together, against the exact elevation.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from ntnsim.orbit.constellation import CircularOrbits, IntArray
+from ntnsim.orbit.earth import FloatArray, Site
+from ntnsim.orbit.visibility import (
+    BoolArray,
+    masks_by_chunk,
+    rate_groups,
+    time_basis,
+    visibility_circle,
+)
+
+EDGE_TOLERANCE_S = 1e-4
+MAX_EDGE_STEPS = 60
+PEAK_SAMPLES = 9  # points per candidate from which the refinement of its peak starts
+PEAK_SHRINK = 5.0
+PEAK_ROUNDS = 5
+
+
+class Orbits(Protocol):
+    """Satellites that can be asked for Earth-fixed positions."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name per satellite, all different."""
+        ...
+
+    @property
+    def period_s(self) -> FloatArray:
+        """Orbital period [n]."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def positions_of_m(self, satellite: IntArray, time_s: FloatArray) -> FloatArray:
+        """Return positions [k, 3] of satellites [k] at times [k]."""
+        ...
+
+    def positions_m(self, times_s: FloatArray) -> FloatArray:
+        """Return positions [n, t, 3] of all satellites at times [t]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PassTable:
+    """Passes over one site, in order of rising: columns of equal length.
+
+    rise_clipped, set_clipped: the satellite was already up at the start of the search, or still up at its end.
+    """
+
+    satellite: IntArray
+    rise_s: FloatArray
+    culmination_s: FloatArray
+    set_s: FloatArray
+    max_elevation_deg: FloatArray
+    rise_clipped: BoolArray
+    set_clipped: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.satellite)
+
+
+def find_passes(
+    orbits: Orbits, site: Site, start_s: float, end_s: float, *, step_s: float | None = None
+) -> PassTable:
+    """Return all passes over *site* that have a moment in [start_s, end_s]; see :func:`find_passes_over_sites`."""
+    return find_passes_over_sites(orbits, [site], start_s, end_s, step_s=step_s)[0]
+
+
+def find_passes_over_sites(
+    orbits: Orbits, sites: Sequence[Site], start_s: float, end_s: float, *, step_s: float | None = None
+) -> list[PassTable]:
+    """Return one pass table per site.
+
+    step_s: step of the coarse search; default a ninetieth of the shortest period (about 60 s in LEO).
+    """
+    if not end_s > start_s:
+        raise ValueError(f"end_s must be > start_s, got {end_s!r} and {start_s!r}")
+    longest_step_s = float(np.min(orbits.period_s)) / 90.0
+    step_s = min(step_s or longest_step_s, longest_step_s)
+    times_s = np.linspace(start_s, end_s, max(2, int(np.ceil((end_s - start_s) / step_s)) + 1))
+    search = _circular_candidates if isinstance(orbits, CircularOrbits) else _sampled_candidates
+    site_index, satellite, first, last = search(orbits, sites, times_s)  # type: ignore[arg-type]
+    sight = _Sight(orbits, sites, site_index, satellite)
+    before_s, after_s = times_s[np.maximum(first - 1, 0)], times_s[np.minimum(last + 1, len(times_s) - 1)]
+    peak_s, peak = _peaks(sight, before_s, after_s)
+    above = np.flatnonzero(peak >= 0)
+    sight, before_s, after_s, peak_s, peak = (
+        sight.of(above),
+        before_s[above],
+        after_s[above],
+        peak_s[above],
+        peak[above],
+    )
+    rise_s, rise_clipped = _edges(sight, before_s, peak_s)
+    set_s, set_clipped = _edges(sight, after_s, peak_s)
+    masks = np.array([site.min_elevation_deg for site in sites])
+    sine = peak + np.sin(np.radians(masks[sight.site]))
+    elevation_deg = np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0)))
+    tables = []
+    for index in range(len(sites)):
+        own = np.flatnonzero(sight.site == index)
+        own = own[np.lexsort((sight.satellite[own], rise_s[own]))]
+        tables.append(
+            PassTable(
+                sight.satellite[own],
+                rise_s[own],
+                peak_s[own],
+                set_s[own],
+                elevation_deg[own],
+                rise_clipped[own],
+                set_clipped[own],
+            )
+        )
+    return tables
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """Pairs of a site and a satellite whose height above the mask can be asked for at a time each."""
+
+    orbits: Orbits
+    sites: Sequence[Site]
+    site: IntArray
+    satellite: IntArray
+
+    def of(self, pairs: IntArray) -> "_Sight":
+        return _Sight(self.orbits, self.sites, self.site[pairs], self.satellite[pairs])
+
+    def above_mask(self, time_s: FloatArray, pairs: IntArray | slice = slice(None)) -> FloatArray:
+        """Return sin(elevation) − sin(mask) [k] of the pairs at their times [k]."""
+        site = self.site[pairs]
+        from_site_m = self.orbits.positions_of_m(self.satellite[pairs], time_s)
+        if len(self.sites) == 1:
+            from_site_m -= self.sites[0].position_m
+            up_m = from_site_m @ self.sites[0].up
+        else:
+            from_site_m -= np.array([one.position_m for one in self.sites])[site]
+            up_m = np.einsum("kx,kx->k", from_site_m, np.array([one.up for one in self.sites])[site])
+        mask = np.sin(np.radians([one.min_elevation_deg for one in self.sites]))[site]
+        return up_m / np.sqrt(np.einsum("kx,kx->k", from_site_m, from_site_m)) - mask
+
+
+Candidates = tuple[IntArray, IntArray, IntArray, IntArray]  # site, satellite, first and last grid index above
+
+
+def _circular_candidates(orbits: CircularOrbits, sites: Sequence[Site], times_s: FloatArray) -> Candidates:
+    """Find candidate passes of circular orbits by the separable cosine."""
+    step_s = times_s[1] - times_s[0]
+    found: list[Candidates] = []
+    elapsed_s = times_s - times_s[0]
+    at_start = _advanced(orbits, float(times_s[0]))
+    for members in rate_groups(orbits):
+        basis = time_basis(orbits, int(members[0]), elapsed_s)
+        rate = abs(orbits.argument_rate_rad_s[members[0]]) + abs(orbits.node_rate_rad_s[members[0]])
+        between_samples = (
+            rate * step_s / 2
+        ) ** 2 / 2  # the second derivative of each cosine is at most rate²
+        for index, site in enumerate(sites):
+            circle = visibility_circle(site, float(orbits.radius_m[members[0]]))
+            margin = between_samples + 2 * circle.deviation + 2e-6  # the last: rounding of float32
+            for first_member, mask in masks_by_chunk(at_start, members, basis, circle, margin):
+                row, first, last = _runs(mask)
+                found.append((np.full(len(row), index), members[first_member + row], first, last))
+    return _joined(found)
+
+
+def _advanced(orbits: CircularOrbits, time_s: float) -> CircularOrbits:
+    """Return the orbits with their angles moved to *time_s*, so that float32 angles stay small on late windows."""
+    return replace(
+        orbits,
+        node_rad=orbits.node_rad + orbits.node_rate_rad_s * time_s,
+        argument_rad=orbits.argument_rad + orbits.argument_rate_rad_s * time_s,
+    )
+
+
+def _sampled_candidates(orbits: Orbits, sites: Sequence[Site], times_s: FloatArray) -> Candidates:
+    """Find candidate passes from sampled positions, one satellite at a time."""
+    found: list[Candidates] = []
+    for satellite in range(len(orbits)):
+        positions_m = orbits.positions_of_m(np.full(len(times_s), satellite), times_s)
+        for index, site in enumerate(sites):
+            from_site_m = positions_m - site.position_m
+            sine = from_site_m @ site.up / np.sqrt(np.einsum("tx,tx->t", from_site_m, from_site_m))
+            above = sine - np.sin(np.radians(site.min_elevation_deg))
+            mask = np.zeros((1, len(times_s) + 1), dtype=np.bool_)
+            mask[0, :-1] = above >= 0
+            # A peak between two samples exceeds the higher one by at most an eighth of the second difference, as
+            # far as a parabola goes; twice that leaves room for the rest.
+            bend = np.abs(np.diff(above, 2))
+            mask[0, 1:-2] |= above[1:-1] + bend / 4 >= 0
+            _, first, last = _runs(mask)
+            found.append((np.full(len(first), index), np.full(len(first), satellite), first, last))
+    return _joined(found)
+
+
+def _runs(mask: BoolArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Return row, first and last column of every run of True; the last column of *mask* [m, t + 1] is all False."""
+    width = mask.shape[1]
+    flat = mask.ravel()
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    if flat[0]:
+        changes = np.concatenate([[0], changes])
+    begin, end = changes[::2], changes[1::2] - 1
+    return begin // width, begin % width, end % width
+
+
+def _joined(found: list[Candidates]) -> Candidates:
+    site, satellite, first, last = (
+        np.concatenate(column).astype(np.int64) for column in zip(*found, strict=True)
+    )
+    return site, satellite, first, last
+
+
+def _peaks(sight: _Sight, low_s: FloatArray, high_s: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return time and value [k] of the highest point in [low, high]: the best sample, then parabolas around it."""
+    share = np.linspace(0.0, 1.0, PEAK_SAMPLES)
+    samples_s = low_s[:, np.newaxis] + share * (high_s - low_s)[:, np.newaxis]
+    every = np.repeat(np.arange(len(low_s)), PEAK_SAMPLES)
+    values = sight.above_mask(samples_s.ravel(), every).reshape(samples_s.shape)
+    rows, best = np.arange(len(low_s)), np.argmax(values, axis=1)
+    peak_s, peak = samples_s[rows, best], values[rows, best]
+    reach_s = (high_s - low_s) / (PEAK_SAMPLES - 1)
+    for _ in range(PEAK_ROUNDS):
+        left = sight.above_mask(peak_s - reach_s)
+        right = sight.above_mask(peak_s + reach_s)
+        bend = left - 2 * peak + right
+        with np.errstate(divide="ignore", invalid="ignore"):
+            move = np.where(bend < 0, (left - right) / (2 * bend), 0.0)
+        trial_s = np.clip(peak_s + np.clip(move, -1.0, 1.0) * reach_s, low_s, high_s)
+        trial = sight.above_mask(trial_s)
+        better = trial > peak
+        peak_s, peak = np.where(better, trial_s, peak_s), np.where(better, trial, peak)
+        reach_s = reach_s / PEAK_SHRINK
+    return peak_s, peak
+
+
+def _edges(sight: _Sight, outside_s: FloatArray, peak_s: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """Return the crossing times [k] between a point outside the pass and its peak (Illinois' regula falsi).
+
+    Where the outer point is above the mask as well, the search began or ended inside the pass: it is returned as it is,
+    marked as clipped.
+    """
+    low_s, high_s = outside_s.copy(), peak_s.copy()
+    low, high = sight.above_mask(low_s), sight.above_mask(high_s)
+    clipped = low >= 0
+    active = np.flatnonzero(~clipped & (high > 0))
+    for _ in range(MAX_EDGE_STEPS):
+        if not len(active):
+            break
+        a_s, b_s, a, b = low_s[active], high_s[active], low[active], high[active]
+        trial_s = (a_s * b - b_s * a) / (b - a)
+        value = sight.above_mask(trial_s, active)
+        below = value < 0
+        # Illinois: an end that stays twice in a row counts half, so that both ends close in.
+        low_s[active] = np.where(below, trial_s, a_s)
+        high_s[active] = np.where(below, b_s, trial_s)
+        low[active] = np.where(below, value, a / 2)
+        high[active] = np.where(below, b / 2, value)
+        moved = np.abs(np.where(below, trial_s - a_s, b_s - trial_s))
+        active = active[(moved > EDGE_TOLERANCE_S) & (value != 0)]
+    # The end that was moved last is the nearer one.
+    edge_s = np.where(np.abs(low) < np.abs(high), low_s, high_s)
+    return np.where(clipped, outside_s, edge_s), clipped

@@ -1,0 +1,132 @@
+"""Which satellite serves a terminal, and when it changes.
+
+At each decision time every usable satellite has a score (elevation, SINR, or time until it sets). The serving satellite
+is kept until it is lost or, after a minimum dwell, another one is better by the hysteresis. A loss is felt when it
+happens; everything else only at decision times.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ntnsim.orbit.earth import FloatArray
+from ntnsim.orbit.pass_book import Pass
+
+Begin = Literal["acquisition", "handover", "continuation"]
+
+
+@dataclass(frozen=True, slots=True)
+class HandoverRule:
+    """keep_until_lost: never change for a better score (the rule of the longest remaining time)."""
+
+    hysteresis: float
+    min_dwell_s: float
+    keep_until_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A stretch of time with one serving satellite; *begin* tells what it cost to start."""
+
+    start_s: float
+    end_s: float
+    satellite_pass: Pass
+    begin: Begin
+
+
+@dataclass(frozen=True, slots=True)
+class ServingState:
+    """What one window hands to the next: the pass in service and since when (None: no contact)."""
+
+    satellite_pass: Pass | None = None
+    since_s: float = -np.inf
+
+
+def serve(
+    candidates: Sequence[Pass],
+    decision_s: FloatArray,
+    usable: npt.NDArray[np.bool_],
+    score: FloatArray,
+    end_s: float,
+    rule: HandoverRule,
+    state: ServingState,
+) -> tuple[list[Serving], ServingState]:
+    """Return the serving stretches within one window, and the state at its end.
+
+    candidates: the passes that touch the window. decision_s: [t] decision times in the window.
+    usable, score: [c, t] at the decision times; larger scores are better.
+    end_s: end of the window; a stretch that reaches it goes on in the next one.
+    """
+    if not len(candidates) or not len(decision_s):
+        return [], ServingState()
+    ranked = np.where(usable, score, -np.inf)
+    best = ranked.max(axis=0)
+    stretches: list[Serving] = []
+    current = next((index for index, one in enumerate(candidates) if one == state.satellite_pass), None)
+    since_s = state.since_s
+    at = 0
+    start_s = float(decision_s[0])
+    begin: Begin = "continuation"
+    while True:
+        if current is None:
+            ahead = np.flatnonzero(best[at:] > -np.inf)
+            if not len(ahead):
+                return stretches, ServingState()
+            at += int(ahead[0])
+            current = int(np.argmax(ranked[:, at]))
+            start_s = since_s = float(decision_s[at])
+            begin = "acquisition"
+        serving = candidates[current]
+        lost_at = _first(~usable[current, at:], at)
+        better_at = len(decision_s)
+        if not rule.keep_until_lost:
+            free_at = max(at, int(np.searchsorted(decision_s, since_s + rule.min_dwell_s)))
+            better_at = _first(
+                best[free_at:lost_at] > ranked[current, free_at:lost_at] + rule.hysteresis, free_at
+            )
+        if better_at < lost_at:
+            change_s = float(decision_s[better_at])
+            stretches.append(Serving(start_s, change_s, serving, begin))
+            current, at, begin = int(np.argmax(ranked[:, better_at])), better_at, "handover"
+        else:
+            change_s = float(decision_s[lost_at]) if lost_at < len(decision_s) else end_s
+            change_s = min(change_s, serving.set_s)
+            if change_s >= end_s:
+                stretches.append(Serving(start_s, end_s, serving, begin))
+                return stretches, ServingState(serving, since_s)
+            if change_s > start_s:
+                stretches.append(Serving(start_s, change_s, serving, begin))
+            # Who takes over was decided from what was known at the last decision.
+            known = max(lost_at - 1, at)
+            follow = ranked[:, known].copy()
+            follow[current] = -np.inf
+            follow[[one.set_s <= change_s for one in candidates]] = -np.inf
+            same = [
+                i for i, one in enumerate(candidates) if one.satellite == serving.satellite and i != current
+            ]
+            same = [i for i in same if candidates[i].rise_s <= change_s < candidates[i].set_s]
+            if same:  # the next piece of a long pass: nothing changes on the air
+                current, begin = same[0], "continuation"
+                at = min(lost_at, len(decision_s) - 1)
+                start_s = change_s
+                continue
+            if follow.max() == -np.inf:
+                current, at = None, lost_at
+                if at >= len(decision_s):
+                    return stretches, ServingState()
+                continue
+            current, at, begin = int(np.argmax(follow)), min(lost_at, len(decision_s) - 1), "handover"
+            if not usable[current, at]:
+                current, at = None, at
+                continue
+        start_s = since_s = change_s
+
+
+def _first(condition: npt.NDArray[np.bool_], offset: int) -> int:
+    """Return the index of the first True, counted from *offset* before; the index past the end if there is none."""
+    if not condition.any():
+        return offset + len(condition)
+    return offset + int(np.argmax(condition))

@@ -1,0 +1,102 @@
+"""The serving satellite over time, worked out in blocks of absolute time as far as anybody has asked."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ntnsim.orbit.earth import FloatArray
+from ntnsim.orbit.geometry import look
+from ntnsim.orbit.ground import GroundReach
+from ntnsim.orbit.pass_book import Pass, PassBook
+from ntnsim.orbit.serving import HandoverRule, Serving, ServingState, serve
+
+BLOCK_S = 600.0  # constant, so that results cannot depend on how a caller cuts its windows
+KEPT_BLOCKS = 64
+
+# Score [c, t] of candidates at decision times, given their elevations in degrees [c, t]; larger is better.
+Score = Callable[[Sequence[Pass], FloatArray, FloatArray], FloatArray]
+# Whether a satellite is out of service [t] at decision times.
+Outage = Callable[[str, FloatArray], npt.NDArray[np.bool_]]
+
+
+def score_elevation(
+    candidates: Sequence[Pass], decision_s: FloatArray, elevation_deg: FloatArray
+) -> FloatArray:
+    """Prefer the highest satellite."""
+    return elevation_deg
+
+
+def score_remaining_time(
+    candidates: Sequence[Pass], decision_s: FloatArray, elevation_deg: FloatArray
+) -> FloatArray:
+    """Prefer the satellite that sets last."""
+    set_s = np.array([one.set_s for one in candidates])
+    return set_s[:, np.newaxis] - decision_s[np.newaxis, :]
+
+
+class ServingPlan:
+    """Serving stretches of one terminal."""
+
+    def __init__(
+        self,
+        book: PassBook,
+        reach: GroundReach,
+        rule: HandoverRule,
+        score: Score,
+        *,
+        decision_interval_s: float,
+        outage: Outage | None = None,
+    ) -> None:
+        self._book = book
+        self._reach = reach
+        self._rule = rule
+        self._score = score
+        self._interval_s = decision_interval_s
+        self._outage = outage
+        self._stretches: dict[int, list[Serving]] = {}
+        self._states: dict[int, ServingState] = {0: ServingState()}  # at the start of each block
+
+    def between(self, start_s: float, end_s: float) -> list[Serving]:
+        """Return the stretches with a moment in [start_s, end_s), uncut; a stretch may end where its block does."""
+        first, last = int(start_s // BLOCK_S), int(-(-end_s // BLOCK_S)) - 1
+        found = [one for block in range(max(first, 0), last + 1) for one in self._block(block)]
+        return [one for one in found if one.start_s < end_s and one.end_s > start_s]
+
+    def _block(self, number: int) -> list[Serving]:
+        if number not in self._stretches:
+            # From the latest known state on; nothing before it is kept, so memory stays flat over any horizon.
+            known = [block for block in self._states if block <= number]
+            if not known:
+                self._states = {0: ServingState()}
+                known = [0]
+            for block in range(max(known), number + 1):
+                self._stretches[block], self._states[block + 1] = self._solve(block, self._states[block])
+            for old in sorted(self._stretches)[:-KEPT_BLOCKS]:
+                del self._stretches[old]
+                self._states.pop(old, None)
+        return self._stretches[number]
+
+    def _solve(self, block: int, state: ServingState) -> tuple[list[Serving], ServingState]:
+        start_s, end_s = block * BLOCK_S, (block + 1) * BLOCK_S
+        first = int(np.ceil(start_s / self._interval_s - 1e-9))
+        last = int(np.ceil(end_s / self._interval_s - 1e-9))
+        decision_s = np.arange(first, last, dtype=np.float64) * self._interval_s
+        candidates = self._book.between(start_s, end_s)
+        if not candidates:
+            return [], ServingState()
+        satellites = np.array([one.satellite for one in candidates])
+        rise_s = np.array([one.rise_s for one in candidates])[:, np.newaxis]
+        set_s = np.array([one.set_s for one in candidates])[:, np.newaxis]
+        usable = (rise_s <= decision_s) & (decision_s < set_s)
+        usable &= self._reach.reachable(satellites, decision_s)
+        if self._outage is not None:
+            names = self._book.orbits.names
+            usable &= ~np.array([self._outage(names[index], decision_s) for index in satellites])
+        elevation_deg = np.full(usable.shape, -90.0)
+        row, column = np.nonzero(usable)
+        positions_m = self._book.orbits.positions_of_m(satellites[row], decision_s[column])
+        sine, _ = look(self._book.site, positions_m)
+        elevation_deg[row, column] = np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0)))
+        score = self._score(candidates, decision_s, elevation_deg)
+        return serve(candidates, decision_s, usable, score, end_s, self._rule, state)

@@ -1,0 +1,467 @@
+"""Binds the scenario's space segment and radio to orbit and link physics: rate profiles of a terminal, window by window.
+
+Nothing here simulates: a profile is a pure function of scenario, site, seed and time. Each satellite pass draws its
+channel from a stream of its own name, and serving satellites are worked out in blocks of absolute time, so the values
+do not depend on how the caller cuts its windows.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ntnsim.link.adaptation import level_table
+from ntnsim.link.budget import (
+    SatelliteRadio,
+    TerminalRadio,
+    aperture_gain_dbi,
+    reference_bandwidth_hz,
+    reference_carrier_hz,
+    reference_satellite,
+    reference_terminal,
+)
+from ntnsim.link.channel import ChannelSettings
+from ntnsim.link.goodput import GoodputSettings
+from ntnsim.link.numerology import default_overhead, resource_blocks, resource_elements_per_s, slot_s
+from ntnsim.link.pass_link import (
+    FeederRadio,
+    LinkModel,
+    PassGeometry,
+    PassLink,
+    link_along_pass,
+    station_g_over_t_db_k,
+)
+from ntnsim.link.rate_profile import RateProfile
+from ntnsim.link.retransmission import ErrorTables, RetransmissionSettings
+from ntnsim.orbit.constellation import CircularOrbits, Shell, walker_orbits
+from ntnsim.orbit.earth import FloatArray, Site, earth_model, greenwich_sidereal_angle_rad, julian_date
+from ntnsim.orbit.element_sets import read_element_sets
+from ntnsim.orbit.geometry import look, satellite_view_uv
+from ntnsim.orbit.ground import AssumedStation, GroundReach, PlusGridRoutes, StationsInView
+from ntnsim.orbit.pass_book import Pass, PassBook
+from ntnsim.orbit.passes import Orbits
+from ntnsim.orbit.serving import HandoverRule, Serving
+from ntnsim.orbit.serving_plan import ServingPlan, score_elevation, score_remaining_time
+from ntnsim.scenario.radio import Radio
+from ntnsim.scenario.space import SpaceSegment
+from ntnsim.streams import stream
+from ntnsim.units import SPEED_OF_LIGHT_M_S
+
+LOOK_AHEAD_S = 3600.0  # no end of contact is told further ahead than this
+NEXT_CONTACT_WITHIN_S = 48 * 3600.0
+KEPT_PASSES = 8
+INTERRUPTION_RTT = {"ul": 1.5, "dl": 2.0}  # TR 38.821, 7.3.2
+
+
+class SiteLike(Protocol):
+    """A gateway of the scenario."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def latitude_deg(self) -> float: ...
+    @property
+    def longitude_deg(self) -> float: ...
+    @property
+    def altitude_m(self) -> float: ...
+    @property
+    def min_elevation_deg(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class SpaceModel:
+    """Satellites and their way to the ground, shared by all terminals of a scenario."""
+
+    orbits: Orbits
+    reach: GroundReach
+    space: SpaceSegment
+
+    def site(self, gateway: SiteLike) -> Site:
+        """Return *gateway* as a site on the scenario's Earth."""
+        return Site(
+            gateway.name,
+            gateway.latitude_deg,
+            gateway.longitude_deg,
+            gateway.altitude_m,
+            gateway.min_elevation_deg,
+            earth_model(self.space.earth),
+        )
+
+    def passes(self, gateway: SiteLike, start_s: float, end_s: float) -> list[Pass]:
+        """Return the satellite passes over *gateway* with a moment in [start_s, end_s)."""
+        return PassBook(self.orbits, self.site(gateway), step_s=self.space.search_step_s).between(
+            start_s, end_s
+        )
+
+
+@lru_cache(maxsize=4)
+def space_model(space: SpaceSegment, start_utc: datetime) -> SpaceModel:
+    """Return the satellites of *space*, with time 0 at *start_utc*."""
+    earth = earth_model(space.earth)
+    start = julian_date(start_utc)
+    orbits: Orbits
+    if space.constellation.kind == "element_sets":
+        orbits = read_element_sets(
+            space.constellation.path,
+            start,
+            file_format=space.constellation.format,
+            expected_satellites=space.constellation.expected_satellites,
+        )
+    else:
+        shells = [Shell(**shell.model_dump()) for shell in space.constellation.shells]
+        orbits = walker_orbits(shells, earth, float(greenwich_sidereal_angle_rad(*start)))
+    stations = [
+        Site(one.name, one.latitude_deg, one.longitude_deg, one.altitude_m, one.min_elevation_deg, earth)
+        for one in space.ground_stations
+    ]
+    reach: GroundReach
+    links = space.inter_satellite_links
+    if links.kind == "plus_grid":
+        assert isinstance(orbits, CircularOrbits)  # the scenario refuses other combinations
+        reach = PlusGridRoutes(
+            orbits,
+            stations,
+            earth,
+            max_range_m=links.max_range_m,
+            clearance_m=links.clearance_m,
+            hop_processing_s=links.hop_processing_s,
+            seam=links.seam,
+            update_interval_s=links.update_interval_s,
+        )
+    elif stations:
+        reach = StationsInView(orbits, stations)
+    else:
+        reach = AssumedStation(orbits, earth, space.feeder_elevation_deg)
+    return SpaceModel(orbits, reach, space)
+
+
+def link_model(space: SpaceSegment, radio: Radio, latitude_deg: float) -> LinkModel:
+    """Return the service link that *radio* describes, at a terminal's latitude."""
+    carrier_hz = radio.carrier_hz or reference_carrier_hz(radio.band, radio.direction)
+    if radio.satellite.kind == "tr38821":
+        satellite = reference_satellite(radio.satellite.orbit, radio.satellite.set, radio.band)
+    else:
+        own = radio.satellite
+        satellite = SatelliteRadio(
+            own.eirp_density_dbw_per_mhz, own.g_over_t_db_k, own.aperture_m, own.aperture_m
+        )
+    if radio.terminal.kind == "tr38821":
+        terminal = reference_terminal(radio.terminal.name)
+    else:
+        mine = radio.terminal
+        terminal = TerminalRadio(
+            mine.eirp_dbw, mine.g_over_t_db_k, mine.shadow_margin_db, mine.circular_polarisation
+        )
+    bandwidth_hz = radio.bandwidth_hz or reference_bandwidth_hz(
+        radio.band, radio.direction, radio.reuse, terminal
+    )
+    spacing_hz = 1e3 * (radio.subcarrier_spacing_khz or {"s": 15, "ka": 120}[radio.band])
+    overhead = default_overhead(carrier_hz, radio.direction) if radio.overhead is None else radio.overhead
+    elements_per_s = resource_elements_per_s(
+        resource_blocks(bandwidth_hz, carrier_hz, spacing_hz), spacing_hz, overhead
+    )
+    again = radio.retransmission
+    settings = RetransmissionSettings(
+        processes=again.processes,
+        feedback=again.feedback,
+        max_transmissions=again.max_transmissions,
+        acknowledged=again.rlc == "acknowledged",
+        processing_s=again.processing_s,
+    )
+    adaptation = radio.adaptation
+    levels = level_table(
+        table_number=adaptation.table,
+        levels=adaptation.levels,
+        threshold_set=adaptation.thresholds,
+        implementation_loss_db=adaptation.implementation_loss_db,
+        bler_target=adaptation.bler_target,
+        resource_elements_per_slot=elements_per_s * slot_s(spacing_hz),
+    )
+    goodput = GoodputSettings(
+        ErrorTables(levels, settings),
+        elements_per_s,
+        slot_s(spacing_hz),
+        outer_loop=adaptation.outer_loop,
+        csi_delay_s=adaptation.csi_delay_s,
+    )
+    channel = None
+    if radio.channel.mode == "channel":
+        channel = ChannelSettings(
+            environment=radio.channel.environment,
+            carrier_hz=carrier_hz,
+            latitude_deg=latitude_deg,
+            interpolate_rows=radio.channel.interpolate_rows,
+            always_line_of_sight=radio.channel.line_of_sight == "always",
+            elevation_decorrelation_deg=radio.channel.elevation_decorrelation_deg,
+            terminal_speed_m_s=radio.channel.terminal_speed_m_s,
+            ionospheric=radio.channel.ionospheric_scintillation == "latitude_rule",
+        )
+    return LinkModel(
+        satellite=satellite,
+        terminal=terminal,
+        direction=radio.direction,
+        carrier_hz=carrier_hz,
+        bandwidth_hz=bandwidth_hz,
+        subcarrier_spacing_hz=spacing_hz,
+        goodput=goodput,
+        reuse=radio.reuse,
+        channel=channel,
+        additional_loss_db=radio.channel.additional_loss_db,
+        beams=radio.beams.kind,
+        scan_exponent=radio.beams.scan_exponent if radio.beams.kind == "steered" else 0.0,
+        interference=radio.interference,
+        residual_frequency_error_ppm=radio.residual_frequency_error_ppm,
+        feeder=_feeder(space, radio.direction),
+    )
+
+
+def _feeder(space: SpaceSegment, direction: str) -> FeederRadio | None:
+    """Return the feeder link of a transparent payload: downwards behind an uplink, upwards before a downlink."""
+    if space.payload.kind != "transparent":
+        return None
+    own = space.payload.feeder
+    if direction == "ul":
+        station = station_g_over_t_db_k(
+            aperture_m=own.station_aperture_m,
+            efficiency=own.station_aperture_efficiency,
+            carrier_hz=own.down_carrier_hz,
+            noise_figure_db=own.station_noise_figure_db,
+            antenna_temperature_k=own.station_antenna_temperature_k,
+        )
+        return FeederRadio(own.down_carrier_hz, own.satellite_eirp_density_dbw_per_mhz, station)
+    gain_dbi = aperture_gain_dbi(own.station_aperture_m, own.up_carrier_hz, own.station_aperture_efficiency)
+    density = own.station_power_density_dbw_per_mhz + gain_dbi
+    return FeederRadio(own.up_carrier_hz, density, own.satellite_g_over_t_db_k)
+
+
+class TerminalLink:
+    """One terminal's rate profiles, and the passes and handovers behind them."""
+
+    def __init__(self, model: SpaceModel, radio: Radio, gateway: SiteLike, seed: int) -> None:
+        self.model = model
+        self.radio = radio
+        self.site = model.site(gateway)
+        self.link = link_model(model.space, radio, gateway.latitude_deg)
+        self.book = PassBook(model.orbits, self.site, step_s=model.space.search_step_s)
+        self._seed = seed
+        self._passes: OrderedDict[tuple[int, float], PassLink] = OrderedDict()
+        rules = model.space.handover
+        score = score_remaining_time if rules.policy == "longest_remaining" else score_elevation
+        hysteresis = rules.hysteresis_db if rules.policy == "best_sinr" else rules.hysteresis_deg
+        self.plan = ServingPlan(
+            self.book,
+            model.reach,
+            HandoverRule(hysteresis, rules.min_dwell_s, rules.policy == "longest_remaining"),
+            self._score_sinr if rules.policy == "best_sinr" else score,
+            decision_interval_s=rules.decision_interval_s,
+        )
+
+    def __call__(self, start_s: float) -> RateProfile:
+        """Return the profile of the window that begins at the grid step holding *start_s*."""
+        step_s = self.radio.profile.step_s
+        first = int(np.floor(start_s / step_s + 1e-9))
+        count = round(self.radio.profile.window_s / step_s)
+        begin_s, end_s = first * step_s, (first + count) * step_s
+        rate_bps = np.zeros(count)
+        columns = {name: np.full(count, np.nan) for name in ("propagation", "elevation", "sinr")}
+        satellite_index = np.full(count, -1, dtype=np.int32)
+        names: list[str] = []
+        for stretch in self.plan.between(begin_s, end_s):
+            self._fill(stretch, first, rate_bps, columns, satellite_index, names)
+        contact_end_s, next_contact_s = self._contacts(begin_s, end_s, first + np.arange(count))
+        cumulative = np.concatenate([[0.0], np.cumsum(rate_bps) * step_s])
+        return RateProfile(
+            start_s=begin_s,
+            step_s=step_s,
+            rate_bps=rate_bps,
+            cumulative_bits=cumulative,
+            propagation_s=columns["propagation"],
+            satellite_index=satellite_index,
+            contact_end_s=contact_end_s,
+            next_contact_s=next_contact_s,
+            elevation_deg=columns["elevation"],
+            sinr_db=columns["sinr"],
+            satellites=tuple(names),
+        )
+
+    def timeline(self, start_s: float, end_s: float) -> list[dict[str, Any]]:
+        """Return passes and handovers in [start_s, end_s) as rows: kind, time_s, satellite and more."""
+        names = self.model.orbits.names
+        rows: list[dict[str, Any]] = []
+        for one in self.book.between(start_s, end_s):
+            if one.rise_s >= start_s:
+                rows.append(
+                    {
+                        "kind": "pass",
+                        "terminal": self.site.name,
+                        "time_s": one.rise_s,
+                        "end_s": one.set_s,
+                        "satellite": names[one.satellite],
+                        "max_elevation_deg": one.max_elevation_deg,
+                    }
+                )
+        for stretch in self.plan.between(start_s, end_s):
+            if stretch.start_s >= start_s and stretch.begin != "continuation":
+                rows.append(
+                    {
+                        "kind": stretch.begin,
+                        "terminal": self.site.name,
+                        "time_s": stretch.start_s,
+                        "end_s": stretch.start_s + self._pause_s(stretch),
+                        "satellite": names[stretch.satellite_pass.satellite],
+                        "max_elevation_deg": stretch.satellite_pass.max_elevation_deg,
+                    }
+                )
+        return sorted(rows, key=lambda row: (row["time_s"], row["kind"]))
+
+    def pass_link(self, one: Pass) -> PassLink:
+        """Return the link along a whole pass, on the scenario's grid; kept for the windows that share it."""
+        key = (one.satellite, one.rise_s)
+        if key not in self._passes:
+            name = self.model.orbits.names[one.satellite]
+            # The culmination tells passes of one satellite apart; to the second, it is the same on every host.
+            rng = stream(self._seed, "space", self.site.name, name, f"{one.culmination_s:.0f}")
+            self._passes[key] = link_along_pass(self._geometry(one), self.link, rng)
+            while len(self._passes) > KEPT_PASSES:
+                self._passes.popitem(last=False)
+        else:
+            self._passes.move_to_end(key)
+        return self._passes[key]
+
+    def _geometry(self, one: Pass) -> PassGeometry:
+        step_s = self.radio.profile.step_s
+        first = int(np.floor(one.rise_s / step_s))
+        count = max(int(np.ceil(one.set_s / step_s)) - first, 1)
+        middle_s = (first + np.arange(count, dtype=np.float64) + 0.5) * step_s
+        positions_m = self.model.orbits.positions_of_m(np.full(count, one.satellite), middle_s)
+        sine, range_m = look(self.site, positions_m)
+        ground = self.model.reach.path(one.satellite, middle_s)
+        service_s = range_m / SPEED_OF_LIGHT_M_S
+        payload = self.model.space.payload
+        transparent = payload.kind == "transparent"
+        processing_s = payload.processing_s if payload.kind == "regenerative" else 0.0
+        uv = None
+        if self.link.beams == "satellite_fixed" or self.link.scan_exponent > 0:
+            uv = satellite_view_uv(self.site, positions_m)
+        return PassGeometry(
+            first_step=first,
+            step_s=step_s,
+            elevation_deg=np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0))),
+            range_m=range_m,
+            round_trip_s=2 * (service_s + ground.delay_s) if transparent else 2 * service_s,
+            propagation_s=service_s + processing_s + ground.delay_s,
+            ground_range_m=ground.range_m,
+            ground_elevation_deg=ground.elevation_deg,
+            beam_uv=uv,
+        )
+
+    def _pause_s(self, stretch: Serving) -> float:
+        """Return how long no data flows at the start of a stretch."""
+        if stretch.begin == "continuation":
+            return 0.0
+        rules = self.model.space.handover
+        geometry = self.pass_link(stretch.satellite_pass).geometry
+        at = int(stretch.start_s / geometry.step_s) - geometry.first_step
+        round_trip_s = float(geometry.round_trip_s[min(max(at, 0), len(geometry.range_m) - 1)])
+        if np.isnan(round_trip_s):
+            return 0.0
+        if stretch.begin == "acquisition":
+            return rules.access_rtt * round_trip_s + rules.interruption_s
+        factor = (
+            INTERRUPTION_RTT[self.radio.direction]
+            if rules.interruption_rtt is None
+            else rules.interruption_rtt
+        )
+        return factor * round_trip_s + rules.interruption_s
+
+    def _fill(
+        self,
+        stretch: Serving,
+        first: int,
+        rate_bps: FloatArray,
+        columns: dict[str, FloatArray],
+        satellite_index: npt.NDArray[np.int32],
+        names: list[str],
+    ) -> None:
+        """Write one serving stretch into the window's columns."""
+        step_s = self.radio.profile.step_s
+        link = self.pass_link(stretch.satellite_pass)
+        low = max(int(np.floor(stretch.start_s / step_s + 1e-9)), first, link.geometry.first_step)
+        high = min(
+            int(np.ceil(stretch.end_s / step_s - 1e-9)),
+            first + len(rate_bps),
+            link.geometry.first_step + len(link.sinr_db),
+        )
+        if high <= low:
+            return
+        window, own = (
+            slice(low - first, high - first),
+            slice(low - link.geometry.first_step, high - link.geometry.first_step),
+        )
+        flow_from_s = stretch.start_s + self._pause_s(stretch)
+        edges_s = np.arange(low, high + 1) * step_s
+        inside = np.clip(
+            np.minimum(edges_s[1:], stretch.end_s) - np.maximum(edges_s[:-1], flow_from_s), 0.0, None
+        )
+        rate_bps[window] += link.goodput.rate_bps[own] * (inside / step_s)
+        connected = ~np.isnan(link.geometry.propagation_s[own])
+        columns["propagation"][window] = link.geometry.propagation_s[own]
+        columns["elevation"][window] = np.where(connected, link.geometry.elevation_deg[own], np.nan)
+        columns["sinr"][window] = np.where(connected, link.sinr_db[own], np.nan)
+        name = self.model.orbits.names[stretch.satellite_pass.satellite]
+        if name not in names:
+            names.append(name)
+        satellite_index[window] = np.where(connected, names.index(name), -1)
+
+    def _contacts(
+        self, begin_s: float, end_s: float, steps: npt.NDArray[np.int64]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return contact_end_s and next_contact_s of the window's steps."""
+        spans: list[list[float]] = []
+        horizon_s = end_s + LOOK_AHEAD_S
+        known_to_s = begin_s
+        # In a gap that outlasts the look-ahead, keep looking: store-and-forward wants to know when it ends.
+        while known_to_s < horizon_s:
+            for stretch in self.plan.between(known_to_s, min(known_to_s + LOOK_AHEAD_S, horizon_s)):
+                if spans and stretch.start_s <= spans[-1][1] + 1e-6:
+                    spans[-1][1] = max(spans[-1][1], stretch.end_s)
+                else:
+                    spans.append([stretch.start_s, stretch.end_s])
+            known_to_s = min(known_to_s + LOOK_AHEAD_S, horizon_s)
+            if known_to_s >= horizon_s and (not spans or spans[-1][1] < end_s):
+                if known_to_s - end_s >= NEXT_CONTACT_WITHIN_S:
+                    break
+                horizon_s += LOOK_AHEAD_S
+        middle_s = (steps + 0.5) * self.radio.profile.step_s
+        starts = np.array([span[0] for span in spans] + [np.inf])
+        ends = np.array([span[1] for span in spans] + [np.nan])
+        following = np.searchsorted(starts, middle_s, side="right")
+        current = np.maximum(following - 1, 0)
+        in_contact = (following > 0) & (middle_s < ends[current])
+        # Clipped per step, so that the value does not depend on where this window ends.
+        contact_end_s = np.where(in_contact, np.minimum(ends[current], middle_s + LOOK_AHEAD_S), np.nan)
+        return contact_end_s, np.where(in_contact, np.nan, starts[following])
+
+    def _score_sinr(
+        self, candidates: Sequence[Pass], decision_s: FloatArray, elevation_deg: FloatArray
+    ) -> FloatArray:
+        """Score candidates by their SINR at the decision times."""
+        score = np.full(elevation_deg.shape, -np.inf)
+        for row, one in enumerate(candidates):
+            link = self.pass_link(one)
+            at = (decision_s / link.geometry.step_s).astype(np.int64) - link.geometry.first_step
+            inside = (at >= 0) & (at < len(link.sinr_db))
+            score[row, inside] = link.sinr_db[at[inside]]
+        return score
+
+
+def terminal_profile_source(
+    space: SpaceSegment, radio: Radio, site: SiteLike, seed: int, *, start_utc: datetime
+) -> TerminalLink:
+    """Return the rate profiles of the terminal at *site*, as a ProfileSource: call it with the start of a window."""
+    return TerminalLink(space_model(space, start_utc), radio, site, seed)
