@@ -1,0 +1,230 @@
+"""What the SPIFF engine and NCB have in common: the actor, exploration, replay and the pace of learning.
+
+A bandit chooses uniformly at random during the warm-up; then it standardises its targets once, on the warm-up's
+outcomes, and from there on learns with every delivery. What its critics are, and how they move the actor, is the
+subclass's matter.
+"""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ntnsim.engine.actor import Actor
+from ntnsim.engine.conditioning import conditioning_features, interleaved, requirement_vector
+from ntnsim.engine.exploration import noise_share, ou_step
+from ntnsim.engine.features import feature_names, state_features
+from ntnsim.engine.policy import Decision, DeliveredImage, ImageState, Requirement
+from ntnsim.engine.replay import Replay
+from ntnsim.engine.stacked_mlp import StackedMlp, small_network_mode
+from ntnsim.network_state import NetworkState
+from ntnsim.scenario.policy import Learning
+from ntnsim.spiff.configuration import ConfigurationSpace
+from ntnsim.streams import stream
+
+FloatArray = npt.NDArray[np.float64]
+Float32Array = npt.NDArray[np.float32]
+SMALLEST_SPREAD = 1e-3  # a term that never varies (the top rank's fidelity) is not blown up beyond this
+RECENT_IMAGES = 500  # deliveries over which diagnostics are taken
+
+
+class Bandit(ABC):
+    """A learning policy with a deterministic, requirement-conditioned actor."""
+
+    def __init__(self, settings: Learning, space: ConfigurationSpace, seed: int) -> None:
+        self.settings = settings
+        self.space = space
+        self.seed = seed
+        self.n_features = len(feature_names(space.n_ranks, paper_state=settings.paper_state))
+        self.n_conditions = 4 * space.n_ranks + 2
+        self.actor = Actor(
+            n_inputs=self.n_features + self.n_conditions,
+            dimension=space.dimension,
+            n_hidden=settings.hidden_units,
+            learning_rate=settings.actor_learning_rate,
+            rng=stream(seed, "engine", "actor"),
+        )
+        self.replay = Replay(
+            settings.replay_capacity,
+            n_features=self.n_features,
+            dimension=space.dimension,
+            n_ranks=space.n_ranks,
+        )
+        self.exploration_rng = stream(seed, "engine", "exploration")
+        self.update_rng = stream(seed, "engine", "updates")
+        self.noise: FloatArray = np.zeros(space.dimension)
+        self.offset: FloatArray = np.zeros(2 * space.n_ranks + 2)
+        self.scale: FloatArray = np.ones(2 * space.n_ranks + 2)
+        self.standardised = False
+        self.n_updates = 0
+        self.n_unscored = 0
+        self._conditions: dict[Requirement, Float32Array] = {}
+        self._recent: deque[tuple[float, ...]] = deque(maxlen=RECENT_IMAGES)
+
+    @property
+    def learns(self) -> bool:
+        """Whether delivered images must be scored: not in evaluation."""
+        return not self.settings.evaluate
+
+    @abstractmethod
+    def networks(self) -> dict[str, StackedMlp]:
+        """Return every network by name, for checkpoints."""
+
+    @abstractmethod
+    def _update(self) -> None:
+        """Take one step of the critics and one of the actor on a minibatch."""
+
+    def state_of(self, image: ImageState, network: NetworkState) -> Float32Array:
+        """Return the state vector [n_features] of this engine's kind."""
+        return state_features(
+            image,
+            network,
+            paper_state=self.settings.paper_state,
+            nominal_deadline_s=self.settings.nominal_deadline_s,
+        )
+
+    def greedy_action(self, state: Float32Array, requirement: Requirement) -> Float32Array:
+        """Return the actor's x [dimension], without exploration."""
+        condition = self._conditions.get(requirement)
+        if condition is None:
+            vector = requirement_vector(requirement, self.settings.nominal_deadline_s)
+            if len(vector) != self.n_conditions:
+                raise ValueError(f"a requirement for {self.space.n_ranks} ranks is needed, got {requirement}")
+            condition = conditioning_features(vector, self.offset, self.scale)
+            self._conditions[requirement] = condition
+        return self.actor.act_one(np.concatenate((state, condition)))
+
+    def choose(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Decision:
+        """Return the actor's configuration, with exploration noise unless in evaluation."""
+        if not self.standardised and not self.settings.evaluate:
+            return Decision(
+                self.space.configuration(self.exploration_rng.random(self.space.dimension).tolist())
+            )
+        action = self.greedy_action(self.state_of(image, network), requirement)
+        if not self.settings.evaluate:
+            settings = self.settings
+            self.noise = ou_step(self.noise, settings.noise_theta, settings.noise_sigma, self.exploration_rng)
+            share = noise_share(self.replay.n_seen, settings.noise_half_life_images, settings.noise_floor)
+            action = np.clip(action + share * self.noise, 0.0, 1.0)
+        return Decision(self.space.configuration(action.tolist()))
+
+    def learn(self, delivered: DeliveredImage) -> None:
+        """Remember a delivery and, after the warm-up, update; deliveries that nobody scored teach nothing."""
+        if self.settings.evaluate:
+            return
+        if not self.remember(delivered):
+            return
+        if self.replay.n_seen >= self.settings.warm_up_images:
+            self.update(self.settings.updates_per_image)
+
+    def remember(self, delivered: DeliveredImage) -> bool:
+        """Put a delivery in the memory; return whether it could be used (every rank scored)."""
+        fidelities = interleaved(delivered.pf, delivered.sf)
+        if not np.isfinite(fidelities).all():
+            self.n_unscored += 1
+            return False
+        nominal_s = self.settings.nominal_deadline_s
+        elapsed_s = 0.0 if self.settings.paper_state else delivered.image.age_s
+        outcome = np.array(
+            (
+                delivered.size_bits / delivered.image.source_bits,
+                *fidelities,
+                (delivered.delay_s - elapsed_s) / nominal_s,
+            )
+        )
+        state = self.state_of(delivered.image, delivered.network)
+        action = self.space.vector(delivered.configuration)
+        if self.standardised:
+            self._recent.append(self._judge(delivered, state, action, outcome))
+        self.replay.append(
+            state=state,
+            action=action,
+            outcome=outcome,
+            requirement=requirement_vector(delivered.requirement, nominal_s),
+            elapsed=elapsed_s / nominal_s,
+        )
+        return True
+
+    def update(self, n_updates: int) -> None:
+        """Take *n_updates* updates; the first one standardises the targets on what the memory holds."""
+        if not self.standardised:
+            outcomes = self.replay.part("outcome").astype(np.float64)
+            self.offset = outcomes.mean(0)
+            self.scale = np.maximum(outcomes.std(0), SMALLEST_SPREAD)
+            self.scale[-1] *= -1.0  # the delay is learned as slack: see objective.py
+            self.standardised = True
+            self._conditions.clear()
+        with small_network_mode():
+            for _ in range(n_updates):
+                self._update()
+                self.n_updates += 1
+
+    def _judge(
+        self, delivered: DeliveredImage, state: Float32Array, action: tuple[float, ...], outcome: FloatArray
+    ) -> tuple[float, ...]:
+        """Return one delivery's figures for the diagnostics, in the order of `_judged_names`."""
+        asked = delivered.requirement
+        return (
+            float(outcome[0]),
+            *(
+                float(reached >= wanted)
+                for reached, wanted in zip(
+                    outcome[1:-1], interleaved(asked.pf_min, asked.sf_min), strict=True
+                )
+            ),
+            float(delivered.delay_s <= asked.deadline_s),
+        )
+
+    def fidelity_names(self) -> tuple[str, ...]:
+        """Return the fidelities' names in the order of critics."""
+        return tuple(f"{kind}_{rank}" for rank in range(self.space.n_ranks) for kind in ("pf", "sf"))
+
+    def _judged_names(self) -> tuple[str, ...]:
+        return ("bits_share", *(f"{name}_met" for name in self.fidelity_names()), "deadline_met")
+
+    def diagnostics(self) -> Mapping[str, float]:
+        """Return counters, and means over the last deliveries after the warm-up (``recent_…``)."""
+        figures: dict[str, float] = {
+            "images_learned": float(self.replay.n_seen),
+            "images_unscored": float(self.n_unscored),
+            "updates": float(self.n_updates),
+            "noise_share": noise_share(
+                self.replay.n_seen, self.settings.noise_half_life_images, self.settings.noise_floor
+            ),
+        }
+        if self._recent:
+            means = np.mean(np.array(self._recent), axis=0)
+            names = self._judged_names()
+            figures.update({f"recent_{name}": float(mean) for name, mean in zip(names, means, strict=True)})
+        return figures
+
+    def variables(self) -> dict[str, Any]:
+        """Return everything outside the networks and the memory that a resumed engine needs, as JSON values."""
+        return {
+            "n_seen": self.replay.n_seen,
+            "n_updates": self.n_updates,
+            "n_unscored": self.n_unscored,
+            "standardised": self.standardised,
+            "offset": self.offset.tolist(),
+            "scale": self.scale.tolist(),
+            "noise": self.noise.tolist(),
+            "exploration_rng": self.exploration_rng.bit_generator.state,
+            "update_rng": self.update_rng.bit_generator.state,
+            "recent": [list(row) for row in self._recent],
+        }
+
+    def restore_variables(self, variables: dict[str, Any]) -> None:
+        """Take over what `variables` returned; the memory's rows are restored apart."""
+        self.n_updates = int(variables["n_updates"])
+        self.n_unscored = int(variables["n_unscored"])
+        self.standardised = bool(variables["standardised"])
+        self.offset = np.array(variables["offset"])
+        self.scale = np.array(variables["scale"])
+        self.noise = np.array(variables["noise"])
+        self.exploration_rng.bit_generator.state = variables["exploration_rng"]
+        self.update_rng.bit_generator.state = variables["update_rng"]
+        self._recent = deque((tuple(row) for row in variables["recent"]), maxlen=RECENT_IMAGES)
+        self._conditions.clear()

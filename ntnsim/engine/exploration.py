@@ -1,0 +1,19 @@
+"""Exploration noise that remembers: the Ornstein–Uhlenbeck process (paper Sec. VII, θ = σ = 0.15)."""
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def ou_step(state: FloatArray, theta: float, sigma: float, rng: np.random.Generator) -> FloatArray:
+    """Return the process one decision later: n − θ·n + σ·N(0, 1), entry by entry.
+
+    Its stationary standard deviation is σ/√(1 − (1 − θ)²): 0.285 at the paper's values.
+    """
+    return state - theta * state + sigma * rng.standard_normal(state.shape)
+
+
+def noise_share(images_learned: int, half_life_images: float, floor: float) -> float:
+    """Return the factor on the noise after *images_learned*: halving, down to *floor*."""
+    return max(0.5 ** (images_learned / half_life_images), floor)

@@ -1,0 +1,170 @@
+"""The deadline guard: keeps the hard constraint hard, whatever policy it guards. Beyond the paper, reported apart.
+
+Before sending, it predicts an upper quantile of the delay: the image's age, what follows from Ω_t (`delay_model`) for an
+upper quantile of the coded size, and an upper quantile of the error of past predictions. If the deadline would be missed, the
+configuration is scaled towards 0 until it fits; if nothing fits, the image is rejected (or sent at its smallest).
+
+Sizes are predicted by a quadratic regression on the rank fractions and x, updated with every delivery. The error quantile's
+level follows the misses (adaptive conformal inference, Gibbs & Candès 2021), so that the share of late images tends to
+1 − confidence even when the network changes.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from math import inf, isfinite, log
+
+import numpy as np
+import numpy.typing as npt
+
+from ntnsim.engine.delay_model import known_delay_s
+from ntnsim.engine.policy import Decision, DeliveredImage, ImageState, Policy, Requirement
+from ntnsim.network_state import NetworkState
+from ntnsim.scenario.policy import Guard as Settings
+from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
+
+FloatArray = npt.NDArray[np.float64]
+SHRINK_STEPS = 10  # configurations tried on the way to zero
+FEWEST_DELIVERIES = 30  # before these, sizes count as the source's and the error as the initial margin
+SIZE_CONFIDENCE = 0.95
+ADAPTATION_RATE = 0.01  # step of the error quantile's level per delivery
+RATE_MEMORY = 0.9  # weight of the past in the remembered rate of the link, for decisions without contact
+
+
+class SizePredictor:
+    """log(bits / source bits) as a quadratic form of (rank fractions, x), by recursive least squares."""
+
+    def __init__(self, space: ConfigurationSpace) -> None:
+        n_linear = 1 + space.n_ranks - 1 + space.dimension
+        self._pairs = np.triu_indices(n_linear)
+        n_terms = len(self._pairs[0])
+        self._space = space
+        self._coefficients: FloatArray = np.zeros(n_terms)
+        self._covariance: FloatArray = np.eye(n_terms) * 1e3  # a weak prior: ridge of 1e-3
+
+    def terms(self, image: ImageState, configuration: Configuration) -> FloatArray:
+        """Return the regression's terms: all products of two of (1, fractions but the first, x)."""
+        linear = np.array((1.0, *image.rank_fractions[1:], *self._space.vector(configuration)))
+        products: FloatArray = linear[self._pairs[0]] * linear[self._pairs[1]]
+        return products
+
+    def log_share(self, terms: FloatArray) -> float:
+        """Return the predicted log of bits over source bits."""
+        return float(terms @ self._coefficients)
+
+    def update(self, terms: FloatArray, log_share: float) -> None:
+        """Take in one delivery."""
+        gain = self._covariance @ terms
+        gain /= 1.0 + terms @ gain
+        self._coefficients += gain * (log_share - terms @ self._coefficients)
+        self._covariance -= np.outer(gain, terms @ self._covariance)
+
+
+class GuardedPolicy:
+    """A policy and the guard that checks each of its decisions."""
+
+    def __init__(self, guarded: Policy, settings: Settings, space: ConfigurationSpace) -> None:
+        self.guarded = guarded
+        self._settings = settings
+        self._space = space
+        self._sizes = SizePredictor(space)
+        self._size_errors: deque[float] = deque(maxlen=settings.window)
+        self._delay_errors_s: deque[float] = deque(maxlen=settings.window)
+        self._level = settings.confidence
+        self._rate_bps = 0.0
+        self._counts = {"guard_passed": 0, "guard_shrunk": 0, "guard_rejected": 0, "guard_sent_smallest": 0}
+        self._n_late = 0
+        self._n_delivered = 0
+
+    @property
+    def learns(self) -> bool:
+        """Whether the guarded policy needs scores; the guard itself needs only sizes and delays."""
+        return self.guarded.learns
+
+    def _margin_s(self) -> float:
+        if len(self._delay_errors_s) < FEWEST_DELIVERIES:
+            return self._settings.initial_margin_s
+        if self._level >= 1.0:  # the adapted level asks for more than the window has seen
+            return float(max(self._delay_errors_s))
+        # The conservative (upper) empirical quantile of n errors, as in split conformal prediction.
+        ordered = np.sort(self._delay_errors_s)
+        rank = int(np.ceil((len(ordered) + 1) * self._level))
+        return float(ordered[min(rank, len(ordered)) - 1])
+
+    def _upper_size_bits(self, image: ImageState, configuration: Configuration) -> float:
+        if len(self._size_errors) < FEWEST_DELIVERIES:
+            return float(image.source_bits)
+        margin = float(np.quantile(self._size_errors, SIZE_CONFIDENCE))
+        log_share = self._sizes.log_share(self._sizes.terms(image, configuration)) + margin
+        return image.source_bits * float(np.exp(min(log_share, 0.7)))  # no more than twice the source
+
+    def predicted_delay_s(
+        self, image: ImageState, network: NetworkState, configuration: Configuration
+    ) -> float:
+        """Return the predicted upper quantile of the whole delay, capture to delivery."""
+        rate_bps = network.satellite_link.rate_bps or self._rate_bps
+        size_bits = self._upper_size_bits(image, configuration)
+        return image.age_s + known_delay_s(image, network, size_bits, rate_bps) + self._margin_s()
+
+    def choose(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Decision:
+        """Return the guarded policy's decision if it fits, else the largest shrunk one that does, else a rejection."""
+        rate_bps = network.satellite_link.rate_bps
+        if rate_bps > 0:
+            memory = RATE_MEMORY if self._rate_bps else 0.0
+            self._rate_bps = memory * self._rate_bps + (1.0 - memory) * rate_bps
+        decision = self.guarded.choose(image, network, requirement)
+        if decision.configuration is None:
+            return decision
+        if not network.satellite_link.rate_bps and not self._rate_bps:
+            return decision  # no rate was ever seen: nothing to predict with
+        wanted = np.array(self._space.vector(decision.configuration))
+        smallest_s = inf
+        for step in range(SHRINK_STEPS + 1):
+            share = 1.0 - step / SHRINK_STEPS
+            configuration = self._space.configuration((wanted * share).tolist())
+            smallest_s = self.predicted_delay_s(image, network, configuration)
+            if smallest_s <= requirement.deadline_s:
+                if step == 0:
+                    self._counts["guard_passed"] += 1
+                    return decision
+                self._counts["guard_shrunk"] += 1
+                return Decision(configuration, f"guard: x scaled to {share:.1f}")
+        told = f"{smallest_s:.1f} s" if isfinite(smallest_s) else "no arrival in this pass"
+        if self._settings.when_late == "send-smallest":
+            self._counts["guard_sent_smallest"] += 1
+            return Decision(configuration, f"guard: smallest sent, predicted {told}")
+        self._counts["guard_rejected"] += 1
+        return Decision(
+            None,
+            f"guard: predicted {told} at the smallest configuration, deadline {requirement.deadline_s} s",
+        )
+
+    def learn(self, delivered: DeliveredImage) -> None:
+        """Measure the errors of both predictions, then let the guarded policy learn."""
+        image, network = delivered.image, delivered.network
+        terms = self._sizes.terms(image, delivered.configuration)
+        log_share = log(delivered.size_bits / image.source_bits)
+        self._size_errors.append(log_share - self._sizes.log_share(terms))
+        self._sizes.update(terms, log_share)
+        rate_bps = network.satellite_link.rate_bps or self._rate_bps
+        known_s = known_delay_s(image, network, delivered.size_bits, rate_bps)
+        if isfinite(known_s):
+            error_s = delivered.delay_s - image.age_s - known_s
+            if len(self._delay_errors_s) >= FEWEST_DELIVERIES:
+                covered = error_s <= self._margin_s()
+                miss = 1.0 - self._settings.confidence
+                self._level += ADAPTATION_RATE * ((0.0 if covered else 1.0) - miss)
+                self._level = min(max(self._level, 0.5), 1.0)
+            self._delay_errors_s.append(error_s)
+        self._n_delivered += 1
+        self._n_late += delivered.delay_s > delivered.requirement.deadline_s
+        self.guarded.learn(delivered)
+
+    def diagnostics(self) -> Mapping[str, float]:
+        """Return the guarded policy's figures, and the guard's own under ``guard_``."""
+        figures = dict(self.guarded.diagnostics())
+        figures.update({name: float(count) for name, count in self._counts.items()})
+        figures["guard_margin_s"] = self._margin_s()
+        figures["guard_level"] = self._level
+        if self._n_delivered:
+            figures["guard_late_share"] = self._n_late / self._n_delivered
+        return figures

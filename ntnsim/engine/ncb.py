@@ -1,0 +1,57 @@
+"""NCB, the paper's benchmark (Sec. VII): the same actor and exploration, one critic on the scalar penalised cost.
+
+The critic regresses the mean of the realised cost (squared error) under the requirement that each image was delivered
+under. It needs that requirement among its inputs, for the cost depends on it; nothing is drawn anew, since a scalar
+cost cannot be priced again.
+"""
+
+import numpy as np
+import torch
+
+from ntnsim.engine.bandit import Bandit
+from ntnsim.engine.conditioning import Priced, conditioning_features
+from ntnsim.engine.objective import realised_cost
+from ntnsim.engine.stacked_mlp import StackedMlp
+from ntnsim.scenario.policy import NeuralContextualBandit as Settings
+from ntnsim.spiff.configuration import ConfigurationSpace
+from ntnsim.streams import stream
+
+
+class NeuralContextualBandit(Bandit):
+    """Actor and one mean-cost critic."""
+
+    def __init__(self, settings: Settings, space: ConfigurationSpace, seed: int) -> None:
+        super().__init__(settings, space, seed)
+        self.critic = StackedMlp(
+            n_networks=1,
+            n_inputs=self.n_features + self.n_conditions + space.dimension,
+            n_hidden=settings.hidden_units,
+            n_outputs=1,
+            learning_rate=settings.critic_learning_rate,
+            rng=stream(seed, "engine", "critics"),
+        )
+
+    def networks(self) -> dict[str, StackedMlp]:
+        """Return actor and critic."""
+        return {"actor": self.actor.network, "critic": self.critic}
+
+    def _update(self) -> None:
+        settings = self.settings
+        rows = self.replay.draw(settings.minibatch, self.update_rng)
+        asked = rows["requirement"]
+        price = Priced.of(asked)
+        whole = rows["outcome"].astype(np.float64)
+        whole[:, -1] += rows["elapsed"][:, 0]
+        cost = realised_cost(whole, price.weights, price.targets, price.delay_weight, price.deadline)
+        conditions = torch.from_numpy(conditioning_features(asked, self.offset, self.scale))
+        context = torch.cat((torch.from_numpy(rows["state"]), conditions), 1)
+
+        proposed = self.actor.act(context)
+        actions = torch.cat((torch.from_numpy(rows["action"]), proposed))
+        predicted = self.critic.forward(torch.cat((context.repeat(2, 1), 2.0 * actions - 1.0), 1))
+        gradient = torch.full_like(predicted, 1.0 / settings.minibatch)
+        error = predicted[0, : settings.minibatch, 0] - torch.from_numpy(cost.astype(np.float32))
+        gradient[0, : settings.minibatch, 0] = (2.0 / settings.minibatch) * error
+        pull = self.critic.backward(gradient, n_fit=settings.minibatch, n_columns=self.space.dimension)
+        self.critic.step()
+        self.actor.descend(2.0 * pull)

@@ -1,0 +1,59 @@
+"""The engine's memory of deliveries: a ring of rows, the newest 2,000 by default."""
+
+import numpy as np
+import numpy.typing as npt
+
+Float32Array = npt.NDArray[np.float32]
+
+
+class Replay:
+    """A ring buffer. A row is kept in one piece, so that a minibatch is one gather; `columns` names its parts.
+
+    Parts: ``state`` [n_features]; ``action`` x [dimension]; ``outcome`` [2R+2] bits share, fidelities, remaining delay
+    in nominal deadlines; ``requirement`` [4R+2]; ``elapsed`` [1] nominal deadlines spent before the decision.
+    """
+
+    def __init__(self, capacity: int, *, n_features: int, dimension: int, n_ranks: int) -> None:
+        widths = {
+            "state": n_features,
+            "action": dimension,
+            "outcome": 2 * n_ranks + 2,
+            "requirement": 4 * n_ranks + 2,
+            "elapsed": 1,
+        }
+        self.columns: dict[str, slice] = {}
+        start = 0
+        for name, width in widths.items():
+            self.columns[name] = slice(start, start + width)
+            start += width
+        self.capacity = capacity
+        self.n_seen = 0
+        self.rows: Float32Array = np.zeros((capacity, start), dtype=np.float32)
+
+    def __len__(self) -> int:
+        return min(self.n_seen, self.capacity)
+
+    def append(self, **parts: npt.ArrayLike) -> None:
+        """Remember one delivery, given by its parts; the oldest makes room when the ring is full."""
+        row = self.rows[self.n_seen % self.capacity]
+        for name, columns in self.columns.items():
+            row[columns] = parts[name]
+        self.n_seen += 1
+
+    def part(self, name: str) -> Float32Array:
+        """Return one part [len, width] of all that is remembered (a view)."""
+        return self.rows[: len(self), self.columns[name]]
+
+    def draw(self, n_rows: int, rng: np.random.Generator) -> dict[str, Float32Array]:
+        """Return the parts of *n_rows* rows, drawn uniformly with repetition."""
+        drawn = self.rows[rng.integers(len(self), size=n_rows)]
+        return {name: drawn[:, columns] for name, columns in self.columns.items()}
+
+    def restore(self, rows: Float32Array, n_seen: int) -> None:
+        """Take over the filled rows of another memory of the same shape."""
+        if rows.shape != (min(n_seen, self.capacity), self.rows.shape[1]):
+            raise ValueError(
+                f"{rows.shape} rows do not fit a memory of {self.rows.shape} after {n_seen} deliveries"
+            )
+        self.rows[: len(rows)] = rows
+        self.n_seen = n_seen

@@ -1,0 +1,30 @@
+"""The policy that draws each configuration uniformly: a floor for comparisons, and a way to sample outcomes."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ntnsim.engine.policy import Decision, DeliveredImage, ImageState, Requirement
+from ntnsim.network_state import NetworkState
+from ntnsim.spiff.configuration import ConfigurationSpace
+
+
+class RandomPolicy:
+    """Draws x uniformly in the codec's unit cube."""
+
+    learns = False
+
+    def __init__(self, space: ConfigurationSpace, rng: np.random.Generator) -> None:
+        self._space = space
+        self._rng = rng
+
+    def choose(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Decision:
+        """Return a uniformly drawn configuration."""
+        return Decision(self._space.configuration(self._rng.random(self._space.dimension).tolist()))
+
+    def learn(self, delivered: DeliveredImage) -> None:
+        """Learn nothing."""
+
+    def diagnostics(self) -> Mapping[str, float]:
+        """Return nothing: the policy has no inner state."""
+        return {}
