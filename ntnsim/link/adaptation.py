@@ -1,7 +1,7 @@
 """Modulation and coding levels, the SINR each needs, and how often a block fails (TS 38.214; AWGN thresholds).
 
-A level fails with the logistic 1 / (1 + exp(a (x − x10) + ln 9)) in the SINR x, which passes 0.1 at its threshold x10. Its
-slope a per dB falls from QPSK to 256QAM. A transport block of k code blocks fails unless all k succeed.
+A level fails with the logistic 1 / (1 + exp(a (x − x10) + ln 9)) in the SINR x, which passes 0.1 at its threshold
+x10. Its slope a per dB falls from QPSK to 256QAM. A transport block of k code blocks fails unless all k succeed.
 """
 
 from dataclasses import dataclass

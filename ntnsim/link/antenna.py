@@ -42,7 +42,7 @@ def beam_spacing_uv(aperture_m: float, carrier_hz: float) -> float:
 
 @cache
 def hexagonal_layout(tiers: int) -> tuple[FloatArray, FloatArray]:
-    """Return beam centres [b, 2] in units of the spacing, the central one first, and their lattice coordinates [b, 2]."""
+    """Return beam centres [b, 2] in units of the spacing, the central one first, and lattice coordinates [b, 2]."""
     cells = [
         (q, r)
         for q in range(-tiers, tiers + 1)

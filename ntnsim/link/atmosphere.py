@@ -1,4 +1,4 @@
-"""Losses in the air in clear sky: gases, and scintillation of the ionosphere and the troposphere (TR 38.811, 6.6.4, 6.6.6).
+"""Losses in clear sky: gases, scintillation of the ionosphere and the troposphere (TR 38.811, 6.6.4 and 6.6.6).
 
 Rain and clouds are in rain.py.
 """
@@ -41,8 +41,9 @@ def zenith_gas_loss_db(carrier_hz: float) -> float:
 def gas_loss_db(carrier_hz: float, elevation_deg: Any) -> Any:
     """Return A_zenith / sin(elevation) (TR 38.811, eq. 6.6-8).
 
-    TR 38.811 asks for it from 10 GHz on, and from 1 GHz below 10 degrees; the link budgets of TR 38.821 add it always, and
-    so does this function. Below 5 degrees, where the flat-layer law has no meaning, the value at 5 degrees stands.
+    TR 38.811 asks for it from 10 GHz on, and from 1 GHz below 10 degrees; the link budgets of TR 38.821 add it
+    always, and so does this function. Below 5 degrees, where the flat-layer law has no meaning, the value at 5
+    degrees stands.
     """
     return zenith_gas_loss_db(carrier_hz) / np.sin(np.radians(np.maximum(elevation_deg, 5.0)))
 
@@ -50,8 +51,8 @@ def gas_loss_db(carrier_hz: float, elevation_deg: Any) -> Any:
 def ionospheric_scintillation_db(carrier_hz: float, latitude_deg: float, *, s4_index: float = 0.7) -> float:
     """Return the ionospheric scintillation loss by the latitude rule of TR 38.811, 6.6.6.1.
 
-    Up to 20° of latitude: P_fluc = 1.1 dB at 4 GHz (1 % of time), scaled by (f/4 GHz)^−1.5. Between 20° and 60°: none. Above
-    60°: P_fluc = 27.5 S4^1.26. The loss is P_fluc/√2 (eq. 6.6-13).
+    Up to 20° of latitude: P_fluc = 1.1 dB at 4 GHz (1 % of time), scaled by (f/4 GHz)^−1.5. Between 20° and 60°:
+    none. Above 60°: P_fluc = 27.5 S4^1.26. The loss is P_fluc/√2 (eq. 6.6-13).
 
     s4_index: S4 at the carrier, high latitudes only; 0.7 is the TR's example, of a strong regime.
     """
@@ -66,7 +67,7 @@ def ionospheric_scintillation_db(carrier_hz: float, latitude_deg: float, *, s4_i
 
 
 def tropospheric_scintillation_db(carrier_hz: float, elevation_deg: Any, *, interpolate: bool = False) -> Any:
-    """Return the tropospheric scintillation loss (TR 38.811, Table 6.6.6.2.1-1: 99 % of time, 20 GHz); none below 6 GHz."""
+    """Return the tropospheric scintillation loss: TR 38.811, Table 6.6.6.2.1-1 (99 % of time); none below 6 GHz."""
     if carrier_hz < IONOSPHERE_BELOW_HZ:
         return np.zeros_like(np.asarray(elevation_deg, dtype=float))
     rows = np.array(table("tr38811")["scintillation"]["tropospheric"]["attenuation_db"])

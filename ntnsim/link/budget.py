@@ -62,7 +62,7 @@ class LinkBudget:
 
 
 def reference_satellite(orbit: str, parameter_set: int, band: str) -> SatelliteRadio:
-    """Return a satellite radio of TR 38.821, Tables 6.1.1.1-1 and -2. *orbit*: geo, leo-600, leo-1200; *band*: s, ka."""
+    """Return a satellite radio of TR 38.821, Tables 6.1.1.1-1, -2; *orbit*: geo, leo-600, leo-1200; *band*: s, ka."""
     rows = table("tr38821")[f"satellite_set_{parameter_set}"][orbit.upper()][f"{band}_band"]
     return SatelliteRadio(
         eirp_density_dbw_per_mhz=rows["dl"]["eirp_density_dbw_per_mhz"],

@@ -1,9 +1,9 @@
 """The stochastic channel of 3GPP TR 38.811, 6.6: what is lost besides free space, drawn once or along a pass.
 
-Line of sight and shadow fading come from processes that persist along the pass, never from a draw per packet. The TR gives
-no law for a satellite that moves over a resting terminal; here both decorrelate with the change of elevation (an
-assumption, a few degrees) and with the terminal's own motion (the TR's distances). The marginals stay the tables'.
-Fast fading is not modelled: thresholds are those of the adaptation's table.
+Line of sight and shadow fading come from processes that persist along the pass, never from a draw per packet. The TR
+gives no law for a satellite that moves over a resting terminal; here both decorrelate with the change of elevation
+(an assumption, a few degrees) and with the terminal's own motion (the TR's distances). The marginals stay the
+tables'. Fast fading is not modelled: thresholds are those of the adaptation's table.
 """
 
 from dataclasses import dataclass
@@ -107,7 +107,7 @@ def channel_loss(
 def independent_path_losses_db(
     elevation_deg: FloatArray, slant_range_m: FloatArray, settings: ChannelSettings, rng: np.random.Generator
 ) -> FloatArray:
-    """Return one independent draw of the whole path loss per geometry [n] (TR 38.811, eq. 6.6-1): a drop, not a pass."""
+    """Return one independent draw of the path loss per geometry [n] (TR 38.811, eq. 6.6-1): a drop, not a pass."""
     count = len(elevation_deg)
     loss = channel_loss(elevation_deg, rng.random(count), rng.standard_normal(count), settings)
     return free_space_loss_db(slant_range_m, settings.carrier_hz) + loss.total_db

@@ -45,7 +45,7 @@ def gaussian_process(coordinate: FloatArray, rng: np.random.Generator) -> FloatA
 
 
 def latent_uniform(coordinate: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Return U(0, 1) values [n] that are redrawn at the points of a unit-rate Poisson process along *coordinate* [n]."""
+    """Return U(0, 1) values [n], redrawn at the points of a unit-rate Poisson process along *coordinate* [n]."""
     length = float(coordinate[-1] - coordinate[0]) if len(coordinate) else 0.0
     renewals = np.sort(rng.random(rng.poisson(length))) * length
     values = rng.random(len(renewals) + 1)

@@ -1,9 +1,9 @@
-"""From SINR along a pass to the rate that the layers above see: adaptation with old channel state, errors, retransmission.
+"""From SINR along a pass to the rate above it: adaptation with old channel state, block errors, retransmission.
 
 The outer loop shifts the reported SINR until the target share of blocks fails. Per block it is a slow integral
 controller; here it is in equilibrium in each second: the offset is bracketed by bisection, and time is shared between
-the bracket's two ends so that the mean block error rate is the target, as the loop's sawtooth does. Where the channel is
-steady this is a mixture of two neighbouring levels. The per-block model (per_block.py) runs the loop itself.
+the bracket's two ends so that the mean block error rate is the target, as the loop's sawtooth does. Where the channel
+is steady this is a mixture of two neighbouring levels. The per-block model (per_block.py) runs the loop itself.
 """
 
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class GoodputSettings:
 
 @dataclass(frozen=True, slots=True)
 class Goodput:
-    """Per step of a pass [n]: delivered rate, block error rate of first transmissions, mean spectral efficiency sent."""
+    """Per step of a pass [n]: delivered rate, block error rate of first transmissions, level, outer-loop offset."""
 
     rate_bps: FloatArray
     bler: FloatArray
@@ -65,7 +65,8 @@ def goodput_along_pass(
     """Return what a pass delivers if this terminal has all of the beam's time.
 
     sinr_db, round_trip_s: [n] on a grid of *step_s*.
-    first_step: number of the first step on the scenario's grid, so that the outer loop's intervals are those of absolute
+    first_step: number of the first step on the scenario's grid, so that the outer loop's intervals are those of
+    absolute
         time and do not depend on where the series begins.
     """
     csi_delay_s = round_trip_s if settings.csi_delay_s is None else settings.csi_delay_s
@@ -126,7 +127,7 @@ def _at_offset(
     round_trip_s: FloatArray,
     settings: GoodputSettings,
 ) -> tuple[FloatArray, FloatArray, npt.NDArray[np.intp]]:
-    """Return rate, block error rate and level [n] with a given offset of the reported SINR; 0, 0, −1 where not heard."""
+    """Return rate, block error rate and level [n] at an offset of the reported SINR; 0, 0, −1 where not heard."""
     errors = settings.errors
     level = np.maximum(settings.levels.level_at(reported_db + offset_db), 0)
     position = errors.position(level, sinr_db)

@@ -17,8 +17,8 @@ def slot_s(subcarrier_spacing_hz: float) -> float:
 def resource_blocks(bandwidth_hz: float, carrier_hz: float, subcarrier_spacing_hz: float) -> int:
     """Return the number of resource blocks in *bandwidth_hz*.
 
-    A channel bandwidth of TS 38.101 has its tabulated number. Any other width from 3 MHz on is filled to the same share as
-    the widest tabulated channel that fits in it; narrower ones are allocations and are filled wholly.
+    A channel bandwidth of TS 38.101 has its tabulated number. Any other width from 3 MHz on is filled to the same
+    share as the widest tabulated channel that fits in it; narrower ones are allocations and are filled wholly.
     """
     block_hz = SUBCARRIERS_PER_BLOCK * subcarrier_spacing_hz
     band = "fr2" if carrier_hz >= FR2_FROM_HZ else "fr1"

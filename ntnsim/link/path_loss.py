@@ -1,7 +1,7 @@
-"""Losses that depend on distance, elevation and surroundings: free space, clutter, buildings (TR 38.811, 6.6.1-6.6.3).
+"""Losses by distance, elevation and surroundings: free space, clutter, buildings (TR 38.811, 6.6.1 to 6.6.3).
 
-The TR tabulates the surroundings at elevations of 10, 20, … 90 degrees and takes the nearest row. Ties (15, 25, …) go to
-the upper row; below 10 degrees the first row stands. Linear interpolation between rows is an option of ours.
+The TR tabulates the surroundings at elevations of 10, 20, … 90 degrees and takes the nearest row. Ties (15, 25, …) go
+to the upper row; below 10 degrees the first row stands. Linear interpolation between rows is an option of ours.
 """
 
 from functools import cache
@@ -33,7 +33,7 @@ def elevation_row(elevation_deg: Any) -> IntArray:
 
 
 def at_elevation(rows: FloatArray, elevation_deg: Any, *, interpolate: bool = False) -> FloatArray:
-    """Return *rows* [9], tabulated at 10 … 90 degrees, at *elevation_deg* [...]: nearest row, or linear between rows."""
+    """Return *rows* [9] of 10 … 90 degrees at *elevation_deg* [...]: the nearest row, or linear between rows."""
     if interpolate:
         return np.interp(elevation_deg, np.arange(10.0, 91.0, 10.0), rows)
     return rows[elevation_row(elevation_deg)]

@@ -1,7 +1,8 @@
 """What retransmission makes of failed blocks: HARQ with soft combining, its stall over long round trips, RLC above it.
 
 The n-th transmission of a block is decoded together with the earlier ones (chase combining: 10 log10 n more SINR), and
-fails independently of them. After the last one RLC in acknowledged mode sends the data anew; unacknowledged, it is lost.
+fails independently of them. After the last one RLC in acknowledged mode sends the data anew; unacknowledged, it is
+lost.
 """
 
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ def processes_needed(round_trip_s: float, slot_s: float) -> int:
 
 
 def stall_share(round_trip_s: Any, slot_s: float, settings: RetransmissionSettings) -> Any:
-    """Return the share of slots that N processes can fill while each waits for its answer: N·slot / (RTT + processing)."""
+    """Return the share of slots that N processes fill while each waits for its answer: N·slot / (RTT + processing)."""
     return np.minimum(1.0, settings.processes * slot_s / (np.asarray(round_trip_s) + settings.processing_s))
 
 

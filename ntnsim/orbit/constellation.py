@@ -1,8 +1,8 @@
 """Satellites on circular orbits in Walker shells, propagated with the secular effect of J2.
 
-A Walker shell i:T/P/F holds T satellites in P planes of inclination i; neighbouring planes are shifted by F·360°/T along
-the orbit. Node and argument of latitude move linearly in time, so the position of every satellite at every time is a
-closed form, and the coarse visibility search becomes one matrix product (see visibility.py).
+A Walker shell i:T/P/F holds T satellites in P planes of inclination i; neighbouring planes are shifted by F·360°/T
+along the orbit. Node and argument of latitude move linearly in time, so the position of every satellite at every time
+is a closed form, and the coarse visibility search becomes one matrix product (see visibility.py).
 """
 
 from collections.abc import Sequence

@@ -51,7 +51,7 @@ def look(site: Site, positions_m: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def satellite_view_uv(site: Site, positions_m: FloatArray) -> FloatArray:
-    """Return the direction of *site* in the UV plane [n, 2] of a satellite along a track of Earth-fixed positions [n, 3].
+    """Return the direction of *site* in a satellite's UV plane [n, 2] along its Earth-fixed positions [n, 3].
 
     The plane is normal to nadir; u points along the motion over the ground, v to its right. (u, v) = sin(nadir
     angle) times the unit vector towards the site in that plane.

@@ -2,8 +2,8 @@
 
 For circular orbits the cosine of the angle at the Earth's centre between a direction and a satellite is a sum of three
 cosines, in u + Ω, u − Ω and u, each linear in time. A [satellites × 6] times [6 × times] product therefore gives
-it for a whole constellation and day, and visibility is one comparison. Elevation above a mask is a circle around the site
-on the orbit's sphere: exactly so on a spherical Earth, to better than 0.01° of elevation on the ellipsoid.
+it for a whole constellation and day, and visibility is one comparison. Elevation above a mask is a circle around the
+site on the orbit's sphere: exactly so on a spherical Earth, to better than 0.01° of elevation on the ellipsoid.
 """
 
 from collections.abc import Iterator

@@ -154,7 +154,7 @@ class Radio(Entity):
     carrier_hz: float | None = Field(default=None, gt=0.5e9, lt=100e9)
     """Default: 2 GHz in S band; 20 GHz down and 30 GHz up in Ka band (TR 38.821, Table 6.1.3.2-1)."""
     bandwidth_hz: float | None = Field(default=None, gt=0)
-    """Default: system bandwidth (30 MHz in S band, 400 in Ka) over the reuse factor; 0.36 MHz for a handheld's uplink."""
+    """Default: system bandwidth (30 MHz in S, 400 in Ka) over the reuse factor; 0.36 MHz for a handheld's uplink."""
     subcarrier_spacing_khz: Literal[15, 30, 60, 120] | None = None
     """Default: 15 in S band, 120 in Ka band."""
     overhead: float | None = Field(default=None, ge=0, lt=1)

@@ -1,4 +1,4 @@
-"""Binds the scenario's space segment and radio to orbit and link physics: rate profiles of a terminal, window by window.
+"""Binds the scenario's space segment and radio to orbit and link: rate profiles of a terminal, window by window.
 
 Nothing here simulates: a profile is a pure function of scenario, site, seed and time. Each satellite pass draws its
 channel from a stream of its own name, and serving satellites are worked out in blocks of absolute time, so the values
