@@ -1,19 +1,119 @@
-"""Commands about results: draw figures."""
+"""Commands about many runs and about results: sweep a scenario, draw figures, write the report page."""
 
 import json
+import os
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ntnsim.sweep.cells import SweepPlan
 
 Directories = Annotated[
     list[Path], typer.Argument(metavar="DIR...", help="Result directories of runs or sweeps.")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands to *app*."""
+    app.command()(sweep)
     app.command()(plot)
+    app.command()(report)
+
+
+def sweep(
+    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="YAML file with a sweep: section.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="A.B=C", help="Change one value: --set sweep.replications=2. May be repeated."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Result directory; results/NAME unless given.")] = None,
+    executor: Annotated[
+        str, typer.Option(help="local; dask for a cluster on this machine; tcp://… of a Dask scheduler.")
+    ] = "local",
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Cells at a time; one per processor unless given.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Run only what is missing in the directory.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the cells and estimate the time; run none.")
+    ] = False,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="With --dry-run: run the first missing cell to estimate from.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a scenario at every point of its sweep section, and repeat each point.
+
+    Example: ntnsim sweep scenarios/load_sweep.yaml --jobs 2 --out results/load_sweep
+    """
+    from ntnsim.results.read import read_json
+    from ntnsim.sweep.cells import SweepPlan
+    from ntnsim.sweep.drive import SWEEP_SUMMARY, run_sweep
+    from ntnsim.sweep.execute import simulate_cell
+    from ntnsim.sweep.executor import executor_named
+    from ntnsim.sweep.show import progress_bar, sweep_table
+
+    plan = SweepPlan(scenario, set_ or [])
+    directory = out or Path("results") / plan.name
+    n_workers = jobs or os.cpu_count() or 1
+    if dry_run:
+        _show_plan(plan, directory, n_workers, probe=probe, as_json=as_json)
+        return
+    make_executor = executor_named(executor, directory, simulate_cell, n_workers)
+    with progress_bar(shown=sys.stderr.isatty()) as progress:
+        outcome = run_sweep(plan, directory, make_executor, resume=resume, progress=progress)
+    if outcome.interrupted:
+        typer.echo(f"interrupted; --resume --out {directory} goes on from here", err=True)
+        raise typer.Exit(130)
+    summary = read_json(directory / SWEEP_SUMMARY)
+    if as_json:
+        counts = {"cells": outcome.n_cells, "run": outcome.n_run, "reused": outcome.n_reused}
+        failed = [{"cell": label, "error": error} for label, error in outcome.failed]
+        typer.echo(json.dumps({"directory": str(directory), **counts, "failed": failed, **summary}, indent=2))
+    else:
+        typer.echo(sweep_table(summary))
+        typer.echo(
+            f"{outcome.n_run} cells run, {outcome.n_reused} reused, {len(outcome.failed)} failed: {directory}"
+        )
+    if outcome.failed:
+        label, error = outcome.failed[0]
+        typer.echo(
+            f"{len(outcome.failed)} failed; first {label}: {error}; see {directory / 'failed'}", err=True
+        )
+        raise typer.Exit(1)
+
+
+def _show_plan(plan: "SweepPlan", directory: Path, n_workers: int, *, probe: bool, as_json: bool) -> None:
+    from ntnsim.results.read import CELLS
+    from ntnsim.sweep.drive import estimated_wall_s
+    from ntnsim.sweep.execute import execute, simulate_cell
+    from ntnsim.sweep.show import plan_text
+
+    cells = plan.first_cells()
+    missing = [cell for cell in cells if not (directory / CELLS / cell.digest).is_dir()]
+    median_wall_s = estimated_wall_s(directory)
+    if probe and missing:
+        result = execute(missing[0], directory, simulate_cell)
+        if result.error:
+            typer.echo(f"the probed cell failed: {result.error}", err=True)
+            raise typer.Exit(1)
+        median_wall_s = result.wall_s
+        missing = missing[1:]
+    if as_json:
+        entries = [cell.entry() for cell in cells]
+        content = {"cells": entries, "done": len(cells) - len(missing), "cell_wall_s": median_wall_s}
+        typer.echo(json.dumps(content, indent=2))
+        return
+    n_done = len(cells) - len(missing)
+    typer.echo(plan_text(cells, n_done, median_wall_s, n_workers, open_end=plan.sweep.adaptive is not None))
 
 
 def plot(
@@ -23,13 +123,14 @@ def plot(
         typer.Option(
             "--figure",
             metavar="NAME",
-            help="delay_cdf, savings_cdf, delay_breakdown, gallery … May be repeated; all that apply unless given.",
+            help="delay_cdf, savings_cdf, delay_breakdown, load_curves, pareto, timeline or gallery. "
+            "May be repeated; all that apply unless given.",
         ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where to write; DIR/figures of the first DIR unless given.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the files written as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Draw figures of results as PDF and PNG.
 
@@ -41,3 +142,22 @@ def plot(
     runs = find_runs(directories)
     written = draw(runs, figure or applicable(runs), out or directories[0] / "figures")
     typer.echo(json.dumps([str(path) for path in written]) if as_json else "\n".join(map(str, written)))
+
+
+def report(
+    directories: Directories,
+    out: Annotated[
+        Path | None, typer.Option(help="The page; report.html of the first DIR unless given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write one self-contained HTML page about results; it opens without a network or a server.
+
+    Example: ntnsim report results/quickstart
+    """
+    from ntnsim.report.page import write_page
+    from ntnsim.results.read import find_runs
+
+    path = out or directories[0] / "report.html"
+    write_page(find_runs(directories), path)
+    typer.echo(json.dumps({"page": str(path), "bytes": path.stat().st_size}) if as_json else str(path))

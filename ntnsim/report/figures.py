@@ -9,6 +9,9 @@ from ntnsim.report import style
 from ntnsim.report.breakdown_figure import delay_breakdown
 from ntnsim.report.cdf_figure import delay_cdf, savings_cdf
 from ntnsim.report.gallery_figure import gallery
+from ntnsim.report.groups import points_of
+from ntnsim.report.load_figure import load_curves, swept_number
+from ntnsim.report.pareto_figure import panels_of, pareto, standings_of
 from ntnsim.results.gallery import INDEX
 from ntnsim.results.read import RunDirectory
 
@@ -19,6 +22,8 @@ FIGURES: dict[str, Callable[[Sequence[RunDirectory]], "Figure"]] = {
     "delay_cdf": delay_cdf,
     "savings_cdf": savings_cdf,
     "delay_breakdown": delay_breakdown,
+    "load_curves": load_curves,
+    "pareto": pareto,
     "gallery": gallery,
 }
 
@@ -26,6 +31,10 @@ FIGURES: dict[str, Callable[[Sequence[RunDirectory]], "Figure"]] = {
 def applicable(runs: Sequence[RunDirectory]) -> list[str]:
     """Return the figures that *runs* hold the data for."""
     names = ["delay_cdf", "savings_cdf", "delay_breakdown"]
+    if swept_number(points_of(runs)) is not None:
+        names.append("load_curves")
+    if any(standings_of(runs, column) for column, _ in panels_of(runs)):
+        names.append("pareto")
     if any((run.path / INDEX).exists() for run in runs):
         names.append("gallery")
     return names

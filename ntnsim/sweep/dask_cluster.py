@@ -14,7 +14,7 @@ from ntnsim.results.read import CELLS
 from ntnsim.sweep.cells import Cell
 from ntnsim.sweep.execute import CellResult, Runner, execute, report_failure
 
-LOCAL_CLUSTER = "dask"
+LOCAL_CLUSTER = "dask"  # instead of an address
 CONNECT_TIMEOUT_S = 10
 
 

@@ -13,10 +13,11 @@ from ntnsim.report.breakdown_figure import bars_of, delay_breakdown
 from ntnsim.report.cdf_figure import curves_of, delay_cdf
 from ntnsim.report.figures import applicable, draw
 from ntnsim.report.gallery_figure import caption, configuration_text, gallery
-from ntnsim.report.groups import point_title, points_of, short_names
+from ntnsim.report.groups import points_of
 from ntnsim.report.style import STYLES, journal, scheme_styles
 from ntnsim.results import load
 from ntnsim.results.gallery import read_index
+from ntnsim.results.point_names import point_title, short_names
 from ntnsim.results.read import find_runs
 
 

@@ -1,0 +1,118 @@
+"""Delay, timeliness and savings against a swept quantity, such as the constellation's load."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ntnsim.errors import InputError
+from ntnsim.report.breakdown_figure import metric_interval
+from ntnsim.report.groups import Point, points_of, schemes_in
+from ntnsim.report.style import DOUBLE_COLUMN_IN, in_preferred_order, scheme_styles
+from ntnsim.results.point_names import point_title
+from ntnsim.results.read import RunDirectory
+from ntnsim.results.statistics import Interval
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A panel: figure of the summary, its key, label, and factor to the unit shown."""
+
+    name: str
+    key: str
+    label: str
+    scale: float = 1.0
+
+
+METRICS = (
+    Metric("delay_s", "mean", "mean delay (s)"),
+    Metric("deadline_met", "value", "images in time, $d \\leq d^{\\max}$ (%)", 100.0),
+    Metric("savings", "mean", "mean savings (% of the captured file)", 100.0),
+)
+
+
+@dataclass(frozen=True)
+class LoadCurve:
+    """One line: a scheme (at fixed values of any other swept parameters). x: [n]; intervals: metric name → [n]."""
+
+    scheme: str
+    others: str
+    x: tuple[float, ...]
+    intervals: dict[str, tuple[Interval, ...]]
+
+
+def swept_number(points: Sequence[Point]) -> str | None:
+    """Return the first path that takes at least two numbers at *points*, or None."""
+    for path in dict.fromkeys(path for point in points for path in point.parameters):
+        values = [point.parameters.get(path) for point in points]
+        if all(_is_number(value) for value in values) and len(set(map(float, values))) > 1:  # type: ignore[arg-type]
+            return path
+    return None
+
+
+def load_curves_of(runs: Sequence[RunDirectory]) -> tuple[str, list[LoadCurve]]:
+    """Return the swept path and a line per scheme."""
+    points = points_of(runs)
+    path = swept_number(points)
+    if path is None:
+        raise InputError(f"{runs[0].path}: no number was swept, so there is nothing to draw curves against")
+    summaries = {id(point): [run.summary() for run in point.runs] for point in points}
+    lines: dict[tuple[str, str], list[Point]] = {}
+    for point in points:
+        others = point_title({name: value for name, value in point.parameters.items() if name != path})
+        for scheme in schemes_in(point.runs):
+            lines.setdefault((scheme, others), []).append(point)
+    curves = []
+    for (scheme, others), members in lines.items():
+        members = sorted(members, key=lambda point: float(point.parameters[path]))
+        intervals = {
+            metric.name: tuple(
+                metric_interval(summaries[id(point)], scheme, metric.name, metric.key) for point in members
+            )
+            for metric in METRICS
+        }
+        curves.append(LoadCurve(scheme, others, tuple(float(p.parameters[path]) for p in members), intervals))
+    return path, curves
+
+
+def load_curves(runs: Sequence[RunDirectory]) -> "Figure":
+    """Return the figure: one panel per metric, one line per scheme, bars for the intervals over replications."""
+    from matplotlib.figure import Figure
+
+    path, curves = load_curves_of(runs)
+    figure = Figure(figsize=(DOUBLE_COLUMN_IN, 2.45))
+    grid = figure.subplots(1, len(METRICS))
+    schemes = in_preferred_order(curve.scheme for curve in curves)
+    styles = scheme_styles(schemes)
+    for axes, metric in zip(grid, METRICS, strict=True):
+        for curve in curves:
+            style = styles[curve.scheme]
+            values = np.array([interval.value for interval in curve.intervals[metric.name]]) * metric.scale
+            limits = np.array([(i.low, i.high) for i in curve.intervals[metric.name]]) * metric.scale
+            errors = np.nan_to_num(np.abs(limits - values[:, None]).T)
+            axes.errorbar(
+                curve.x,
+                values,
+                yerr=errors,
+                color=style.colour,
+                linestyle=(0, style.dash) if style.dash else "solid",
+                marker=style.marker,
+                capsize=2,
+                elinewidth=0.8,
+                label=f"{curve.scheme} ({curve.others})" if curve.others else curve.scheme,
+            )
+        axes.set_title(metric.label)
+        if metric.name == "deadline_met":
+            axes.set_ylim(-3, 103)
+    figure.supxlabel(path.replace("_", " "), fontsize=8)
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 6))
+    return figure
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,147 @@
+"""Fidelity against savings: where each scheme stands, for the lowest and the highest relevance rank."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ntnsim.errors import InputError
+from ntnsim.report.breakdown_figure import metric_interval
+from ntnsim.report.groups import points_of, samples_of, schemes_in
+from ntnsim.report.style import DOUBLE_COLUMN_IN, in_preferred_order, scheme_styles
+from ntnsim.results.columns import rank_columns
+from ntnsim.results.read import RunDirectory
+from ntnsim.results.statistics import Interval
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# More dots than this per scheme make a blot, not a cloud.
+MAX_DOTS = 400
+TITLES = {"pf": "PF", "sf": "SF"}
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """One scheme's images, [n] each, and its means over everything drawn."""
+
+    scheme: str
+    savings: npt.NDArray[np.float64]
+    fidelity: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Mean savings and fidelity of a scheme at one point."""
+
+    scheme: str
+    title: str
+    savings: Interval
+    fidelity: Interval
+
+
+def panels_of(runs: Sequence[RunDirectory]) -> list[tuple[str, str]]:
+    """Return (column, title) of the scores to draw: PF and SF of the lowest and of the highest rank."""
+    columns = runs[0].record_columns()
+    panels = []
+    for score, title in TITLES.items():
+        ranks = rank_columns(columns, score)
+        ends = dict.fromkeys([ranks[0], ranks[-1]]) if ranks else {}
+        panels += [(name, f"{title}, {_rank_title(name, len(ranks))}") for name in ends]
+    return panels
+
+
+def clouds_of(runs: Sequence[RunDirectory], column: str) -> list[Cloud]:
+    """Return the images of each scheme over all points, thinned evenly to at most *MAX_DOTS*."""
+    points = points_of(runs)
+    savings: dict[str, list[npt.NDArray[np.float64]]] = {}
+    fidelity: dict[str, list[npt.NDArray[np.float64]]] = {}
+    for target, quantity in ((savings, "savings"), (fidelity, column)):
+        for samples in samples_of(points, quantity, lost_is_infinite=False):
+            target.setdefault(samples.scheme, []).append(samples.pooled)
+    clouds = []
+    for scheme in savings:
+        x, y = np.concatenate(savings[scheme]), np.concatenate(fidelity[scheme])
+        scored = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
+        kept = (
+            scored[np.unique(np.linspace(0, len(scored) - 1, MAX_DOTS).astype(int))]
+            if len(scored)
+            else scored
+        )
+        clouds.append(Cloud(scheme, x[kept], y[kept]))
+    return clouds
+
+
+def standings_of(runs: Sequence[RunDirectory], column: str) -> list[Standing]:
+    """Return where each scheme stands at each point, with intervals."""
+    score, _, rank = column.partition("_rank_")
+    standings = []
+    for point in points_of(runs):
+        summaries = [run.summary() for run in point.runs]
+        for scheme in schemes_in(point.runs):
+            fidelity = metric_interval(summaries, scheme, f"fidelity.{score}_rank.{rank}")
+            if np.isfinite(fidelity.value):
+                savings = metric_interval(summaries, scheme, "savings")
+                standings.append(Standing(scheme, point.title, savings, fidelity))
+    return standings
+
+
+def pareto(runs: Sequence[RunDirectory]) -> "Figure":
+    """Return the figure: a dot per image, a marker with bars per scheme and point; up and to the right is better."""
+    from matplotlib.figure import Figure
+
+    panels = [panel for panel in panels_of(runs) if standings_of(runs, panel[0])]
+    if not panels:
+        raise InputError(f"{runs[0].path}: no image was scored, so fidelity cannot be drawn")
+    figure = Figure(figsize=(DOUBLE_COLUMN_IN, 2.4))
+    grid = figure.subplots(1, len(panels), squeeze=False, sharex=True)[0]
+    schemes = in_preferred_order(schemes_in(runs))
+    styles = scheme_styles(schemes)
+    for axes, (column, title) in zip(grid, panels, strict=True):
+        for cloud in clouds_of(runs, column):
+            style = styles[cloud.scheme]
+            axes.scatter(
+                100 * cloud.savings,
+                cloud.fidelity,
+                s=3,
+                color=style.colour,
+                alpha=0.25,
+                linewidths=0,
+                rasterized=True,
+            )
+        drawn: set[str] = set()
+        for one in standings_of(runs, column):
+            style = styles[one.scheme]
+            axes.errorbar(
+                100 * one.savings.value,
+                one.fidelity.value,
+                xerr=_half(one.savings, 100),
+                yerr=_half(one.fidelity, 1),
+                color=style.colour,
+                marker=style.marker,
+                markersize=5,
+                markeredgecolor="white",
+                markeredgewidth=0.5,
+                linestyle="none",
+                capsize=1.5,
+                elinewidth=0.8,
+                label=None if one.scheme in drawn else one.scheme,
+            )
+            drawn.add(one.scheme)
+        axes.set_title(title)
+    figure.supxlabel("bandwidth savings (% of the captured file)", fontsize=8)
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 8))
+    return figure
+
+
+def _half(interval: Interval, scale: float) -> float | None:
+    return scale * interval.half_width if np.isfinite(interval.half_width) else None
+
+
+def _rank_title(column: str, n_ranks: int) -> str:
+    rank = int(column.rsplit("_", 1)[1])
+    name = "lowest" if rank == 0 else "highest" if rank == n_ranks - 1 else ""
+    return f"{name} rank" if n_ranks > 1 else "whole image"

@@ -1,0 +1,122 @@
+"""A sweep on the terminal: its plan before, its progress meanwhile, its figures afterwards."""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ntnsim.results.point_names import point_title
+from ntnsim.sweep.cells import Cell
+from ntnsim.sweep.drive import Progress, SweepOutcome
+
+SHOWN_CELLS = 20
+
+
+def plan_text(
+    cells: Sequence[Cell], n_done: int, median_wall_s: float | None, n_workers: int, *, open_end: bool
+) -> str:
+    """Return what a sweep would run. open_end: adaptive replication may add cells."""
+    lines = [f"{cell.digest[:12]}  seed {cell.seed:<10}  {cell.label}" for cell in cells[:SHOWN_CELLS]]
+    if len(cells) > SHOWN_CELLS:
+        lines.append(f"… and {len(cells) - SHOWN_CELLS} more")
+    missing = len(cells) - n_done
+    lines.append(f"{'at least ' if open_end else ''}{len(cells)} cells, {n_done} of them done")
+    if median_wall_s is None:
+        lines.append("no cell has run yet to estimate the time from; --probe runs one")
+    else:
+        rounds = -(-missing // n_workers)
+        lines.append(
+            f"about {duration_text(rounds * median_wall_s)} on {n_workers} workers, "
+            f"at {duration_text(median_wall_s)} per cell (median so far)"
+        )
+    return "\n".join(lines)
+
+
+def duration_text(seconds: float) -> str:
+    """Return *seconds* in the largest unit that fits."""
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.3g} min"
+    return f"{seconds / 3600:.3g} h"
+
+
+@contextmanager
+def progress_bar(*, shown: bool) -> Iterator[Progress | None]:
+    """Yield the callback that keeps a bar on stderr up to date, or None where nobody watches."""
+    if not shown:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    with Progress(
+        TextColumn("sweep"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("cells, {task.fields[failed]} failed,"),
+        TimeElapsedColumn(),
+        TextColumn("gone,"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=Console(stderr=True),
+    ) as bar:
+        task = bar.add_task("sweep", total=None, failed=0)
+
+        def update(outcome: SweepOutcome, n_cells: int) -> None:
+            ended = outcome.n_run + outcome.n_reused + len(outcome.failed)
+            bar.update(task, total=n_cells, completed=ended, failed=len(outcome.failed))
+
+        yield update
+
+
+def sweep_table(summary: Mapping[str, Any], *, width: int = 110) -> str:
+    """Return the figures of each point and scheme as text, intervals as ±half-width over replications."""
+    from rich.console import Console
+    from rich.table import Table
+
+    confidence = f"{100 * summary['confidence']:g} %"
+    table = Table(
+        title=f"{summary['name']} (± {confidence} confidence over replications)", title_justify="left"
+    )
+    for heading in (
+        "point",
+        "runs",
+        "scheme",
+        "mean delay (s)",
+        "95th perc. (s)",
+        "in time (%)",
+        "savings (%)",
+    ):
+        table.add_column(heading, justify="left" if heading in ("point", "scheme") else "right")
+    for point in summary["points"]:
+        for position, (scheme, metrics) in enumerate(point["schemes"].items()):
+            first = position == 0
+            table.add_row(
+                point_title(point["parameters"]) if first else "",
+                str(point["replications"]) if first else "",
+                scheme,
+                _cell(metrics["delay_s.mean"]),
+                _cell(metrics["delay_s.quantiles.q95.value"]),
+                _cell(metrics["deadline_met.value"], 100),
+                _cell(metrics["savings.mean"], 100),
+            )
+    text = io.StringIO()
+    Console(file=text, width=width, color_system=None, highlight=False).print(table)
+    return text.getvalue().rstrip()
+
+
+def _cell(entry: Mapping[str, float | None], scale: float = 1.0) -> str:
+    mean, low, high = entry["mean"], entry["low"], entry["high"]
+    if mean is None:
+        return "–"
+    if low is None or high is None:
+        return f"{scale * mean:.4g}"
+    return f"{scale * mean:.4g} ± {scale * (high - low) / 2:.2g}"
