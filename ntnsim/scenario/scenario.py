@@ -13,6 +13,8 @@ from typing import Literal, Self
 from pydantic import AwareDatetime, Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from ntnsim.scenario.background import Background, ConstantLoad
+from ntnsim.scenario.codec import Component
+from ntnsim.scenario.dataset import Dataset, SamplesDataset, Task
 from ntnsim.scenario.entity import Entity
 from ntnsim.scenario.faults import Fault
 from ntnsim.scenario.policy import Requirement
@@ -66,6 +68,9 @@ class Scenario(Entity):
     horizon: Horizon = Horizon()
 
     sources: tuple[Source, ...] = Field(min_length=1)
+    datasets: dict[str, Dataset] = Field(default={"samples": SamplesDataset()}, min_length=1)
+    """What sources photograph, by a name of your choice. Codecs of kind `sizes` take no photographs."""
+    task: Task = Task()
     gateways: tuple[Gateway, ...] = Field(min_length=1)
     space: SpaceSegment = SpaceSegment()
     radio: Radio = Radio()
@@ -74,6 +79,8 @@ class Scenario(Entity):
     """Load that others put on every beam: the constellation load."""
     data_network: DataNetwork = DataNetwork()
     delivery: TerrestrialLink = TerrestrialLink()
+    delivered_file: Component = Component(codec="jpeg", quality=90)
+    """How the data network stores a reconstruction for the user. Whole-image files are passed on as they came."""
     faults: tuple[Fault, ...] = ()
 
     requirement: Requirement = Requirement()
@@ -95,10 +102,20 @@ class Scenario(Entity):
         gateways = {gateway.name for gateway in self.gateways}
         for index, source in enumerate(self.sources):
             if source.gateway is None and len(gateways) > 1:
-                raise ValueError(f"sources[{index}].gateway: there are {len(gateways)} gateways, name one of them")
+                raise ValueError(
+                    f"sources[{index}].gateway: there are {len(gateways)} gateways, name one of them"
+                )
             if source.gateway is not None and source.gateway not in gateways:
                 raise ValueError(
                     f"sources[{index}].gateway: {source.gateway!r} is not one of {', '.join(sorted(gateways))}"
+                )
+            if source.images is None and len(self.datasets) > 1:
+                raise ValueError(
+                    f"sources[{index}].images: there are {len(self.datasets)} datasets, name one of them"
+                )
+            if source.images is not None and source.images not in self.datasets:
+                raise ValueError(
+                    f"sources[{index}].images: {source.images!r} is not one of {', '.join(sorted(self.datasets))}"
                 )
         return self
 
@@ -111,7 +128,9 @@ class Scenario(Entity):
         for index, source in enumerate(self.sources):
             ends = source.n_jobs or self.horizon.n_jobs or source.stop_s or source.arrivals.kind == "trace"
             if not ends:
-                raise ValueError(f"horizon.duration_s: is required, as sources[{index}] would send images for ever")
+                raise ValueError(
+                    f"horizon.duration_s: is required, as sources[{index}] would send images for ever"
+                )
         return self
 
 
