@@ -1,21 +1,23 @@
 """Codecs behind one interface: SPIFF, whole-image codecs and caption-only communication encode and decode alike."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ntnsim.spiff.bitstream import FORMAT_VERSION
+from ntnsim.spiff.components import Component
 from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
-from ntnsim.spiff.decoder import decode_partial_image
+from ntnsim.spiff.decoder import PartialImage, decode_partial_image
 from ntnsim.spiff.encoded_image import EncodedImage
-from ntnsim.spiff.encoder import encode_image
-from ntnsim.spiff.settings import SpiffSettings
+from ntnsim.spiff.encoder import encode_caption, encode_image
+from ntnsim.spiff.settings import SPIFF, SPIFF_PAPER, SpiffSettings
 
 if TYPE_CHECKING:
+    from ntnsim.spiff.caption import Captioner
     from ntnsim.spiff.inpaint import Inpainter
-
-Captioner = Callable[[NDArray[np.uint8]], str]
 
 
 class Codec(Protocol):
@@ -58,18 +60,21 @@ class SpiffCodec:
         *,
         n_ranks: int,
         has_coarse_layer: bool,
-        captioner: Captioner | None = None,
-        inpainter_digest: str = "",
+        captioner: "Captioner | None" = None,
+        models_digest: str = "",
     ) -> None:
         """Bind settings and models.
 
         has_coarse_layer: whether q is part of the configuration.
-        inpainter_digest: what the reconstruction depends on besides the stream, e.g. the bundle's digest and the steps.
+        models_digest: digest of the bundle that inpainter and captioner come from.
         """
         self.name = name
         self.settings = settings
         self.space = ConfigurationSpace(n_ranks, has_coarse_layer)
-        self.digest = f"{name} {settings} {inpainter.name} {inpainter_digest} caption={captioner is not None}"
+        self.digest = (
+            f"{name} format-{FORMAT_VERSION} {settings} R={n_ranks} "
+            f"{inpainter.name} {models_digest} caption={captioner is not None}"
+        )
         self._inpainter = inpainter
         self._captioner = captioner
 
@@ -77,7 +82,7 @@ class SpiffCodec:
         self, pixels: NDArray[np.uint8], rank_map: NDArray[np.uint8], configuration: Configuration, seed: int
     ) -> EncodedImage:
         """Return the stream of one image; *seed* decides which tiles are kept."""
-        caption = self._captioner(pixels) if self._captioner is not None else ""
+        caption = self._captioner.captions([pixels])[0] if self._captioner is not None else ""
         return encode_image(
             pixels,
             rank_map,
@@ -93,18 +98,69 @@ class SpiffCodec:
         return decoded(payloads, seeds, self._inpainter)
 
 
+class CaptionCodec:
+    """Standard semantic communication, ``sc``: a caption travels, the receiver paints an image from it.
+
+    The payload is a SPIFF stream with nothing but the caption; all of it is overhead, as no rank's pixels travel.
+    """
+
+    name = "sc"
+
+    def __init__(
+        self, captioner: "Captioner", inpainter: "Inpainter", *, n_ranks: int, models_digest: str = ""
+    ) -> None:
+        self.space = ConfigurationSpace(n_ranks, has_coarse_layer=False)
+        self.digest = f"sc format-{FORMAT_VERSION} R={n_ranks} {inpainter.name} {models_digest}"
+        self._captioner = captioner
+        self._inpainter = inpainter
+
+    def encode(
+        self, pixels: NDArray[np.uint8], rank_map: NDArray[np.uint8], configuration: Configuration, seed: int
+    ) -> EncodedImage:
+        """Return the caption's stream; *configuration* and *seed* have no influence."""
+        payload = encode_caption(self._captioner.captions([pixels])[0], rank_map.shape, self.space.n_ranks)
+        return EncodedImage(payload, (0,) * self.space.n_ranks, 8 * len(payload))
+
+    def decode(self, payloads: Sequence[bytes], seeds: Sequence[int]) -> list[NDArray[np.uint8]]:
+        """Return an image painted from each caption."""
+        return decoded(payloads, seeds, self._inpainter)
+
+
 def decoded(
     payloads: Sequence[bytes], seeds: Sequence[int], inpainter: "Inpainter", *, partial: bool = False
 ) -> list[NDArray[np.uint8]]:
     """Return the image of each SPIFF stream in *payloads*, restored by *inpainter* with one seed each."""
+    received = [decode_partial_image(payload, partial=partial) for payload in payloads]
+    return restored(received, seeds, inpainter)
+
+
+def restored(
+    received: Sequence[PartialImage], seeds: Sequence[int], inpainter: "Inpainter"
+) -> list[NDArray[np.uint8]]:
+    """Return the partial images completed by *inpainter*."""
     from ntnsim.spiff.inpaint import Canvas  # models are needed for decoding only
 
-    canvases = []
-    for payload, seed in zip(payloads, seeds, strict=True):
-        received = decode_partial_image(payload, partial=partial)
-        canvases.append(Canvas(received.pixels, received.known, received.coarse, received.caption, seed))
+    canvases = [
+        Canvas(image.pixels, image.known, image.coarse, image.caption, seed)
+        for image, seed in zip(received, seeds, strict=True)
+    ]
     # Pasted again, whatever the inpainter did: received pixels are the codec's promise (decision 10).
     return [
         np.where(canvas.known[..., None], canvas.pixels, image)
         for canvas, image in zip(canvases, inpainter.restore(canvases), strict=True)
     ]
+
+
+def spiff_settings(name: str, changes: Mapping[str, Any]) -> SpiffSettings:
+    """Return the settings of ``spiff`` or ``spiff-paper`` with some of them changed.
+
+    changes: field names of :class:`SpiffSettings`; None and names of other things are ignored, and a component may
+    be a mapping of its own fields. This is what a scenario's codec entry dumps to.
+    """
+    base = {"spiff": SPIFF, "spiff-paper": SPIFF_PAPER}[name]
+    known = {field.name for field in fields(SpiffSettings)}
+    chosen = {key: value for key, value in changes.items() if key in known and value is not None}
+    for key in ("crop", "grid"):
+        if isinstance(chosen.get(key), Mapping):
+            chosen[key] = Component(**chosen[key])
+    return replace(base, **chosen)

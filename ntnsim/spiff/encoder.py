@@ -75,6 +75,12 @@ def encode_image(
     return EncodedImage(payload, bits, 8 * len(payload) - sum(bits))
 
 
+def encode_caption(caption: str, shape: tuple[int, ...], n_ranks: int) -> bytes:
+    """Return a stream that holds nothing but the *caption* of an image of *shape* (H, W)."""
+    frame = Frame(shape[1], shape[0], n_ranks, SpiffSettings().tile_px)
+    return bitstream.write_stream(frame, [Part(Kind.CAPTION, 0, _caption(caption))])
+
+
 def _check(
     pixels: NDArray[np.uint8], rank_map: NDArray[np.uint8], configuration: Configuration, n_ranks: int
 ) -> None:
@@ -116,7 +122,7 @@ def _coarse(
     step = coarse_step(coarse_quality)
     height, width = rank_map.shape
     shape = (max(1, round(height * step.scale / 16)), max(1, round(width * step.scale / 16)))
-    small = resized(smooth_fill(pixels, region), shape)
+    small = resized(smooth_fill(pixels, ~region), shape)
     component = Component(settings.coarse_codec, step.quality, settings.coarse_speed)
     payload = bytes([COMPONENT_CODECS.index(component.codec), step.scale])
     if n_ranks > 2:

@@ -4,9 +4,9 @@ PF = 1 − perceptual distance; PF of a rank averages the distance's spatial map
 (1 + cosine of the image features)/2; SF of a rank compares the two images with everything outside the rank set to the
 same grey. A rank without pixels scores 1 and is flagged.
 
-Scores are rounded to six decimals, and each pair runs through the networks by itself: a score never depends on what
-else is scored in the same call. What a call saves is the original's features, computed once for all its
-reconstructions; hand the pairs of one original over together.
+Scores are rounded to six decimals, and each pair runs through the networks by itself on one thread: a score depends
+neither on what else is scored in the same call nor on the number of threads. What a call with many pairs saves: the
+original's features are computed once for all its reconstructions, and originals are spread over the cores.
 """
 
 from collections.abc import Sequence
@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from ntnsim.errors import BundleError
 from ntnsim.spiff import efficientnet_lite0, st_lpips
+from ntnsim.spiff.per_image import map_images
 from ntnsim.spiff.resize import resized
 from ntnsim.spiff.similarity import ms_ssim, psnr_db, ssim
 
@@ -234,20 +235,28 @@ class Scorer:
         captions: the originals' captions, for caption SF; None or an empty text skips it.
         """
         texts = captions if captions is not None else [""] * len(originals)
-        results: list[Fidelity | None] = [None] * len(originals)
-        # Pairs of one original follow each other, so that its features are held only meanwhile.
-        keys = [_key(a, ranks) for a, ranks in zip(originals, rank_maps, strict=True)]
-        held_key, held = b"", None
-        for index in sorted(range(len(originals)), key=lambda i: keys[i]):
-            original, restored, ranks = originals[index], reconstructions[index], rank_maps[index]
+        groups: dict[bytes, list[int]] = {}
+        for index, (original, restored, ranks) in enumerate(
+            zip(originals, reconstructions, rank_maps, strict=True)
+        ):
             if restored.shape != original.shape or ranks.shape != original.shape[:2]:
                 raise ValueError(
-                    f"original {original.shape}, reconstruction {restored.shape} and rank map {ranks.shape} must agree"
+                    f"original {original.shape}, reconstruction {restored.shape}, rank map {ranks.shape} must agree"
                 )
-            if held is None or keys[index] != held_key:
-                held_key, held = keys[index], self._features(original, ranks, n_ranks)
-            results[index] = self._scored(original, restored, ranks, n_ranks, held, texts[index])
-        return [result for result in results if result is not None]
+            groups.setdefault(_key(original, ranks), []).append(index)
+
+        def scored(indices: list[int]) -> list[Fidelity]:
+            first = indices[0]
+            held = self._features(originals[first], rank_maps[first], n_ranks)
+            return [
+                self._scored(originals[i], reconstructions[i], rank_maps[i], n_ranks, held, texts[i])
+                for i in indices
+            ]
+
+        by_index: dict[int, Fidelity] = {}
+        for indices, scores in zip(groups.values(), map_images(scored, list(groups.values())), strict=True):
+            by_index.update(zip(indices, scores, strict=True))
+        return [by_index[index] for index in range(len(originals))]
 
     def _features(self, pixels: NDArray[np.uint8], ranks: NDArray[np.uint8], n_ranks: int) -> tuple[Any, Any]:
         views = [pixels]
