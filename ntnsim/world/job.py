@@ -17,6 +17,8 @@ class Origin:
     gateway: str
     priority: int
     requirement: Requirement
+    gateway_power_w: float  # nan where the device profile states none
+    data_network_power_w: float
 
 
 class Job:
@@ -24,8 +26,8 @@ class Job:
 
     __slots__ = (
         "access_attempts",
-        "access_work_s",
         "access_start_s",
+        "access_work_s",
         "after_decision_s",
         "at_data_network_s",
         "at_gateway_s",
@@ -37,8 +39,8 @@ class Job:
         "decided_s",
         "delivered_s",
         "delivery_attempts",
-        "delivery_work_s",
         "delivery_start_s",
+        "delivery_work_s",
         "due_s",
         "encoded",
         "encoded_s",
@@ -57,8 +59,8 @@ class Job:
         "origin",
         "priority",
         "reconstructed_s",
-        "reconstruction_mean_s",
         "reconstruction",
+        "reconstruction_mean_s",
         "reconstruction_start_s",
         "reconstruction_work_s",
         "satellite",

@@ -7,12 +7,16 @@ Lists and bisection beat arrays here: every question concerns one instant.
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable
 from math import inf
 from typing import Generic, TypeVar
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 Details = TypeVar("Details")
+
+LONGEST_SEARCH_S = 30 * 86_400.0  # a link without a bit for so long ahead counts as dead
 
 
 class RateWindow(Generic[Details]):
@@ -23,20 +27,19 @@ class RateWindow(Generic[Details]):
 
     __slots__ = ("cumulative_bits", "details", "edges_s", "end_s", "rates_bps")
 
-    def __init__(self, edges_s: Sequence[float], rates_bps: Sequence[float], details: Details) -> None:
+    def __init__(self, edges_s: ArrayLike, rates_bps: ArrayLike, details: Details) -> None:
+        edges, rates = np.asarray(edges_s, dtype=np.float64), np.asarray(rates_bps, dtype=np.float64)
         # Runs of equal rates are joined: the contact gaps of a day become one run each.
-        self.edges_s, self.rates_bps = [edges_s[0]], [rates_bps[0]]
-        for edge_s, rate_bps in zip(edges_s[1:-1], rates_bps[1:], strict=True):
-            if rate_bps != self.rates_bps[-1]:
-                self.edges_s.append(edge_s)
-                self.rates_bps.append(rate_bps)
-        self.edges_s.append(edges_s[-1])
-        self.end_s = edges_s[-1]
+        begins = np.concatenate(([True], rates[1:] != rates[:-1]))
+        rates = rates[begins]
+        edges = np.append(edges[:-1][begins], edges[-1])
+        with np.errstate(invalid="ignore"):
+            run_bits = np.where(rates > 0, rates * np.diff(edges), 0.0)  # 0 · inf is no number
+        self.edges_s: list[float] = edges.tolist()
+        self.rates_bps: list[float] = rates.tolist()
+        self.cumulative_bits: list[float] = np.concatenate(([0.0], np.cumsum(run_bits))).tolist()
+        self.end_s = self.edges_s[-1]
         self.details = details
-        self.cumulative_bits = [0.0]
-        for (start_s, end_s), rate_bps in zip(pairwise(self.edges_s), self.rates_bps, strict=True):
-            run_bits = rate_bps * (end_s - start_s) if rate_bps else 0.0  # 0 · inf is no number
-            self.cumulative_bits.append(self.cumulative_bits[-1] + run_bits)
 
     def run_at(self, time_s: float) -> int:
         """Return the run that holds *time_s*."""
@@ -102,7 +105,8 @@ class RateClock(Generic[Details]):
 
     def finish_s(self, start_s: float, bits: float) -> float:
         """Return when *bits* have passed from *start_s* on; inf if not before the clock's horizon."""
-        while start_s < self._until_s:
+        limit_s = min(self._until_s, start_s + LONGEST_SEARCH_S)
+        while start_s < limit_s:
             window = self.window_at(start_s)
             run = window.run_at(start_s)
             rate_bps = window.rates_bps[run]
@@ -122,7 +126,8 @@ class RateClock(Generic[Details]):
 
     def next_flow_s(self, time_s: float) -> float:
         """Return the first time from *time_s* on at which bits can pass; inf if not before the clock's horizon."""
-        while time_s < self._until_s:
+        limit_s = min(self._until_s, time_s + LONGEST_SEARCH_S)
+        while time_s < limit_s:
             window = self.window_at(time_s)
             run = window.run_at(time_s)
             if window.rates_bps[run] > 0:

@@ -64,15 +64,6 @@ class ServerPool(Generic[Unit]):
         """Units in service and those interrupted."""
         return [*self._serving, *(unit for unit, _ in self._interrupted)]
 
-    def residual_s(self, expected_s: Callable[[Unit], float]) -> float:
-        """Return the work left in the units held, given what each was expected to take from its last beginning."""
-        now = self._env.now
-        left = sum(
-            max(0.0, expected_s(unit) - (now - (service.end_s - service.length_s)))
-            for unit, service in self._serving.items()
-        )
-        return left + sum(remaining for _, remaining in self._interrupted)
-
     def pull(self) -> None:
         """Let free servers take up work until there is none."""
         while self._idle:

@@ -42,6 +42,11 @@ class StepPath:
                 self._times_s.append(step[0])
                 self._values.append(step[1])
 
+    def steps(self) -> Iterator[Step]:
+        """Yield all steps; the path itself is of no use afterwards."""
+        yield from zip(self._times_s, self._values, strict=True)
+        yield from self._steps
+
     def at(self, time_s: float) -> float:
         """Return the value at *time_s*, which must not be earlier than what was forgotten."""
         self._extend(time_s)
@@ -53,6 +58,12 @@ class StepPath:
         first = bisect_right(self._times_s, start_s)
         last = bisect_right(self._times_s, end_s)
         return [time_s for time_s in self._times_s[first:last] if time_s < end_s]
+
+    def sample(self, times_s: np.ndarray) -> np.ndarray:
+        """Return the values [n] at increasing *times_s* [n]."""
+        self._extend(float(times_s[-1]))
+        places = np.searchsorted(self._times_s, times_s, side="right") - 1
+        return np.asarray(self._values)[places]
 
     def next_change_s(self, time_s: float) -> float:
         """Return the first change after *time_s*; inf if there is none."""
@@ -70,6 +81,11 @@ class StepPath:
 def constant(value: float) -> StepPath:
     """Return the path that never changes."""
     return StepPath([(0.0, value)])
+
+
+def complement(path: StepPath) -> StepPath:
+    """Return 1 − *path*, which it takes over."""
+    return StepPath((time_s, 1.0 - value) for time_s, value in path.steps())
 
 
 def background_load(load: load_spec.Background, streams: Streams) -> StepPath:
@@ -109,16 +125,16 @@ def trace(times_s: tuple[float, ...], values: tuple[float, ...], period_s: float
     return StepPath(_periodic(times_s, values, period_s, 0.0))
 
 
-def windows(period_s: float, contact_s: float, offset_s: float) -> StepPath:
-    """Return 1 in contact and 0 between, the first contact from *offset_s* on."""
-    return StepPath(_windows(period_s, contact_s, offset_s))
+def windows(period_s: float, contact_s: float, offset_s: float, value: float) -> StepPath:
+    """Return *value* in contact and 0 between, the first contact from *offset_s* on."""
+    return StepPath(_windows(period_s, contact_s, offset_s, value))
 
 
-def _windows(period_s: float, contact_s: float, offset_s: float) -> Iterator[Step]:
+def _windows(period_s: float, contact_s: float, offset_s: float, value: float) -> Iterator[Step]:
     if offset_s > 0:
         yield 0.0, 0.0
     for number in count():
-        yield offset_s + number * period_s, 1.0
+        yield offset_s + number * period_s, value
         if contact_s < period_s:
             yield offset_s + number * period_s + contact_s, 0.0
 

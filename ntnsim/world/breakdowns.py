@@ -1,0 +1,164 @@
+"""Which station each fault of a scenario breaks, and how: the wiring of faults to the world.
+
+Links are cut by paths that scale their rate (so that transfers know their ends in advance) and are told of the cut
+besides, for the work that does not simply resume. Servers are told only.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+import simpy
+
+from ntnsim.errors import ScenarioError
+from ntnsim.scenario import faults as spec
+from ntnsim.scenario.terrestrial import Gateway as GatewayEntity
+from ntnsim.world.faults import FaultProcess, outage_path
+from ntnsim.world.journey import Journey
+from ntnsim.world.sampling import Streams
+from ntnsim.world.satellite_link import Impairments
+from ntnsim.world.server_pool import ServerPool
+from ntnsim.world.step_path import StepPath
+from ntnsim.world.terrestrial_link import TerrestrialLink
+from ntnsim.world.timeline import Timeline
+
+Action = Callable[[], None]
+
+
+class Breakdowns:
+    """The faults of one run."""
+
+    def __init__(
+        self, env: simpy.Environment, faults: Sequence[spec.Fault], seed: int, timeline: Timeline
+    ) -> None:
+        self._env = env
+        self._faults = [(fault, Streams(seed, "fault", fault.name)) for fault in faults]
+        self._timeline = timeline
+        self._access: list[tuple[str, TerrestrialLink]] = []  # gateway, link
+
+    def link_factors(self, kind: str, gateway: str) -> list[StepPath]:
+        """Return fresh paths of the faults that cut the access link of *gateway*, or the delivery link."""
+        return [
+            outage_path(fault, streams)
+            for fault, streams in self._faults
+            if fault.kind == kind and (kind == "delivery" or hits(fault.target, gateway))
+        ]
+
+    def impairments_key(self, gateway: str) -> tuple[str, ...]:
+        """Return the names of the faults that scale the satellite rate of *gateway*: equal keys, equal rates."""
+        return tuple(fault.name for fault, _ in self._faults if _concerns_link(fault, gateway))
+
+    def impairments(self, gateway: str) -> Impairments:
+        """Return fresh paths of those faults."""
+        factors, satellites, attenuations_db = [], [], []
+        for fault, streams in self._faults:
+            if not _concerns_link(fault, gateway):
+                continue
+            if isinstance(fault, spec.RainFade) and fault.attenuation_db is not None:
+                attenuations_db.append(outage_path(fault, streams, broken=fault.attenuation_db, well=0.0))
+            elif isinstance(fault, spec.RainFade):
+                factors.append(outage_path(fault, streams, broken=fault.rate_factor or 0.0))
+            elif fault.kind == "satellite":
+                satellites.append((fault.target, outage_path(fault, streams)))
+            else:
+                factors.append(outage_path(fault, streams))
+        return Impairments(factors, satellites, attenuations_db)
+
+    def watch_access(self, gateway: str, link: TerrestrialLink) -> None:
+        """Remember an access link of *gateway*."""
+        self._access.append((gateway, link))
+
+    def start(self, journey: Journey, gateways: Mapping[str, GatewayEntity]) -> None:
+        """Start a process for each fault. *gateways*: entity of each gateway, for the check of targets."""
+        for fault, streams in self._faults:
+            if fault.kind not in ("gpu", "delivery", "satellite"):
+                _check_target(fault, gateways)
+            begin, end = self._actions(fault, journey)
+            FaultProcess(
+                self._env,
+                outage_path(fault, streams),
+                self._noting(fault, "begin", begin),
+                self._noting(fault, "end", end),
+            ).start()
+
+    def _noting(self, fault: spec.Fault, quantity: str, action: Action) -> Action:
+        def act() -> None:
+            self._timeline.add("fault", fault.name, quantity, text=fault.kind)
+            action()
+
+        return act
+
+    def _actions(self, fault: spec.Fault, journey: Journey) -> tuple[Action, Action]:
+        """Return what happens when *fault* begins and when it ends."""
+        reason = f"fault {fault.name}"
+        work = fault.work_in_progress
+        if isinstance(fault, spec.ServerFault):
+            return _server_actions(self._pools(fault, journey), fault.servers, work, reason)
+        if isinstance(fault, spec.AccessFault):
+            return _link_actions(self._links(fault, journey), work, reason)
+        return lambda: self._cut(fault, journey, work, reason), lambda: None
+
+    def _pools(self, fault: spec.ServerFault, journey: Journey) -> list[ServerPool[Any]]:
+        if fault.kind == "gpu":
+            return [journey.data_network.pool]
+        return [site.gateway.pool for name, site in journey.sites.items() if hits(fault.target, name)]
+
+    def _links(self, fault: spec.AccessFault, journey: Journey) -> list[TerrestrialLink]:
+        if fault.kind == "delivery":
+            return [journey.delivery]
+        return [link for name, link in self._access if hits(fault.target, name)]
+
+    def _cut(self, fault: spec.Fault, journey: Journey, work: str, reason: str) -> None:
+        if isinstance(fault, spec.RainFade) and (fault.attenuation_db is not None or fault.rate_factor):
+            return  # slower, not interrupted
+        for name, site in journey.sites.items():
+            if fault.kind == "satellite":
+                if fnmatchcase(site.terminal.serving(), fault.target):
+                    site.terminal.sender.interrupt(work, reason)
+            elif hits(fault.target, name):
+                site.terminal.sender.interrupt(work, reason)
+
+
+def _server_actions(
+    pools: list[ServerPool[Any]], count: int | None, work: str, reason: str
+) -> tuple[Action, Action]:
+    def begin() -> None:
+        for pool in pools:
+            pool.fail(count, work, reason)
+
+    def end() -> None:
+        for pool in pools:
+            pool.repair(count)
+
+    return begin, end
+
+
+def _link_actions(links: list[TerrestrialLink], work: str, reason: str) -> tuple[Action, Action]:
+    def begin() -> None:
+        for link in links:
+            link.fail(work, reason)
+
+    def end() -> None:
+        for link in links:
+            link.repair()
+
+    return begin, end
+
+
+def hits(target: str, gateway: str) -> bool:
+    """Return whether a fault's *target* means *gateway*: by name, by wildcard, or as a copy of a replicated one."""
+    entity, dash, number = gateway.rpartition("-")
+    return fnmatchcase(gateway, target) or (bool(dash) and number.isdigit() and entity == target)
+
+
+def _concerns_link(fault: spec.Fault, gateway: str) -> bool:
+    if fault.kind == "satellite":
+        return True
+    return fault.kind in ("ground_station", "feeder", "rain") and hits(fault.target, gateway)
+
+
+def _check_target(fault: spec.Fault, gateways: Mapping[str, GatewayEntity]) -> None:
+    if not any(hits(fault.target, name) for name in gateways):
+        raise ScenarioError(
+            f"fault {fault.name!r}: target {fault.target!r} is none of the gateways {', '.join(sorted(gateways))}"
+        )

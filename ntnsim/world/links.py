@@ -1,0 +1,123 @@
+"""Makes the satellite terminals of gateways: who shares a beam, and whose rates are the same."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import simpy
+
+from ntnsim.errors import ScenarioError
+from ntnsim.link.adaptation import level_table
+from ntnsim.link.rate_profile import ProfileSource
+from ntnsim.scenario import terrestrial as spec
+from ntnsim.scenario.radio import Radio
+from ntnsim.scenario.satellite_link import OrbitLink
+from ntnsim.scenario.scenario import Scenario
+from ntnsim.world import step_path
+from ntnsim.world.breakdowns import Breakdowns
+from ntnsim.world.job import Job
+from ntnsim.world.sampling import Streams
+from ntnsim.world.satellite_link import (
+    FloatArray,
+    Impairments,
+    LinkClock,
+    SatelliteTerminal,
+    orbit_clock,
+    written_clock,
+)
+from ntnsim.world.shared_medium import PriorityMedium, SharedMedium
+from ntnsim.world.step_path import StepPath
+from ntnsim.world.transmitter import Medium, transfer_ended
+
+
+class LinkMaker:
+    """Makes terminals. Those of one beam share a medium; those with one rate share a clock: cheap sharing."""
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        scenario: Scenario,
+        breakdowns: Breakdowns,
+        profile_sources: Mapping[str, ProfileSource],
+        until_s: float,
+    ) -> None:
+        self._env = env
+        self._scenario = scenario
+        self._breakdowns = breakdowns
+        self._profile_sources = profile_sources
+        self._until_s = until_s
+        self._media: dict[str, Medium] = {}
+        self._clocks: dict[tuple[Any, ...], LinkClock] = {}
+
+    def terminal(
+        self,
+        name: str,
+        entity: spec.Gateway,
+        *,
+        arrived: Callable[[Job], None],
+        dropped: Callable[[Job, str], None],
+    ) -> SatelliteTerminal:
+        """Return the terminal of the gateway called *name*, a copy of *entity*."""
+        beam = entity.beam or f"beam of {entity.name}"
+        if beam not in self._media:
+            strict = self._scenario.satellite_link.sharing == "strict_priority"
+            medium = PriorityMedium if strict else SharedMedium
+            self._media[beam] = medium(self._env, transfer_ended)
+        return SatelliteTerminal(
+            self._env,
+            self._scenario.satellite_link,
+            self._media[beam],
+            self._clock(name, entity, beam),
+            self._load(),
+            arrived=arrived,
+            dropped=dropped,
+        )
+
+    def _load(self) -> StepPath:
+        return step_path.background_load(
+            self._scenario.background, Streams(self._scenario.seed, "background")
+        )
+
+    def _clock(self, name: str, entity: spec.Gateway, beam: str) -> LinkClock:
+        source = self._profile_sources.get(entity.name)
+        key = (beam, id(source), self._breakdowns.impairments_key(name))
+        if key not in self._clocks:
+            faults = self._breakdowns.impairments(name)
+            impairments = Impairments(
+                [step_path.complement(self._load()), *faults.factors],
+                faults.satellites,
+                faults.attenuations_db,
+                efficiency(self._scenario.radio) if faults.attenuations_db else None,
+            )
+            if not isinstance(self._scenario.satellite_link, OrbitLink):
+                if faults.attenuations_db:
+                    raise ScenarioError(
+                        "faults: attenuation_db needs satellite_link kind orbit; give rate_factor for other links"
+                    )
+                clock = written_clock(self._scenario.satellite_link, impairments, self._until_s)
+            elif source is None:
+                raise ScenarioError(
+                    f"gateway {entity.name!r}: satellite_link kind orbit has no profile for it"
+                )
+            else:
+                clock = orbit_clock(source, impairments, self._until_s)
+            self._clocks[key] = clock
+        return self._clocks[key]
+
+
+def efficiency(radio: Radio) -> Callable[[FloatArray], FloatArray]:
+    """Return the function from SINR in dB [n] to the spectral efficiency [n] that link adaptation reaches."""
+    adaptation = radio.adaptation
+    levels = level_table(
+        table_number=adaptation.table,
+        levels=adaptation.levels,
+        threshold_set=adaptation.thresholds,
+        implementation_loss_db=adaptation.implementation_loss_db,
+        bler_target=adaptation.bler_target,
+    )
+
+    def at(sinr_db: FloatArray) -> FloatArray:
+        level = levels.level_at(sinr_db)
+        reached: FloatArray = (level >= 0) * levels.efficiency[level]
+        return reached
+
+    return at

@@ -1,0 +1,319 @@
+"""The satellite link of one terminal: its rate over time, its place in a beam, and the way down to the data network.
+
+Rates come from the orbit and the radio (`RateProfile` windows) or are written in the scenario. What others take of the
+beam, faults and rain scale them. The terminals of a beam share its time (shared_medium.py).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from math import inf, isfinite, isnan, nan
+from typing import Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+import simpy
+
+from ntnsim.link.rate_profile import ProfileSource, RateProfile
+from ntnsim.network_state import SatelliteLinkState
+from ntnsim.scenario import satellite_link as spec
+from ntnsim.scenario.terrestrial import Queue
+from ntnsim.world import step_path
+from ntnsim.world.job import Job
+from ntnsim.world.rate_clock import RateClock, RateWindow
+from ntnsim.world.step_path import StepPath
+from ntnsim.world.transmitter import Medium, Transmitter
+from ntnsim.world.waiting_line import WaitingLine
+
+FloatArray = npt.NDArray[np.float64]
+_STEPS_PER_WINDOW = 64
+_CHANGES_LOOKED_AT = 1000  # when the end of a written contact is searched
+
+
+@dataclass(frozen=True, slots=True)
+class ContactState:
+    """The link's state at one instant, whoever uses it."""
+
+    satellite: str
+    elevation_deg: float
+    sinr_db: float
+    remaining_pass_s: float
+    next_contact_s: float
+    propagation_s: float
+
+
+class LinkDetails(Protocol):
+    """What a window knows beside its rate."""
+
+    def state(self, time_s: float) -> ContactState:
+        """Return the state at *time_s*."""
+        ...
+
+    def satellite(self, time_s: float) -> str:
+        """Return the satellite that serves at *time_s*, or did just before; "" without contact."""
+        ...
+
+    def propagation_s(self, time_s: float) -> float:
+        """Return the delay of a bit sent at *time_s*, or just before."""
+        ...
+
+
+LinkClock = RateClock[LinkDetails]
+
+
+class _ProfileDetails:
+    """The details of a window that orbit and radio made."""
+
+    def __init__(self, profile: RateProfile) -> None:
+        self._profile = profile
+
+    def state(self, time_s: float) -> ContactState:
+        profile = self._profile
+        step = profile.index_at(time_s)
+        serving = profile.satellite_index.item(step)
+        if serving < 0:
+            next_s = profile.next_contact_s.item(step)
+            return ContactState("", nan, nan, 0.0, max(next_s - time_s, 0.0), nan)
+        return ContactState(
+            profile.satellites[serving],
+            profile.elevation_deg.item(step),
+            profile.sinr_db.item(step),
+            max(profile.contact_end_s.item(step) - time_s, 0.0),
+            0.0,
+            profile.propagation_s.item(step),
+        )
+
+    def satellite(self, time_s: float) -> str:
+        serving = self._profile.satellite_index.item(self._step_with_contact(time_s))
+        return self._profile.satellites[serving] if serving >= 0 else ""
+
+    def propagation_s(self, time_s: float) -> float:
+        return self._profile.propagation_s.item(self._step_with_contact(time_s))
+
+    def _step_with_contact(self, time_s: float) -> int:
+        # A last bit may leave at the very end of a contact, which already belongs to the step without one.
+        step = self._profile.index_at(time_s)
+        return step - 1 if step > 0 and self._profile.satellite_index.item(step) < 0 else step
+
+
+class _WrittenDetails:
+    """The details of a link whose rate the scenario states: a nameless satellite at a constant distance."""
+
+    NAME = "satellite"
+
+    def __init__(self, contact: StepPath, propagation_s: float) -> None:
+        self._contact = contact
+        self._propagation_s = propagation_s
+
+    def state(self, time_s: float) -> ContactState:
+        in_contact = self._contact.at(time_s) > 0
+        change_s = time_s
+        for _ in range(_CHANGES_LOOKED_AT):
+            change_s = self._contact.next_change_s(change_s)
+            if change_s == inf or (self._contact.at(change_s) > 0) != in_contact:
+                break
+        self._contact.forget_before(time_s)
+        if in_contact:
+            return ContactState(self.NAME, nan, nan, change_s - time_s, 0.0, self._propagation_s)
+        return ContactState("", nan, nan, 0.0, change_s - time_s, nan)
+
+    def satellite(self, time_s: float) -> str:
+        return self.NAME
+
+    def propagation_s(self, time_s: float) -> float:
+        return self._propagation_s
+
+
+@dataclass(frozen=True)
+class Impairments:
+    """What scales a terminal's rate besides orbit and radio. Each path belongs to one clock.
+
+    factors: multiply the rate (what background load leaves, cut paths, rain as a factor).
+    satellites: (pattern, path): the rate by satellites of matching names is multiplied by the path.
+    attenuations_db: taken off the SINR; *efficiency_at* then tells how much less gets through.
+    """
+
+    factors: Sequence[StepPath] = ()
+    satellites: Sequence[tuple[str, StepPath]] = ()
+    attenuations_db: Sequence[StepPath] = ()
+    efficiency_at: Callable[[FloatArray], FloatArray] | None = None
+
+    def paths(self) -> list[StepPath]:
+        """Return all paths."""
+        return [*self.factors, *(path for _, path in self.satellites), *self.attenuations_db]
+
+
+def orbit_clock(source: ProfileSource, impairments: Impairments, until_s: float) -> LinkClock:
+    """Return the clock of a link whose profiles *source* makes."""
+
+    def next_window(start_s: float) -> RateWindow[LinkDetails]:
+        profile = source(start_s)
+        steps = len(profile.rate_bps)
+        edges_s = profile.start_s + profile.step_s * np.arange(steps + 1)
+        changes_s = [t for path in impairments.paths() for t in path.change_times_s(edges_s[0], edges_s[-1])]
+        if changes_s:
+            edges_s = np.union1d(edges_s, changes_s)
+        middle_s = (edges_s[:-1] + edges_s[1:]) / 2
+        step = np.clip(((middle_s - profile.start_s) / profile.step_s).astype(np.intp), 0, steps - 1)
+        rate_bps = profile.rate_bps[step]
+        for path in impairments.factors:
+            rate_bps = rate_bps * path.sample(middle_s)
+        for pattern, path in impairments.satellites:
+            hit = np.array([fnmatchcase(name, pattern) for name in profile.satellites] + [False])  # -1: none
+            rate_bps = np.where(
+                hit[profile.satellite_index[step]], rate_bps * path.sample(middle_s), rate_bps
+            )
+        if impairments.attenuations_db and impairments.efficiency_at is not None:
+            loss_db = sum(path.sample(middle_s) for path in impairments.attenuations_db)
+            clear_db = np.nan_to_num(profile.sinr_db[step], nan=-99.0)
+            before, after = impairments.efficiency_at(clear_db), impairments.efficiency_at(clear_db - loss_db)
+            rate_bps = np.where(before > 0, rate_bps * after / np.where(before > 0, before, 1.0), rate_bps)
+        for path in impairments.paths():
+            path.forget_before(start_s)
+        return RateWindow(edges_s, rate_bps, _ProfileDetails(profile))
+
+    return RateClock(next_window, until_s)
+
+
+def written_clock(entity: spec.SatelliteLink, impairments: Impairments, until_s: float) -> LinkClock:
+    """Return the clock of a link whose rate the scenario states."""
+    if isinstance(entity, spec.OrbitLink):
+        raise TypeError("an orbit link has no written rate")
+    details = _WrittenDetails(_written_path(entity), entity.propagation_s)
+    paths = [_written_path(entity), *impairments.factors, *(path for _, path in impairments.satellites)]
+
+    def next_window(start_s: float) -> RateWindow[LinkDetails]:
+        edges_s = [start_s]
+        while len(edges_s) <= _STEPS_PER_WINDOW and edges_s[-1] < inf:
+            edges_s.append(min(path.next_change_s(edges_s[-1]) for path in paths))
+        rates_bps = []
+        for edge_s in edges_s[:-1]:
+            rate_bps = 1.0
+            for path in paths:
+                rate_bps *= path.at(edge_s)
+            rates_bps.append(rate_bps)
+        for path in paths:
+            path.forget_before(start_s)
+        return RateWindow(edges_s, rates_bps, details)
+
+    return RateClock(next_window, until_s)
+
+
+def _written_path(entity: spec.ConstantLink | spec.WindowsLink | spec.TraceLink) -> StepPath:
+    match entity:
+        case spec.ConstantLink(rate_bps=rate_bps):
+            return step_path.constant(rate_bps)
+        case spec.WindowsLink():
+            return step_path.windows(entity.period_s, entity.contact_s, entity.offset_s, entity.rate_bps)
+        case spec.TraceLink():
+            return step_path.trace(entity.times_s, entity.bps, entity.period_s)
+
+
+class SatelliteTerminal:
+    """A gateway's end of the link: takes encoded images, hands them to the data network.
+
+    load: the background ρ(t), for Ω_t.
+    arrived: called when the data network has a job whole. dropped: for those that do not fit or that a fault takes.
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        entity: spec.SatelliteLink,
+        medium: Medium,
+        clock: LinkClock,
+        load: StepPath,
+        *,
+        arrived: Callable[[Job], None],
+        dropped: Callable[[Job, str], None],
+    ) -> None:
+        self._env = env
+        self._entity = entity
+        self._clock = clock
+        self._load = load
+        self._arrived = arrived
+        self._propagating: dict[Job, None] = {}
+        self._last_arrival_s = 0.0
+        self._overhead = 1.0 + entity.overhead_fraction
+        self.sender = Transmitter(
+            medium,
+            clock,
+            WaitingLine(Queue(discipline=entity.discipline)),
+            bits_of=_link_bits,
+            begun=self._begun,
+            sent=self._sent,
+            dropped=dropped,
+            full_reason="satellite link buffer full",
+            one_at_a_time=not entity.per_image_flows,
+            buffer_bits=entity.buffer_bits or inf,
+        )
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All jobs that the link holds."""
+        return [*self.sender.jobs, *self._propagating]
+
+    def send(self, job: Job, size_bits: int) -> None:
+        """Take *job*, coded in *size_bits*."""
+        job.link_bits = size_bits * self._overhead + self._entity.overhead_bits
+        self.sender.send(job)
+
+    def serving(self) -> str:
+        """Return the satellite that serves now."""
+        return self._clock.window_at(self._env.now).details.state(self._env.now).satellite
+
+    def state(self) -> SatelliteLinkState:
+        """Return ω_NTN."""
+        now = self._env.now
+        window = self._clock.window_at(now)
+        contact = window.details.state(now)
+        others = self.sender.others
+        taken = self._load.at(now)
+        self._load.forget_before(now)
+        return SatelliteLinkState(
+            satellite=contact.satellite,
+            elevation_deg=contact.elevation_deg,
+            sinr_db=contact.sinr_db,
+            rate_bps=window.rates_bps[window.run_at(now)] / (others + 1),
+            backlog_bits=self.sender.backlog_bits(),
+            remaining_pass_s=contact.remaining_pass_s,
+            next_contact_s=contact.next_contact_s,
+            load=taken + (1.0 - taken) * others / (others + 1),
+            propagation_s=contact.propagation_s,
+        )
+
+    def _begun(self, job: Job) -> None:
+        now = self._env.now
+        job.link_head_s = now
+        job.link_start_s = self._clock.next_flow_s(now)
+
+    def _sent(self, job: Job) -> None:
+        now = self._env.now
+        details = self._clock.window_at(now).details
+        job.link_end_s = now
+        job.satellite = details.satellite(now)
+        propagation_s = details.propagation_s(now)
+        if isnan(propagation_s):
+            raise RuntimeError(f"{job.origin.gateway}: the last bit left at {now} s without contact")
+        arrival_s = now + propagation_s
+        if self._entity.in_order:
+            arrival_s = self._last_arrival_s = max(arrival_s, self._last_arrival_s)
+        if arrival_s > now:
+            self._propagating[job] = None
+            self._env.timeout(arrival_s - now, job).callbacks.append(self._landed)
+        else:
+            self._arrived(job)
+
+    def _landed(self, event: simpy.Event) -> None:
+        job = cast(Job, event.value)
+        del self._propagating[job]
+        self._arrived(job)
+
+
+def _link_bits(job: Job) -> float:
+    return job.link_bits
+
+
+def contact_wait_s(job: Job) -> float:
+    """Return how long *job* was at the head of its queue without contact."""
+    return job.link_start_s - job.link_head_s if isfinite(job.link_start_s) else nan
