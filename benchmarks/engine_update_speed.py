@@ -90,7 +90,9 @@ def main() -> None:
         if train is not None:
             peer.append(cpu_ms(lambda: train(UPDATES_PER_BLOCK)) / UPDATES_PER_BLOCK)
             ratios.append(peer[-1] / ours[-1])
-        decisions.append(cpu_ms(lambda: [engine.choose(image, network, REQUIREMENT) for _ in range(200)]) / 200)
+        decisions.append(
+            cpu_ms(lambda: [engine.choose(image, network, REQUIREMENT) for _ in range(200)]) / 200
+        )
     figures = {
         "engine_update_cpu_ms": round(median(ours), 3),
         "tqc_update_cpu_ms": round(median(peer), 3) if peer else None,

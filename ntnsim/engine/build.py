@@ -1,11 +1,17 @@
 """From a scenario's policy to a working one. Learning policies are imported only when asked for."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from ntnsim.engine.fixed import FixedPolicy
-from ntnsim.engine.policy import Policy
-from ntnsim.engine.policy import Requirement as Requirement
+from ntnsim.engine.policy import Policy, Requirement
 from ntnsim.errors import ScenarioError
 from ntnsim.scenario import policy as spec
 from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
+from ntnsim.streams import stream
+
+if TYPE_CHECKING:
+    from ntnsim.engine.bandit import Bandit
 
 
 def requirement_from(entity: spec.Requirement) -> Requirement:
@@ -31,7 +37,45 @@ def fixed_configuration(entity: spec.FixedPolicy, space: ConfigurationSpace) -> 
 
 
 def build_policy(entity: spec.Policy, space: ConfigurationSpace, seed: int) -> Policy:
-    """Return the policy that *entity* describes, for a codec with *space*; its draws come from *seed*."""
+    """Return the policy that *entity* describes, for a codec with *space*; all its draws come from *seed*."""
+    policy = _unguarded(entity, space, seed)
+    if isinstance(entity, spec.OraclePolicy) or entity.guard is None:
+        return policy
+    from ntnsim.engine.guard import GuardedPolicy
+
+    return GuardedPolicy(policy, entity.guard, space)
+
+
+def _unguarded(entity: spec.Policy, space: ConfigurationSpace, seed: int) -> Policy:
     if isinstance(entity, spec.FixedPolicy):
         return FixedPolicy(fixed_configuration(entity, space))
-    raise ScenarioError(f"policy kind {entity.kind!r} is not available")
+    if isinstance(entity, spec.RandomPolicy):
+        from ntnsim.engine.uniform import RandomPolicy
+
+        return RandomPolicy(space, stream(seed, "policy", "random"))
+    if isinstance(entity, spec.OraclePolicy):
+        from ntnsim.engine.oracle import OraclePolicy
+        from ntnsim.engine.outcome_table import OutcomeTable
+
+        return OraclePolicy(OutcomeTable.load(Path(entity.table)), space, entity.margin_s)
+    return build_engine(entity, space, seed)
+
+
+def build_engine(
+    entity: spec.SpiffEngine | spec.NeuralContextualBandit, space: ConfigurationSpace, seed: int
+) -> "Bandit":
+    """Return a learning policy without its guard, restored from its checkpoint if it names one."""
+    from ntnsim.engine.checkpoint import restore_engine
+    from ntnsim.engine.ncb import NeuralContextualBandit
+    from ntnsim.engine.spiff_engine import SpiffEngine
+
+    engine: Bandit
+    if isinstance(entity, spec.SpiffEngine):
+        engine = SpiffEngine(entity, space, seed)
+    else:
+        engine = NeuralContextualBandit(entity, space, seed)
+    if entity.checkpoint is not None:
+        restore_engine(engine, Path(entity.checkpoint))
+    elif entity.evaluate:
+        raise ScenarioError("policy.evaluate: an engine that does not learn needs a checkpoint")
+    return engine

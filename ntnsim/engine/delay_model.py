@@ -1,8 +1,9 @@
 """What the gateway can compute of an image's remaining delay from Ω_t, before it has learned anything.
 
-Waiting for contact, the backlog and the image itself through the satellite link at its present rate, propagation, what is queued at the
-data network, and the delivery of the reconstructed file. Service times that Ω_t does not hold (encoding, inpainting)
-are left to whoever learns the remainder. Times in seconds; ``inf`` when the bits do not fit into the pass under way.
+Waiting for contact, the backlog and the image itself through the satellite link at its present rate, propagation,
+what is queued at the data network, and the delivery of the reconstructed file. Service times that Ω_t does not hold
+(encoding, inpainting) are left to whoever learns the remainder. Times in seconds; ``inf`` when the bits do not fit into
+the pass under way.
 """
 
 from math import inf, isfinite

@@ -1,12 +1,14 @@
 """The deadline guard: keeps the hard constraint hard, whatever policy it guards. Beyond the paper, reported apart.
 
-Before sending, it predicts an upper quantile of the delay: the image's age, what follows from Ω_t (`delay_model`) for an
-upper quantile of the coded size, and an upper quantile of the error of past predictions. If the deadline would be missed, the
-configuration is scaled towards 0 until it fits; if nothing fits, the image is rejected (or sent at its smallest).
+Before sending, it predicts an upper quantile of the delay: the image's age, what follows from Ω_t (`delay_model`) for
+an upper quantile of the coded size, and an upper quantile of the error of past predictions. If the deadline would be
+missed, the configuration is scaled towards 0 until it fits; if nothing fits, the image is rejected (or sent at its
+smallest).
 
-Sizes are predicted by a quadratic regression on the rank fractions and x, updated with every delivery. The error quantile's
-level follows the misses (adaptive conformal inference, Gibbs & Candès 2021), so that the share of late images tends to
-1 − confidence even when the network changes.
+Sizes are predicted by a quadratic regression on the rank fractions and x, updated with every delivery. The error
+quantile's level follows the misses (adaptive conformal inference, Gibbs & Candès 2021), so that the share of late
+images tends to 1 − confidence even when the network changes. A guard that rejects everything would never learn that the
+network has recovered: after a run of rejections one image is sent at its smallest, as a probe.
 """
 
 from collections import deque
@@ -71,7 +73,14 @@ class GuardedPolicy:
         self._delay_errors_s: deque[float] = deque(maxlen=settings.window)
         self._level = settings.confidence
         self._rate_bps = 0.0
-        self._counts = {"guard_passed": 0, "guard_shrunk": 0, "guard_rejected": 0, "guard_sent_smallest": 0}
+        self._counts = {
+            "guard_passed": 0,
+            "guard_shrunk": 0,
+            "guard_rejected": 0,
+            "guard_sent_smallest": 0,
+            "guard_probes": 0,
+        }
+        self._rejections_in_a_row = 0
         self._n_late = 0
         self._n_delivered = 0
 
@@ -123,6 +132,7 @@ class GuardedPolicy:
             configuration = self._space.configuration((wanted * share).tolist())
             smallest_s = self.predicted_delay_s(image, network, configuration)
             if smallest_s <= requirement.deadline_s:
+                self._rejections_in_a_row = 0
                 if step == 0:
                     self._counts["guard_passed"] += 1
                     return decision
@@ -132,6 +142,11 @@ class GuardedPolicy:
         if self._settings.when_late == "send-smallest":
             self._counts["guard_sent_smallest"] += 1
             return Decision(configuration, f"guard: smallest sent, predicted {told}")
+        if isfinite(smallest_s) and self._rejections_in_a_row >= self._settings.probe_after_rejections:
+            self._rejections_in_a_row = 0
+            self._counts["guard_probes"] += 1
+            return Decision(configuration, f"guard: probe, predicted {told}")
+        self._rejections_in_a_row += 1
         self._counts["guard_rejected"] += 1
         return Decision(
             None,

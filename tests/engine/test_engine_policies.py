@@ -1,0 +1,197 @@
+"""The protocol's edges: what is imported, what is built, what is refused, what is explored."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from ntnsim.engine.build import build_engine, build_policy, requirement_from
+from ntnsim.engine.conditioning import RequirementLaw, conditioning_features, requirement_vector
+from ntnsim.engine.exploration import noise_share, ou_step
+from ntnsim.engine.features import feature_names, state_features
+from ntnsim.engine.policy import ImageState
+from ntnsim.engine.replay import Replay
+from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits, network_state
+from ntnsim.errors import ScenarioError
+from ntnsim.scenario import policy as spec
+from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
+from ntnsim.streams import stream
+
+IMAGE = ImageState((0.6, 0.4), 4_000_000, 640, 480)
+NETWORK = network_state(1e6)
+WITH_COARSE = ConfigurationSpace(n_ranks=3, has_coarse_layer=True)
+
+
+def test_protocol_and_fixed_policy_load_no_torch():
+    code = (
+        "import sys, ntnsim.engine.policy, ntnsim.engine.build, ntnsim.scenario.policy as spec\n"
+        "from ntnsim.spiff.configuration import ConfigurationSpace\n"
+        "space = ConfigurationSpace(2, False)\n"
+        "for entity in (spec.FixedPolicy(guard=spec.Guard()), spec.RandomPolicy()):\n"
+        "    ntnsim.engine.build.build_policy(entity, space, 0)\n"
+        "print('torch' in sys.modules)"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "False\n"
+    )
+
+
+def test_every_kind_is_told_apart_by_its_name():
+    adapter = TypeAdapter(spec.Policy)
+    for kind in ("fixed", "random", "spiff-engine", "ncb"):
+        assert adapter.validate_python({"kind": kind}).kind == kind
+    assert adapter.validate_python({"kind": "oracle", "table": "t.parquet"}).margin_s == 0.0
+    with pytest.raises(ValidationError, match="magic"):
+        adapter.validate_python({"kind": "magic"})
+
+
+def test_defaults_are_the_papers():
+    # Sec. VII, and the departure on the actor's step.
+    engine = spec.SpiffEngine()
+    assert (engine.hidden_units, engine.critic_learning_rate, engine.replay_capacity) == (256, 1e-3, 2000)
+    assert (engine.minibatch, engine.noise_theta, engine.noise_sigma) == (32, 0.15, 0.15)
+    strict = spec.TABLE_III["strict"]
+    assert (strict.pf_min[0], strict.sf_min[0], strict.lambda_pf[0], strict.lambda_sf[0]) == (
+        0.8,
+        0.9,
+        1.25,
+        5.0,
+    )
+    assert spec.TABLE_III["lenient"].lambda_sf == (0.5, 10.0)
+
+
+def test_requirement_with_uneven_ranks_is_refused():
+    with pytest.raises(ValidationError, match="one entry per rank"):
+        spec.Requirement(pf_min=(0.8, 0.9, 1.0))
+
+
+def test_one_patch_fraction_serves_every_lower_rank():
+    policy = build_policy(spec.FixedPolicy(patch_fractions=0.3, coarse_quality=0.2), WITH_COARSE, seed=0)
+    assert policy.choose(IMAGE, NETWORK, REQUIREMENT).configuration == Configuration(0.0, (0.3, 0.3), 0.2)
+
+
+def test_fixed_policy_that_does_not_fit_the_codec_is_refused():
+    with pytest.raises(ScenarioError, match="has 2 entries; 2 ranks need 1"):
+        build_policy(spec.FixedPolicy(patch_fractions=(0.1, 0.2)), SPACE, seed=0)
+    with pytest.raises(ScenarioError, match=r"coarse_quality is 0\.5; this codec has no coarse layer"):
+        build_policy(spec.FixedPolicy(coarse_quality=0.5), SPACE, seed=0)
+
+
+def test_evaluation_without_a_checkpoint_is_refused():
+    with pytest.raises(ScenarioError, match="needs a checkpoint"):
+        build_policy(spec.SpiffEngine(evaluate=True), SPACE, seed=0)
+
+
+def test_random_policy_covers_the_cube_and_repeats_with_its_seed():
+    def draw(seed: int) -> list[tuple[float, ...]]:
+        policy = build_policy(spec.RandomPolicy(), SPACE, seed)
+        return [SPACE.vector(policy.choose(IMAGE, NETWORK, REQUIREMENT).configuration) for _ in range(400)]
+
+    assert draw(1) == draw(1) != draw(2)
+    values = np.array(draw(1))
+    assert values.min() < 0.02
+    assert values.max() > 0.98
+
+
+def test_learning_policies_take_three_ranks_and_a_coarse_layer():
+    engine = build_engine(spec.SpiffEngine(), WITH_COARSE, seed=0)
+    requirement = requirement_from(
+        spec.Requirement(pf_min=(0.5,) * 3, sf_min=(0.5,) * 3, lambda_pf=(1.0,) * 3, lambda_sf=(1.0,) * 3)
+    )
+    image = ImageState((0.5, 0.3, 0.2), 1_000_000, 100, 100)
+    configuration = engine.choose(image, NETWORK, requirement).configuration
+    assert len(configuration.patch_fractions) == 2
+    action = engine.greedy_action(engine.state_of(image, NETWORK), requirement)
+    assert action.shape == (4,)
+    with pytest.raises(ValueError, match="a requirement for 3 ranks is needed"):
+        engine.greedy_action(engine.state_of(image, NETWORK), REQUIREMENT)
+
+
+def test_paper_state_is_the_rank_fractions_alone():
+    state = state_features(IMAGE, NETWORK, paper_state=True, nominal_deadline_s=20.0)
+    np.testing.assert_allclose(state, [0.2, -0.2], atol=1e-6)
+    assert feature_names(2, paper_state=True) == ("fraction_0", "fraction_1")
+
+
+def test_network_features_are_named_finite_and_follow_the_network():
+    names = feature_names(2, paper_state=False)
+    idle = state_features(IMAGE, NETWORK, paper_state=False, nominal_deadline_s=20.0)
+    loaded = state_features(
+        IMAGE, network_state(1e6, backlog_bits=5e7), paper_state=False, nominal_deadline_s=20.0
+    )
+    dark = state_features(
+        IMAGE, network_state(0.0, backlog_bits=1.0), paper_state=False, nominal_deadline_s=20.0
+    )
+    assert len(idle) == len(names)
+    assert np.isfinite(dark).all()
+    changed = {name for name, a, b in zip(names, idle, loaded, strict=True) if a != b}
+    assert changed == {"backlog_drain"}
+
+
+def test_noise_has_the_stationary_spread_of_its_formula():
+    rng, state, values = np.random.default_rng(0), np.zeros(50), []
+    for _ in range(2000):
+        state = ou_step(state, 0.15, 0.15, rng)
+        values.append(state)
+    assert np.std(values[200:]) == pytest.approx(0.15 / np.sqrt(1.0 - 0.85**2), rel=0.02)
+    lagged = np.corrcoef(np.array(values[200:-1]).ravel(), np.array(values[201:]).ravel())[0, 1]
+    assert lagged == pytest.approx(0.85, abs=0.01)
+
+
+def test_noise_halves_and_stops_at_its_floor():
+    assert noise_share(500, 500.0, 0.1) == 0.5
+    assert noise_share(100_000, 500.0, 0.1) == 0.1
+
+
+def test_memory_forgets_the_oldest():
+    memory = Replay(3, n_features=1, dimension=2, n_ranks=2)
+    for index in range(5):
+        memory.append(state=[index], action=[0, 0], outcome=[0.0] * 6, requirement=[0.0] * 10, elapsed=0.0)
+    assert sorted(memory.part("state")[:, 0].tolist()) == [2.0, 3.0, 4.0]
+    assert memory.draw(8, np.random.default_rng(0))["action"].shape == (8, 2)
+
+
+def test_drawn_requirements_stay_in_range_and_some_are_kept():
+    span = spec.RequirementRange(
+        pf_min=(0.4, 0.6), sf_min=(0.7, 0.9), weight=(0.1, 10.0), deadline_factor=(0.5, 2.0)
+    )
+    seen = np.tile(requirement_vector(REQUIREMENT, 20.0), (4000, 1))
+    drawn = RequirementLaw.of(span, 2, seen_share=0.25).draw(seen, np.random.default_rng(0))
+    kept = (drawn == seen).all(1)
+    assert kept.mean() == pytest.approx(0.25, abs=0.03)
+    fresh = drawn[~kept]
+    assert fresh[:, :4].min() >= -1.0
+    assert fresh[:, :4].max() <= 1.0
+    np.testing.assert_array_less(fresh[:, [4, 6]], 0.6001)
+    np.testing.assert_array_less(0.6999, fresh[:, [5, 7]])
+    assert set(fresh[:, 8]) == {1.0}  # λ^del = 10 is not drawn
+    assert np.abs(fresh[:, 9]).max() <= np.log10(2.0) + 1e-6
+
+
+def test_an_unattainable_target_stays_within_the_actors_inputs():
+    offset, scale = np.array([0.5, 0.7, 0.8, 0.97, 0.98, 0.5]), np.array([0.2, 0.1, 0.1, 1e-3, 1e-3, -0.3])
+    features = conditioning_features(requirement_vector(REQUIREMENT, 20.0), offset, scale)
+    assert np.abs(features).max() <= 3.0
+
+
+def test_deliveries_that_nobody_scored_teach_nothing():
+    engine = build_engine(spec.SpiffEngine(), SPACE, seed=0)
+    instance, rng = SyntheticBits(), stream(0, "test")
+    image, network = instance.context(rng)
+    delivered = instance.deliver(image, network, REQUIREMENT, Configuration(0.5, (0.5,)), rng)
+    unscored = type(delivered)(
+        image,
+        network,
+        REQUIREMENT,
+        delivered.configuration,
+        delivered.size_bits,
+        (float("nan"), 1.0),
+        delivered.sf,
+        5.0,
+    )
+    engine.learn(unscored)
+    assert len(engine.replay) == 0
+    assert engine.diagnostics()["images_unscored"] == 1.0
