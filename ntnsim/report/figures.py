@@ -12,8 +12,10 @@ from ntnsim.report.gallery_figure import gallery
 from ntnsim.report.groups import points_of
 from ntnsim.report.load_figure import load_curves, swept_number
 from ntnsim.report.pareto_figure import panels_of, pareto, standings_of
+from ntnsim.report.timeline_figure import timeline
 from ntnsim.results.gallery import INDEX
 from ntnsim.results.read import RunDirectory
+from ntnsim.results.writer import TIMELINE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,6 +26,7 @@ FIGURES: dict[str, Callable[[Sequence[RunDirectory]], "Figure"]] = {
     "delay_breakdown": delay_breakdown,
     "load_curves": load_curves,
     "pareto": pareto,
+    "timeline": timeline,
     "gallery": gallery,
 }
 
@@ -35,6 +38,8 @@ def applicable(runs: Sequence[RunDirectory]) -> list[str]:
         names.append("load_curves")
     if any(standings_of(runs, column) for column, _ in panels_of(runs)):
         names.append("pareto")
+    if any((run.path / f"{TIMELINE}.parquet").exists() for run in runs):
+        names.append("timeline")
     if any((run.path / INDEX).exists() for run in runs):
         names.append("gallery")
     return names

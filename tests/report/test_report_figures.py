@@ -33,7 +33,8 @@ def sweep(tmp_path_factory):
 
 def test_every_figure_is_drawn_as_pdf_and_png_at_a_column_width(run, tmp_path):
     runs = find_runs([run])
-    assert applicable(runs) == ["delay_cdf", "savings_cdf", "delay_breakdown", "gallery"]
+    single = ["delay_cdf", "savings_cdf", "delay_breakdown", "pareto", "timeline", "gallery"]
+    assert applicable(runs) == single
     written = draw(runs, applicable(runs), tmp_path)
     assert {path.name for path in written} == {f"{n}.{s}" for n in applicable(runs) for s in ("pdf", "png")}
     for path in written:

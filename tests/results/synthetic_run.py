@@ -12,6 +12,7 @@ from ntnsim.results.gallery import GalleryWriter
 from ntnsim.results.provenance import provenance, write_provenance
 from ntnsim.results.record import arrow_schema, record_columns
 from ntnsim.results.summary import summarise, write_summary
+from ntnsim.results.timeline import TimelineWriter
 from ntnsim.results.writer import RecordWriter
 
 COLUMNS = record_columns(2, ("pf", "sf"))
@@ -102,9 +103,48 @@ def write_run(
     )
     scenario = {"name": "synthetic", "seed": seed, "requirement": {"deadline_s": DEADLINE_S}}
     write_provenance(directory, provenance(scenario, seed=seed, scenario_file="synthetic.yaml"))
+    _write_timeline(directory, schemes, 4.8 / load * n_jobs, seed)
     if n_pictures:
         _write_pictures(directory, schemes, n_pictures)
     return directory
+
+
+def _write_timeline(directory: Path, schemes: tuple[str, ...], duration_s: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    times_s = np.arange(0.0, duration_s, max(duration_s / 300, 1.0))
+    phase = (times_s % 600) / 600
+    in_contact = phase < 0.6
+    elevation = np.where(in_contact, 10 + 70 * np.sin(np.pi * phase / 0.6), np.nan)
+    with TimelineWriter(directory) as writer:
+        writer.write_passes(
+            {
+                "kind": "pass",
+                "terminal": "parma",
+                "time_s": start_s,
+                "end_s": start_s + 360.0,
+                "satellite": f"LEO-{number}",
+                "max_elevation_deg": 80.0,
+            }
+            for number, start_s in enumerate(np.arange(0.0, duration_s, 600.0))
+        )
+        for position, scheme in enumerate(schemes):
+            backlog = np.maximum(0, np.cumsum(rng.normal(0, 1, len(times_s)))) * 1e6 / (1 + position)
+            for entity, quantity, values in (
+                ("parma", "rate_bps", np.where(in_contact, 2e6 * np.sin(np.pi * phase / 0.6), 0)),
+                ("parma", "elevation_deg", elevation),
+                ("parma", "load", np.full(len(times_s), 0.3)),
+                ("parma", "backlog_bits", backlog),
+                ("parma", "queue", np.round(backlog / 1e6)),
+                ("world", "jobs_on_the_way", np.round(backlog / 2e5)),
+            ):
+                texts = [entity] * len(times_s)
+                columns = {
+                    "time_s": times_s,
+                    "scheme": [scheme] * len(times_s),
+                    "kind": ["sample"] * len(times_s),
+                }
+                columns |= {"entity": texts, "quantity": [quantity] * len(times_s), "value": values}
+                writer.write({**columns, "text": [""] * len(times_s)})
 
 
 def _write_pictures(directory: Path, schemes: tuple[str, ...], n_pictures: int) -> None:

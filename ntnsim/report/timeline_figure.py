@@ -1,0 +1,165 @@
+"""One run over simulated time: contacts and rate of the satellite link, queues, what is on the way, and faults."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ntnsim.errors import InputError
+from ntnsim.report.style import DOUBLE_COLUMN_IN, in_preferred_order, scheme_styles
+from ntnsim.results.read import RunDirectory
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# A line with more points than a page has pixels only costs; evenly thinned ones look the same.
+MAX_POINTS = 1500
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One quantity. per_scheme: whether each scheme has its own line, or all share one."""
+
+    quantity: str
+    title: str
+    scale: float
+    per_scheme: bool
+
+
+PANELS = (
+    Panel("elevation_deg", "elevation (°)", 1.0, False),
+    Panel("rate_bps", "link rate (Mbit/s)", 1e-6, False),
+    Panel("load", "load of others (%)", 100.0, False),
+    Panel("backlog_bits", "link backlog (Mbit)", 1e-6, True),
+    Panel("queue", "gateway queue (images)", 1.0, True),
+    Panel("jobs_on_the_way", "images on the way", 1.0, True),
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A sampled quantity. scheme: "" when every scheme has the same; time_s, value: [n]."""
+
+    scheme: str
+    time_s: npt.NDArray[np.float64]
+    value: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Something with a beginning and an end; *end_s* is nan when it did not end within the run."""
+
+    kind: str
+    entity: str
+    start_s: float
+    end_s: float
+    text: str
+
+
+@dataclass(frozen=True)
+class TimelineView:
+    """What is drawn of a timeline: the lines of each panel at one gateway, and spans over all of them."""
+
+    gateway: str
+    lines: dict[str, list[Line]]
+    spans: list[Span]
+    end_s: float
+
+
+def timeline_view(run: RunDirectory) -> TimelineView | None:
+    """Return what to draw of *run*, at its first gateway; None when it kept no timeline."""
+    rows = run.timeline()
+    if rows is None or rows.empty:
+        return None
+    samples = rows[rows.kind == "sample"]
+    stations = samples[samples.quantity.isin(["rate_bps", "backlog_bits"])].entity
+    gateway = str(stations.iloc[0]) if len(stations) else ""
+    lines = {}
+    for panel in PANELS:
+        entity = "world" if panel.quantity == "jobs_on_the_way" else gateway
+        chosen = samples[(samples.quantity == panel.quantity) & (samples.entity == entity)]
+        if not chosen.empty and chosen.value.notna().any():
+            lines[panel.quantity] = _lines(chosen, panel)
+    end_s = float(samples.time_s.max()) if not samples.empty else float(rows.time_s.max())
+    return TimelineView(gateway, lines, _spans(rows), end_s)
+
+
+def timeline(runs: Sequence[RunDirectory]) -> "Figure":
+    """Return the figure of the first run that kept a timeline."""
+    from matplotlib.figure import Figure
+
+    view = next((found for run in runs if (found := timeline_view(run)) is not None), None)
+    if view is None or not view.lines:
+        raise InputError(f"{runs[0].path}: kept no timeline (timeline.parquet)")
+    panels = [panel for panel in PANELS if panel.quantity in view.lines]
+    figure = Figure(figsize=(DOUBLE_COLUMN_IN, 0.5 + 1.05 * len(panels)))
+    grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    schemes = in_preferred_order(
+        line.scheme for lines in view.lines.values() for line in lines if line.scheme
+    )
+    styles = scheme_styles(schemes)
+    unit_s, unit = time_unit(view.end_s)
+    for axes, panel in zip(grid, panels, strict=True):
+        for line in view.lines[panel.quantity]:
+            style = styles.get(line.scheme)
+            axes.plot(
+                line.time_s / unit_s,
+                line.value * panel.scale,
+                color=style.colour if style else "#444444",
+                linestyle=(0, style.dash) if style and style.dash else "solid",
+                linewidth=1.0,
+                drawstyle="steps-post",
+                label=line.scheme or None,
+            )
+        for span in view.spans:
+            if span.kind == "pass" and panel.quantity != "elevation_deg":
+                continue
+            end_s = span.end_s if np.isfinite(span.end_s) else view.end_s
+            fault = span.kind == "fault"
+            axes.axvspan(
+                span.start_s / unit_s,
+                min(end_s, view.end_s) / unit_s,
+                facecolor="#D55E00" if fault else "#0072B2",
+                alpha=0.18 if fault else 0.08,
+                hatch="xxx" if fault else None,
+                linewidth=0,
+            )
+        axes.set_ylabel(panel.title.replace(" (", "\n("), fontsize=7)
+        axes.set_ylim(bottom=0)
+    grid[-1].set_xlim(0, view.end_s / unit_s)
+    grid[-1].set_xlabel(f"simulated time ({unit})")
+    handles, labels = grid[-1].get_legend_handles_labels()
+    if labels:
+        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 8))
+    return figure
+
+
+def time_unit(duration_s: float) -> tuple[float, str]:
+    """Return the unit in which an axis up to *duration_s* reads best, and its name."""
+    if duration_s > 2 * 86_400:
+        return 86_400.0, "days"
+    if duration_s > 2 * 3600:
+        return 3600.0, "h"
+    return (60.0, "min") if duration_s > 600 else (1.0, "s")
+
+
+def _lines(samples: Any, panel: Panel) -> list[Line]:
+    lines = []
+    for scheme in dict.fromkeys(samples.scheme):
+        of_scheme = samples[samples.scheme == scheme]
+        step = -(-len(of_scheme) // MAX_POINTS)
+        thinned = of_scheme.iloc[::step]
+        name = str(scheme) if panel.per_scheme else ""
+        lines.append(Line(name, thinned.time_s.to_numpy(), thinned.value.to_numpy()))
+        if not panel.per_scheme:
+            break
+    return lines
+
+
+def _spans(rows: pd.DataFrame) -> list[Span]:
+    ending = rows[(rows.kind != "sample") & (rows.quantity == "end_s")]
+    columns = (ending[name].to_list() for name in ("kind", "entity", "time_s", "value", "text"))
+    return list(dict.fromkeys(Span(*fields) for fields in zip(*columns, strict=True)))

@@ -1,0 +1,75 @@
+"""``DIR/timeline.parquet``: what happened to links, queues and devices over simulated time.
+
+One value per row: (time_s, scheme, kind, entity, quantity, value, text). ``sample`` rows are looked at every so
+often, others (``pass``, ``handover``, ``fault`` …) happen once. A ``pass`` has a row whose quantity is ``end_s`` and
+one for its ``max_elevation_deg``; *text* names the satellite. Rows that belong to every scheme have none.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+
+from ntnsim.results.writer import TIMELINE, Columns, write_table
+
+SCHEMA = pa.schema(
+    [
+        ("time_s", pa.float64()),
+        ("scheme", pa.string()),
+        ("kind", pa.string()),
+        ("entity", pa.string()),
+        ("quantity", pa.string()),
+        ("value", pa.float64()),
+        ("text", pa.string()),
+    ]
+)
+
+
+class TimelineWriter:
+    """Collects rows from all schemes of a run and writes them as one file when closed."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._batches: list[pa.Table] = []
+
+    def write(self, columns: Columns) -> None:
+        """Append a batch of rows as columns, in the order in which they happened."""
+        self._batches.append(pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA))
+
+    def write_passes(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Append satellite passes and handovers: mappings with kind, terminal, time_s, end_s, satellite and
+        max_elevation_deg."""
+        flat = [
+            (
+                row["time_s"],
+                "",
+                row["kind"],
+                row["terminal"],
+                quantity,
+                float(row[quantity]),
+                row["satellite"],
+            )
+            for row in rows
+            for quantity in ("end_s", "max_elevation_deg")
+        ]
+        if flat:
+            self.write(dict(zip(SCHEMA.names, zip(*flat, strict=True), strict=True)))
+
+    def close(self) -> None:
+        """Write the file; nothing is written when nothing was collected."""
+        if self._batches:
+            write_table(
+                pa.concat_tables(self._batches).combine_chunks(), self._directory / f"{TIMELINE}.parquet"
+            )
+            self._batches = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
