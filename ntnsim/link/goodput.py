@@ -66,82 +66,113 @@ def goodput_along_pass(
 
     sinr_db, round_trip_s: [n] on a grid of *step_s*.
     first_step: number of the first step on the scenario's grid, so that the outer loop's intervals are those of
-    absolute
-        time and do not depend on where the series begins.
+        absolute time and do not depend on where the series begins.
     """
     csi_delay_s = round_trip_s if settings.csi_delay_s is None else settings.csi_delay_s
     reported_db = delayed(sinr_db, csi_delay_s, step_s)
-    heard = reported_db >= settings.levels.switching_db[0]  # below, CQI 0: nothing is scheduled
-    if settings.outer_loop:
-        per_interval = max(1, round(OUTER_LOOP_INTERVAL_S / step_s))
-        interval = (np.arange(len(sinr_db)) + first_step) // per_interval
-        interval -= interval[0]
-        low_db, high_db = _bracket(sinr_db, reported_db, heard, interval, settings)
-        first = _at_offset(sinr_db, reported_db, heard, low_db[interval], round_trip_s, settings)
-        second = _at_offset(sinr_db, reported_db, heard, high_db[interval], round_trip_s, settings)
-        count = np.maximum(np.bincount(interval, heard), 1.0)
-        bler_low = np.bincount(interval, first[1]) / count
-        bler_high = np.bincount(interval, second[1]) / count
-        gap = bler_high - bler_low
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.where(gap > 1e-12, (settings.levels.bler_target - bler_low) / gap, 0.0)
-        weight = np.clip(share, 0.0, 1.0)[interval]
-        rate_bps = first[0] + weight * (second[0] - first[0])
-        bler = first[1] + weight * (second[1] - first[1])
-        return Goodput(rate_bps, bler, first[2], (low_db + share.clip(0, 1) * (high_db - low_db))[interval])
-    offset_db = np.zeros(len(sinr_db))
-    rate_bps, bler, level = _at_offset(sinr_db, reported_db, heard, offset_db, round_trip_s, settings)
-    return Goodput(rate_bps, bler, level, offset_db)
+    # Below the lowest level's switching point the report is CQI 0 and nothing is scheduled.
+    link = _Link(sinr_db, reported_db, reported_db >= settings.levels.switching_db[0], round_trip_s, settings)
+    if not settings.outer_loop:
+        only = link.at_offset(np.zeros(len(sinr_db)))
+        return Goodput(
+            link.rate_bps(only.delivered, only.slots), only.bler, only.level, np.zeros(len(sinr_db))
+        )
+    per_interval = max(1, round(OUTER_LOOP_INTERVAL_S / step_s))
+    interval = (np.arange(len(sinr_db)) + first_step) // per_interval
+    interval -= interval[0]
+    low_db, high_db = link.bracket(interval)
+    low, high = link.at_offset(low_db[interval]), link.at_offset(high_db[interval])
+    # The loop sees blocks, not time: a block that needs two transmissions takes two slots and counts once.
+    blocks = link.heard / (low.slots + high.slots)
+    count = np.maximum(np.bincount(interval, blocks), 1e-12)
+    bler_low = np.bincount(interval, low.bler * blocks) / count
+    gap = np.bincount(interval, high.bler * blocks) / count - bler_low
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(gap > 1e-12, (settings.levels.bler_target - bler_low) / gap, 0.0).clip(0.0, 1.0)
+    weight = share[interval]  # share of the blocks sent at the upper offset
+    delivered = low.delivered + weight * (high.delivered - low.delivered)
+    slots = low.slots + weight * (high.slots - low.slots)
+    return Goodput(
+        rate_bps=link.rate_bps(delivered, slots),
+        bler=low.bler + weight * (high.bler - low.bler),
+        level=np.where(weight < 0.5, low.level, high.level),
+        outer_loop_offset_db=(low_db + share * (high_db - low_db))[interval],
+    )
 
 
-def _bracket(
-    sinr_db: FloatArray,
-    reported_db: FloatArray,
-    heard: npt.NDArray[np.bool_],
-    interval: npt.NDArray[np.int64],
-    settings: GoodputSettings,
-) -> tuple[FloatArray, FloatArray]:
-    """Return per interval two offsets between which the mean block error rate crosses the target."""
-    n_intervals = int(interval[-1]) + 1
-    stride = max(1, len(sinr_db) // (n_intervals * SAMPLES_PER_INTERVAL))
-    sinr_db, reported_db = sinr_db[::stride], reported_db[::stride]
-    heard, interval = heard[::stride], interval[::stride]
-    count = np.maximum(np.bincount(interval, heard, minlength=n_intervals), 1.0)
-    low_db = np.full(n_intervals, OFFSET_LOW_DB)
-    high_db = np.full(n_intervals, OFFSET_HIGH_DB)
-    for _ in range(BISECTIONS):
-        middle_db = (low_db + high_db) / 2
-        level = np.maximum(settings.levels.level_at(reported_db + middle_db[interval]), 0)
-        bler = settings.errors.bler.ravel()[settings.errors.position(level, sinr_db)] * heard
-        too_many = np.bincount(interval, bler, minlength=n_intervals) / count > settings.levels.bler_target
-        high_db = np.where(too_many, middle_db, high_db)
-        low_db = np.where(too_many, low_db, middle_db)
-    return low_db, high_db
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    """A link at some offset of the reported SINR, per step [n]: block errors, bits delivered and slots per block."""
+
+    bler: FloatArray
+    delivered: FloatArray  # per resource element of one slot
+    slots: FloatArray
+    level: npt.NDArray[np.intp]
 
 
-def _at_offset(
-    sinr_db: FloatArray,
-    reported_db: FloatArray,
-    heard: npt.NDArray[np.bool_],
-    offset_db: FloatArray,
-    round_trip_s: FloatArray,
-    settings: GoodputSettings,
-) -> tuple[FloatArray, FloatArray, npt.NDArray[np.intp]]:
-    """Return rate, block error rate and level [n] at an offset of the reported SINR; 0, 0, −1 where not heard."""
-    errors = settings.errors
-    level = np.maximum(settings.levels.level_at(reported_db + offset_db), 0)
-    position = errors.position(level, sinr_db)
-    bler = errors.bler.ravel()[position] * heard
-    feedback = settings.retransmission.feedback
-    if feedback == "disabled":
-        efficiency = errors.efficiency_without_feedback.ravel()[position]
-    else:
-        share = stall_share(round_trip_s, settings.slot_s, settings.retransmission)
-        efficiency = errors.efficiency_with_feedback.ravel()[position] * share
-        if feedback == "auto":
-            stalls = share < 1.0
-            if stalls.any():
-                efficiency = np.where(
-                    stalls, errors.efficiency_without_feedback.ravel()[position], efficiency
-                )
-    return efficiency * heard * settings.resource_elements_per_s, bler, np.where(heard, level, -1)
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A pass as adaptation sees it [n]."""
+
+    sinr_db: FloatArray
+    reported_db: FloatArray
+    heard: npt.NDArray[np.bool_]
+    round_trip_s: FloatArray
+    settings: GoodputSettings
+
+    def rate_bps(self, delivered: FloatArray, slots: FloatArray) -> FloatArray:
+        """Return the rate of blocks that deliver so much and take so long."""
+        return delivered / slots * self.heard * self.settings.resource_elements_per_s
+
+    def bracket(self, interval: npt.NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
+        """Return per interval two offsets between which the mean block error rate crosses the target."""
+        errors, levels = self.settings.errors, self.settings.levels
+        n_intervals = int(interval[-1]) + 1
+        stride = max(1, len(interval) // (n_intervals * SAMPLES_PER_INTERVAL))
+        sampled = np.zeros(len(interval), dtype=np.bool_)
+        sampled[::stride] = True
+        sampled[np.searchsorted(interval, np.arange(n_intervals))] = (
+            True  # each interval has at least its first step
+        )
+        sampled &= self.heard
+        sinr_db, reported_db, interval = self.sinr_db[sampled], self.reported_db[sampled], interval[sampled]
+        low_db = np.full(n_intervals, OFFSET_LOW_DB)
+        high_db = np.full(n_intervals, OFFSET_HIGH_DB)
+        for _ in range(BISECTIONS):
+            middle_db = (low_db + high_db) / 2
+            level = np.maximum(levels.level_at(reported_db + middle_db[interval]), 0)
+            excess = errors.bler.ravel()[errors.position(level, sinr_db)] - levels.bler_target
+            too_many = np.bincount(interval, excess, minlength=n_intervals) > 0
+            high_db = np.where(too_many, middle_db, high_db)
+            low_db = np.where(too_many, low_db, middle_db)
+        return low_db, high_db
+
+    def at_offset(self, offset_db: FloatArray) -> _Operation:
+        """Return the link's operation while the outer loop stands at *offset_db* [n]."""
+        errors, again = self.settings.errors, self.settings.retransmission
+        level = np.maximum(self.settings.levels.level_at(self.reported_db + offset_db), 0)
+        position = errors.position(level, self.sinr_db)
+        bler = errors.bler.ravel()[position] * self.heard
+        shown = np.where(self.heard, level, -1)
+        ones = np.ones(len(level))
+        if again.feedback == "disabled":
+            return _Operation(bler, errors.delivered_without_feedback.ravel()[position], ones, shown)
+        delivered = errors.delivered_with_feedback.ravel()[position]
+        slots = errors.transmissions.ravel()[position]
+        share = stall_share(self.round_trip_s, self.settings.slot_s, again)
+        stalls = share < 1.0
+        if again.feedback == "auto" and stalls.any():
+            without = errors.delivered_without_feedback.ravel()[position]
+            delivered, slots = np.where(stalls, without, delivered), np.where(stalls, 1.0, slots)
+        elif stalls.any():
+            slots = slots / share
+        return _Operation(bler, delivered, slots, shown)
+
+
+def steady_efficiency(sinr_db: FloatArray, settings: GoodputSettings) -> FloatArray:
+    """Return delivered bits per resource element [n] of a link whose SINR [n] does not change, without stalls."""
+    # Each value is an interval of the outer loop of its own, over no distance.
+    steady = goodput_along_pass(
+        np.asarray(sinr_db, dtype=float), np.zeros(len(sinr_db)), OUTER_LOOP_INTERVAL_S, 0, settings
+    )
+    return steady.rate_bps / settings.resource_elements_per_s

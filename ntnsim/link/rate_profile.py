@@ -27,6 +27,8 @@ class RateProfile:
         is known.
     elevation_deg, sinr_db: [n] state of the serving link, for Ω_t; nan without contact.
     satellites: names of the satellites that serve in this window.
+    retransmission_s: [n] mean extra time until the last bits of a transfer are complete, as blocks near its end may
+        have to be sent again; None if the link is not modelled in blocks.
     """
 
     start_s: float
@@ -40,6 +42,7 @@ class RateProfile:
     elevation_deg: FloatArray
     sinr_db: FloatArray
     satellites: tuple[str, ...]
+    retransmission_s: FloatArray | None = None
 
     @property
     def end_s(self) -> float:

@@ -1,8 +1,8 @@
 """What retransmission makes of failed blocks: HARQ with soft combining, its stall over long round trips, RLC above it.
 
 The n-th transmission of a block is decoded together with the earlier ones (chase combining: 10 log10 n more SINR), and
-fails independently of them. After the last one RLC in acknowledged mode sends the data anew; unacknowledged, it is
-lost.
+fails independently of them. After the last one, or at once where HARQ has no feedback, RLC in acknowledged mode sends
+the data anew: errors cost time and delay, and no data is lost.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,6 @@ class RetransmissionSettings:
     processes: int = 32
     feedback: str = "auto"
     max_transmissions: int = 4
-    acknowledged: bool = True
     processing_s: float = 0.001
 
 
@@ -38,6 +37,19 @@ def processes_needed(round_trip_s: float, slot_s: float) -> int:
 def stall_share(round_trip_s: Any, slot_s: float, settings: RetransmissionSettings) -> Any:
     """Return the share of slots that N processes fill while each waits for its answer: N·slot / (RTT + processing)."""
     return np.minimum(1.0, settings.processes * slot_s / (np.asarray(round_trip_s) + settings.processing_s))
+
+
+def retransmission_wait_s(bler: Any, round_trip_s: Any, slot_s: float) -> Any:
+    """Return how much later than its last slot a transfer is complete, on average, because blocks near its end failed.
+
+    With m = RTT/slot blocks in flight, the last failed one of these is j slots before the end with probability
+    p (1 − p)^j, and its second transmission arrives RTT − j·slot after the end: Σ_j<m p q^j (m − j) = m − (q/p)(1 −
+    q^m).
+    """
+    in_flight = np.asarray(round_trip_s) / slot_s
+    failed = np.maximum(bler, 1e-9)
+    passed = 1.0 - failed
+    return slot_s * np.maximum(in_flight - passed / failed * (1.0 - passed**in_flight), 0.0)
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,8 @@ class ErrorTables:
     def _excess_db(self) -> FloatArray:
         return np.arange(LUT_LOW_DB, LUT_HIGH_DB + LUT_STEP_DB / 2, LUT_STEP_DB)[np.newaxis, :]
 
-    def _bler_after(self, transmissions: int) -> FloatArray:
+    def bler_after(self, transmissions: int) -> FloatArray:
+        """Return the block error rate [L, E] of a block's n-th transmission, decoded with the earlier ones."""
         gain_db = 10 * np.log10(transmissions)
         slope = self.levels.slope_per_db[:, np.newaxis]
         blocks = self.levels.code_blocks[:, np.newaxis]
@@ -63,7 +76,7 @@ class ErrorTables:
     @cached_property
     def bler(self) -> FloatArray:
         """Block error rate of the first transmission."""
-        return self._bler_after(1)
+        return self.bler_after(1)
 
     @cached_property
     def _chain(self) -> tuple[FloatArray, FloatArray]:
@@ -72,8 +85,13 @@ class ErrorTables:
         transmissions = np.zeros_like(self.bler)
         for number in range(1, self.settings.max_transmissions + 1):
             transmissions += failed
-            failed = failed * self._bler_after(number)
+            failed = failed * self.bler_after(number)
         return transmissions, failed
+
+    @property
+    def transmissions(self) -> FloatArray:
+        """Expected transmissions of a block with HARQ."""
+        return self._chain[0]
 
     @property
     def residual(self) -> FloatArray:
@@ -81,14 +99,13 @@ class ErrorTables:
         return self._chain[1]
 
     @cached_property
-    def efficiency_with_feedback(self) -> FloatArray:
-        """Delivered bits per resource element with HARQ: efficiency · (1 − residual) / transmissions."""
-        transmissions, failed = self._chain
-        return self.levels.efficiency[:, np.newaxis] * (1.0 - failed) / transmissions
+    def delivered_with_feedback(self) -> FloatArray:
+        """Delivered bits per block and resource element of one transmission: efficiency · (1 − residual)."""
+        return self.levels.efficiency[:, np.newaxis] * (1.0 - self.residual)
 
     @cached_property
-    def efficiency_without_feedback(self) -> FloatArray:
-        """Delivered bits per resource element without HARQ: RLC sends lost blocks again, or nobody does."""
+    def delivered_without_feedback(self) -> FloatArray:
+        """The same without HARQ feedback, where each block has one transmission and RLC sends failed ones again."""
         return self.levels.efficiency[:, np.newaxis] * (1.0 - self.bler)
 
     def position(self, level: Any, sinr_db: FloatArray) -> Any:
@@ -96,5 +113,4 @@ class ErrorTables:
         width = self._excess_db.shape[1]
         excess = sinr_db - self.levels.threshold_db[level]
         column = ((excess - LUT_LOW_DB) * (1 / LUT_STEP_DB) + 0.5).astype(np.int32)
-        np.clip(column, 0, width - 1, out=column)
-        return column + np.asarray(level) * width
+        return np.clip(column, 0, width - 1) + np.asarray(level) * width

@@ -65,6 +65,20 @@ class AssumedStation:
 
 
 @dataclass(frozen=True)
+class SiteIsTheEnd:
+    """No further way: the terminal itself is where the satellite's traffic ends."""
+
+    def path(self, satellite: int, times_s: FloatArray) -> GroundPath:
+        """Return a way of no length."""
+        nothing = np.zeros(len(times_s))
+        return GroundPath(nothing, nothing, nothing)
+
+    def reachable(self, satellites: IntArray, times_s: FloatArray) -> BoolArray:
+        """Return True throughout."""
+        return np.ones((len(satellites), len(times_s)), dtype=np.bool_)
+
+
+@dataclass(frozen=True)
 class StationsInView:
     """The nearest of the stations that see the satellite above their own masks."""
 

@@ -72,6 +72,10 @@ class StochasticChannel(Entity):
     rain_correlation_s: float = Field(default=5000.0, gt=0)
     """1/beta of ITU-R P.1853's rain synthesiser (beta = 2e-4 per second)."""
     ionospheric_scintillation: Literal["latitude_rule", "none"] = "latitude_rule"
+    s4_index: float = Field(default=0.7, ge=0, le=1)
+    """Strength of ionospheric scintillation above 60 degrees of latitude. 0.7 is the TR's example, a strong regime."""
+    building: Literal["outdoor", "traditional", "thermally_efficient"] = "outdoor"
+    """Walls around the terminal (ITU-R P.2109); the quantile is drawn once per terminal."""
     additional_loss_db: float = Field(default=0.0, ge=0)
 
 
@@ -114,13 +118,12 @@ class Adaptation(Entity):
 
 
 class Retransmission(Entity):
-    """HARQ with or without feedback, and RLC above it."""
+    """HARQ with or without feedback. What it leaves undelivered, RLC in acknowledged mode sends again."""
 
     processes: Literal[8, 16, 32] = 32  # TS 38.331, Rel-17
     feedback: Literal["enabled", "disabled", "auto"] = "auto"
     """auto disables feedback where the processes would stall: processes < round trip / slot."""
     max_transmissions: int = Field(default=4, ge=1, le=16)
-    rlc: Literal["acknowledged", "unacknowledged"] = "acknowledged"
     processing_s: float = Field(default=0.001, ge=0)
     """Time to decode and to answer, added to the round trip."""
 

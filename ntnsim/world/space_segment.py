@@ -7,7 +7,7 @@ do not depend on how the caller cuts its windows.
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
@@ -26,7 +26,7 @@ from ntnsim.link.budget import (
     reference_terminal,
 )
 from ntnsim.link.channel import ChannelSettings
-from ntnsim.link.goodput import GoodputSettings
+from ntnsim.link.goodput import GoodputSettings, steady_efficiency
 from ntnsim.link.numerology import default_overhead, resource_blocks, resource_elements_per_s, slot_s
 from ntnsim.link.pass_link import (
     FeederRadio,
@@ -36,19 +36,21 @@ from ntnsim.link.pass_link import (
     link_along_pass,
     station_g_over_t_db_k,
 )
+from ntnsim.link.path_loss import building_entry_loss_db
+from ntnsim.link.rain import RainFade
 from ntnsim.link.rate_profile import RateProfile
-from ntnsim.link.retransmission import ErrorTables, RetransmissionSettings
+from ntnsim.link.retransmission import ErrorTables, RetransmissionSettings, retransmission_wait_s
 from ntnsim.orbit.constellation import CircularOrbits, Shell, walker_orbits
 from ntnsim.orbit.earth import FloatArray, Site, earth_model, greenwich_sidereal_angle_rad, julian_date
 from ntnsim.orbit.element_sets import read_element_sets
 from ntnsim.orbit.geometry import look, satellite_view_uv
-from ntnsim.orbit.ground import AssumedStation, GroundReach, PlusGridRoutes, StationsInView
+from ntnsim.orbit.ground import AssumedStation, GroundReach, PlusGridRoutes, SiteIsTheEnd, StationsInView
 from ntnsim.orbit.pass_book import Pass, PassBook
 from ntnsim.orbit.passes import Orbits
 from ntnsim.orbit.serving import HandoverRule, Serving
-from ntnsim.orbit.serving_plan import ServingPlan, score_elevation, score_remaining_time
+from ntnsim.orbit.serving_plan import Outage, ServingPlan, score_elevation, score_remaining_time
 from ntnsim.scenario.radio import Radio
-from ntnsim.scenario.space import SpaceSegment
+from ntnsim.scenario.space import RegenerativePayload, SpaceSegment
 from ntnsim.streams import stream
 from ntnsim.units import SPEED_OF_LIGHT_M_S
 
@@ -59,7 +61,7 @@ INTERRUPTION_RTT = {"ul": 1.5, "dl": 2.0}  # TR 38.821, 7.3.2
 
 
 class SiteLike(Protocol):
-    """A gateway of the scenario."""
+    """A gateway or a ground station of the scenario; on a gateway, *on_satellite* puts the source on board."""
 
     @property
     def name(self) -> str: ...
@@ -170,7 +172,6 @@ def link_model(space: SpaceSegment, radio: Radio, latitude_deg: float) -> LinkMo
         processes=again.processes,
         feedback=again.feedback,
         max_transmissions=again.max_transmissions,
-        acknowledged=again.rlc == "acknowledged",
         processing_s=again.processing_s,
     )
     adaptation = radio.adaptation
@@ -200,6 +201,7 @@ def link_model(space: SpaceSegment, radio: Radio, latitude_deg: float) -> LinkMo
             elevation_decorrelation_deg=radio.channel.elevation_decorrelation_deg,
             terminal_speed_m_s=radio.channel.terminal_speed_m_s,
             ionospheric=radio.channel.ionospheric_scintillation == "latitude_rule",
+            s4_index=radio.channel.s4_index,
         )
     return LinkModel(
         satellite=satellite,
@@ -242,7 +244,13 @@ def _feeder(space: SpaceSegment, direction: str) -> FeederRadio | None:
 class TerminalLink:
     """One terminal's rate profiles, and the passes and handovers behind them."""
 
-    def __init__(self, model: SpaceModel, radio: Radio, gateway: SiteLike, seed: int) -> None:
+    def __init__(
+        self, model: SpaceModel, radio: Radio, gateway: SiteLike, seed: int, outage: Outage | None = None
+    ) -> None:
+        if getattr(gateway, "on_satellite", False):
+            # Born on board, received at the site: its downlink is the whole way.
+            model = replace(model, reach=SiteIsTheEnd(), space=_without_feeder(model.space))
+            radio = radio.model_copy(update={"direction": "dl"})
         self.model = model
         self.radio = radio
         self.site = model.site(gateway)
@@ -250,6 +258,17 @@ class TerminalLink:
         self.book = PassBook(model.orbits, self.site, step_s=model.space.search_step_s)
         self._seed = seed
         self._passes: OrderedDict[tuple[int, float], PassLink] = OrderedDict()
+        # One place in one building for the whole run: its entry loss is a quantile, not a process.
+        self._indoor_quantile = float(stream(seed, "space", self.site.name, "building").uniform(0.01, 0.99))
+        self._rain: RainFade | None = None
+        if radio.channel.mode == "channel" and radio.channel.rain == "itu":
+            self._rain = RainFade(
+                gateway.latitude_deg,
+                gateway.longitude_deg,
+                self.link.carrier_hz,
+                correlation_s=radio.channel.rain_correlation_s,
+                seed=seed,
+            )
         rules = model.space.handover
         score = score_remaining_time if rules.policy == "longest_remaining" else score_elevation
         hysteresis = rules.hysteresis_db if rules.policy == "best_sinr" else rules.hysteresis_deg
@@ -259,7 +278,12 @@ class TerminalLink:
             HandoverRule(hysteresis, rules.min_dwell_s, rules.policy == "longest_remaining"),
             self._score_sinr if rules.policy == "best_sinr" else score,
             decision_interval_s=rules.decision_interval_s,
+            outage=outage,
         )
+
+    def efficiency_at(self, sinr_db: FloatArray) -> FloatArray:
+        """Return delivered bits per resource element [n] at steady SINRs [n]: what a loss of some decibels leaves."""
+        return steady_efficiency(sinr_db, self.link.goodput)
 
     def __call__(self, start_s: float) -> RateProfile:
         """Return the profile of the window that begins at the grid step holding *start_s*."""
@@ -268,7 +292,7 @@ class TerminalLink:
         count = round(self.radio.profile.window_s / step_s)
         begin_s, end_s = first * step_s, (first + count) * step_s
         rate_bps = np.zeros(count)
-        columns = {name: np.full(count, np.nan) for name in ("propagation", "elevation", "sinr")}
+        columns = {name: np.full(count, np.nan) for name in ("propagation", "elevation", "sinr", "again")}
         satellite_index = np.full(count, -1, dtype=np.int32)
         names: list[str] = []
         for stretch in self.plan.between(begin_s, end_s):
@@ -287,6 +311,7 @@ class TerminalLink:
             elevation_deg=columns["elevation"],
             sinr_db=columns["sinr"],
             satellites=tuple(names),
+            retransmission_s=columns["again"],
         )
 
     def timeline(self, start_s: float, end_s: float) -> list[dict[str, Any]]:
@@ -326,12 +351,28 @@ class TerminalLink:
             name = self.model.orbits.names[one.satellite]
             # The culmination tells passes of one satellite apart; to the second, it is the same on every host.
             rng = stream(self._seed, "space", self.site.name, name, f"{one.culmination_s:.0f}")
-            self._passes[key] = link_along_pass(self._geometry(one), self.link, rng)
+            geometry = self._geometry(one)
+            extra_loss_db = self._site_loss_db(geometry)
+            self._passes[key] = link_along_pass(geometry, self.link, rng, extra_loss_db=extra_loss_db)
             while len(self._passes) > KEPT_PASSES:
                 self._passes.popitem(last=False)
         else:
             self._passes.move_to_end(key)
         return self._passes[key]
+
+    def _site_loss_db(self, geometry: PassGeometry) -> FloatArray | float:
+        """Return what rain, cloud and walls take along a pass [n]: losses of the site, whichever satellite serves."""
+        loss_db: FloatArray | float = 0.0
+        if self._rain is not None:
+            steps = geometry.first_step + np.arange(len(geometry.range_m), dtype=np.float64)
+            times_s = (steps + 0.5) * geometry.step_s
+            loss_db = loss_db + self._rain.loss_db(times_s, geometry.elevation_deg)
+        channel = self.radio.channel
+        if channel.mode == "channel" and channel.building != "outdoor":
+            loss_db = loss_db + building_entry_loss_db(
+                self.link.carrier_hz, geometry.elevation_deg, self._indoor_quantile, channel.building
+            )
+        return loss_db
 
     def _geometry(self, one: Pass) -> PassGeometry:
         step_s = self.radio.profile.step_s
@@ -413,6 +454,10 @@ class TerminalLink:
         columns["propagation"][window] = link.geometry.propagation_s[own]
         columns["elevation"][window] = np.where(connected, link.geometry.elevation_deg[own], np.nan)
         columns["sinr"][window] = np.where(connected, link.sinr_db[own], np.nan)
+        again_s = retransmission_wait_s(
+            link.goodput.bler[own], link.geometry.round_trip_s[own], self.link.goodput.slot_s
+        )
+        columns["again"][window] = np.where(connected, again_s, np.nan)
         name = self.model.orbits.names[stretch.satellite_pass.satellite]
         if name not in names:
             names.append(name)
@@ -461,7 +506,20 @@ class TerminalLink:
 
 
 def terminal_profile_source(
-    space: SpaceSegment, radio: Radio, site: SiteLike, seed: int, *, start_utc: datetime
+    space: SpaceSegment,
+    radio: Radio,
+    site: SiteLike,
+    seed: int,
+    *,
+    start_utc: datetime,
+    outage: Outage | None = None,
 ) -> TerminalLink:
-    """Return the rate profiles of the terminal at *site*, as a ProfileSource: call it with the start of a window."""
-    return TerminalLink(space_model(space, start_utc), radio, site, seed)
+    """Return the rate profiles of the terminal at *site*, as a ProfileSource: call it with the start of a window.
+
+    outage: asked with a satellite's name and times [t], says when it is out of service: others then take over.
+    """
+    return TerminalLink(space_model(space, start_utc), radio, site, seed, outage)
+
+
+def _without_feeder(space: SpaceSegment) -> SpaceSegment:
+    return space.model_copy(update={"payload": RegenerativePayload(), "ground_stations": ()})

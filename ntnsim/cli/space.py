@@ -1,0 +1,235 @@
+"""Commands about orbit and link: passes over a site, one link budget, or the link along a whole pass."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from ntnsim.scenario.scenario import Scenario
+    from ntnsim.world.space_segment import SiteLike
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Override = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=C", help="Change one value of the scenario. May be repeated."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to *app*."""
+    app.command()(passes)
+    app.command()(link)
+
+
+def passes(
+    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="YAML file.")],
+    site: Annotated[
+        str | None, typer.Option(help="A gateway or ground station; default the first gateway.")
+    ] = None,
+    hours: Annotated[
+        float, typer.Option(min=0.0, help="Length of the search from the scenario's start.")
+    ] = 24.0,
+    set_: Override = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the satellite passes over a site, in seconds from the scenario's start.
+
+    A pass under way at the start has its true rise, before 0.
+
+    Example: ntnsim passes scenarios/quickstart.yaml --site parma --hours 6
+    """
+    from ntnsim.errors import InputError
+    from ntnsim.scenario.load import load_scenario
+    from ntnsim.world.space_segment import space_model
+
+    if not hours > 0:
+        raise InputError(f"--hours: {hours:g} is not > 0")
+    loaded = load_scenario(scenario, set_ or [])
+    model = space_model(loaded.space, loaded.start_utc)
+    rows = [
+        {
+            "satellite": model.orbits.names[one.satellite],
+            "rise_s": one.rise_s,
+            "culmination_s": one.culmination_s,
+            "set_s": one.set_s,
+            "max_elevation_deg": one.max_elevation_deg,
+        }
+        for one in model.passes(_site(loaded, site), 0.0, hours * 3600.0)
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    typer.echo(f"{'satellite':<24}{'rise_s':>12}{'culmination_s':>15}{'set_s':>12}{'max_elevation_deg':>19}")
+    for row in rows:
+        typer.echo(
+            f"{row['satellite']:<24}{row['rise_s']:>12.2f}{row['culmination_s']:>15.2f}"
+            f"{row['set_s']:>12.2f}{row['max_elevation_deg']:>19.2f}"
+        )
+    typer.echo(f"{len(rows)} passes of {len(model.orbits)} satellites in {hours:g} h")
+
+
+def link(
+    satellite: Annotated[
+        Literal["geo", "leo-600", "leo-1200"], typer.Option(help="Reference orbit.")
+    ] = "leo-600",
+    set_: Annotated[
+        int, typer.Option("--set", min=1, max=2, help="Satellite parameter set of TR 38.821.")
+    ] = 1,
+    band: Annotated[Literal["s", "ka"] | None, typer.Option(help="Default: the terminal's.")] = None,
+    direction: Annotated[Literal["dl", "ul"], typer.Option(help="Downlink or uplink.")] = "dl",
+    terminal: Annotated[Literal["handheld", "vsat"] | None, typer.Option(help="Default: the band's.")] = None,
+    elevation: Annotated[
+        float | None, typer.Option(help="Degrees. Default: the TR's target elevation.")
+    ] = None,
+    reuse: Annotated[
+        int, typer.Option(min=1, max=3, help="Frequency reuse option of TR 38.821: FRF 1, 3, 2+pol.")
+    ] = 1,
+    case: Annotated[
+        str | None, typer.Option(help="A calibration case, SC1 to SC30, instead of satellite to reuse.")
+    ] = None,
+    scenario: Annotated[
+        Path | None, typer.Option(help="Show a whole pass of this scenario instead of one geometry.")
+    ] = None,
+    site: Annotated[str | None, typer.Option(help="With --scenario: the gateway; default the first.")] = None,
+    number: Annotated[
+        int, typer.Option("--pass", min=0, help="With --scenario: number of the pass, from 0.")
+    ] = 0,
+    step: Annotated[float, typer.Option(help="With --scenario: seconds between rows.")] = 10.0,
+    plot: Annotated[
+        Path | None, typer.Option(help="With --scenario: draw the pass into this PNG or PDF file.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show every dB term of a link: one geometry of 3GPP TR 38.821, 6.1.3, or a whole pass of a scenario.
+
+    Example: ntnsim link --satellite leo-600 --set 1 --band s --direction dl --terminal handheld --elevation 30
+
+    Example: ntnsim link --case SC9 --direction ul --json
+
+    Example: ntnsim link --scenario scenarios/quickstart.yaml --pass 2 --plot pass.png
+    """
+    if scenario is not None:
+        _show_pass(scenario, site, number, step, plot, as_json)
+        return
+    from ntnsim.errors import InputError
+    from ntnsim.link.budget import REUSE_BY_OPTION, calibration_case, reference_budget
+
+    if case is not None:
+        try:
+            parameters = calibration_case(case)
+        except ValueError as error:
+            raise InputError(f"--case: {error}") from error
+    else:
+        band = band or ("ka" if terminal == "vsat" else "s")
+        terminal = terminal or ("vsat" if band == "ka" else "handheld")
+        if (band, terminal) not in (("s", "handheld"), ("ka", "vsat")):
+            raise InputError(
+                f"--terminal: {terminal} does not work in band {band}; allowed: handheld in s, vsat in ka"
+            )
+        parameters = {
+            "orbit": satellite,
+            "parameter_set": set_,
+            "band": band,
+            "terminal": terminal,
+            "reuse": REUSE_BY_OPTION[reuse],
+        }
+    if elevation is not None and not 0 < elevation <= 90:
+        raise InputError(f"--elevation: {elevation:g} is not in (0, 90]")
+    budget = reference_budget(direction=direction, elevation_deg=elevation, **parameters)
+    terms = {name: float(value) for name, value in budget.terms().items()}
+    if as_json:
+        typer.echo(json.dumps({**parameters, "direction": direction, **terms}, indent=1))
+        return
+    for name, value in {**parameters, "direction": direction}.items():
+        typer.echo(f"{name:<20}{value:>16}")
+    for name, value in terms.items():
+        typer.echo(
+            f"{name:<20}{value:>16.6g}"
+            if abs(value) < 1e-2 or abs(value) >= 1e5
+            else f"{name:<20}{value:>16.3f}"
+        )
+
+
+def _show_pass(
+    scenario: Path, site: str | None, number: int, step_s: float, plot: Path | None, as_json: bool
+) -> None:
+    """Print, and draw, the link along one pass."""
+    import numpy as np
+
+    from ntnsim.errors import InputError
+    from ntnsim.link.pass_link import terms_table
+    from ntnsim.scenario.load import load_scenario
+    from ntnsim.world.space_segment import terminal_profile_source
+
+    if not step_s > 0:
+        raise InputError(f"--step: {step_s:g} is not > 0")
+    loaded = load_scenario(scenario, [])
+    terminal = terminal_profile_source(
+        loaded.space, loaded.radio, _site(loaded, site), loaded.seed, start_utc=loaded.start_utc
+    )
+    found = _nth_pass(terminal.book, number)
+    if found is None:
+        raise InputError(
+            f"--pass: {number} is more than the passes of the first seven days over {terminal.site.name}"
+        )
+    one = terminal.pass_link(found)
+    columns = terms_table(one, terminal.link.terminal, loaded.radio.direction, loaded.radio.reuse)
+    geometry = one.geometry
+    times_s = (
+        geometry.first_step + np.arange(len(geometry.range_m), dtype=np.float64) + 0.5
+    ) * geometry.step_s
+    stride = max(1, round(step_s / geometry.step_s))
+    rows: dict[str, list[Any]] = {"time_s": times_s[::stride].tolist()}
+    rows.update({name: _finite(values[::stride].tolist()) for name, values in columns.items()})
+    name = terminal.model.orbits.names[found.satellite]
+    if plot is not None:
+        from ntnsim.link.plot_pass import draw_pass
+
+        draw_pass(times_s, columns, f"{name} over {terminal.site.name}", plot)
+    if as_json:
+        head = {"satellite": name, "rise_s": found.rise_s, "set_s": found.set_s}
+        typer.echo(
+            json.dumps({**head, "max_elevation_deg": found.max_elevation_deg, "columns": rows}, indent=1)
+        )
+        return
+    typer.echo(f"{name} over {terminal.site.name}, up to {found.max_elevation_deg:.1f} degrees")
+    typer.echo("".join(f"{_short(title):>15}" for title in rows))
+    for values in zip(*rows.values(), strict=True):
+        typer.echo("".join(f"{'-' if value is None else format(value, '.6g'):>15}" for value in values))
+
+
+def _nth_pass(book: Any, number: int) -> Any:
+    """Return pass *number* that rises after the start, or None if a week has fewer."""
+    seen = 0
+    for hour in range(7 * 24):
+        rising = [
+            one for one in book.between(hour * 3600.0, (hour + 1) * 3600.0) if one.rise_s >= hour * 3600.0
+        ]
+        if seen + len(rising) > number:
+            return rising[number - seen]
+        seen += len(rising)
+    return None
+
+
+def _finite(values: list[float]) -> list[float | None]:
+    """JSON has no infinity and no NaN."""
+    return [value if abs(value) < float("inf") else None for value in values]
+
+
+def _short(title: str) -> str:
+    return title if len(title) <= 14 else title[:13] + "…"
+
+
+def _site(loaded: "Scenario", name: str | None) -> "SiteLike":
+    """Return the gateway or ground station called *name*."""
+    from ntnsim.errors import InputError
+
+    known: dict[str, SiteLike] = {gateway.name: gateway for gateway in loaded.gateways}
+    known.update({station.name: station for station in loaded.space.ground_stations})
+    if name is None:
+        return loaded.gateways[0]
+    if name not in known:
+        raise InputError(f"--site: {name!r} is not one of {', '.join(sorted(known))}")
+    return known[name]
