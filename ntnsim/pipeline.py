@@ -6,7 +6,7 @@ this run or an earlier one is not computed again; if it knows everything, no net
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -80,6 +80,7 @@ class ImagePipeline:
         *,
         datasets: Mapping[str, Dataset],
         dataset_of_source: Mapping[str, str],
+        in_order: Collection[str],
         rank_mapper: RankMapper,
         segmentation_digest: str,
         codec: Codec,
@@ -102,6 +103,7 @@ class ImagePipeline:
         self.work = work
         self._datasets = datasets
         self._dataset_of_source = dataset_of_source
+        self._in_order = in_order
         self._rank_mapper = rank_mapper
         self._segmentation_digest = segmentation_digest
         self._codec = codec
@@ -121,11 +123,14 @@ class ImagePipeline:
     def capture(self, source: str, index: int) -> Capture:
         """Return photograph number *index* of *source*, with its segmentation.
 
-        A source walks through its dataset in a random order, and through another one each time it has seen it all.
+        A source walks through its dataset in a random order, and through another one each time it has seen it all;
+        a source of *in_order* takes number *index* of the dataset itself.
         """
         name = self._dataset_of_source[source]
         dataset = self._datasets[name]
         epoch, position = divmod(index, len(dataset))
+        if source in self._in_order:
+            return self._capture_of(name, position)
         order = self._orders.get((source, epoch))
         if order is None:
             order = stream(self._seed, "source", source, "images", str(epoch)).permutation(len(dataset))
@@ -159,12 +164,26 @@ class ImagePipeline:
             outcome["file_bits"], tuple(outcome["pf_rank"]), tuple(outcome["sf_rank"]), scores
         )
 
+    def forget(self, image_id: str, configuration: Configuration | None) -> None:
+        """Drop what is held for an image that will not be reconstructed."""
+        if configuration is not None:
+            self._announced.pop((image_id, configuration), None)
+            self._payloads.pop((image_id, configuration), None)
+
     def pictures(self, image_id: str, configuration: Configuration) -> Pictures:
         """Compute once more what was sent and what came of it, for a gallery."""
         payload = self._payload(image_id, configuration)
         [reconstruction] = self._codec.decode([payload], [self._image_seed(image_id)])
         received = self._received_picture(payload) if self._received_picture is not None else None
         return Pictures(self._photograph(image_id).image.pixels, received, reconstruction)
+
+    def shown(self, configuration: Configuration) -> dict[str, float]:
+        """Return what of *configuration* means something to this codec, for captions; {} for a whole-image codec."""
+        if self._received_picture is None:
+            return {}
+        values = {"β": configuration.box_growth}
+        values |= {f"p({rank})": share for rank, share in enumerate(configuration.patch_fractions)}
+        return values | ({"q": configuration.coarse_quality} if self._codec.space.has_coarse_layer else {})
 
     def _capture_of(self, dataset: str, index: int) -> Capture:
         place = (dataset, index)

@@ -25,6 +25,9 @@ class Inpainting(Entity):
     """The bundle's latent diffusion, or a classical fill; `none` leaves the coarse layer or a plain fill."""
     steps: PositiveInt | None = None
     """Denoising steps; null takes the bundle's own."""
+    charged_steps: PositiveInt | None = None
+    """Steps that the data network's device profile is charged for; null charges those that run. The paper's model
+    takes 50: a small bundle can stand in for its pictures while its time is still charged."""
     device: str = "cpu"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
 

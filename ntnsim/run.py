@@ -1,0 +1,328 @@
+"""One run, from scenario to result directory: compose the parts, simulate every scheme, write what came of it.
+
+Results appear whole or not at all: everything is written into a directory beside the wanted one, which takes its place
+when the run is complete. A run that was interrupted is resumed by running it again: the world is replayed from its
+seed, and what the networks had computed is taken from the outcome store.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ntnsim.engine.build import requirement_from
+from ntnsim.errors import InputError
+from ntnsim.pipeline import ImagePipeline
+from ntnsim.results.atomic import partial_name
+from ntnsim.results.gallery import GalleryWriter
+from ntnsim.results.provenance import FILE_NAME as PROVENANCE
+from ntnsim.results.provenance import code_digest, digest, package_versions, provenance, write_provenance
+from ntnsim.results.read import find_runs
+from ntnsim.results.record import DELIVERED, LATE, Columns, arrow_schema, record_columns
+from ntnsim.results.summary import summarise, write_summary
+from ntnsim.results.writer import RecordWriter, write_timeline
+from ntnsim.scenario.load import load_scenario
+from ntnsim.scenario.scenario import Scenario
+from ntnsim.schemes import Assembled, SchemeAssembly
+from ntnsim.spiff.configuration import Configuration
+from ntnsim.spiff.outcome_store import OutcomeStore
+from ntnsim.world.build import simulate
+from ntnsim.world.space_segment import TerminalLink, terminal_profile_source
+
+STORE_VARIABLE = "NTNSIM_STORE"
+Progress = Callable[[str, int, float], None]  # scheme, images that ended, simulated seconds
+
+
+def run_scenario_file(
+    path: Path,
+    overrides: Sequence[str] = (),
+    out: Path | None = None,
+    *,
+    resume: bool = False,
+    command: Sequence[str] | None = None,
+    show_progress: bool = False,
+) -> dict[str, Any]:
+    """Run the scenario in the file at *path* and return its summary; results go to *out*, or results/NAME.
+
+    resume: if *out* already holds the complete results of this very scenario, they are returned as they are.
+    """
+    scenario = load_scenario(path, overrides)
+    directory = out if out is not None else Path("results") / scenario.name
+    check_replaceable(directory)
+    if resume and (finished := _finished(directory, scenario)) is not None:
+        return finished
+    with _progress(scenario, shown=show_progress) as progress:
+        return run_scenario(
+            scenario,
+            directory,
+            base=path.parent,
+            scenario_file=str(path),
+            overrides=overrides,
+            command=command,
+            progress=progress,
+        )
+
+
+def run_scenario(
+    scenario: Scenario,
+    directory: Path,
+    *,
+    base: Path = Path(),
+    scenario_file: str | None = None,
+    overrides: Sequence[str] = (),
+    command: Sequence[str] | None = None,
+    progress: Progress | None = None,
+    store: OutcomeStore | None = None,
+) -> dict[str, Any]:
+    """Simulate every scheme of *scenario*, write the results to *directory* and return the summary.
+
+    base: directory that the scenario's relative paths start from.
+    store: where outcomes are kept between runs; ``default_store()`` unless given.
+    """
+    check_replaceable(directory)
+    assembly = SchemeAssembly(scenario, base, store or default_store(), _program_digest())
+    schemes = {scheme.name: assembly.assemble(scheme) for scheme in scenario.schemes}
+    terminals = _terminals(scenario)
+    scratch = partial_name(directory)
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        content = provenance(
+            scenario.model_dump(mode="json"),
+            seed=scenario.seed,
+            scenario_file=scenario_file,
+            overrides=overrides,
+            digests=assembly.digests(),
+            details=_details(scenario),
+            command=command,
+        )
+        summary = _simulated(scenario, schemes, terminals, scratch, base, progress)
+        write_provenance(scratch, content)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    if directory.exists():
+        shutil.rmtree(directory)
+    scratch.rename(directory)
+    return summary
+
+
+def default_store() -> OutcomeStore:
+    """Return the outcome store in $NTNSIM_STORE, or in the user's cache directory."""
+    chosen = os.environ.get(STORE_VARIABLE)
+    if chosen is not None:
+        return OutcomeStore(Path(chosen).expanduser() if chosen else None)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return OutcomeStore(cache / "ntnsim" / "outcomes")
+
+
+def check_replaceable(directory: Path) -> None:
+    """Refuse to write results where something else than results is."""
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"{directory}: is a file; --out needs a directory")
+    if directory.is_dir() and any(directory.iterdir()) and not (directory / PROVENANCE).is_file():
+        raise InputError(f"{directory}: holds files that are not results of a run; choose another --out")
+
+
+def _simulated(
+    scenario: Scenario,
+    schemes: Mapping[str, Assembled],
+    terminals: Mapping[str, TerminalLink],
+    directory: Path,
+    base: Path,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    n_ranks = max(assembled.imaging.n_ranks for assembled in schemes.values())
+    score_names = tuple(
+        dict.fromkeys(name for assembled in schemes.values() for name in assembled.imaging.score_names)
+    )
+    gallery = _Gallery(directory, scenario.output.gallery_images)
+    timeline: list[Columns] = []
+    worlds: dict[str, Any] = {}
+    with RecordWriter(directory, schema=arrow_schema(record_columns(n_ranks, score_names))) as writer:
+        for entity in scenario.schemes:
+            assembled = schemes[entity.name]
+
+            def write(columns: Columns) -> None:
+                writer.write(columns)
+                gallery.see(columns)
+
+            result = simulate(
+                scenario,
+                entity.name,
+                assembled.imaging,
+                assembled.policy,
+                requirement_from(entity.requirement or scenario.requirement),
+                write,
+                profile_sources=terminals,
+                n_ranks=n_ranks,
+                score_names=score_names,
+                write_timeline=timeline.append if scenario.output.timeline_step_s else None,
+                progress=None if progress is None else _for_scheme(progress, entity.name),
+                base=base,
+            )
+            worlds[entity.name] = {
+                "duration_s": result.duration_s,
+                "created": result.created,
+                "ends": dict(result.ends),
+                "little": dict(result.little),
+                "policy": dict(assembled.policy.diagnostics()),
+            }
+            gallery.draw(entity.name, assembled.pipeline)
+    gallery.close()
+    if timeline:
+        write_timeline(directory, _joined(timeline))
+    [run] = find_runs([directory])
+    summary = summarise(
+        run.records(),
+        warm_up_s=scenario.statistics.warm_up_s,
+        confidence=scenario.statistics.confidence,
+        details={"name": scenario.name, "seed": scenario.seed, **_details(scenario), "worlds": worlds},
+    )
+    write_summary(directory, summary)
+    return summary
+
+
+def _terminals(scenario: Scenario) -> dict[str, TerminalLink]:
+    """Return the satellite link of every gateway; one computation serves all schemes."""
+    if scenario.satellite_link.kind != "orbit":
+        return {}
+    return {
+        gateway.name: terminal_profile_source(
+            scenario.space, scenario.radio, gateway, scenario.seed, start_utc=scenario.start_utc
+        )
+        for gateway in scenario.gateways
+    }
+
+
+class _Gallery:
+    """Chooses the first delivered images of the first scheme that has pictures, and draws them for every scheme."""
+
+    def __init__(self, directory: Path, n_images: int) -> None:
+        self._writer = GalleryWriter(directory)
+        self._n_images = n_images
+        self._jobs: list[str] = []  # chosen once, shown for every scheme
+        self._images: set[str] = set()
+        self._chosen = False
+        self._rows: dict[str, dict[str, Any]] = {}
+
+    def see(self, columns: Columns) -> None:
+        """Look through a batch of records for images to show."""
+        if len(self._rows) >= self._n_images:
+            return
+        for index, state in enumerate(columns["state"]):
+            job = columns["job"][index]
+            if state not in (DELIVERED, LATE) or job in self._rows:
+                continue
+            image = columns["image_id"][index]
+            if self._chosen and job not in self._jobs:
+                continue
+            if not self._chosen and (len(self._jobs) >= self._n_images or image in self._images):
+                continue
+            if not self._chosen:
+                self._jobs.append(job)
+                self._images.add(image)
+            self._rows[job] = {name: values[index] for name, values in columns.items()}
+
+    def draw(self, scheme: str, pipeline: ImagePipeline | None) -> None:
+        """Draw the chosen images of the scheme that just ran."""
+        if pipeline is None:
+            self._jobs, self._images = [], set()
+        for job in self._jobs if pipeline is not None else []:
+            row = self._rows.get(job)
+            if row is None or pipeline is None:
+                continue
+            ranks = range(pipeline.n_ranks)
+            configuration = Configuration(
+                row["x_box_growth"],
+                tuple(row[f"x_patch_fraction_{rank}"] for rank in list(ranks)[:-1]),
+                row["x_coarse_quality"],
+            )
+            pictures = pipeline.pictures(row["image_id"], configuration)
+            self._writer.add(
+                scheme=scheme,
+                job=job,
+                image=row["image_id"],
+                original=pictures.original,
+                received=pictures.received,
+                reconstruction=pictures.reconstruction,
+                transmitted_bits=row["transmitted_bits"],
+                original_bits=row["original_bits"],
+                pf=row["pf"],
+                sf=row["sf"],
+                pf_rank=[row[f"pf_rank_{rank}"] for rank in ranks],
+                sf_rank=[row[f"sf_rank_{rank}"] for rank in ranks],
+                configuration=pipeline.shown(configuration),
+            )
+        self._chosen = bool(self._jobs)
+        self._rows = {}
+
+    def close(self) -> None:
+        """Write the index, if there is any picture."""
+        if self._chosen:
+            self._writer.close()
+
+
+def _details(scenario: Scenario) -> dict[str, Any]:
+    """Return the facts without which figures mean nothing."""
+    return {
+        "deadline_s": scenario.requirement.deadline_s,
+        "bundle": scenario.task.bundle,
+        "pf_backend": scenario.task.pf_backend,
+        "sf_backend": scenario.task.sf_backend,
+        "savings_against": "the file as captured",
+        "thresholds": scenario.radio.adaptation.thresholds,
+    }
+
+
+def _program_digest() -> str:
+    """Name this version of ntnsim and of the libraries that compute with it."""
+    return digest({"code": code_digest(), "packages": package_versions()})
+
+
+def _finished(directory: Path, scenario: Scenario) -> dict[str, Any] | None:
+    """Return the summary of the complete results in *directory*, if they are this scenario's and this program's."""
+    if not (directory / PROVENANCE).is_file():
+        return None
+    [run] = find_runs([directory])
+    found = run.provenance()
+    same = found.get("scenario_digest") == digest(scenario.model_dump(mode="json"))
+    return run.summary() if same and found.get("code_digest") == code_digest() else None
+
+
+def _joined(batches: Sequence[Columns]) -> dict[str, list[Any]]:
+    return {name: [value for batch in batches for value in batch[name]] for name in batches[0]}
+
+
+def _for_scheme(progress: Progress, scheme: str) -> Callable[[int, float], None]:
+    return lambda ended, time_s: progress(scheme, ended, time_s)
+
+
+@contextmanager
+def _progress(scenario: Scenario, *, shown: bool) -> Iterator[Progress | None]:
+    """Show a bar per scheme on the terminal; quiet when nobody is looking."""
+    if not shown:
+        yield None
+        return
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[ended]} images, {task.completed:.0f} s simulated"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns) as bars:
+        tasks = {
+            scheme.name: bars.add_task(scheme.name, total=scenario.horizon.duration_s, ended=0)
+            for scheme in scenario.schemes
+        }
+
+        def update(scheme: str, ended: int, time_s: float) -> None:
+            bars.update(tasks[scheme], completed=time_s, ended=ended)
+
+        yield update

@@ -1,0 +1,240 @@
+"""From a scenario's scheme to its two working halves: the imaging that answers for its codec, and its policy."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ntnsim.datasets.dataset import Dataset, DatasetImage
+from ntnsim.datasets.open_dataset import open_dataset
+from ntnsim.engine.build import build_policy
+from ntnsim.engine.policy import Policy
+from ntnsim.errors import DatasetError
+from ntnsim.pipeline import ImagePipeline
+from ntnsim.scenario import codec as entry
+from ntnsim.scenario import dataset as dataset_entry
+from ntnsim.scenario.scenario import Scenario
+from ntnsim.scenario.scheme import Scheme
+from ntnsim.scenario.sizes import SizesCodec
+from ntnsim.scenario.traffic import Source
+from ntnsim.spiff.baselines import WholeImageCodec
+from ntnsim.spiff.bundle import Bundle, open_bundle
+from ntnsim.spiff.codec import CaptionCodec, Codec, SpiffCodec, spiff_settings
+from ntnsim.spiff.components import Component, encode_component
+from ntnsim.spiff.configuration import ConfigurationSpace
+from ntnsim.spiff.decoder import decode_partial_image
+from ntnsim.spiff.outcome_store import OutcomeStore
+from ntnsim.spiff.relevance import Relevance, relevance_preset
+from ntnsim.streams import integer_seed
+from ntnsim.world.imaging import Imaging, SizesImaging, Work
+
+if TYPE_CHECKING:
+    from ntnsim.spiff.inpaint import Inpainter
+    from ntnsim.spiff.metrics import Scorer
+
+Pixels = NDArray[np.uint8]
+
+UNKNOWN_GREY = 200  # how galleries paint what was not received
+SEGMENTED = ("segmentation", "decision")
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A scheme ready to run. *pipeline* is its imaging where that shows pictures, else None."""
+
+    imaging: Imaging
+    policy: Policy
+    pipeline: ImagePipeline | None
+
+
+class SchemeAssembly:
+    """Makes the schemes of one scenario; what they share (datasets, networks, store) is made once."""
+
+    def __init__(self, scenario: Scenario, base: Path, store: OutcomeStore, code_digest: str) -> None:
+        """Bind the scenario.
+
+        base: directory that relative paths of the scenario start from.
+        code_digest: names the program and its libraries; outcomes of other versions are not used.
+        """
+        self._scenario = scenario
+        self._base = base
+        self._store = store
+        self._code_digest = code_digest
+        self._relevance = _relevance(scenario.task.relevance)
+        self._datasets: dict[str, Dataset] = {}
+        self._bundle_used = False
+
+    def assemble(self, scheme: Scheme) -> Assembled:
+        """Return *scheme*'s imaging and policy."""
+        seed = self._scenario.seed
+        policy_seed = integer_seed(seed, "policy", scheme.name)
+        if isinstance(scheme.codec, SizesCodec):
+            imaging = SizesImaging(scheme.codec, seed)
+            space = ConfigurationSpace(max(imaging.n_ranks, 2), has_coarse_layer=False)
+            return Assembled(imaging, build_policy(scheme.policy, space, policy_seed), None)
+        codec, work = self._codec(scheme.codec)
+        whole_file = isinstance(codec, WholeImageCodec)
+        pipeline = ImagePipeline(
+            datasets=self._opened_datasets(),
+            dataset_of_source={name: self._dataset_name(source) for name, source in _copies(self._scenario)},
+            in_order={name for name, source in _copies(self._scenario) if source.arrivals.kind == "trace"},
+            rank_mapper=self._rank_mapper(),
+            segmentation_digest=self._segmentation_digest(),
+            codec=codec,
+            work=work,
+            scorer=_scorer(self._scenario.task),
+            store=self._store,
+            delivered_bits=None if whole_file else _delivered_bits(self._scenario.delivered_file),
+            received_picture=None if whole_file else received_picture,
+            seed=seed,
+        )
+        return Assembled(pipeline, build_policy(scheme.policy, codec.space, policy_seed), pipeline)
+
+    def digests(self) -> dict[str, str]:
+        """Return the digests of inputs beside the scenario, for its provenance."""
+        return {"code": self._code_digest, **({"bundle": self._bundle().digest} if self._bundle_used else {})}
+
+    def _codec(
+        self, wanted: entry.SpiffCodec | entry.SpiffPaperCodec | entry.WholeImageCodec | entry.CaptionCodec
+    ) -> tuple[Codec, Work]:
+        n_ranks = self._relevance.n_ranks
+        if isinstance(wanted, entry.WholeImageCodec):
+            component = Component(wanted.kind, wanted.quality, wanted.speed)
+            return WholeImageCodec(component, n_ranks=n_ranks), Work((), ("encode",), ("decode",))
+        inpaint = wanted.inpaint
+        bundle = self._bundle()
+        inpainter = _inpainter(bundle, inpaint.method, inpaint.steps, inpaint.device, inpaint.dtype)
+        steps = _charged_steps(inpainter, inpaint)
+        if isinstance(wanted, entry.CaptionCodec):
+            captioned: Codec = CaptionCodec(
+                bundle.captioner(), inpainter, n_ranks=n_ranks, models_digest=bundle.digest
+            )
+            return captioned, Work(("decision",), ("caption", "encode"), ("decode", "generation"), steps)
+        codec = SpiffCodec(
+            wanted.kind,
+            spiff_settings(wanted.kind, wanted.model_dump()),
+            inpainter,
+            n_ranks=n_ranks,
+            has_coarse_layer=wanted.kind == "spiff",
+            captioner=bundle.captioner() if wanted.caption else None,
+            models_digest=bundle.digest,
+        )
+        after = ("caption", "encode") if wanted.caption else ("encode",)
+        rebuilt = ("decode", "inpainting") if inpaint.method == "bundle" else ("decode",)
+        return codec, Work(SEGMENTED, after, rebuilt, steps)
+
+    def _bundle(self) -> Bundle:
+        self._bundle_used = True
+        name = self._scenario.task.bundle
+        # A relative directory starts, as every path of a scenario, from the scenario's own.
+        nearby = self._base / name
+        return _bundle(str(nearby) if len(Path(name).parts) > 1 else name)
+
+    def _rank_mapper(self) -> Callable[[DatasetImage], Pixels]:
+        relevance = self._relevance
+        if self._scenario.task.segmenter == "truth":
+
+            def from_truth(image: DatasetImage) -> Pixels:
+                if image.class_map is None:
+                    raise DatasetError(
+                        f"{image.name}: has no class map; task.segmenter: truth needs a dataset with annotations"
+                    )
+                return relevance.rank_map(image.class_map, image.class_names)
+
+            return from_truth
+        bundle = self._bundle()
+
+        def from_network(image: DatasetImage) -> Pixels:
+            segmenter = _segmenter(bundle)
+            [class_map] = segmenter.class_maps([image.pixels])
+            return relevance.rank_map(class_map, segmenter.class_names)
+
+        return from_network
+
+    def _segmentation_digest(self) -> str:
+        task = self._scenario.task
+        network = self._bundle().digest if task.segmenter == "bundle" else "truth"
+        return f"{self._code_digest} {network} {self._relevance}"
+
+    def _opened_datasets(self) -> Mapping[str, Dataset]:
+        for name, wanted in self._scenario.datasets.items():
+            if name not in self._datasets:
+                self._datasets[name] = dataset = open_dataset(wanted, self._base)
+                if len(dataset) == 0:
+                    raise DatasetError(f"datasets.{name}: holds no image")
+        return self._datasets
+
+    def _dataset_name(self, source: Source) -> str:
+        return source.images or next(iter(self._scenario.datasets))
+
+
+def _copies(scenario: Scenario) -> list[tuple[str, Source]]:
+    """Return every source by the name it has in the world, replicas included."""
+    return [
+        (name, source)
+        for source in scenario.sources
+        for name in (
+            [source.name] if source.count == 1 else [f"{source.name}-{i}" for i in range(source.count)]
+        )
+    ]
+
+
+def received_picture(payload: bytes) -> Pixels:
+    """Return what a SPIFF stream brings as a picture: received pixels, else the coarse layer, else grey."""
+    partial = decode_partial_image(payload)
+    background = np.full_like(partial.pixels, UNKNOWN_GREY) if partial.coarse is None else partial.coarse
+    return np.where(partial.known[..., None], partial.pixels, background)
+
+
+def _relevance(wanted: dataset_entry.Relevance) -> Relevance:
+    if wanted.preset is not None:
+        return relevance_preset(wanted.preset)
+    return Relevance("scenario", dict(wanted.ranks or {}), wanted.default_rank)
+
+
+def _delivered_bits(wanted: entry.Component) -> Callable[[Pixels], int]:
+    component = Component(wanted.codec, wanted.quality, wanted.speed)
+    return lambda pixels: 8 * len(encode_component(pixels, component))
+
+
+def _charged_steps(inpainter: "Inpainter", wanted: entry.Inpainting) -> int:
+    """Return the diffusion steps that the device profile is charged for."""
+    if wanted.charged_steps is not None:
+        return wanted.charged_steps
+    return int(getattr(inpainter, "steps", 0))
+
+
+# Networks are kept for the life of the process: the cells of a sweep share them.
+
+
+@cache
+def _bundle(name_or_path: str) -> Bundle:
+    return open_bundle(name_or_path)
+
+
+@cache
+def _segmenter(bundle: Bundle):  # type: ignore[no-untyped-def]
+    return bundle.segmenter()
+
+
+@cache
+def _inpainter(bundle: Bundle, method: str, steps: int | None, device: str, dtype: str) -> "Inpainter":
+    from ntnsim.spiff.inpaint import inpainter_named
+
+    return inpainter_named(method, bundle, steps=steps, device=device, dtype=dtype)
+
+
+@cache
+def _scorer(task: dataset_entry.Task) -> "Scorer":
+    from ntnsim.spiff.metrics import scorer_named
+
+    return scorer_named(
+        task.pf_backend,
+        task.sf_backend,
+        lpips_trunk=Path(task.lpips_trunk) if task.lpips_trunk else None,
+        clip_directory=Path(task.clip) if task.clip else None,
+    )
