@@ -104,7 +104,7 @@ class SchemeAssembly:
         n_ranks = self._relevance.n_ranks
         if isinstance(wanted, entry.WholeImageCodec):
             component = Component(wanted.kind, wanted.quality, wanted.speed)
-            return WholeImageCodec(component, n_ranks=n_ranks), Work((), ("encode",), ("decode",))
+            return WholeImageCodec(component, n_ranks=n_ranks), Work((), ("encode",), ())
         inpaint = wanted.inpaint
         bundle = self._bundle()
         inpainter = _inpainter(bundle, inpaint.method, inpaint.steps, inpaint.device, inpaint.dtype)

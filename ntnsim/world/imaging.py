@@ -54,7 +54,8 @@ class Reconstruction:
 class Work:
     """Which stages an image passes, by their names in device profiles, and how many diffusion steps it needs.
 
-    before_decision, after_decision: at the gateway. reconstruction: at the data network.
+    before_decision, after_decision: at the gateway. reconstruction: at the data network; without any, the file is
+    passed on to the user as it came.
     """
 
     before_decision: tuple[str, ...]

@@ -48,6 +48,7 @@ class Journey:
     ) -> None:
         self._env = env
         self._imaging = imaging
+        self._reconstructs = bool(imaging.work.reconstruction)
         self._policy = policy
         self._recorder = recorder
         self._return_delay_s = return_delay_s
@@ -86,8 +87,12 @@ class Journey:
         self.sites[job.origin.gateway].terminal.send(job, job.encoded.size_bits)
 
     def at_data_network(self, job: Job) -> None:
-        """The data network has it."""
-        self.data_network.arrive(job)
+        """The data network has it. A file that needs no reconstruction is passed on as it came."""
+        if self._reconstructs:
+            self.data_network.arrive(job)
+        else:
+            job.reconstruction_start_s = job.reconstructed_s = self._env.now
+            self.reconstructed(job)
 
     def reconstructed(self, job: Job) -> None:
         """Its batch is done."""
