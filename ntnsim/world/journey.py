@@ -91,7 +91,7 @@ class Journey:
         if self._reconstructs:
             self.data_network.arrive(job)
         else:
-            job.reconstruction_start_s = job.reconstructed_s = self._env.now
+            job.at_data_network_s = job.reconstruction_start_s = job.reconstructed_s = self._env.now
             self.reconstructed(job)
 
     def reconstructed(self, job: Job) -> None:
