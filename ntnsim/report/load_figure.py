@@ -27,6 +27,11 @@ class Metric:
     label: str
     scale: float = 1.0
 
+    @property
+    def plain_label(self) -> str:
+        """The label without mathematical markup."""
+        return self.label.replace("$d \\leq d^{\\max}$", "d ≤ d_max")
+
 
 METRICS = (
     Metric("delay_s", "mean", "mean delay (s)"),

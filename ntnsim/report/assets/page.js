@@ -1,0 +1,344 @@
+"use strict";
+// Draws the page's charts as SVG from the data that the page carries. No library: what is drawn here is lines, bars,
+// dots and a map, and a charting library would be fifty times the size of everything else on the page.
+
+const DATA = JSON.parse(document.getElementById("data").textContent);
+const STYLE = Object.fromEntries(DATA.schemes.map((scheme) => [scheme.name, scheme]));
+const state = { hidden: new Set(), point: DATA.points[0] };
+const charts = []; // {draw} of every chart on the page
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function make(parent, name, attributes = {}, text = null) {
+  const node = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  if (text !== null) node.textContent = text;
+  parent.appendChild(node);
+  return node;
+}
+
+function shown(scheme) { return !scheme || !state.hidden.has(scheme); }
+
+function format(value) {
+  if (value === null || value === undefined) return "–";
+  const size = Math.abs(value);
+  if (size !== 0 && (size >= 1e5 || size < 1e-3)) return value.toExponential(2);
+  return String(Number(value.toPrecision(4)));
+}
+
+function ticks(low, high, count) {
+  const raw = (high - low) / Math.max(1, count);
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw * 0.999);
+  const values = [];
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) values.push(Number((i * step).toPrecision(12)));
+  return values;
+}
+
+function logTicks(low, high) {
+  const values = [];
+  for (let p = Math.floor(Math.log10(low)); p <= Math.ceil(Math.log10(high)); p++)
+    for (const m of [1, 2, 5]) if (m * 10 ** p >= low && m * 10 ** p <= high) values.push(m * 10 ** p);
+  return values.length > 7 ? values.filter((v) => Math.abs(Math.log10(v) % 1) < 1e-9) : values;
+}
+
+function extent(values) {
+  let low = Infinity, high = -Infinity;
+  for (const value of values) if (value !== null && isFinite(value)) { low = Math.min(low, value); high = Math.max(high, value); }
+  return low <= high ? [low, high] : [0, 1];
+}
+
+// Axes, grid and labels; returns the functions from data to pixels.
+function frame(host, options) {
+  host.querySelector("svg")?.remove();
+  const width = Math.max(240, Math.round(host.clientWidth || 480));
+  const height = options.height;
+  const margin = { left: options.left ?? 46, right: 12, top: 10, bottom: options.xLabel ? 40 : 24 };
+  const svg = make(host, "svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": options.title, tabindex: options.focusable ? 0 : -1 });
+  make(svg, "title", {}, options.title);
+  const [x0, x1] = options.x, [y0, y1] = options.y;
+  const inner = { width: width - margin.left - margin.right, height: height - margin.top - margin.bottom };
+  const tx = options.log ? (v) => Math.log10(v) : (v) => v;
+  const px = (v) => margin.left + (tx(v) - tx(x0)) / (tx(x1) - tx(x0)) * inner.width;
+  const py = (v) => margin.top + inner.height - (v - y0) / (y1 - y0) * inner.height;
+  const fromPx = (p) => {
+    const share = (p - margin.left) / inner.width;
+    return options.log ? 10 ** (tx(x0) + share * (tx(x1) - tx(x0))) : x0 + share * (x1 - x0);
+  };
+  const grid = make(svg, "g", { class: "grid" }), axis = make(svg, "g", { class: "axis" });
+  const xs = options.xTicks ?? (options.log ? logTicks(x0, x1) : ticks(x0, x1, inner.width / 80));
+  for (const value of xs) {
+    make(grid, "line", { x1: px(value), x2: px(value), y1: margin.top, y2: margin.top + inner.height });
+    make(axis, "text", { x: px(value), y: height - margin.bottom + 16, "text-anchor": "middle" }, format(value));
+  }
+  if (!options.hideY) for (const value of ticks(y0, y1, inner.height / 38)) {
+    make(grid, "line", { x1: margin.left, x2: margin.left + inner.width, y1: py(value), y2: py(value) });
+    make(axis, "text", { x: margin.left - 6, y: py(value) + 4, "text-anchor": "end" }, format(value));
+  }
+  make(axis, "line", { x1: margin.left, x2: margin.left + inner.width, y1: margin.top + inner.height, y2: margin.top + inner.height });
+  make(axis, "line", { x1: margin.left, x2: margin.left, y1: margin.top, y2: margin.top + inner.height });
+  if (options.xLabel) make(svg, "text", { x: margin.left + inner.width / 2, y: height - 4, "text-anchor": "middle" }, options.xLabel);
+  return { svg, px, py, fromPx, width, height, margin, inner };
+}
+
+function stepPath(xs, ys, px, py, end) {
+  let path = "", level = null;
+  for (let i = 0; i < xs.length; i++) {
+    if (xs[i] === null || ys[i] === null) { level = null; continue; }
+    const x = px(xs[i]).toFixed(1), y = py(ys[i]).toFixed(1);
+    path += level === null ? `M${x},${y}` : `H${x}V${y}`;
+    level = y;
+  }
+  return level !== null && end !== undefined ? `${path}H${px(end).toFixed(1)}` : path;
+}
+
+function bandPath(xs, low, high, px, py) {
+  let path = "";
+  xs.forEach((x, i) => { path += i === 0 ? `M${px(x).toFixed(1)},${py(high[0]).toFixed(1)}` : `H${px(x).toFixed(1)}V${py(high[i]).toFixed(1)}`; });
+  for (let i = xs.length - 1; i >= 0; i--) path += i === xs.length - 1 ? `V${py(low[i]).toFixed(1)}` : `V${py(low[i]).toFixed(1)}H${px(xs[i]).toFixed(1)}`;
+  return `${path}Z`;
+}
+
+// Index of the last x at or before a value; -1 before the first.
+function before(xs, value) {
+  let low = 0, high = xs.length;
+  while (low < high) { const middle = (low + high) >> 1; if (xs[middle] <= value) low = middle + 1; else high = middle; }
+  return low - 1;
+}
+
+// A vertical cursor that follows the pointer or the arrow keys, with the values it meets.
+function cursor(host, box, steps, describe) {
+  const line = make(box.svg, "line", { stroke: "#57606a", "stroke-dasharray": "3 3", y1: box.margin.top, y2: box.margin.top + box.inner.height, visibility: "hidden" });
+  let readout = host.querySelector(".readout");
+  if (!readout) {
+    readout = document.createElement("div");
+    readout.className = "readout";
+    readout.setAttribute("role", "status");
+    host.appendChild(readout);
+  }
+  let share = 0.5;
+  const hide = () => { line.setAttribute("visibility", "hidden"); readout.style.display = "none"; };
+  const show = () => {
+    const p = box.margin.left + share * box.inner.width;
+    const html = describe(box.fromPx(p));
+    if (!html) { hide(); return; }
+    line.setAttribute("x1", p); line.setAttribute("x2", p); line.setAttribute("visibility", "visible");
+    readout.innerHTML = html;
+    readout.style.display = "block";
+    const scale = host.clientWidth / box.width;
+    if (share > 0.5) { readout.style.left = "auto"; readout.style.right = `${(box.width - p) * scale + 10}px`; }
+    else { readout.style.right = "auto"; readout.style.left = `${p * scale + 10}px`; }
+  };
+  box.svg.addEventListener("pointermove", (event) => {
+    const area = box.svg.getBoundingClientRect();
+    share = Math.min(1, Math.max(0, ((event.clientX - area.left) * box.width / area.width - box.margin.left) / box.inner.width));
+    show();
+  });
+  box.svg.addEventListener("pointerleave", hide);
+  box.svg.addEventListener("blur", hide);
+  box.svg.addEventListener("focus", () => { if (box.svg.matches(":focus-visible")) show(); });
+  box.svg.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") { hide(); return; }
+    const move = { ArrowLeft: -1 / steps, ArrowRight: 1 / steps, Home: -1, End: 1 }[event.key];
+    if (move === undefined) return;
+    event.preventDefault();
+    share = Math.min(1, Math.max(0, share + move));
+    show();
+  });
+}
+
+function escaped(text) { const node = document.createElement("i"); node.textContent = text; return node.innerHTML; }
+
+function swatch(colour) { return `<span style="color:${colour}">■</span>`; }
+
+function drawCdf(host, curves, options) {
+  const chosen = curves.filter((curve) => curve.point === state.point && shown(curve.scheme) && curve.x.length);
+  let [low, high] = extent(curves.filter((curve) => curve.point === state.point).flatMap((curve) => [curve.x[0], curve.x.at(-1)]));
+  if (options.deadline) high = Math.max(high, options.deadline * 1.05);
+  const log = options.canLog && low > 0 && high / low > 100;
+  if (!log) low = options.canLog ? Math.min(low, 0) : low - (high - low) * 0.03;
+  if (!(high > low)) high = low + 1;
+  const box = frame(host, { x: [low, high], y: [0, 1], log, height: 300, xLabel: options.xLabel, title: options.title, focusable: true });
+  if (options.deadline) {
+    const p = box.px(options.deadline);
+    make(box.svg, "line", { x1: p, x2: p, y1: box.margin.top, y2: box.py(0), stroke: "#444", "stroke-dasharray": "4 3" });
+    make(box.svg, "text", { x: p + 4, y: box.py(0) - 6 }, "d_max");
+  }
+  for (const curve of chosen) {
+    const style = STYLE[curve.scheme];
+    if (curve.low.every((v) => v !== null)) make(box.svg, "path", { d: bandPath(curve.x, curve.low, curve.high, box.px, box.py), fill: style.colour, opacity: 0.15 });
+  }
+  for (const curve of chosen) {
+    const style = STYLE[curve.scheme];
+    const start = `M${box.px(curve.x[0]).toFixed(1)},${box.py(0).toFixed(1)}L`;
+    make(box.svg, "path", { class: "curve", d: start + stepPath(curve.x, curve.y, box.px, box.py, high).slice(1), fill: "none", stroke: style.colour, "stroke-width": 2, "stroke-dasharray": style.dash.map((v) => v * 1.8).join(" ") });
+  }
+  cursor(host, box, 50, (x) => chosen.length ? `<b>${format(x)} ${options.unit}</b><br>` + chosen.map((curve) => {
+    const i = before(curve.x, x);
+    const range = i >= 0 && curve.low[i] !== null ? ` [${format(100 * curve.low[i])}, ${format(100 * curve.high[i])}]` : "";
+    return `${swatch(STYLE[curve.scheme].colour)} ${escaped(curve.scheme)}: ${i < 0 ? 0 : format(100 * curve.y[i])} %${range}`;
+  }).join("<br>") : "");
+}
+
+function drawBreakdown(host) {
+  const bars = DATA.breakdown.filter((bar) => bar.point === state.point && shown(bar.scheme));
+  const most = extent(bars.map((bar) => Math.max(bar.total[0] ?? 0, bar.total[2] ?? 0)).concat([0]));
+  const label = Math.min(120, Math.max(60, ...bars.map((bar) => bar.scheme.length * 7.5 + 10)));
+  const height = 58 + 40 * Math.max(1, bars.length);
+  const box = frame(host, { x: [0, (most[1] || 1) * 1.12], y: [0, Math.max(1, bars.length)], height, left: label, hideY: true, xLabel: "mean delay (s)", title: "Mean delay by component" });
+  const pattern = make(make(box.svg, "defs"), "pattern", { id: "waiting", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" });
+  make(pattern, "rect", { width: 2, height: 6, fill: "white", opacity: 0.75 });
+  bars.forEach((bar, row) => {
+    const y = box.margin.top + row * box.inner.height / bars.length + 7, tall = box.inner.height / bars.length - 14;
+    make(box.svg, "text", { x: label - 8, y: y + tall / 2 + 4, "text-anchor": "end" }, bar.scheme);
+    let left = 0;
+    bar.parts.forEach((part, index) => part.forEach((length, kind) => {
+      if (!(length > 0)) return;
+      const area = { x: box.px(left), y, width: Math.max(0, box.px(left + length) - box.px(left)), height: tall };
+      const component = DATA.components[index];
+      const group = make(box.svg, "g", { class: "bar" });
+      make(group, "title", {}, `${bar.scheme}, ${component.name}, ${kind ? "service" : "waiting"}: ${format(length)} s`);
+      make(group, "rect", { ...area, fill: component.colour });
+      if (!kind) make(group, "rect", { ...area, fill: "url(#waiting)" });
+      left += length;
+    }));
+    if (bar.total[1] !== null) {
+      const middle = y + tall / 2;
+      make(box.svg, "path", { d: `M${box.px(Math.max(0, bar.total[1]))},${middle}H${box.px(bar.total[2])}m0,-4v8M${box.px(Math.max(0, bar.total[1]))},${middle - 4}v8`, stroke: "#111", fill: "none" });
+    }
+    const text = bar.total[0] === null ? "none arrived" : `${format(bar.total[0])} s`;
+    make(box.svg, "text", { x: Math.min(box.px(Math.max(left, bar.total[2] ?? 0)) + 6, box.width - 50), y: y + tall / 2 - 6 }, text);
+  });
+}
+
+function drawLoad(host, metric) {
+  const chosen = metric.curves.filter((curve) => shown(curve.scheme));
+  const xs = extent(metric.curves.flatMap((curve) => curve.x));
+  const ys = extent(metric.curves.flatMap((curve) => curve.y.flat()));
+  const pad = (ys[1] - ys[0]) * 0.08 || 1, side = (xs[1] - xs[0]) * 0.04 || 1;
+  const box = frame(host, { x: [xs[0] - side, xs[1] + side], y: [ys[0] - pad, ys[1] + pad], height: 260, xLabel: DATA.load.path, title: metric.label, focusable: true });
+  for (const curve of chosen) {
+    const style = STYLE[curve.scheme];
+    const line = curve.x.map((x, i) => curve.y[i][0] === null ? "" : `${box.px(x).toFixed(1)},${box.py(curve.y[i][0]).toFixed(1)}`).filter(Boolean).join("L");
+    if (line) make(box.svg, "path", { class: "curve", d: `M${line}`, fill: "none", stroke: style.colour, "stroke-width": 2, "stroke-dasharray": style.dash.map((v) => v * 1.8).join(" ") });
+    curve.x.forEach((x, i) => {
+      const [value, low, high] = curve.y[i];
+      if (value === null) return;
+      if (low !== null) make(box.svg, "path", { d: `M${box.px(x) - 3},${box.py(low)}h6m-3,0V${box.py(high)}m-3,0h6`, stroke: style.colour, fill: "none" });
+      make(box.svg, "circle", { cx: box.px(x), cy: box.py(value), r: 3.5, fill: style.colour });
+    });
+  }
+  const settings = [...new Set(metric.curves.flatMap((curve) => curve.x))].sort((a, b) => a - b);
+  cursor(host, box, Math.max(2, settings.length * 2), (x) => {
+    const near = settings.reduce((best, one) => Math.abs(one - x) < Math.abs(best - x) ? one : best, settings[0]);
+    return `<b>${escaped(DATA.load.path)} ${format(near)}</b><br>` + chosen.map((curve) => {
+      const i = curve.x.indexOf(near);
+      if (i < 0) return "";
+      const [value, low, high] = curve.y[i];
+      const name = curve.others ? `${curve.scheme} (${curve.others})` : curve.scheme;
+      return `${swatch(STYLE[curve.scheme].colour)} ${escaped(name)}: ${format(value)}${low === null ? "" : ` [${format(low)}, ${format(high)}]`}`;
+    }).filter(Boolean).join("<br>");
+  });
+}
+
+function drawPareto(host, panel) {
+  const all = panel.dots.concat();
+  const xs = extent(all.flatMap((cloud) => cloud.x)), ys = extent(all.flatMap((cloud) => cloud.y));
+  const box = frame(host, { x: [xs[0] - 2, Math.min(101, xs[1] + 2)], y: [Math.max(0, ys[0] - 0.04), Math.min(1.02, ys[1] + 0.04)], height: 270, xLabel: "savings (%)", title: `${panel.title} against savings` });
+  for (const cloud of panel.dots.filter((one) => shown(one.scheme))) {
+    const group = make(box.svg, "g", { fill: STYLE[cloud.scheme].colour, opacity: 0.28 });
+    cloud.x.forEach((x, i) => make(group, "circle", { cx: box.px(x).toFixed(1), cy: box.py(cloud.y[i]).toFixed(1), r: 1.8 }));
+  }
+  for (const mean of panel.means.filter((one) => shown(one.scheme))) {
+    const group = make(box.svg, "g", { class: "mean" });
+    const where = mean.point ? `, ${mean.point}` : "";
+    make(group, "title", {}, `${mean.scheme}${where}: savings ${format(mean.x[0])} %, fidelity ${format(mean.y[0])}`);
+    if (mean.y[1] !== null) make(group, "line", { x1: box.px(mean.x[0]), x2: box.px(mean.x[0]), y1: box.py(mean.y[1]), y2: box.py(mean.y[2]), stroke: STYLE[mean.scheme].colour });
+    make(group, "circle", { cx: box.px(mean.x[0]), cy: box.py(mean.y[0]), r: 5, fill: STYLE[mean.scheme].colour, stroke: "white", "stroke-width": 1.5 });
+  }
+}
+
+function drawTimeline(host, panel, last) {
+  const line = DATA.timeline, chosen = panel.lines.filter((one) => shown(one.scheme));
+  const [low, high] = extent(panel.lines.flatMap((one) => one.y).concat([0]));
+  const box = frame(host, { x: [0, line.end || 1], y: [Math.min(0, low), high > 0 ? high * 1.06 : 1], height: last ? 150 : 125, left: 54, xLabel: last ? `simulated time (${line.unit})` : "", title: panel.title, focusable: true });
+  for (const span of line.spans) {
+    if (span.kind === "pass" && !panel.passes) continue;
+    const area = make(box.svg, "rect", { x: box.px(span.start), width: Math.max(1, box.px(span.end) - box.px(span.start)), y: box.margin.top, height: box.inner.height, fill: span.kind === "fault" ? "#D55E00" : "#0072B2", opacity: span.kind === "fault" ? 0.22 : 0.09 });
+    make(area, "title", {}, `${span.kind}: ${span.text}`);
+  }
+  for (const one of chosen) {
+    const style = one.scheme ? STYLE[one.scheme] : { colour: "#333", dash: [] };
+    make(box.svg, "path", { class: "curve", d: stepPath(one.x, one.y, box.px, box.py), fill: "none", stroke: style.colour, "stroke-width": 1.5, "stroke-dasharray": style.dash.map((v) => v * 1.5).join(" ") });
+  }
+  make(box.svg, "text", { x: box.margin.left + 5, y: box.margin.top + 11, "font-weight": 600 }, panel.title);
+  cursor(host, box, 100, (x) => {
+    const about = line.spans.filter((span) => span.start <= x && x <= span.end).slice(0, 4).map((span) => `${span.kind} ${escaped(span.text)}`);
+    return [`<b>${format(x)} ${line.unit}</b>`].concat(chosen.map((one) => {
+      const i = before(one.x, x);
+      return `${one.scheme ? `${swatch(STYLE[one.scheme].colour)} ${escaped(one.scheme)}: ` : ""}${i < 0 ? "–" : format(one.y[i])}`;
+    }), about).join("<br>");
+  });
+}
+
+function drawTrack(host) {
+  const box = frame(host, { x: [-180, 180], y: [-90, 90], height: Math.max(200, Math.round((host.clientWidth || 600) / 2)), left: 40, xLabel: "longitude (°)", title: "Ground tracks", xTicks: [-180, -120, -60, 0, 60, 120, 180] });
+  for (const satellite of DATA.track.satellites) {
+    let path = "";
+    satellite.longitude.forEach((longitude, i) => {
+      const jump = i > 0 && Math.abs(longitude - satellite.longitude[i - 1]) > 180; // the map's edge
+      path += `${i === 0 || jump ? "M" : "L"}${box.px(longitude).toFixed(1)},${box.py(satellite.latitude[i]).toFixed(1)}`;
+    });
+    const track = make(box.svg, "path", { class: "curve", d: path, fill: "none", stroke: satellite.served ? "#0072B2" : "#c3cad1", "stroke-width": satellite.served ? 1.6 : 0.7 });
+    make(track, "title", {}, satellite.name);
+  }
+  for (const site of DATA.track.sites) {
+    make(box.svg, "path", { d: `M${box.px(site.longitude)},${box.py(site.latitude) - 6}l5,9h-10z`, fill: "#D55E00", stroke: "white" });
+    make(box.svg, "text", { x: box.px(site.longitude) + 8, y: box.py(site.latitude) + 4, "font-weight": 600 }, site.name);
+  }
+}
+
+function add(id, draw) {
+  const host = document.getElementById(id);
+  if (host) charts.push({ host, draw: () => draw(host) });
+}
+
+function drawAll() { for (const chart of charts) chart.draw(); }
+
+function setUp() {
+  add("delay-cdf", (host) => drawCdf(host, DATA.cdf.delay, { xLabel: "end-to-end delay (s)", unit: "s", deadline: DATA.deadline_s, canLog: true, title: "Distribution of end-to-end delay" }));
+  add("savings-cdf", (host) => drawCdf(host, DATA.cdf.savings, { xLabel: "bandwidth savings (% of the captured file)", unit: "%", canLog: false, title: "Distribution of bandwidth savings" }));
+  add("breakdown", drawBreakdown);
+  if (DATA.load) DATA.load.metrics.forEach((metric, i) => add(`load-${i}`, (host) => drawLoad(host, metric)));
+  DATA.pareto.forEach((panel, i) => add(`pareto-${i}`, (host) => drawPareto(host, panel)));
+  if (DATA.timeline) DATA.timeline.panels.forEach((panel, i) => add(`timeline-${i}`, (host) => drawTimeline(host, panel, i === DATA.timeline.panels.length - 1)));
+  if (DATA.track) add("track", drawTrack);
+
+  for (const button of document.querySelectorAll("button[data-scheme]")) button.addEventListener("click", () => {
+    const name = button.dataset.scheme;
+    if (state.hidden.has(name)) state.hidden.delete(name); else state.hidden.add(name);
+    button.setAttribute("aria-pressed", String(!state.hidden.has(name)));
+    for (const node of document.querySelectorAll("[data-of-scheme]")) node.hidden = state.hidden.has(node.dataset.ofScheme);
+    drawAll();
+  });
+  document.getElementById("point")?.addEventListener("change", (event) => {
+    state.point = DATA.points[event.target.selectedIndex];
+    drawAll();
+  });
+
+  const dialog = document.getElementById("enlarged");
+  for (const button of document.querySelectorAll(".pictures button")) button.addEventListener("click", () => {
+    const picture = button.querySelector("img");
+    dialog.querySelector("img").src = picture.src;
+    dialog.querySelector("img").alt = picture.alt;
+    dialog.querySelector("p").textContent = picture.alt;
+    dialog.showModal();
+  });
+  dialog?.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+
+  drawAll();
+  let width = window.innerWidth;
+  window.addEventListener("resize", () => { if (window.innerWidth !== width) { width = window.innerWidth; drawAll(); } });
+}
+
+setUp();

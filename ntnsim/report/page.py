@@ -1,0 +1,284 @@
+"""One self-contained HTML page about runs or a sweep: opens from a disk, without a network or a server.
+
+Words, tables and pictures are in the page as it is; the charts are drawn by the page's own script from data it
+carries. The same results give the same page, byte for byte.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ntnsim.report.groups import Point, points_of
+from ntnsim.report.page_data import gallery_rows, page_data, summary_rows
+from ntnsim.report.style import COMPONENT_COLOURS
+from ntnsim.results.atomic import write_text
+from ntnsim.results.columns import COMPONENT_TITLES
+from ntnsim.results.read import RunDirectory
+from ntnsim.results.record import COMPONENTS
+
+# A table with more lines than this is cut: the rest is in sweep_summary.json.
+MAX_SUMMARY_ROWS = 300
+
+
+def write_page(runs: Sequence[RunDirectory], path: Path) -> None:
+    """Write the page about *runs* to *path*."""
+    write_text(path, page(runs))
+
+
+def page(runs: Sequence[RunDirectory]) -> str:
+    """Return the page about *runs* as HTML."""
+    provenance = runs[0].provenance()
+    scenario = provenance["scenario"]
+    points = points_of(runs)
+    data = page_data(runs)
+    title = str(scenario.get("name", "ntnsim"))
+    body = "\n".join(
+        part
+        for part in (
+            _header(title, scenario, points, runs),
+            "<main>",
+            _toggles(data),
+            _summary(points, runs),
+            _distributions(data),
+            _breakdown(),
+            _load(data),
+            _pareto(data),
+            _timeline(data),
+            _track(data),
+            _gallery(gallery_rows(runs)),
+            _sources(scenario, provenance, runs),
+            "</main>",
+        )
+        if part
+    )
+    assets = files("ntnsim.report") / "assets"
+    # "</" inside a script would end it; "<\/" means the same in JSON.
+    carried = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False).replace(
+        "</", "<\\/"
+    )
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)} – ntnsim</title>\n"
+        '<link rel="icon" href="data:,">\n'
+        f"<style>\n{(assets / 'page.css').read_text(encoding='utf-8')}</style>\n</head>\n<body>\n{body}\n"
+        f"<footer>ntnsim {escape(str(provenance.get('ntnsim')))}</footer>\n"
+        f'<script type="application/json" id="data">{carried}</script>\n'
+        f"<script>\n{(assets / 'page.js').read_text(encoding='utf-8')}</script>\n</body>\n</html>\n"
+    )
+
+
+def _header(
+    title: str, scenario: Mapping[str, Any], points: Sequence[Point], runs: Sequence[RunDirectory]
+) -> str:
+    description = str(scenario.get("description") or "").strip()
+    extent = "one run" if len(runs) == 1 else f"{len(runs)} runs of {len(points)} settings"
+    return (
+        f"<header><h1>{escape(title)}</h1>\n"
+        + (f"<p>{escape(description)}</p>\n" if description else "")
+        + f'<p class="soft">{extent}</p></header>'
+    )
+
+
+def _toggles(data: Mapping[str, Any]) -> str:
+    buttons = "".join(
+        f'<button type="button" data-scheme="{escape(scheme["name"])}" aria-pressed="true">{_swatch(scheme)}'
+        f"{escape(scheme['name'])}</button>"
+        for scheme in data["schemes"]
+    )
+    select = ""
+    if len(data["points"]) > 1:
+        options = "".join(
+            f"<option>{escape(title)}</option>" for title in data["points"][: data["n_shown_points"]]
+        )
+        select = f'<label for="point">Setting:</label><select id="point">{options}</select>'
+    return f'<nav class="toggles" aria-label="Schemes shown"><span>Show:</span>{buttons}{select}</nav>'
+
+
+def _swatch(scheme: Mapping[str, Any]) -> str:
+    dash = " ".join(str(1.6 * length) for length in scheme["dash"])
+    return (
+        '<svg width="26" height="8" aria-hidden="true"><line x1="0" x2="26" y1="4" y2="4" stroke-width="3" '
+        f'stroke="{scheme["colour"]}" stroke-dasharray="{dash}"/></svg>'
+    )
+
+
+def _summary(points: Sequence[Point], runs: Sequence[RunDirectory]) -> str:
+    rows = summary_rows(points)
+    several = len(points) > 1
+    n_ends = max((len(row["pf"]) for row in rows), default=0)
+    ends = ["lowest rank", "highest rank"][:n_ends] if n_ends > 1 else ["whole image"][:n_ends]
+    scored = [f"{score}, {end}" for score in ("PF", "SF") for end in ends]
+    headings = [
+        "scheme",
+        "images",
+        "mean delay (s)",
+        "95th percentile (s)",
+        "in time (%)",
+        "savings (%)",
+        *scored,
+    ]
+    lines = []
+    for row in rows[:MAX_SUMMARY_ROWS]:
+        cells = [
+            row["images"],
+            row["delay"],
+            row["q95"],
+            row["in_time"],
+            row["savings"],
+            *row["pf"],
+            *row["sf"],
+        ]
+        lines.append(
+            f'<tr data-of-scheme="{escape(row["scheme"])}">'
+            + (f'<td class="name">{escape(row["point"])}</td>' if several else "")
+            + f'<td class="name">{escape(row["scheme"])}</td>'
+            + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells)
+            + "</tr>"
+        )
+    head = "".join(
+        f'<th class="{"name" if text in ("setting", "scheme") else ""}" scope="col">{escape(text)}</th>'
+        for text in (["setting", *headings] if several else headings)
+    )
+    confidence = 100 * float(runs[0].summary()["confidence"])
+    replicated = any(len(point.runs) > 1 for point in points)
+    kind = "Student's t over replications" if replicated else "batches of consecutive images within the run"
+    cut = ""
+    if len(rows) > MAX_SUMMARY_ROWS:
+        cut = f"<p>The first {MAX_SUMMARY_ROWS} of {len(rows)} lines; all are in sweep_summary.json.</p>"
+    return (
+        "<section><h2>Summary</h2>\n"
+        f'<p class="soft">± is half of the {confidence:g} % confidence interval, from {kind}. Savings are against the '
+        "file as captured. Images that never arrived count as not in time.</p>\n"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Summary table"><table><thead><tr>{head}</tr>'
+        f"</thead><tbody>{''.join(lines)}</tbody></table></div>{cut}</section>"
+    )
+
+
+def _distributions(data: Mapping[str, Any]) -> str:
+    cut = ""
+    if data["n_shown_points"] < len(data["points"]):
+        cut = f" Curves are drawn for the first {data['n_shown_points']} of {len(data['points'])} settings."
+    return (
+        '<section><h2>Delay and savings</h2><div class="charts">\n'
+        + _chart(
+            "delay-cdf", "Share of images that arrived within a delay. Lost images keep their curve below 1."
+        )
+        + _chart("savings-cdf", "Share of delivered images that saved at most this much.")
+        + f'</div><p class="soft">Shaded: confidence band. Point at a chart, or focus it and use the arrow keys, '
+        f"for values.{cut}</p></section>"
+    )
+
+
+def _breakdown() -> str:
+    legend = " ".join(
+        f'<span style="white-space:nowrap"><span style="color:{COMPONENT_COLOURS[name]}">■</span> '
+        f"{escape(COMPONENT_TITLES[name])}</span>"
+        for name in COMPONENTS
+    )
+    chart = _chart("breakdown", "")
+    return f"<section><h2>Where the delay goes</h2>{chart}<p>{legend}; striped: waiting.</p></section>"
+
+
+def _load(data: Mapping[str, Any]) -> str:
+    if data["load"] is None:
+        return ""
+    charts = "".join(_chart(f"load-{i}", metric["label"]) for i, metric in enumerate(data["load"]["metrics"]))
+    heading = f"<h2>Against {escape(data['load']['path'])}</h2>"
+    return f'<section>{heading}<div class="charts narrow">{charts}</div></section>'
+
+
+def _pareto(data: Mapping[str, Any]) -> str:
+    if not data["pareto"]:
+        return ""
+    charts = "".join(_chart(f"pareto-{i}", panel["title"]) for i, panel in enumerate(data["pareto"]))
+    return (
+        '<section><h2>Fidelity against savings</h2><p class="soft">A dot per image, a ring per scheme; up and to the '
+        f'right is better.</p><div class="charts narrow">{charts}</div></section>'
+    )
+
+
+def _timeline(data: Mapping[str, Any]) -> str:
+    if data["timeline"] is None:
+        return ""
+    charts = "".join(
+        f'<div class="chart" id="timeline-{i}"></div>' for i in range(len(data["timeline"]["panels"]))
+    )
+    return (
+        f"<section><h2>Timeline at {escape(data['timeline']['gateway'] or 'the gateway')}</h2>"
+        f'<p class="soft">Blue: satellite passes. Orange: faults.</p>{charts}</section>'
+    )
+
+
+def _track(data: Mapping[str, Any]) -> str:
+    if data["track"] is None:
+        return ""
+    minutes = data["track"]["duration_s"] / 60
+    return (
+        "<section><h2>Ground tracks</h2>"
+        + _chart(
+            "track", f"Satellites over the first {minutes:.0f} minutes; blue ones served a gateway meanwhile."
+        )
+        + "</section>"
+    )
+
+
+def _gallery(rows: Sequence[Mapping[str, Any]]) -> str:
+    if not rows:
+        return ""
+    return (
+        '<section><h2>Images</h2><p class="soft">PF and SF per relevance rank, lowest first. Activate a picture to '
+        "enlarge it.</p>"
+        + "".join(_gallery_row(row) for row in rows)
+        + '<dialog id="enlarged" aria-label="Enlarged picture"><img alt="" src="data:,"><p></p>'
+        '<form method="dialog"><button>Close</button></form></dialog></section>'
+    )
+
+
+def _gallery_row(row: Mapping[str, Any]) -> str:
+    image = escape(str(row["image"]))
+    pictures = [
+        _picture(row["original"], f"{image}: original", f"<b>original</b><br>{row['original_kib']:.0f} KiB")
+    ]
+    for one in row["schemes"]:
+        scheme = escape(one["scheme"])
+        if one["received"]:
+            text = f"<b>{scheme}</b>, received<br>{one['sent_kib']:.1f} KiB"
+            text += f"<br>{escape(one['configuration'])}" if one["configuration"] else ""
+            pictures.append(_picture(one["received"], f"{image}: received by {scheme}", text, one["scheme"]))
+        text = f"<b>{scheme}</b><br>" + "<br>".join(escape(line) for line in one["caption"])
+        if not one["received"]:
+            text += f"<br>{one['sent_kib']:.1f} KiB"
+        pictures.append(_picture(one["reconstruction"], f"{image}: {scheme}", text, one["scheme"]))
+    return f'<div class="gallery-row"><h3>{image}</h3><div class="pictures">{"".join(pictures)}</div></div>'
+
+
+def _picture(uri: str, alt: str, caption: str, scheme: str = "") -> str:
+    of_scheme = f' data-of-scheme="{escape(scheme)}"' if scheme else ""
+    return (
+        f'<figure{of_scheme}><button type="button"><img src="{uri}" alt="{alt}" decoding="async"></button>'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def _chart(name: str, caption: str) -> str:
+    text = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f'<figure><div class="chart" id="{name}"></div>{text}</figure>'
+
+
+def _sources(scenario: Mapping[str, Any], provenance: Mapping[str, Any], runs: Sequence[RunDirectory]) -> str:
+    digests = ("scenario_digest", "code_digest", "git", "digests", "details")
+    kept = ("command", "scenario_file", "overrides", "seed", *digests)
+    facts = {name: provenance.get(name) for name in kept}
+    facts["packages"] = {name: version for name, version in provenance["packages"].items() if version}
+    facts |= {name: provenance.get(name) for name in ("python", "platform", "written_at")}
+    which = "" if len(runs) == 1 else f" of the first run, {runs[0].label}"
+    return (
+        f"<section><h2>Where this comes from</h2><details><summary>Scenario{escape(which)}, resolved</summary>"
+        f"<pre>{escape(json.dumps(scenario, indent=2, ensure_ascii=False))}</pre></details>"
+        f"<details><summary>Provenance{escape(which)}</summary>"
+        f"<pre>{escape(json.dumps(facts, indent=2, ensure_ascii=False))}</pre></details></section>"
+    )

@@ -1,0 +1,310 @@
+"""Results → what the report page shows, as plain values: curves thinned to what a screen can show, pictures shrunk."""
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ntnsim.report.breakdown_figure import bars_of, metric_interval
+from ntnsim.report.cdf_figure import curves_of, deadline_s
+from ntnsim.report.gallery_figure import caption, configuration_text, rows_of
+from ntnsim.report.groups import Point, points_of, schemes_in
+from ntnsim.report.load_figure import METRICS, load_curves_of, swept_number
+from ntnsim.report.pareto_figure import clouds_of, panels_of, standings_of
+from ntnsim.report.style import COMPONENT_COLOURS, in_preferred_order, scheme_styles
+from ntnsim.report.timeline_figure import PANELS, time_unit, timeline_view
+from ntnsim.results.columns import COMPONENT_TITLES
+from ntnsim.results.gallery import read_index
+from ntnsim.results.ground_track import read_ground_track
+from ntnsim.results.read import RunDirectory
+from ntnsim.results.record import COMPONENTS
+from ntnsim.results.statistics import Interval
+
+# A page with more settings than this is no longer read, and its curves would fill it; the summary lists them all.
+MAX_CDF_POINTS = 24
+MAX_GALLERY_ROWS = 6
+PICTURE_PX = 640
+PICTURE_QUALITY = 80
+SIGNIFICANT_DIGITS = 5
+
+
+def page_data(runs: Sequence[RunDirectory]) -> dict[str, Any]:
+    """Return everything on the page but its words."""
+    points = points_of(runs)
+    schemes = in_preferred_order(schemes_in(runs))
+    shown = [run for point in points[:MAX_CDF_POINTS] for run in point.runs]
+    styles = scheme_styles(schemes)
+    deadlines = {deadline_s(run) for run in shown}
+    return {
+        "schemes": [
+            {"name": name, "colour": styles[name].colour, "dash": list(styles[name].dash)} for name in schemes
+        ],
+        "points": [point.title for point in points],
+        "n_shown_points": min(len(points), MAX_CDF_POINTS),
+        "deadline_s": deadlines.pop() if len(deadlines) == 1 else None,
+        "cdf": {
+            "delay": _cdf_data(shown, "delay_s", 1.0, lost_is_infinite=True),
+            "savings": _cdf_data(shown, "savings", 100.0, lost_is_infinite=False),
+        },
+        "breakdown": _breakdown_data(shown),
+        "components": [
+            {"name": COMPONENT_TITLES[name], "colour": COMPONENT_COLOURS[name]} for name in COMPONENTS
+        ],
+        "load": _load_data(runs) if swept_number(points) is not None else None,
+        "pareto": _pareto_data(shown),
+        "timeline": _timeline_data(runs),
+        "track": _track_data(runs),
+    }
+
+
+def summary_rows(points: Sequence[Point]) -> list[dict[str, Any]]:
+    """Return the lines of the summary table: a point, a scheme, and its figures with intervals, as text."""
+    rows = []
+    for point in points:
+        summaries = [run.summary() for run in point.runs]
+        for scheme in in_preferred_order(schemes_in(point.runs)):
+            entries = [summary["schemes"][scheme] for summary in summaries if scheme in summary["schemes"]]
+            jobs = sum(entry["counted_jobs"] for entry in entries)
+            n_ranks = max((len(entry["fidelity"]["pf_rank"]) for entry in entries), default=0)
+
+            def shown(
+                metric: str,
+                key: str = "mean",
+                scale: float = 1.0,
+                *,
+                summaries: list[dict[str, Any]] = summaries,
+                scheme: str = scheme,
+            ) -> str:
+                return interval_text(metric_interval(summaries, scheme, metric, key), scale)
+
+            ends = list(dict.fromkeys([0, n_ranks - 1])) if n_ranks else []
+            rows.append(
+                {
+                    "point": point.title,
+                    "runs": len(point.runs),
+                    "scheme": scheme,
+                    "images": jobs,
+                    "delay": shown("delay_s"),
+                    "q95": shown("delay_s.quantiles.q95", "value"),
+                    "in_time": shown("deadline_met", "value", 100),
+                    "savings": shown("savings", scale=100),
+                    "pf": [shown(f"fidelity.pf_rank.{rank}") for rank in ends],
+                    "sf": [shown(f"fidelity.sf_rank.{rank}") for rank in ends],
+                }
+            )
+    return rows
+
+
+def interval_text(interval: Interval, scale: float = 1.0) -> str:
+    """Return ``7.53 ± 0.21``; a dash where there is no value."""
+    if not math.isfinite(interval.value):
+        return "–"
+    if not math.isfinite(interval.half_width):
+        return f"{scale * interval.value:.4g}"
+    return f"{scale * interval.value:.4g} ± {scale * interval.half_width:.2g}"
+
+
+def gallery_rows(runs: Sequence[RunDirectory]) -> list[dict[str, Any]]:
+    """Return the pictures of the first run that kept some, as data URIs with captions."""
+    for run in runs:
+        entries = read_index(run.path)
+        if entries:
+            break
+    else:
+        return []
+    order = {name: position for position, name in enumerate(in_preferred_order(e.scheme for e in entries))}
+    rows = []
+    for row in rows_of(entries)[:MAX_GALLERY_ROWS]:
+        anyone = next(iter(row.values()))
+        rows.append(
+            {
+                "image": anyone.image,
+                "original": picture_uri(run.path / "images" / anyone.original),
+                "original_kib": anyone.original_bits / 8192,
+                "schemes": [
+                    {
+                        "scheme": entry.scheme,
+                        "received": picture_uri(run.path / "images" / entry.received)
+                        if entry.received
+                        else None,
+                        "reconstruction": picture_uri(run.path / "images" / entry.reconstruction),
+                        "caption": caption(entry).split("\n"),
+                        "configuration": configuration_text(entry),
+                        "sent_kib": entry.transmitted_bits / 8192,
+                    }
+                    for entry in sorted(row.values(), key=lambda entry: order[entry.scheme])
+                ],
+            }
+        )
+    return rows
+
+
+def picture_uri(path: Path) -> str:
+    """Return the picture at *path* as a data URI, shrunk to what a page shows."""
+    with Image.open(path) as picture:
+        small = picture.convert("RGB")
+    small.thumbnail((PICTURE_PX, PICTURE_PX))
+    encoded = io.BytesIO()
+    small.save(encoded, format="WEBP", quality=PICTURE_QUALITY, method=4)
+    return "data:image/webp;base64," + base64.b64encode(encoded.getvalue()).decode()
+
+
+def _cdf_data(
+    runs: Sequence[RunDirectory], quantity: str, scale: float, *, lost_is_infinite: bool
+) -> list[Any]:
+    return [
+        {
+            "scheme": curve.scheme,
+            "point": curve.point.title,
+            "x": _numbers(curve.band.x * scale),
+            "y": _numbers(curve.band.probability),
+            "low": _numbers(curve.band.low),
+            "high": _numbers(curve.band.high),
+        }
+        for curve in curves_of(runs, quantity, lost_is_infinite=lost_is_infinite)
+    ]
+
+
+def _breakdown_data(runs: Sequence[RunDirectory]) -> list[Any]:
+    return [
+        {
+            "scheme": bar.scheme,
+            "point": bar.point.title,
+            "parts": [_numbers(np.array(bar.parts[name])) for name in COMPONENTS],
+            "total": _interval(bar.total),
+        }
+        for bar in bars_of(runs)
+    ]
+
+
+def _load_data(runs: Sequence[RunDirectory]) -> dict[str, Any]:
+    path, curves = load_curves_of(runs)
+    return {
+        "path": path,
+        "metrics": [
+            {
+                "label": metric.plain_label,
+                "curves": [
+                    {
+                        "scheme": curve.scheme,
+                        "others": curve.others,
+                        "x": list(curve.x),
+                        "y": [_interval(one, metric.scale) for one in curve.intervals[metric.name]],
+                    }
+                    for curve in curves
+                ],
+            }
+            for metric in METRICS
+        ],
+    }
+
+
+def _pareto_data(runs: Sequence[RunDirectory]) -> list[Any]:
+    panels = []
+    for column, title in panels_of(runs):
+        standings = standings_of(runs, column)
+        if not standings:
+            continue
+        panels.append(
+            {
+                "title": title,
+                "dots": [
+                    {
+                        "scheme": cloud.scheme,
+                        "x": _numbers(100 * cloud.savings, 4),
+                        "y": _numbers(cloud.fidelity, 4),
+                    }
+                    for cloud in clouds_of(runs, column)
+                ],
+                "means": [
+                    {
+                        "scheme": one.scheme,
+                        "point": one.title,
+                        "x": _interval(one.savings, 100),
+                        "y": _interval(one.fidelity),
+                    }
+                    for one in standings
+                ],
+            }
+        )
+    return panels
+
+
+def _timeline_data(runs: Sequence[RunDirectory]) -> dict[str, Any] | None:
+    view = next((found for run in runs if (found := timeline_view(run)) is not None), None)
+    if view is None or not view.lines:
+        return None
+    unit_s, unit = time_unit(view.end_s)
+    return {
+        "gateway": view.gateway,
+        "unit": unit,
+        "end": view.end_s / unit_s,
+        "panels": [
+            {
+                "title": panel.title,
+                "passes": panel.quantity == "elevation_deg",
+                "lines": [
+                    {
+                        "scheme": line.scheme,
+                        "x": _numbers(line.time_s / unit_s),
+                        "y": _numbers(line.value * panel.scale),
+                    }
+                    for line in view.lines[panel.quantity]
+                ],
+            }
+            for panel in PANELS
+            if panel.quantity in view.lines
+        ],
+        "spans": [
+            {
+                "kind": span.kind,
+                "text": f"{span.entity} {span.text}".strip(),
+                "start": _number(span.start_s / unit_s),
+                "end": _number(
+                    (min(span.end_s, view.end_s) if math.isfinite(span.end_s) else view.end_s) / unit_s
+                ),
+            }
+            for span in view.spans
+            if span.kind in ("pass", "fault")
+        ],
+    }
+
+
+def _track_data(runs: Sequence[RunDirectory]) -> dict[str, Any] | None:
+    track = next((found for run in runs if (found := read_ground_track(run.path)) is not None), None)
+    if track is None:
+        return None
+    return {
+        "satellites": [
+            {
+                "name": path.name,
+                "latitude": _numbers(path.latitude_deg, 4),
+                "longitude": _numbers(path.longitude_deg, 4),
+                "served": path.served,
+            }
+            for path in track.paths
+        ],
+        "sites": [
+            {"name": s.name, "latitude": s.latitude_deg, "longitude": s.longitude_deg} for s in track.sites
+        ],
+        "duration_s": track.duration_s,
+    }
+
+
+def _numbers(values: npt.NDArray[np.float64], digits: int = SIGNIFICANT_DIGITS) -> list[float | None]:
+    return [_number(value, digits) for value in values.tolist()]
+
+
+def _number(value: float, digits: int = SIGNIFICANT_DIGITS) -> float | None:
+    """Return *value* with as many digits as can be seen, which halves the page; None where JSON has no number."""
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+
+
+def _interval(interval: Interval, scale: float = 1.0) -> list[float | None]:
+    return [_number(scale * value) for value in (interval.value, interval.low, interval.high)]
