@@ -5,6 +5,11 @@ value that was found, and what is allowed. Anything else that is raised is a def
 """
 
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
 class InputError(Exception):
     """Something the user gave cannot be used."""
 
@@ -39,3 +44,12 @@ class TruncatedStreamError(BitstreamError):
 
 class CorruptStreamError(BitstreamError):
     """A part's checksum or content does not hold."""
+
+
+@contextmanager
+def while_reading(path: Path) -> Iterator[None]:
+    """Add the file's name to a complaint about the stream that it holds."""
+    try:
+        yield
+    except BitstreamError as error:
+        raise type(error)(f"{path}: {error}") from None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ntnsim.errors import ImageError, InputError
+from ntnsim.errors import ImageError, InputError, while_reading
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,15 +127,16 @@ def decode(
 
     data = read_bytes(stream)
     known_share, damage = 1.0, list[str]()
-    if is_spiff(data) or not _is_whole_image(data):
-        received = decode_partial_image(data, partial=partial)
-        known_share, damage = float(received.known.mean()), list(received.damage)
-        if inpaint == "bundle" and received.known.all():
-            pixels = received.pixels
+    with while_reading(stream):
+        if is_spiff(data) or not _is_whole_image(data):
+            received = decode_partial_image(data, partial=partial)
+            known_share, damage = float(received.known.mean()), list(received.damage)
+            if inpaint == "bundle" and received.known.all():
+                pixels = received.pixels
+            else:
+                pixels = restored([received], [seed], _inpainter(inpaint, bundle, steps, device, dtype))[0]
         else:
-            pixels = restored([received], [seed], _inpainter(inpaint, bundle, steps, device, dtype))[0]
-    else:
-        pixels = decode_whole_image(data)
+            pixels = decode_whole_image(data)
     _write_image(output, pixels)
     result = {
         "width": pixels.shape[1],
@@ -202,7 +203,8 @@ def inspect(
     from ntnsim.spiff.bitstream import FORMAT_VERSION, bits_per_rank, read_stream
     from ntnsim.spiff.image_file import read_bytes
 
-    parsed = read_stream(read_bytes(stream))
+    with while_reading(stream):
+        parsed = read_stream(read_bytes(stream))
     bits = bits_per_rank(parsed)
     _print(
         {

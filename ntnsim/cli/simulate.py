@@ -33,8 +33,8 @@ def run(
 
     Example: ntnsim run scenarios/quickstart.yaml --set seed=8 --out results/seed8
     """
-    from ntnsim.run import run_scenario_file
     from ntnsim.results.show import summary_table
+    from ntnsim.run import run_scenario_file
 
     summary = run_scenario_file(
         scenario, set_ or [], out, resume=resume, command=sys.argv, show_progress=sys.stderr.isatty()

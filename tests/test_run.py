@@ -1,0 +1,185 @@
+"""The main job end to end, on small real images: what every run must hold, whatever the scenario."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from ntnsim import pipeline as pipeline_module
+from ntnsim.errors import InputError
+from ntnsim.results.record import COMPONENTS
+from ntnsim.run import run_scenario, run_scenario_file
+from ntnsim.scenario.load import load_scenario
+from ntnsim.schemes import SchemeAssembly
+from ntnsim.spiff.configuration import Configuration
+from ntnsim.spiff.decoder import decode_partial_image
+from ntnsim.spiff.outcome_store import OutcomeStore
+
+SMALL = """\
+name: small
+seed: 5
+horizon: {n_jobs: 4}
+sources:
+  - name: harbour
+    arrivals: {kind: periodic, period_s: 4}
+  - name: road
+    arrivals: {kind: poisson, rate_per_s: 0.5}
+datasets:
+  samples: {kind: samples, count: 6, width_px: 144, height_px: 104, other_every: 3}
+gateways:
+  - {name: parma, latitude_deg: 44.8, longitude_deg: 10.3, access: {rate: 1.0e+7, propagation_s: 0.002}}
+data_network: {batching: {max_size: 3, max_wait_s: 0.2}}
+delivery: {rate: 1.0e+7}
+schemes:
+  - name: spiff
+    codec: {kind: spiff}
+    policy: {kind: fixed, patch_fractions: 0.1, coarse_quality: 0.2}
+  - name: paper
+    codec: {kind: spiff-paper}
+    policy: {kind: fixed, box_growth: 0.1, patch_fractions: 0.25}
+  - name: jpeg
+    codec: {kind: jpeg}
+output: {gallery_images: 1}
+"""
+
+
+@pytest.fixture(scope="module")
+def scenario_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("scenario") / "small.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(scenario_file, tmp_path_factory):
+    """The results of one run with an empty outcome store."""
+    directory = tmp_path_factory.mktemp("runs") / "first"
+    run_scenario(load_scenario(scenario_file), directory, store=OutcomeStore())
+    return directory
+
+
+def records(directory: Path):
+    return pq.read_table(directory / "records").to_pandas()
+
+
+def record_bytes(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((directory / "records").glob("*.parquet"))}
+
+
+def test_every_image_of_every_scheme_has_a_record(finished):
+    counts = records(finished).groupby("scheme").size()
+    assert counts.to_dict() == {"spiff": 8, "paper": 8, "jpeg": 8}
+
+
+def test_delay_is_the_sum_of_its_five_components(finished):
+    rows = records(finished)
+    parts = sum(rows[f"{name}_{part}_s"] for name in COMPONENTS for part in ("wait", "service"))
+    assert np.abs(parts - rows["delay_s"]).max() < 1e-9
+    assert np.abs(rows["delivered_s"] - rows["created_s"] - rows["delay_s"]).max() < 1e-9
+    assert (rows[[f"{name}_wait_s" for name in COMPONENTS]] >= -1e-12).all().all()
+
+
+def test_bits_of_ranks_and_overhead_make_up_the_file(finished):
+    rows = records(finished)
+    assert (
+        rows["bits_rank_0"] + rows["bits_rank_1"] + rows["overhead_bits"] == rows["transmitted_bits"]
+    ).all()
+    assert (rows["transmitted_bits"] % 8 == 0).all()
+    assert np.allclose(rows["savings"], 1 - rows["transmitted_bits"] / rows["original_bits"], atol=0)
+
+
+def test_schemes_meet_the_same_images_at_the_same_times(finished):
+    rows = records(finished).sort_values(["job"])
+    first, *others = [group.reset_index(drop=True) for _, group in rows.groupby("scheme")]
+    for other in others:
+        for column in ("job", "image_id", "created_s", "original_bits"):
+            assert (first[column] == other[column]).all()
+
+
+def test_people_are_kept_better_than_their_surroundings(finished):
+    rows = records(finished)
+    people = rows[(rows["scheme"] == "paper") & (rows["rank_fraction_1"] > 0.05)]
+    assert len(people) >= 3
+    assert (people["pf_rank_1"] > people["pf_rank_0"]).all()
+
+
+def test_same_seed_gives_the_same_bytes_with_warm_store_and_other_batches(
+    finished, scenario_file, tmp_path, monkeypatch
+):
+    scenario = load_scenario(scenario_file)
+    monkeypatch.setattr(pipeline_module, "DECODE_AT_ONCE", 1)
+    store = tmp_path / "store"
+    for name in ("cold", "warm"):
+        run_scenario(scenario, tmp_path / name, store=OutcomeStore(store))
+        assert record_bytes(tmp_path / name) == record_bytes(finished)
+
+
+def test_adding_a_scheme_leaves_the_others_alone(finished, scenario_file, tmp_path):
+    alone = load_scenario(scenario_file, ["schemes=[{name: jpeg, codec: {kind: jpeg}}]"])
+    run_scenario(alone, tmp_path / "alone", store=OutcomeStore())
+    rows, before = records(tmp_path / "alone"), records(finished)
+    assert rows.equals(before[before["scheme"] == "jpeg"].reset_index(drop=True))
+
+
+def test_received_pixels_reach_the_user_exactly(scenario_file):
+    scenario = load_scenario(scenario_file)
+    assembly = SchemeAssembly(scenario, Path(), OutcomeStore(), "test")
+    for scheme in scenario.schemes[:2]:
+        made = assembly.assemble(scheme).pipeline
+        capture = made.capture("road", 0)
+        configuration = Configuration(0.2, (0.3,), 0.3 if scheme.name == "spiff" else 0.0)
+        made.encode(capture.image_id, configuration)
+        payload = made._payloads[capture.image_id, configuration]
+        partial = decode_partial_image(payload)
+        assert 0 < partial.known.mean() < 1
+        reconstruction = made.pictures(capture.image_id, configuration).reconstruction
+        assert np.array_equal(reconstruction[partial.known], partial.pixels[partial.known])
+
+
+def test_results_directory_is_complete(finished):
+    assert {path.name for path in finished.iterdir()} >= {
+        "records", "summary.json", "provenance.json", "timeline.parquet", "images",
+    }  # fmt: skip
+    provenance = json.loads((finished / "provenance.json").read_text())
+    assert provenance["scenario"]["seed"] == 5
+    assert set(provenance["digests"]) == {"bundle", "code"}
+    summary = json.loads((finished / "summary.json").read_text())
+    assert summary["pf_backend"] == "st-lpips"
+
+
+def test_resume_returns_complete_results_and_reruns_changed_ones(scenario_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("NTNSIM_STORE", "")
+    only_jpeg = ["schemes=[{name: jpeg, codec: {kind: jpeg}}]", "output.gallery_images=0"]
+    first = run_scenario_file(scenario_file, only_jpeg, tmp_path / "out")
+    stamp = (tmp_path / "out" / "summary.json").stat().st_mtime_ns
+    assert run_scenario_file(scenario_file, only_jpeg, tmp_path / "out", resume=True) == json.loads(
+        json.dumps(first)
+    )
+    assert (tmp_path / "out" / "summary.json").stat().st_mtime_ns == stamp
+    changed = run_scenario_file(scenario_file, [*only_jpeg, "seed=6"], tmp_path / "out", resume=True)
+    assert changed["seed"] == 6
+
+
+def test_a_directory_with_other_files_is_not_overwritten(scenario_file, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match="holds files that are not results of a run"):
+        run_scenario_file(scenario_file, [], tmp_path)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_failing_run_leaves_earlier_results_alone(scenario_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("NTNSIM_STORE", "")
+    only_jpeg = ["schemes=[{name: jpeg, codec: {kind: jpeg}}]", "output.gallery_images=0"]
+    run_scenario_file(scenario_file, only_jpeg, tmp_path / "out")
+    before = record_bytes(tmp_path / "out")
+
+    def fails(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ntnsim.run.simulate", fails)
+    with pytest.raises(KeyboardInterrupt):
+        run_scenario_file(scenario_file, only_jpeg, tmp_path / "out")
+    assert record_bytes(tmp_path / "out") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
