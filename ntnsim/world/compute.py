@@ -1,6 +1,7 @@
 """Time that stages take: means from device profiles, spread or whole times drawn from each source's own streams."""
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def device_profile(device: str | DeviceProfile, base: Path = Path()) -> DevicePr
     return profiles[name]
 
 
+@cache
 def shipped_profiles() -> dict[str, DeviceProfile]:
     """Return the profiles in scenario/presets/devices.yaml by name."""
     resource = files("ntnsim.scenario") / "presets" / "devices.yaml"

@@ -65,12 +65,12 @@ class DataNetwork:
     @property
     def queue(self) -> int:
         """Images waiting for a GPU."""
-        return len(self._line)
+        return self._line.count
 
     def arrive(self, job: Job) -> None:
         """Take *job*."""
         job.at_data_network_s = self._env.now
-        if self._batching.max_size == 1 and self.pool.idle and not len(self._line):
+        if self._batching.max_size == 1 and self.pool.idle and not self._line.count:
             self.pool.start(Batch([job], job.reconstruction_work_s))
             return
         self._waiting_work_s += job.reconstruction_mean_s
@@ -89,10 +89,10 @@ class DataNetwork:
             first = batch.jobs[0]
             expected_s = self._batch_s(batch.jobs, first.reconstruction_mean_s)
             work_s += max(expected_s - (now - first.reconstruction_start_s), 0.0)
-        return DataNetworkState(len(self._line), self.pool.idle, work_s, delivery_rate_bps)
+        return DataNetworkState(self._line.count, self.pool.idle, work_s, delivery_rate_bps)
 
     def _take(self) -> Batch | None:
-        waiting = len(self._line)
+        waiting = self._line.count
         if not waiting:
             return None
         if waiting < self._batching.max_size and self._batching.max_wait_s > 0:
@@ -102,7 +102,7 @@ class DataNetwork:
                 return None
         jobs = [self._line.pop() for _ in range(min(waiting, self._batching.max_size))]
         taken_s = sum(job.reconstruction_mean_s for job in jobs)
-        self._waiting_work_s = self._waiting_work_s - taken_s if len(self._line) else 0.0
+        self._waiting_work_s = self._waiting_work_s - taken_s if self._line.count else 0.0
         return Batch(jobs, self._batch_s(jobs, jobs[0].reconstruction_work_s))
 
     def _batch_s(self, jobs: list[Job], first_s: float) -> float:

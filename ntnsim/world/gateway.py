@@ -49,11 +49,11 @@ class Gateway:
     @property
     def queue(self) -> int:
         """Images waiting for a processor."""
-        return len(self._line)
+        return self._line.count
 
     def arrive(self, job: Job) -> None:
         """Take *job*."""
-        if self.pool.idle and not len(self._line):
+        if self.pool.idle and not self._line.count:
             self.pool.start(job)
             return
         self._waiting_work_s += job.gateway_mean_s
@@ -68,13 +68,13 @@ class Gateway:
         work_s = self._waiting_work_s
         for job in self.pool.units:
             work_s += max(job.gateway_mean_s - (now - job.gateway_start_s), 0.0)
-        return GatewayState(access_rate_bps, access_queue, len(self._line), self.pool.busy, work_s)
+        return GatewayState(access_rate_bps, access_queue, self._line.count, self.pool.busy, work_s)
 
     def _take(self) -> Job | None:
-        if not len(self._line):
+        if not self._line.count:
             return None
         job = self._line.pop()
-        self._waiting_work_s = self._waiting_work_s - job.gateway_mean_s if len(self._line) else 0.0
+        self._waiting_work_s = self._waiting_work_s - job.gateway_mean_s if self._line.count else 0.0
         return job
 
     def _begin(self, job: Job) -> float:

@@ -24,7 +24,7 @@ from ntnsim.world.satellite_link import (
     orbit_clock,
     written_clock,
 )
-from ntnsim.world.shared_medium import PriorityMedium, SharedMedium
+from ntnsim.world.shared_medium import PriorityMedium, SharedMedium, SoloMedium
 from ntnsim.world.step_path import StepPath
 from ntnsim.world.transmitter import Medium, transfer_ended
 
@@ -57,11 +57,9 @@ class LinkMaker:
         dropped: Callable[[Job, str], None],
     ) -> SatelliteTerminal:
         """Return the terminal of the gateway called *name*, a copy of *entity*."""
-        beam = entity.beam or f"beam of {entity.name}"
+        beam = _beam(entity)
         if beam not in self._media:
-            strict = self._scenario.satellite_link.sharing == "strict_priority"
-            medium = PriorityMedium if strict else SharedMedium
-            self._media[beam] = medium(self._env, transfer_ended)
+            self._media[beam] = self._medium(beam)
         return SatelliteTerminal(
             self._env,
             self._scenario.satellite_link,
@@ -71,6 +69,15 @@ class LinkMaker:
             arrived=arrived,
             dropped=dropped,
         )
+
+    def _medium(self, beam: str) -> Medium:
+        entity = self._scenario.satellite_link
+        senders = sum(gateway.count for gateway in self._scenario.gateways if _beam(gateway) == beam)
+        if senders == 1 and not entity.per_image_flows:
+            return SoloMedium(self._env, transfer_ended)
+        if entity.sharing == "strict_priority":
+            return PriorityMedium(self._env, transfer_ended)
+        return SharedMedium(self._env, transfer_ended)
 
     def _load(self) -> StepPath:
         return step_path.background_load(
@@ -102,6 +109,10 @@ class LinkMaker:
                 clock = orbit_clock(source, impairments, self._until_s)
             self._clocks[key] = clock
         return self._clocks[key]
+
+
+def _beam(gateway: spec.Gateway) -> str:
+    return gateway.beam or f"beam of {gateway.name}"
 
 
 def efficiency(radio: Radio) -> Callable[[FloatArray], FloatArray]:

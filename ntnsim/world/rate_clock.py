@@ -43,6 +43,8 @@ class RateWindow(Generic[Details]):
 
     def run_at(self, time_s: float) -> int:
         """Return the run that holds *time_s*."""
+        if len(self.rates_bps) == 1:
+            return 0
         return bisect_right(self.edges_s, time_s, 0, len(self.rates_bps)) - 1
 
 
@@ -105,15 +107,18 @@ class RateClock(Generic[Details]):
 
     def finish_s(self, start_s: float, bits: float) -> float:
         """Return when *bits* have passed from *start_s* on; inf if not before the clock's horizon."""
-        limit_s = min(self._until_s, start_s + LONGEST_SEARCH_S)
-        while start_s < limit_s:
+        limit_s = start_s + LONGEST_SEARCH_S
+        while True:
             window = self.window_at(start_s)
             run = window.run_at(start_s)
             rate_bps = window.rates_bps[run]
-            run_bits = rate_bps * (window.edges_s[run + 1] - start_s) if rate_bps else 0.0
-            if bits <= run_bits:
-                return start_s + bits / rate_bps if rate_bps else start_s
-            bits -= run_bits
+            if rate_bps > 0:
+                run_bits = rate_bps * (window.edges_s[run + 1] - start_s)
+                if bits <= run_bits:
+                    return start_s + bits / rate_bps
+                bits -= run_bits
+            elif bits <= 0:
+                return start_s
             target_bits = window.cumulative_bits[run + 1] + bits
             if target_bits <= window.cumulative_bits[-1]:
                 run = bisect_left(window.cumulative_bits, target_bits) - 1
@@ -122,7 +127,8 @@ class RateClock(Generic[Details]):
                 )
             bits -= window.cumulative_bits[-1] - window.cumulative_bits[run + 1]
             start_s = window.end_s
-        return inf
+            if start_s >= limit_s or start_s >= self._until_s:
+                return inf
 
     def next_flow_s(self, time_s: float) -> float:
         """Return the first time from *time_s* on at which bits can pass; inf if not before the clock's horizon."""

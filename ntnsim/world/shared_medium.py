@@ -13,7 +13,7 @@ they all progress alike, so a group keeps one counter of attained bits and a hea
 from collections.abc import Callable
 from heapq import heappop, heappush
 from math import inf, ulp
-from typing import Any
+from typing import Any, cast
 
 import simpy
 
@@ -94,6 +94,7 @@ class SharedMedium:
         self._run_ends: list[tuple[float, int, _Group]] = []
         self._alarm: simpy.Event | None = None
         self._alarm_s = inf
+        self._expected: Transfer | None = None  # ends at the alarm, if nothing changes until then
         self._ringing = False
         self._paused = False
 
@@ -102,7 +103,10 @@ class SharedMedium:
         group = self._groups.get(clock)
         if group is None:
             group = self._groups[clock] = _Group(clock)
-        self._advance()
+        if self.count:
+            self._advance()
+        else:
+            self._settled_s = self._env.now
         if group.count:
             self._settle(group)
         else:
@@ -110,6 +114,7 @@ class SharedMedium:
         transfer = Transfer(self, group, bits, payload)
         group.count += 1
         self.count += 1
+        self._expected = None
         self._order += 1
         heappush(group.ends, (transfer.target_bits, self._order, transfer))
         if len(self._active) > 1:
@@ -122,6 +127,7 @@ class SharedMedium:
         self._advance()
         self._settle(transfer.group)
         self._release(transfer)
+        self._expected = None
         self._set_alarm()
 
     def attained_bits(self, group: _Group) -> float:
@@ -141,7 +147,7 @@ class SharedMedium:
             self._settle(group)
             group.plan = group.run = _NONE
         self._paused = True
-        self._alarm, self._alarm_s = None, inf
+        self._alarm, self._alarm_s, self._expected = None, inf, None
 
     def resume(self) -> None:
         """Go on after :meth:`pause`."""
@@ -246,20 +252,23 @@ class SharedMedium:
         """Wake up at the next end or change of rate. An alarm that is set too early is kept: it finds nothing due."""
         if self._ringing or self._paused or not self.count:
             return
-        now = self._env.now
+        now = self._settled_s
         if len(self._active) == 1:
             (group,) = self._active
-            left_bits = group.next_end().target_bits - group.attained_bits
+            expected = group.next_end()
+            left_bits = expected.target_bits - group.attained_bits
             alarm_s = group.clock.finish_s(now, left_bits * self.count) if left_bits > 0 else now
         else:
+            expected = None
             alarm_s = self._run_end_s()
             v_end = self._v_end()
             if v_end < inf:
                 alarm_s = min(alarm_s, now + (v_end - self._v) * self.count)
         if alarm_s < self._alarm_s:
-            self._alarm = self._env.timeout(max(alarm_s - now, 0.0))
+            self._alarm = self._env.timeout(alarm_s - now if alarm_s > now else 0.0)
             self._alarm.callbacks.append(self._ring)
             self._alarm_s = alarm_s
+        self._expected = expected if alarm_s == self._alarm_s else None
 
     def _run_end_s(self) -> float:
         while self._run_ends and self._run_ends[0][2].run != self._run_ends[0][1]:
@@ -275,8 +284,18 @@ class SharedMedium:
         if event is not self._alarm:
             return
         self._alarm, self._alarm_s = None, inf
-        self._advance()
         self._ringing = True
+        expected = self._expected
+        if expected is not None:
+            # Nothing has changed since the alarm was set for the end of this transfer: no need to work it out again.
+            self._expected = None
+            self._settled_s = expected.group.settled_s = self._env.now
+            expected.group.clock.forget_before(self._settled_s)
+            expected.group.attained_bits = expected.target_bits
+            self._release(expected)
+            self._finished(expected)
+        else:
+            self._advance()
         slack_s = 4 * ulp(self._settled_s)
         while len(self._active) > 1 and (end_s := self._run_end_s()) <= self._settled_s + slack_s:
             group = heappop(self._run_ends)[2]
@@ -301,6 +320,8 @@ class SharedMedium:
             left_bits = transfer.target_bits - group.attained_bits
             if left_bits <= _BITS_SLACK * transfer.bits:
                 return transfer
+            if left_bits == transfer.bits:
+                return None  # has only just begun
             return transfer if group.clock.finish_s(now, left_bits * self.count) <= now + slack_s else None
         v_end = self._v_end()
         if (v_end - self._v) * self.count > slack_s:  # inf where nothing is planned
@@ -308,6 +329,55 @@ class SharedMedium:
         group = self._v_ends[0][2]
         self._settle(group)
         return group.next_end()
+
+
+class SoloMedium:
+    """The medium of a single sender that sends one image at a time: nothing to share, so B⁻¹ tells each end at once."""
+
+    def __init__(self, env: simpy.Environment, finished: Callable[["SoloTransfer"], None]) -> None:
+        self._env = env
+        self._finished = finished
+        self.count = 0
+
+    def start(self, clock: Clock, bits: float, payload: Any, priority: int = 0) -> "SoloTransfer":
+        """Begin a transfer of *bits* at the rate of *clock*."""
+        now = self._env.now
+        clock.forget_before(now)
+        end_s = clock.finish_s(now, bits)
+        transfer = SoloTransfer(self._env, clock, bits, end_s, payload)
+        self.count += 1
+        if end_s < inf:
+            self._env.timeout(end_s - now, transfer).callbacks.append(self._end)
+        return transfer
+
+    def stop(self, transfer: "SoloTransfer") -> None:
+        """Take *transfer* off the medium before its end."""
+        transfer.running = False
+        self.count -= 1
+
+    def _end(self, event: simpy.Event) -> None:
+        transfer = cast(SoloTransfer, event.value)
+        if transfer.running:
+            self.count -= 1
+            self._finished(transfer)
+
+
+class SoloTransfer:
+    """One transfer of *bits* that ends at *end_s*; *payload* is the caller's."""
+
+    __slots__ = ("_clock", "_env", "bits", "end_s", "payload", "running")
+
+    def __init__(self, env: simpy.Environment, clock: Clock, bits: float, end_s: float, payload: Any) -> None:
+        self._env = env
+        self._clock = clock
+        self.bits = bits
+        self.end_s = end_s
+        self.payload = payload
+        self.running = True
+
+    def remaining_bits(self) -> float:
+        """Return what is left to send now; all of it if no contact is known in which it could end."""
+        return self._clock.bits_between(self._env.now, self.end_s) if self.end_s < inf else self.bits
 
 
 class PriorityMedium:

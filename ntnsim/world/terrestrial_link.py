@@ -12,7 +12,7 @@ from ntnsim.world.job import Job
 from ntnsim.world.rate_clock import RateClock, RateWindow
 from ntnsim.world.sampling import Streams
 from ntnsim.world.server_pool import ServerPool
-from ntnsim.world.shared_medium import SharedMedium
+from ntnsim.world.shared_medium import SharedMedium, SoloMedium
 from ntnsim.world.step_path import StepPath
 from ntnsim.world.transmitter import Transmitter, transfer_ended
 from ntnsim.world.waiting_line import WaitingLine
@@ -80,8 +80,9 @@ class TerrestrialLink:
         if entity.rate is not None:
             self.clock = product_clock([step_path.rate(entity.rate, streams), *factors])
             if entity.sharing != "dedicated":
+                medium = SoloMedium if entity.sharing == "fifo" else SharedMedium
                 self._sender = Transmitter(
-                    SharedMedium(env, transfer_ended),
+                    medium(env, transfer_ended),
                     self.clock,
                     self._line,
                     bits_of=self._charged_bits,
@@ -95,7 +96,7 @@ class TerrestrialLink:
             self._pool = ServerPool(
                 env,
                 1,
-                take=lambda: self._line.pop() if len(self._line) else None,
+                take=lambda: self._line.pop() if self._line.count else None,
                 begin=self._begin_work,
                 proceed=self._sent,
                 interrupted=_count_interruption,
@@ -118,7 +119,7 @@ class TerrestrialLink:
         if self._sender is not None:
             return self._sender.count
         if self._pool is not None:
-            return self._pool.busy + len(self._line)
+            return self._pool.busy + self._line.count
         return len(self._alone)
 
     @property
@@ -131,7 +132,7 @@ class TerrestrialLink:
         if self._sender is not None:
             self._sender.send(job)
         elif self._pool is not None:
-            if self._pool.idle and not len(self._line):
+            if self._pool.idle and not self._line.count:
                 self._pool.start(job)
             elif (loser := self._line.admit(job)) is not None:
                 self._dropped(loser, f"{self._name} buffer full")

@@ -6,15 +6,26 @@ share of its own.
 
 from collections.abc import Callable
 from math import inf
-from typing import Protocol
+from typing import Any, Protocol
 
 from ntnsim.world.job import Job
-from ntnsim.world.shared_medium import Clock, Transfer
+from ntnsim.world.shared_medium import Clock
 from ntnsim.world.waiting_line import WaitingLine
 
 
+class Transfer(Protocol):
+    """A transfer under way on a medium."""
+
+    bits: float
+    payload: Any
+
+    def remaining_bits(self) -> float:
+        """Return what is left to send."""
+        ...
+
+
 class Medium(Protocol):
-    """What transfers share: `SharedMedium` or `PriorityMedium`."""
+    """What transfers share: `SoloMedium`, `SharedMedium` or `PriorityMedium`."""
 
     @property
     def count(self) -> int:
@@ -27,7 +38,7 @@ class Medium(Protocol):
         """Begin a transfer."""
         ...
 
-    def stop(self, transfer: Transfer) -> None:
+    def stop(self, transfer: Any) -> None:
         """Take a transfer off the medium before its end."""
         ...
 
@@ -80,7 +91,7 @@ class Transmitter:
     @property
     def count(self) -> int:
         """How many jobs are admitted and not yet sent."""
-        return len(self._under_way) + len(self.line)
+        return len(self._under_way) + self.line.count
 
     @property
     def others(self) -> int:
@@ -135,9 +146,9 @@ class Transmitter:
         self._under_way[job] = self._medium.start(self.clock, bits, (self, job), job.priority)
 
     def _next(self) -> None:
-        if self._one_at_a_time and not self._under_way and len(self.line):
+        if self._one_at_a_time and not self._under_way and self.line.count:
             job = self.line.pop()
             bits = self._bits_of(job)
             # Without rounding's leftovers when the line runs empty.
-            self._waiting_bits = self._waiting_bits - bits if len(self.line) else 0.0
+            self._waiting_bits = self._waiting_bits - bits if self.line.count else 0.0
             self._start(job, bits)

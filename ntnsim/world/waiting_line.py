@@ -19,9 +19,12 @@ def _earliest_due(job: Job) -> float:
 
 
 class WaitingLine:
-    """A queue of jobs. Those with equal keys leave in the order of arrival."""
+    """A queue of jobs. Those with equal keys leave in the order of arrival.
 
-    __slots__ = ("_arrivals", "_capacity", "_fifo", "_heap", "_key", "_when_full")
+    count: jobs waiting.
+    """
+
+    __slots__ = ("_arrivals", "_capacity", "_fifo", "_heap", "_key", "_when_full", "count")
 
     def __init__(self, spec: Queue) -> None:
         self._capacity = spec.buffer
@@ -32,28 +35,29 @@ class WaitingLine:
         self._fifo: deque[Job] = deque()
         self._heap: list[tuple[float, int, Job]] = []
         self._arrivals = 0
-
-    def __len__(self) -> int:
-        return len(self._fifo) if self._key is None else len(self._heap)
+        self.count = 0
 
     def __iter__(self) -> Iterator[Job]:
         return iter(self._fifo) if self._key is None else (entry[2] for entry in self._heap)
 
     def admit(self, job: Job) -> Job | None:
         """Let *job* wait. Return the job that must leave because the line was full, which may be *job* itself."""
-        if self._capacity is None or len(self) < self._capacity:
+        if self._capacity is None or self.count < self._capacity:
             self._push(job)
             return None
         if self._when_full == "drop_new" or self._capacity == 0:
             return job
         self._push(job)
+        self.count -= 1
         return self._remove_oldest() if self._when_full == "drop_oldest" else self._remove_worst()
 
     def pop(self) -> Job:
         """Take out the job whose turn it is."""
+        self.count -= 1
         return self._fifo.popleft() if self._key is None else heappop(self._heap)[2]
 
     def _push(self, job: Job) -> None:
+        self.count += 1
         if self._key is None:
             self._fifo.append(job)
         else:

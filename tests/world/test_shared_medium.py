@@ -8,7 +8,7 @@ import pytest
 import simpy
 
 from ntnsim.world.rate_clock import RateClock, RateWindow
-from ntnsim.world.shared_medium import PriorityMedium, SharedMedium
+from ntnsim.world.shared_medium import PriorityMedium, SharedMedium, SoloMedium
 
 RELATIVE = 1e-6
 
@@ -174,3 +174,29 @@ def test_looking_at_what_remains_changes_nothing():
         return times
 
     assert ends([]) == ends(rng.uniform(0, 30, 200).tolist())
+
+
+def test_a_single_sender_needs_no_sharing_to_get_the_same_ends():
+    jobs_s = np.cumsum(np.random.default_rng(5).exponential(3.0, 40)).tolist()
+
+    def ends(medium_class):
+        clock = windowed_clock(np.random.default_rng(6), 0.5, 20)[0]
+        env = simpy.Environment()
+        times, left = [], []
+        medium = medium_class(env, lambda transfer: times.append(env.now))
+
+        def sender():
+            for start_s in jobs_s:
+                yield env.timeout(max(start_s - env.now, 0))
+                transfer = medium.start(clock, 2e6, None)
+                yield env.timeout(0.1)
+                left.append(transfer.remaining_bits())
+                while medium.count:
+                    yield env.timeout(0.25)
+
+        env.process(sender())
+        env.run()
+        return times, left
+
+    for alone, shared in zip(ends(SoloMedium), ends(SharedMedium), strict=True):
+        np.testing.assert_allclose(alone, shared, rtol=1e-9)

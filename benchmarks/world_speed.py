@@ -1,0 +1,224 @@
+"""The complete world against a bare SimPy tandem of as many stages: CPU time per job, memory, and cost of many terminals.
+
+Run: python benchmarks/world_speed.py [--jobs N] [--million]
+
+Prints one line per figure and writes results/benchmarks/world_speed.json. The world keeps records, observes Ω_t at each decision and draws
+sizes from distributions (what an outcome store would answer); the tandem has the same arrivals and five servers in a
+row, written in SimPy's usual way, and records nothing but the delay.
+"""
+
+import argparse
+import json
+import platform
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import simpy
+
+from ntnsim.engine.build import requirement_from
+from ntnsim.engine.fixed import FixedPolicy
+from ntnsim.scenario.scenario import Scenario
+from ntnsim.spiff.configuration import Configuration
+from ntnsim.world.build import simulate
+from ntnsim.world.imaging import SizesImaging
+
+STAGES = 5
+UTILISATION = 0.7
+
+
+def five_stages(jobs: int) -> Scenario:
+    """Every stage busy 70 % of the time with 1 job/s, times drawn where the scenario lets them be."""
+    service = {"kind": "exponential", "mean": UTILISATION}
+    bits = {"kind": "exponential", "mean": UTILISATION * 1e6}
+    return Scenario.model_validate(
+        {
+            "name": "five stages",
+            "horizon": {"n_jobs": jobs},
+            "sources": [{"name": "camera", "arrivals": {"kind": "poisson", "rate_per_s": 1.0}}],
+            "gateways": [
+                {
+                    "name": "gateway",
+                    "servers": 1,
+                    "device": "instant",
+                    "service_s": {"segmentation": service},
+                    "access": {"rate": 1e6, "propagation_s": 0.001},
+                }
+            ],
+            "satellite_link": {"kind": "constant", "rate_bps": 1e6, "propagation_s": 0.005},
+            "data_network": {"device": "instant", "service_s": {"inpainting": service}},
+            "delivery": {"rate": 1e6, "propagation_s": 0.001},
+            "output": {"timeline_step_s": None},
+            "schemes": [
+                {
+                    "name": "sizes",
+                    "codec": {"kind": "sizes", "size_bits": bits, "source_bits": bits, "reconstructed_bits": bits},
+                }
+            ],
+        }
+    )
+
+
+def one_beam(terminals: int, jobs: int) -> Scenario:
+    """Terminals of one beam with a source each; the beam is busy 80 % of the time, whatever their number."""
+    return Scenario.model_validate(
+        {
+            "name": "one beam",
+            "horizon": {"n_jobs": max(1, jobs // terminals)},
+            "sources": [
+                {
+                    "name": "camera",
+                    "count": terminals,
+                    "arrivals": {"kind": "poisson", "rate_per_s": 0.8 / terminals},
+                }
+            ],
+            "gateways": [{"name": "gateway", "count": terminals, "beam": "b", "device": "instant"}],
+            "satellite_link": {"kind": "windows", "rate_bps": 1.25e6, "period_s": 600, "contact_s": 480},
+            "data_network": {"device": "instant", "gpus": 4},
+            "output": {"timeline_step_s": None},
+            "schemes": [
+                {"name": "sizes", "codec": {"kind": "sizes", "size_bits": {"kind": "exponential", "mean": 1e6}}}
+            ],
+        }
+    )
+
+
+def run_world(scenario: Scenario) -> int:
+    """Simulate; return the number of records."""
+    rows = 0
+
+    def write(columns: Any) -> None:
+        nonlocal rows
+        rows += len(columns["job"])
+
+    scheme = scenario.schemes[0]
+    imaging = SizesImaging(scheme.codec, scenario.seed)
+    policy = FixedPolicy(Configuration(0.0, (0.5,)))
+    simulate(scenario, scheme.name, imaging, policy, requirement_from(scenario.requirement), write)
+    return rows
+
+
+def run_tandem_of_stores(jobs: int) -> None:
+    """Five server processes that pass jobs on through stores."""
+    env = simpy.Environment()
+    rng = np.random.default_rng(1)
+    delays: list[float] = []
+
+    def draws(mean: float) -> Callable[[], float]:
+        block: list[float] = []
+
+        def next_value() -> float:
+            if not block:
+                block.extend(rng.exponential(mean, 1024).tolist())
+            return block.pop()
+
+        return next_value
+
+    def source(outbox: simpy.Store) -> Generator[simpy.Event, Any, None]:
+        gap = draws(1.0)
+        for _ in range(jobs):
+            yield env.timeout(gap())
+            yield outbox.put(env.now)
+
+    def server(inbox: simpy.Store, outbox: simpy.Store | None) -> Generator[simpy.Event, Any, None]:
+        service = draws(UTILISATION)
+        while True:
+            born_s = yield inbox.get()
+            yield env.timeout(service())
+            if outbox is None:
+                delays.append(env.now - born_s)
+            else:
+                yield outbox.put(born_s)
+
+    stores = [simpy.Store(env) for _ in range(STAGES)]
+    env.process(source(stores[0]))
+    for place, inbox in enumerate(stores):
+        env.process(server(inbox, stores[place + 1] if place + 1 < STAGES else None))
+    env.run()
+    assert len(delays) == jobs
+
+
+def run_tandem_of_resources(jobs: int) -> None:
+    """One process per job that requests five resources in turn."""
+    env = simpy.Environment()
+    rng = np.random.default_rng(1)
+    delays: list[float] = []
+    servers = [simpy.Resource(env) for _ in range(STAGES)]
+
+    def job(service_s: list[float]) -> Generator[simpy.Event, Any, None]:
+        born_s = env.now
+        for server, time_s in zip(servers, service_s, strict=True):
+            with server.request() as request:
+                yield request
+                yield env.timeout(time_s)
+        delays.append(env.now - born_s)
+
+    def source() -> Generator[simpy.Event, Any, None]:
+        for _ in range(jobs):
+            yield env.timeout(rng.exponential(1.0))
+            env.process(job(rng.exponential(UTILISATION, STAGES).tolist()))
+
+    env.process(source())
+    env.run()
+    assert len(delays) == jobs
+
+
+def cpu_s(work: Callable[[], Any]) -> float:
+    """Return the CPU seconds that *work* takes."""
+    begin = time.process_time()
+    work()
+    return time.process_time() - begin
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--million", action="store_true", help="also 10^6 jobs, for memory and linearity")
+    arguments = parser.parse_args()
+    jobs = arguments.jobs
+
+    # Interleaved, so that a neighbour's load on the machine meets all alike.
+    rounds = [
+        {
+            "world": cpu_s(lambda: run_world(five_stages(jobs))) / jobs,
+            "stores": cpu_s(lambda: run_tandem_of_stores(jobs)) / jobs,
+            "resources": cpu_s(lambda: run_tandem_of_resources(jobs)) / jobs,
+            "terminals_10": cpu_s(lambda: run_world(one_beam(10, jobs))) / jobs,
+            "terminals_1000": cpu_s(lambda: run_world(one_beam(1000, jobs))) / jobs,
+        }
+        for _ in range(arguments.rounds)
+    ]
+
+    def median_ratio(top: str, bottom: str) -> float:
+        return statistics.median(one[top] / one[bottom] for one in rounds)
+
+    figures: dict[str, float | str] = {
+        "world_jobs_per_cpu_s": 1 / statistics.median(one["world"] for one in rounds),
+        "tandem_of_stores_jobs_per_cpu_s": 1 / statistics.median(one["stores"] for one in rounds),
+        "tandem_of_resources_jobs_per_cpu_s": 1 / statistics.median(one["resources"] for one in rounds),
+        "world_over_tandem_of_stores": median_ratio("world", "stores"),
+        "world_over_tandem_of_resources": median_ratio("world", "resources"),
+        "1000_terminals_over_10": median_ratio("terminals_1000", "terminals_10"),
+    }
+    if arguments.million:
+        half = cpu_s(lambda: run_world(five_stages(500_000)))
+        whole = cpu_s(lambda: run_world(five_stages(1_000_000)))
+        figures["million_jobs_cpu_s"] = whole
+        figures["million_over_half_million"] = whole / half
+        figures["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    for name, value in figures.items():
+        print(f"{name:36s} {value:12.3f}")
+    figures["python"] = platform.python_version()
+    out = Path("results/benchmarks/world_speed.json")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps({"command": sys.argv, "jobs": jobs, "rounds": arguments.rounds, **figures}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
