@@ -259,7 +259,7 @@ def _gallery_row(row: Mapping[str, Any]) -> str:
 def _picture(uri: str, alt: str, caption: str, scheme: str = "") -> str:
     of_scheme = f' data-of-scheme="{escape(scheme)}"' if scheme else ""
     return (
-        f'<figure{of_scheme}><button type="button"><img src="{uri}" alt="{alt}" decoding="async"></button>'
+        f'<figure{of_scheme}><button type="button"><img src="{uri}" alt="{alt}"></button>'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 

@@ -29,6 +29,7 @@ from ntnsim.results.statistics import Interval
 # A page with more settings than this is no longer read, and its curves would fill it; the summary lists them all.
 MAX_CDF_POINTS = 24
 MAX_GALLERY_ROWS = 6
+MAX_TRACKS = 80  # satellites that served come first
 PICTURE_PX = 640
 PICTURE_QUALITY = 80
 SIGNIFICANT_DIGITS = 5
@@ -288,7 +289,7 @@ def _track_data(runs: Sequence[RunDirectory]) -> dict[str, Any] | None:
                 "longitude": _numbers(path.longitude_deg, 4),
                 "served": path.served,
             }
-            for path in track.paths
+            for path in sorted(track.paths, key=lambda path: not path.served)[:MAX_TRACKS]
         ],
         "sites": [
             {"name": s.name, "latitude": s.latitude_deg, "longitude": s.longitude_deg} for s in track.sites
