@@ -111,8 +111,8 @@ def _capture(photograph: _Photograph, index: int, size: tuple[int, int]) -> byte
     play = np.array(image.size) - crop
     centred = np.clip(np.array(photograph.motif) * image.size - crop / 2, 0, play)
     corner = np.clip(centred + MOTIF_MARGIN * play * np.array(stray), 0, play)
-    box = (*corner, *(corner + crop))
-    view = image.resize(size, Image.Resampling.LANCZOS, box=tuple(float(edge) for edge in box))
+    left, top, right, bottom = (float(edge) for edge in (*corner, *(corner + crop)))
+    view = image.resize(size, Image.Resampling.LANCZOS, box=(left, top, right, bottom))
     if mirrored:
         view = view.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     buffer = io.BytesIO()

@@ -6,7 +6,6 @@ its ``name``: ``sources.harbour.arrivals.rate_per_s=2``. The value is read as YA
 """
 
 import re
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -44,7 +43,7 @@ def apply_override(tree: dict[str, Any], text: str) -> tuple[PathKey, ...]:
         if position == len(keys) - 1:
             node[step] = value
         else:
-            if isinstance(node, Mapping) and not isinstance(node.get(step), (Mapping, list)):
+            if isinstance(node, dict) and not isinstance(node.get(step), (dict, list)):
                 node[step] = {}
             node = node[step]
     return tuple(path)
@@ -52,13 +51,13 @@ def apply_override(tree: dict[str, Any], text: str) -> tuple[PathKey, ...]:
 
 def _step(node: Any, key: str, text: str) -> PathKey:
     """Return *key* as it indexes *node*: a mapping's key, or a list's index found by number or by name."""
-    if isinstance(node, Mapping):
+    if isinstance(node, dict):
         return key
-    if isinstance(node, Sequence) and not isinstance(node, str):
+    if isinstance(node, list):
         if key.lstrip("-").isdigit() and -len(node) <= int(key) < len(node):
             return int(key) % len(node)
         for index, element in enumerate(node):
-            if isinstance(element, Mapping) and element.get("name") == key:
+            if isinstance(element, dict) and element.get("name") == key:
                 return index
         raise ScenarioError(
             f"--set {text}: the list has no element {key!r} (it has {len(node)}; use an index or a name)"
