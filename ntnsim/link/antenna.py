@@ -13,7 +13,7 @@ from scipy.special import j1
 from ntnsim.link.path_loss import FloatArray
 from ntnsim.units import SPEED_OF_LIGHT_M_S
 
-HALF_POWER_ARGUMENT = 1.6163399561827614  # x of 4 (J1(x)/x)² = 1/2
+HALF_POWER_ARGUMENT = 1.616339948310703  # x of 4 (J1(x)/x)² = 1/2
 INTERFERING_TIERS = {"frf1": 2, "frf3": 4, "frf2_polarisation": 4}  # TR 38.821, Table 6.1.1.1-4
 
 

@@ -163,13 +163,12 @@ def _tle_records(text: str, path: Path) -> Iterable[tuple[str, Satrec]]:
 
 
 def _check_tle_line(line: str, where: str) -> None:
-    """Refuse a line whose length or modulo-10 checksum is wrong; 68 characters carry no checksum and pass."""
-    if len(line) not in (68, 69):
+    """Refuse a line whose length or modulo-10 checksum is wrong."""
+    if len(line) != 69:
         raise ElementSetError(f"{where}: an element line has 69 characters, got {len(line)}")
-    if len(line) == 69:
-        total = sum(int(char) if char.isdigit() else char == "-" for char in line[:68]) % 10
-        if str(total) != line[68]:
-            raise ElementSetError(f"{where}: checksum is {line[68]!r}, the line gives {total}")
+    total = sum(int(char) if char.isdigit() else char == "-" for char in line[:68]) % 10
+    if str(total) != line[68]:
+        raise ElementSetError(f"{where}: checksum is {line[68]!r}, the line gives {total}")
 
 
 def _omm_records(text: str, path: Path, file_format: str) -> Iterable[tuple[str, Satrec]]:

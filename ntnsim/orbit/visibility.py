@@ -18,7 +18,10 @@ from ntnsim.orbit.earth import FloatArray, Site
 BoolArray = npt.NDArray[np.bool_]
 Float32Array = npt.NDArray[np.float32]
 
-CHUNK_ELEMENTS = 1_500_000  # 6 MB of float32: the product stays in cache
+CHUNK_ELEMENTS = 1_500_000  # of a mask at a time
+# A product of at most 2^18 multiplications stays on one thread in OpenBLAS. With two threads on busy cores the same work
+# cost 20 times the processor time, spent waiting.
+PRODUCT_ELEMENTS = 2**18 // 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +109,16 @@ def masks_by_chunk(
     n_times = basis.shape[1]
     rows = max(1, CHUNK_ELEMENTS // n_times)
     threshold = np.float32(circle.cosine - margin)
-    cosine = np.empty((rows, n_times), dtype=np.float32)
+    part_rows = max(1, min(rows, PRODUCT_ELEMENTS // n_times))
+    cosine = np.empty((part_rows, n_times), dtype=np.float32)
     mask = np.zeros((rows, n_times + 1), dtype=np.bool_)
     for first in range(0, len(members), rows):
-        part = coefficients[first : first + rows]
-        size = len(part)
-        np.matmul(part, basis, out=cosine[:size])
-        np.greater_equal(cosine[:size], threshold, out=mask[:size, :-1])
+        size = min(rows, len(members) - first)
+        for begin in range(0, size, part_rows):
+            part = coefficients[first + begin : first + min(begin + part_rows, size)]
+            product = cosine[: len(part)]
+            np.matmul(part, basis, out=product)
+            np.greater_equal(product, threshold, out=mask[begin : begin + len(part), :-1])
         yield first, mask[:size]
 
 
@@ -123,5 +129,8 @@ def visibility_mask(orbits: CircularOrbits, site: Site, times_s: FloatArray) -> 
         circle = visibility_circle(site, float(orbits.radius_m[members[0]]))
         basis = time_basis(orbits, int(members[0]), times_s)
         for first, mask in masks_by_chunk(orbits, members, basis, circle, 0.0):
-            visible[members[first : first + len(mask)]] = mask[:, :-1]
+            own = members[first : first + len(mask)]
+            # A shell is a run of indices: a slice copies faster than a list of them.
+            whole = own[-1] - own[0] == len(own) - 1
+            visible[slice(own[0], own[-1] + 1) if whole else own] = mask[:, :-1]
     return visible

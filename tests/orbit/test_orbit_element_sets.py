@@ -1,0 +1,161 @@
+"""Element sets: every record becomes a satellite or an error; passes agree with skyfield."""
+
+import json
+from datetime import datetime
+
+import numpy as np
+import pytest
+from skyfield.api import EarthSatellite, load, wgs84
+
+from ntnsim.orbit.earth import Site, julian_date
+from ntnsim.orbit.element_sets import ElementSetError, read_element_sets
+from ntnsim.orbit.passes import find_passes
+
+# Public element sets: the ISS of skyfield's documentation; Vallado's verification sets of the SGP4 code that are in
+# low, medium, highly eccentric and near-geostationary orbits.
+ISS = (
+    "ISS (ZARYA)\n"
+    "1 25544U 98067A   14020.93268519  .00009878  00000-0  18200-3 0  5082\n"
+    "2 25544  51.6498 109.4756 0003572  55.9686 274.8005 15.49815350868473\n"
+)
+VALLADO = {
+    "low": (
+        "1 06251U 62025E   06176.82412014  .00008885  00000-0  12808-3 0  3985\n"
+        "2 06251  58.0579  54.0425 0030035 139.1568 221.1854 15.56387291  6774\n"
+    ),
+    "retrograde": (
+        "1 28057U 03049A   06177.78615833  .00000060  00000-0  35940-4 0  1836\n"
+        "2 28057  98.4283 247.6961 0000884  88.1964 271.9322 14.35478080140550\n"
+    ),
+    "molniya": (
+        "1 08195U 75081A   06176.33215444  .00000099  00000-0  11873-3 0   813\n"
+        "2 08195  64.1586 279.0717 6877146 264.7651  20.2257  2.00491383225656\n"
+    ),
+}
+
+
+def write(tmp_path, text, name="set.tle"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+def skyfield_events(lines, site, start_jd, days):
+    ts = load.timescale(builtin=True)
+    satellite = EarthSatellite(*lines, ts=ts)
+    place = wgs84.latlon(site.latitude_deg, site.longitude_deg, elevation_m=site.altitude_m)
+    # skyfield counts in terrestrial time; both epochs are UTC here.
+    start = ts.utc(1970, 1, 1 + (start_jd - 2_440_587.5))
+    end = ts.utc(1970, 1, 1 + (start_jd + days - 2_440_587.5))
+    times, events = satellite.find_events(place, start, end, altitude_degrees=site.min_elevation_deg)
+    seconds = (
+        np.array([t.utc_datetime().timestamp() for t in times]) / 86_400.0 + 2_440_587.5 - start_jd
+    ) * 86_400.0
+    return seconds, np.array(events)
+
+
+@pytest.mark.parametrize("which", ["iss", "low", "retrograde", "molniya"])
+@pytest.mark.parametrize(
+    ("latitude_deg", "longitude_deg", "mask_deg"), [(44.8, 10.33, 10.0), (-33.9, 18.4, 5.0)]
+)
+def test_passes_rise_and_set_within_a_second_of_skyfield(
+    tmp_path, which, latitude_deg, longitude_deg, mask_deg
+):
+    text = ISS if which == "iss" else VALLADO[which]
+    lines = [line for line in text.splitlines() if line[:2] in ("1 ", "2 ")]
+    year, day = 2000 + int(lines[0][18:20]), float(lines[0][20:32])
+    new_year_days = np.datetime64(f"{year}-01-01").astype("datetime64[D]").astype(int)
+    epoch_jd = new_year_days + 2_440_587.5 + day - 1.0
+    start_jd = round(epoch_jd) + 0.5
+    site = Site("x", latitude_deg, longitude_deg, 100.0, mask_deg)
+    orbits = read_element_sets(write(tmp_path, text), (start_jd, 0.0))
+    table = find_passes(orbits, site, 0.0, 3 * 86_400.0)
+    seconds, events = skyfield_events(lines, site, start_jd, 3.0)
+    rises, sets = seconds[events == 0], seconds[events == 2]
+    assert len(table) > 2
+    assert np.sort(table.rise_s[~table.rise_clipped]) == pytest.approx(rises, abs=1.0)
+    assert np.sort(table.set_s[~table.set_clipped]) == pytest.approx(sets, abs=1.0)
+
+
+def test_three_formats_of_one_satellite_agree(tmp_path):
+    fields = {
+        "OBJECT_NAME": "ISS (ZARYA)",
+        "OBJECT_ID": "1998-067A",
+        "EPOCH": "2014-01-20T22:23:04.000416",
+        "MEAN_MOTION": 15.49815350,
+        "ECCENTRICITY": 0.0003572,
+        "INCLINATION": 51.6498,
+        "RA_OF_ASC_NODE": 109.4756,
+        "ARG_OF_PERICENTER": 55.9686,
+        "MEAN_ANOMALY": 274.8005,
+        "EPHEMERIS_TYPE": 0,
+        "CLASSIFICATION_TYPE": "U",
+        "NORAD_CAT_ID": 25544,
+        "ELEMENT_SET_NO": 508,
+        "REV_AT_EPOCH": 86847,
+        "BSTAR": 0.000182,
+        "MEAN_MOTION_DOT": 9.878e-05,
+        "MEAN_MOTION_DDOT": 0,
+    }
+    as_json = write(tmp_path, json.dumps([fields]), "iss.json")
+    as_csv = write(tmp_path, ",".join(fields) + "\n" + ",".join(map(str, fields.values())) + "\n", "iss.csv")
+    parts = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
+    as_xml = write(
+        tmp_path, f"<ndm><omm><body><segment><d>{parts}</d></segment></body></omm></ndm>", "iss.xml"
+    )
+    start = (2_456_679.5, 0.0)
+    times_s = np.arange(0.0, 6000.0, 100.0)
+    reference = read_element_sets(write(tmp_path, ISS), start).positions_m(times_s)
+    for path in (as_json, as_csv, as_xml):
+        own = read_element_sets(path, start)
+        assert own.names == ("ISS (ZARYA)",)
+        assert own.positions_m(times_s) == pytest.approx(reference, abs=1.0)
+
+
+def test_every_record_of_a_file_becomes_a_satellite(tmp_path):
+    text = ISS + "".join(VALLADO.values())
+    orbits = read_element_sets(write(tmp_path, text), (2_453_912.5, 0.0), expected_satellites=4)
+    assert orbits.names == ("ISS (ZARYA)", "06251", "28057", "08195")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds no element set"),
+        (ISS + ISS, "2 records for 1 satellites; twice: 25544"),
+        (ISS.splitlines()[1], "line 1 of an element set is not followed by its line 2"),
+        (ISS.replace("51.6498", "51.6499"), "checksum is '3', the line gives 4"),
+        (ISS + "LONELY NAME\n", "no element set follows the name 'LONELY NAME'"),
+        ("A NAME\nANOTHER\n", "no element set follows the name 'A NAME'"),
+        (ISS.splitlines()[2], "line 2 of an element set without its line 1"),
+        (
+            ISS.replace("2 25544", "2 25545").replace("868473", "868474"),
+            "satellite 25544 in line 1, 25545 in line 2",
+        ),
+        (ISS.replace("  5082", " 5082"), "an element line has 69 characters, got 68"),
+    ],
+)
+def test_files_that_do_not_add_up_are_refused(tmp_path, text, message):
+    with pytest.raises(ElementSetError, match=message):
+        read_element_sets(write(tmp_path, text), (2_456_679.5, 0.0))
+
+
+def test_another_count_than_expected_is_an_error(tmp_path):
+    with pytest.raises(ElementSetError, match="holds 1 satellites, 2 expected"):
+        read_element_sets(write(tmp_path, ISS), (2_456_679.5, 0.0), expected_satellites=2)
+
+
+def test_a_missing_file_and_broken_messages_are_told_in_one_line(tmp_path):
+    with pytest.raises(ElementSetError, match="cannot read element sets"):
+        read_element_sets(tmp_path / "nothing.tle", (2_456_679.5, 0.0))
+    with pytest.raises(ElementSetError, match="not valid omm-json"):
+        read_element_sets(write(tmp_path, "{", "x.json"), (2_456_679.5, 0.0))
+    with pytest.raises(ElementSetError, match="record 1 is not a complete OMM"):
+        read_element_sets(write(tmp_path, "[{}]", "x.json"), (2_456_679.5, 0.0))
+
+
+def test_a_decayed_satellite_is_named_with_sgp4s_reason(tmp_path):
+    # With the drag of 2014 the ISS is long gone by 2034.
+    orbits = read_element_sets(write(tmp_path, ISS), julian_date(datetime(2034, 1, 1)))
+    with pytest.raises(ElementSetError, match=r"ISS \(ZARYA\): SGP4 fails"):
+        orbits.positions_m(np.array([0.0]))
