@@ -2,8 +2,8 @@
 
 Run with `python benchmarks/engine_update_speed.py [--json FILE]`. TQC (2 critics of 25 quantiles, 256 × 256, batch 32,
 the same number of inputs and actions) is measured when `sb3_contrib` can be imported, and reported absent otherwise:
-`pip install sb3-contrib`. Both run on one torch thread, in alternating blocks of one process, so that a busy machine slows both;
-the ratio is the median over the blocks. The decision is timed too: `choose`, from Ω_t to the configuration.
+`pip install sb3-contrib`. Both run on one torch thread, in alternating blocks of one process, so that a busy machine
+slows both; the ratio is the median over the blocks. The decision is timed too: `choose`, from Ω_t to the configuration.
 """
 
 import argparse

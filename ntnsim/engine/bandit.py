@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ntnsim.engine.actor import Actor
 from ntnsim.engine.conditioning import conditioning_features, interleaved, requirement_vector
-from ntnsim.engine.exploration import noise_share, ou_step
+from ntnsim.engine.exploration import decayed_share, ou_step
 from ntnsim.engine.features import feature_names, state_features
 from ntnsim.engine.policy import Decision, DeliveredImage, ImageState, Requirement
 from ntnsim.engine.replay import Replay
@@ -28,6 +28,9 @@ from ntnsim.streams import stream
 FloatArray = npt.NDArray[np.float64]
 Float32Array = npt.NDArray[np.float32]
 SMALLEST_SPREAD = 1e-3  # a term that never varies (the top rank's fidelity) is not blown up beyond this
+LONGEST_DEADLINES = (
+    5.0  # a delay beyond this many nominal deadlines is learned as this: an outage would swamp the scale
+)
 RECENT_IMAGES = 500  # deliveries over which diagnostics are taken
 
 
@@ -107,7 +110,7 @@ class Bandit(ABC):
         if not self.settings.evaluate:
             settings = self.settings
             self.noise = ou_step(self.noise, settings.noise_theta, settings.noise_sigma, self.exploration_rng)
-            share = noise_share(self.replay.n_seen, settings.noise_half_life_images, settings.noise_floor)
+            share = decayed_share(self.replay.n_seen, settings.noise_half_life_images, settings.noise_floor)
             action = np.clip(action + share * self.noise, 0.0, 1.0)
         return Decision(self.space.configuration(action.tolist()))
 
@@ -132,7 +135,7 @@ class Bandit(ABC):
             (
                 delivered.size_bits / delivered.image.source_bits,
                 *fidelities,
-                (delivered.delay_s - elapsed_s) / nominal_s,
+                min((delivered.delay_s - elapsed_s) / nominal_s, LONGEST_DEADLINES),
             )
         )
         state = self.state_of(delivered.image, delivered.network)
@@ -157,10 +160,19 @@ class Bandit(ABC):
             self.scale[-1] *= -1.0  # the delay is learned as slack: see objective.py
             self.standardised = True
             self._conditions.clear()
+        settings = self.settings
+        steps = [(network, network.learning_rate) for network in self.networks().values()]
         with small_network_mode():
             for _ in range(n_updates):
+                share = decayed_share(
+                    self.n_updates, settings.learning_rate_half_life_updates, settings.learning_rate_floor
+                )
+                for network, full_step in steps:
+                    network.learning_rate = full_step * share
                 self._update()
                 self.n_updates += 1
+        for network, full_step in steps:
+            network.learning_rate = full_step
 
     def _judge(
         self, delivered: DeliveredImage, state: Float32Array, action: tuple[float, ...], outcome: FloatArray
@@ -191,7 +203,7 @@ class Bandit(ABC):
             "images_learned": float(self.replay.n_seen),
             "images_unscored": float(self.n_unscored),
             "updates": float(self.n_updates),
-            "noise_share": noise_share(
+            "noise_share": decayed_share(
                 self.replay.n_seen, self.settings.noise_half_life_images, self.settings.noise_floor
             ),
         }

@@ -14,6 +14,6 @@ def ou_step(state: FloatArray, theta: float, sigma: float, rng: np.random.Genera
     return state - theta * state + sigma * rng.standard_normal(state.shape)
 
 
-def noise_share(images_learned: int, half_life_images: float, floor: float) -> float:
-    """Return the factor on the noise after *images_learned*: halving, down to *floor*."""
-    return max(0.5 ** (images_learned / half_life_images), floor)
+def decayed_share(count: float, half_life: float, floor: float) -> float:
+    """Return the factor on a noise or a step after *count* images or updates: halving, down to *floor*."""
+    return max(0.5 ** (count / half_life), floor)

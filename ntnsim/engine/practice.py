@@ -4,8 +4,8 @@ An instance draws contexts and outcomes. `fill_memory` is offline learning (rand
 `learn_online` lets the policy choose each configuration itself, as in the world.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Protocol
 
@@ -14,7 +14,7 @@ import numpy as np
 from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.delay_model import known_delay_s
 from ntnsim.engine.outcome_table import OutcomeTable
-from ntnsim.engine.policy import DeliveredImage, ImageState, Policy, Requirement
+from ntnsim.engine.policy import Decision, DeliveredImage, ImageState, Policy, Requirement
 from ntnsim.network_state import NetworkState
 from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
 
@@ -43,26 +43,71 @@ class Instance(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class TableInstance:
-    """An outcome table's images on networks drawn by *network*; x between grid points is interpolated.
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One decision's surroundings, as witnessed in a world: Ω_t, the image's age, and what the delay held besides.
 
-    service_s: median time that Ω_t does not tell (encoding, inpainting); service_spread: its log-normal spread.
+    remainder_s: the delay less age and known delay: encoding, inpainting, and how Ω_t went on.
     """
 
-    table: OutcomeTable
-    network: Callable[[np.random.Generator], NetworkState]
-    service_s: float
-    service_spread: float = 0.1
+    network: NetworkState
+    age_s: float
+    remainder_s: float
 
-    @property
-    def space(self) -> ConfigurationSpace:
-        """The table's configuration space."""
-        return self.table.space
+
+class Witness:
+    """Another policy, and a list of all that was delivered under it."""
+
+    learns = False
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self.delivered: list[DeliveredImage] = []
+
+    def choose(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Decision:
+        """Pass the question on."""
+        return self._policy.choose(image, network, requirement)
+
+    def learn(self, delivered: DeliveredImage) -> None:
+        """Note the delivery."""
+        self.delivered.append(delivered)
+
+    def diagnostics(self) -> Mapping[str, float]:
+        """Return the other policy's figures."""
+        return self._policy.diagnostics()
+
+    def moments(self) -> tuple[Moment, ...]:
+        """Return the surroundings of every delivery whose known delay is finite."""
+        moments = []
+        for seen in self.delivered:
+            rate_bps = seen.network.satellite_link.rate_bps
+            known_s = known_delay_s(seen.image, seen.network, seen.size_bits, rate_bps)
+            if isfinite(known_s):
+                age_s = seen.image.age_s
+                moments.append(Moment(seen.network, age_s, seen.delay_s - age_s - known_s))
+        return tuple(moments)
+
+
+class TableInstance:
+    """An outcome table's images in witnessed surroundings; x between grid points is interpolated.
+
+    An image that the pass under way cannot carry is late by *outage_s*.
+    """
+
+    def __init__(self, table: OutcomeTable, moments: Sequence[Moment], outage_s: float = 600.0) -> None:
+        if not moments:
+            raise ValueError("moments must not be empty")
+        self.table = table
+        self.space = table.space
+        self._moments = tuple(moments)
+        self._remainders_s = {moment.network: moment.remainder_s for moment in moments}
+        self._outage_s = outage_s
 
     def context(self, rng: np.random.Generator) -> tuple[ImageState, NetworkState]:
-        """Draw one of the table's images and a network state."""
-        return self.table.images[int(rng.integers(len(self.table.images)))], self.network(rng)
+        """Draw one of the table's images and one of the moments, independently."""
+        moment = self._moments[int(rng.integers(len(self._moments)))]
+        image = self.table.images[int(rng.integers(len(self.table.images)))]
+        return replace(image, age_s=moment.age_s), moment.network
 
     def deliver(
         self,
@@ -72,13 +117,12 @@ class TableInstance:
         configuration: Configuration,
         rng: np.random.Generator,
     ) -> DeliveredImage:
-        """Return the table's outcome, with a drawn delay."""
+        """Return the table's outcome, delayed as the moment tells; *rng* is not used."""
         outcome = self.table.between(self.table.place_of(image), np.array(self.space.vector(configuration)))
         size_bits = max(round(outcome[0] * image.source_bits), 1)
-        service_s = self.service_s * float(np.exp(self.service_spread * rng.standard_normal()))
         known_s = known_delay_s(image, network, size_bits, network.satellite_link.rate_bps)
         if not isfinite(known_s):
-            raise ValueError("a practice network must be able to carry every image in its pass")
+            known_s = self._outage_s
         return DeliveredImage(
             image=image,
             network=network,
@@ -87,7 +131,7 @@ class TableInstance:
             size_bits=size_bits,
             pf=tuple(outcome[1::2].tolist()),
             sf=tuple(outcome[2::2].tolist()),
-            delay_s=image.age_s + known_s + service_s,
+            delay_s=image.age_s + known_s + self._remainders_s[network],
         )
 
 

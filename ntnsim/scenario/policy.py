@@ -136,6 +136,10 @@ class Learning(Entity):
     """Adam step of the actor. The paper's 1e-4 needs more than 2,000 images to come as near the optimum."""
     critic_learning_rate: float = Field(default=1e-3, gt=0)
     """Adam step of the critics."""
+    learning_rate_half_life_updates: float = Field(default=600.0, gt=0)
+    """Updates after which both steps have halved. The paper names no decay; with it the policy settles nearer."""
+    learning_rate_floor: Share = 0.1
+    """Share of the initial steps that is kept for ever, so that a changed network can be learned."""
     noise_theta: float = Field(default=0.15, ge=0, le=1)
     """Ornstein–Uhlenbeck pull towards zero."""
     noise_sigma: float = Field(default=0.15, ge=0)

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ntnsim.engine.build import build_engine, build_policy, requirement_from
 from ntnsim.engine.conditioning import RequirementLaw, conditioning_features, requirement_vector
-from ntnsim.engine.exploration import noise_share, ou_step
+from ntnsim.engine.exploration import decayed_share, ou_step
 from ntnsim.engine.features import feature_names, state_features
 from ntnsim.engine.policy import ImageState
 from ntnsim.engine.replay import Replay
@@ -142,8 +142,8 @@ def test_noise_has_the_stationary_spread_of_its_formula():
 
 
 def test_noise_halves_and_stops_at_its_floor():
-    assert noise_share(500, 500.0, 0.1) == 0.5
-    assert noise_share(100_000, 500.0, 0.1) == 0.1
+    assert decayed_share(500, 500.0, 0.1) == 0.5
+    assert decayed_share(100_000, 500.0, 0.1) == 0.1
 
 
 def test_memory_forgets_the_oldest():

@@ -1,0 +1,123 @@
+"""The deadline guard: what it lets through, shrinks and rejects, and how often images are late under it."""
+
+import numpy as np
+import pytest
+
+from ntnsim.engine.build import build_policy
+from ntnsim.engine.delay_model import known_delay_s
+from ntnsim.engine.fixed import FixedPolicy
+from ntnsim.engine.guard import GuardedPolicy
+from ntnsim.engine.policy import ImageState, Requirement
+from ntnsim.engine.practice import learn_online
+from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits, network_state
+from ntnsim.scenario import policy as spec
+from ntnsim.spiff.configuration import Configuration
+from ntnsim.streams import stream
+
+IMAGE = ImageState((0.6, 0.4), 4_000_000, 640, 480)
+
+
+def guarded(configuration: Configuration, **settings: object) -> GuardedPolicy:
+    return GuardedPolicy(FixedPolicy(configuration), spec.Guard(**settings), SPACE)
+
+
+def trained(instance: SyntheticBits, n_images: int = 400, **settings: object) -> GuardedPolicy:
+    policy = GuardedPolicy(build_policy(spec.RandomPolicy(), SPACE, seed=3), spec.Guard(**settings), SPACE)
+    learn_online(policy, instance, [REQUIREMENT], n_images, stream(0, "guard"))
+    return policy
+
+
+def test_known_delay_by_hand():
+    # 3 Mbit ahead and 1 Mbit of our own at 2 Mbit/s, 5 ms up, 4 Mbit delivered at 100 Mbit/s.
+    network = network_state(2e6, backlog_bits=3e6)
+    assert known_delay_s(IMAGE, network, 1e6, 2e6) == pytest.approx(2.0 + 0.005 + 0.04)
+
+
+def test_bits_that_outlast_the_pass_never_arrive_as_far_as_is_known():
+    network = network_state(1e4)  # 600 s of pass carry 6 Mbit
+    assert known_delay_s(IMAGE, network, 7e6, 1e4) == float("inf")
+    assert np.isfinite(known_delay_s(IMAGE, network, 5e6, 1e4))
+
+
+def test_decision_that_fits_passes_unchanged_and_unremarked():
+    policy = guarded(Configuration(0.5, (0.5,)))
+    decision = policy.choose(IMAGE, network_state(10e6), REQUIREMENT)
+    assert decision.configuration == Configuration(0.5, (0.5,))
+    assert decision.reason == ""
+    assert policy.diagnostics()["guard_passed"] == 1.0
+
+
+def test_image_that_is_already_old_is_rejected_with_a_reason():
+    old = ImageState((0.6, 0.4), 4_000_000, 640, 480, age_s=19.9)
+    decision = guarded(Configuration(0.5, (0.5,))).choose(old, network_state(1e6), REQUIREMENT)
+    assert decision.configuration is None
+    assert decision.reason.startswith("guard: predicted ")
+    assert "deadline 20.0 s" in decision.reason
+
+
+def test_smallest_is_sent_where_the_scenario_asks_for_it():
+    old = ImageState((0.6, 0.4), 4_000_000, 640, 480, age_s=19.9)
+    policy = guarded(Configuration(0.5, (0.5,)), when_late="send-smallest")
+    assert policy.choose(old, network_state(1e6), REQUIREMENT).configuration == Configuration(0.0, (0.0,))
+
+
+def test_size_is_learned_so_that_shrinking_makes_an_image_fit():
+    policy = trained(SyntheticBits())
+    policy.guarded = FixedPolicy(Configuration(1.0, (1.0,)))
+    # At 100 kbit/s the whole image (0.37 of 4 Mbit) takes 15 s, plus 3 s fixed, plus margin: too long; a part fits.
+    decision = policy.choose(IMAGE, network_state(100e3), REQUIREMENT)
+    assert decision.configuration is not None
+    assert decision.configuration.box_growth < 1.0
+    assert decision.reason.startswith("guard: x scaled to 0.")
+
+
+def test_predicted_upper_size_covers_the_drawn_sizes():
+    instance, rng = SyntheticBits(), stream(1, "sizes")
+    policy = trained(instance)
+    covered = []
+    for _ in range(300):
+        image, network = instance.context(rng)
+        x = SPACE.configuration(rng.random(2).tolist())
+        drawn = instance.deliver(image, network, REQUIREMENT, x, rng).size_bits
+        covered.append(drawn <= policy._upper_size_bits(image, x))
+    assert 0.90 <= np.mean(covered) <= 0.99  # 0.95 wanted
+
+
+def test_one_per_cent_of_admitted_images_is_late_where_unguarded_a_twentieth_is():
+    instance = SyntheticBits()
+    late, bare, rejected = [], [], 0
+    rng = stream(2, "late")
+    policy = trained(instance)
+    random = build_policy(spec.RandomPolicy(), SPACE, seed=9)
+    for _ in range(1500):
+        image, network = instance.context(rng)
+        x = random.choose(image, network, REQUIREMENT).configuration
+        bare.append(instance.deliver(image, network, REQUIREMENT, x, rng).delay_s > REQUIREMENT.deadline_s)
+        decision = policy.choose(image, network, REQUIREMENT)
+        if decision.configuration is None:
+            rejected += 1
+            continue
+        delivered = instance.deliver(image, network, REQUIREMENT, decision.configuration, rng)
+        late.append(delivered.delay_s > REQUIREMENT.deadline_s)
+        policy.learn(delivered)
+    assert np.mean(bare) > 0.05
+    assert np.mean(late) <= 0.015  # 1 % wanted, 1,500 images
+    assert rejected < 0.1 * 1500
+
+
+def test_a_guard_that_rejects_everything_sends_a_probe():
+    policy = guarded(Configuration(0.5, (0.5,)), probe_after_rejections=5)
+    old = ImageState((0.6, 0.4), 4_000_000, 640, 480, age_s=19.9)
+    decisions = [policy.choose(old, network_state(1e6), REQUIREMENT) for _ in range(6)]
+    assert [decision.configuration is None for decision in decisions] == [True] * 5 + [False]
+    assert decisions[-1].reason.startswith("guard: probe")
+
+
+def test_margin_grows_when_the_network_gets_slower_than_it_tells():
+    instance = SyntheticBits()
+    policy = trained(instance)
+    before = policy.diagnostics()["guard_margin_s"]
+    slower = SyntheticBits(fixed_delay_s=9.0)
+    lenient = Requirement(1e3, (0.0, 0.0), (0.0, 0.0), (0.1, 0.1), (0.1, 0.1))
+    learn_online(policy, slower, [lenient], 100, stream(4, "slower"))
+    assert policy.diagnostics()["guard_margin_s"] > before + 4.0

@@ -1,0 +1,161 @@
+"""Learning on a synthetic BITS instance whose optimum is known; determinism and checkpoints.
+
+The ten-seed figures come from benchmarks/engine_known_optimum.py; here two engines are trained once and shared.
+"""
+
+import numpy as np
+import pytest
+
+from ntnsim.engine.bandit import Bandit
+from ntnsim.engine.build import build_engine, build_policy
+from ntnsim.engine.checkpoint import restore_engine, save_engine
+from ntnsim.engine.policy import ImageState, Requirement
+from ntnsim.engine.practice import fill_memory, learn_online
+from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits
+from ntnsim.errors import InputError
+from ntnsim.scenario import policy as spec
+from ntnsim.streams import stream
+
+INSTANCE = SyntheticBits()
+RISK_LEVEL = 0.1
+LENIENT = Requirement(20.0, (0.5, 0.96), (0.65, 0.95), (1.25, 10.0), (5.0, 10.0))
+SMALL = {"hidden_units": 32, "warm_up_images": 32}
+
+
+@pytest.fixture(scope="module")
+def engine() -> Bandit:
+    """An engine after 2,000 images, all delivered under one requirement."""
+    trained = build_engine(spec.SpiffEngine(), SPACE, seed=0)
+    learn_online(trained, INSTANCE, [REQUIREMENT], 2000, stream(0, "training"))
+    return trained
+
+
+def gaps(engine: Bandit | None, requirement: Requirement, instance: SyntheticBits = INSTANCE) -> list[float]:
+    """Exact C^agg of the greedy x above the optimum's, over contexts never learned from; None draws x uniformly."""
+    rng, values = stream(7, "test"), []
+    for _ in range(60):
+        image, network = instance.context(rng)
+        high, rate_bps = image.rank_fractions[1], network.satellite_link.rate_bps
+        x = rng.random(2)
+        if engine is not None:
+            x = engine.greedy_action(engine.state_of(image, network), requirement).astype(float)
+        _, best = instance.optimum(high, rate_bps, requirement, RISK_LEVEL, steps=100)
+        values.append(float(instance.aggregate_cost(high, rate_bps, x, requirement, RISK_LEVEL)) - best)
+    return values
+
+
+def test_engine_finds_the_known_optimum_within_2000_images(engine):
+    stated_gap = 0.04  # of the source's size; uniform draws lie 1.0 above the optimum
+    assert np.mean(gaps(engine, REQUIREMENT)) < stated_gap
+    assert np.mean(gaps(None, REQUIREMENT)) > 10 * stated_gap
+
+
+def test_one_policy_serves_a_requirement_it_never_delivered_under(engine):
+    stated_gap = 0.06
+    assert np.mean(gaps(engine, LENIENT)) < stated_gap
+    rng = stream(8, "test")
+    asked = {"strict": REQUIREMENT, "lenient": LENIENT}
+    shares: dict[str, list[float]] = {name: [] for name in asked}
+    for _ in range(60):
+        image, network = INSTANCE.context(rng)
+        for name, requirement in asked.items():
+            x = engine.greedy_action(engine.state_of(image, network), requirement)
+            shares[name].append(float(INSTANCE.bits_share(image.rank_fractions[1], x)))
+    assert np.mean(shares["lenient"]) < np.mean(shares["strict"]) - 0.05
+
+
+def test_engine_sends_less_over_a_slow_link_and_paper_state_cannot(engine):
+    rng = stream(9, "test")
+    image = ImageState((0.4, 0.6), 4_000_000, 640, 480)
+    slow, fast = (
+        SyntheticBits(slow_rate_bps=rate, fast_rate_bps=rate).context(rng)[1] for rate in (65e3, 350e3)
+    )
+    chosen, best = (
+        [float(INSTANCE.bits_share(0.6, np.asarray(x, dtype=float))) for x in pair]
+        for pair in (
+            [engine.greedy_action(engine.state_of(image, network), REQUIREMENT) for network in (slow, fast)],
+            [INSTANCE.optimum(0.6, rate, REQUIREMENT, RISK_LEVEL)[0] for rate in (65e3, 350e3)],
+        )
+    )
+    assert chosen[1] - chosen[0] > 0.5 * (best[1] - best[0]) > 0.02
+    blind = build_engine(spec.SpiffEngine(paper_state=True, **SMALL), SPACE, seed=0)
+    np.testing.assert_array_equal(blind.state_of(image, slow), blind.state_of(image, fast))
+
+
+def test_critics_are_calibrated_on_images_they_have_not_yet_learned(engine):
+    figures = engine.diagnostics()
+    stated_error = 0.05  # of 500 images; 3 standard errors of a share of 0.1 are 0.04
+    for name in engine.fidelity_names():
+        assert figures[f"recent_{name}_coverage"] == pytest.approx(RISK_LEVEL, abs=stated_error)
+    assert figures["recent_delay_coverage"] == pytest.approx(1.0 - RISK_LEVEL, abs=stated_error)
+    assert figures["recent_bits_coverage"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_ncb_learns_but_less_well():
+    bandit = build_engine(spec.NeuralContextualBandit(), SPACE, seed=0)
+    learn_online(bandit, INSTANCE, [REQUIREMENT], 1000, stream(0, "training"))
+    assert np.mean(gaps(bandit, REQUIREMENT)) < 0.5 * np.mean(gaps(None, REQUIREMENT))
+
+
+def test_offline_learning_needs_no_decision_of_its_own():
+    trained = build_engine(spec.SpiffEngine(), SPACE, seed=1)
+    fill_memory(trained, INSTANCE, [REQUIREMENT], 1500, stream(1, "offline"))
+    trained.update(1500)
+    assert np.mean(gaps(trained, REQUIREMENT)) < 0.10
+
+
+def run(engine: Bandit, n_images: int, name: str) -> list[tuple[float, ...]]:
+    chosen = []
+    learn_online(
+        engine,
+        INSTANCE,
+        [REQUIREMENT],
+        n_images,
+        stream(0, name),
+        watch=lambda _, delivered: chosen.append(SPACE.vector(delivered.configuration)),
+    )
+    return chosen
+
+
+@pytest.mark.parametrize("settings", [spec.SpiffEngine(**SMALL), spec.NeuralContextualBandit(**SMALL)])
+def test_same_seed_same_decisions_and_a_resumed_engine_goes_on_alike(settings, tmp_path):
+    one, two = build_engine(settings, SPACE, seed=5), build_engine(settings, SPACE, seed=5)
+    assert run(one, 80, "first") == run(two, 80, "first")
+    save_engine(one, tmp_path)
+    resumed = build_engine(settings.model_copy(update={"checkpoint": str(tmp_path)}), SPACE, seed=99)
+    assert run(resumed, 40, "second") == run(two, 40, "second")
+    assert resumed.diagnostics() == two.diagnostics()
+
+
+def test_restored_engine_in_evaluation_repeats_itself_and_asks_for_no_scores(tmp_path):
+    settings = spec.SpiffEngine(**SMALL)
+    engine = build_engine(settings, SPACE, seed=5)
+    run(engine, 40, "first")
+    save_engine(engine, tmp_path)
+    frozen = build_policy(
+        settings.model_copy(update={"checkpoint": str(tmp_path), "evaluate": True}), SPACE, seed=0
+    )
+    assert not frozen.learns
+    image, network = INSTANCE.context(stream(0, "x"))
+    first = frozen.choose(image, network, REQUIREMENT)
+    assert frozen.choose(image, network, REQUIREMENT) == first
+    frozen.learn(INSTANCE.deliver(image, network, REQUIREMENT, first.configuration, stream(0, "y")))
+    assert frozen.choose(image, network, REQUIREMENT) == first
+
+
+def test_damaged_missing_or_foreign_checkpoints_are_refused(tmp_path):
+    settings = spec.SpiffEngine(**SMALL)
+    engine = build_engine(settings, SPACE, seed=5)
+    with pytest.raises(InputError, match="no engine checkpoint here"):
+        restore_engine(engine, tmp_path)
+    save_engine(engine, tmp_path)
+    with pytest.raises(InputError, match="trained with hidden_units = 32, not 48"):
+        restore_engine(build_engine(spec.SpiffEngine(hidden_units=48), SPACE, seed=5), tmp_path)
+    with pytest.raises(InputError, match="trained with kind = spiff-engine, not ncb"):
+        restore_engine(build_engine(spec.NeuralContextualBandit(**SMALL), SPACE, seed=5), tmp_path)
+    (tmp_path / "engine.safetensors").write_bytes(b"not tensors")
+    with pytest.raises(InputError, match=r"engine\.safetensors: cannot be read"):
+        restore_engine(engine, tmp_path)
+    (tmp_path / "engine.json").write_text("{")
+    with pytest.raises(InputError, match=r"engine\.json: cannot be read"):
+        restore_engine(engine, tmp_path)
