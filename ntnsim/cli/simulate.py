@@ -7,10 +7,14 @@ from typing import Annotated
 
 import typer
 
-Scenario = Annotated[Path, typer.Argument(metavar="SCENARIO", help="YAML file, for example scenarios/quickstart.yaml")]
+Scenario = Annotated[
+    Path, typer.Argument(metavar="SCENARIO", help="YAML file, for example scenarios/quickstart.yaml")
+]
 Override = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="A.B=C", help="Change one value: --set gateways[0].servers=2. May be repeated."),
+    typer.Option(
+        "--set", metavar="A.B=C", help="Change one value: --set gateways[0].servers=2. May be repeated."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -20,13 +24,16 @@ def register(app: typer.Typer) -> None:
     app.command()(run)
     app.command()(validate)
     app.command()(schema)
+    app.command()(profile)
 
 
 def run(
     scenario: Scenario,
     set_: Override = None,
     out: Annotated[Path | None, typer.Option(help="Result directory; results/NAME unless given.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Finish an interrupted run of the same scenario.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Finish an interrupted run of the same scenario.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a scenario and write its results.
@@ -61,3 +68,28 @@ def schema() -> None:
     from ntnsim.scenario.scenario import Scenario as ScenarioModel
 
     typer.echo(json.dumps(ScenarioModel.model_json_schema(), indent=2))
+
+
+def profile(
+    name: Annotated[str, typer.Option(help="What scenarios will call the profile.")] = "this-host",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="YAML file to write; printed unless given.")
+    ] = None,
+    bundle: Annotated[str, typer.Option(help="Model bundle whose networks are timed.")] = "tiny",
+    device: Annotated[str, typer.Option(help="Torch device of the networks: cpu, cuda.")] = "cpu",
+    repeats: Annotated[int, typer.Option(min=2, help="Photographs per size.")] = 3,
+) -> None:
+    """Measure this host into a device profile for scenarios.
+
+    Example: ntnsim profile --name my-laptop -o my-laptop.yaml, then in a scenario: device: my-laptop.yaml#my-laptop
+    """
+    from ntnsim.host_profile import measure_host, profile_yaml
+    from ntnsim.results.atomic import write_text
+    from ntnsim.spiff.bundle import open_bundle
+
+    text = profile_yaml(name, measure_host(open_bundle(bundle), repeats=repeats, device=device))
+    if output is None:
+        typer.echo(text)
+    else:
+        write_text(output, text)
+        typer.echo(str(output))
