@@ -16,6 +16,10 @@ class Component(Entity):
     quality: Quality
     speed: int = Field(default=9, ge=0, le=10)
     """AVIF only: 0 is slow and small, 10 fast."""
+    full_chroma: bool = False
+    """JPEG and AVIF: 4:4:4 instead of 4:2:0."""
+    loop_filters: bool = True
+    """AVIF only: deblocking and CDEF."""
 
 
 class Inpainting(Entity):
@@ -45,8 +49,12 @@ class _SpiffBase(Entity):
     """Which tiles are kept."""
     crop: Component | None = None
     grid: Component | None = None
-    coarse_codec: Literal["jpeg", "webp", "avif", "jxl"] | None = None
+    coarse: Component | None = None
+    """How the coarse layer is coded; its quality comes from the configuration."""
+    sends_grain: bool | None = None
+    """With the coarse layer: send how much texture it lost, for the decoder to add as noise."""
     sends_mask: bool | None = None
+    """Send the top rank's mask to the pixel, as the paper does."""
     caption: bool = False
     """Send a caption, made by the bundle's captioner, as the decoder's prompt."""
     inpaint: Inpainting = Inpainting()
@@ -72,6 +80,10 @@ class WholeImageCodec(Entity):
     """The codec's own scale. The paper's JPEG benchmark uses 45."""
     speed: int = Field(default=9, ge=0, le=10)
     """AVIF only."""
+    full_chroma: bool = False
+    """JPEG and AVIF: 4:4:4 instead of 4:2:0."""
+    loop_filters: bool = True
+    """AVIF only: deblocking and CDEF."""
 
 
 class CaptionCodec(Entity):

@@ -13,8 +13,8 @@ Kinds of parts and their payloads:
                or: c > 0 · bitmap of cells of c×c pixels, row by row over the whole image
     2 mask     bitmap [H, W] of the top-rank pixels (sent where the receiver asks for it; the decoder needs none)
     3 tiles    the map of kept tiles: see ``tile_map.py``
-    4 coarse   codec (1 byte) · scale (1 byte, sixteenths) · R−1 shares if R > 2 · packed image
-               of max(1, round(H·scale/16)) × max(1, round(W·scale/16)) pixels
+    4 coarse   codec (1 byte) · scale (1 byte, sixteenths) · R−1 shares if R > 2 · length of the grain
+               · grain (``grain.py``) · packed image of max(1, round(H·scale/16)) × max(1, round(W·scale/16)) pixels
     5 grid     rank l: codec (1 byte) · packed image of the kept tiles of rank l, near square, row by row
     6 crop     rank R−1: codec (1 byte) · packed image of the region's bounding box
     7 caption  0 · UTF-8 text, or 1 · deflated UTF-8 text

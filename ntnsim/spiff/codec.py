@@ -13,6 +13,7 @@ from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
 from ntnsim.spiff.decoder import PartialImage, decode_partial_image
 from ntnsim.spiff.encoded_image import EncodedImage
 from ntnsim.spiff.encoder import encode_caption, encode_image
+from ntnsim.spiff.grain import with_grain
 from ntnsim.spiff.settings import SPIFF, SPIFF_PAPER, SpiffSettings
 
 if TYPE_CHECKING:
@@ -144,11 +145,13 @@ def restored(
         Canvas(image.pixels, image.known, image.coarse, image.caption, seed)
         for image, seed in zip(received, seeds, strict=True)
     ]
-    # Pasted again, whatever the inpainter did: received pixels are the codec's promise (decision 10).
-    return [
-        np.where(canvas.known[..., None], canvas.pixels, image)
-        for canvas, image in zip(canvases, inpainter.restore(canvases), strict=True)
-    ]
+    images = []
+    for partial_image, image in zip(received, inpainter.restore(canvases), strict=True):
+        # Pasted again, whatever the inpainter did: received pixels are the codec's promise (decision 10).
+        image = np.where(partial_image.known[..., None], partial_image.pixels, image)
+        grain = partial_image.grain
+        images.append(image if grain is None else with_grain(image, grain, partial_image.known))
+    return images
 
 
 def spiff_settings(name: str, changes: Mapping[str, Any]) -> SpiffSettings:
@@ -160,7 +163,7 @@ def spiff_settings(name: str, changes: Mapping[str, Any]) -> SpiffSettings:
     base = {"spiff": SPIFF, "spiff-paper": SPIFF_PAPER}[name]
     known = {field.name for field in fields(SpiffSettings)}
     chosen = {key: value for key, value in changes.items() if key in known and value is not None}
-    for key in ("crop", "grid"):
+    for key in ("crop", "grid", "coarse"):
         if isinstance(chosen.get(key), Mapping):
             chosen[key] = Component(**chosen[key])
     return replace(base, **chosen)

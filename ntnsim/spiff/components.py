@@ -39,11 +39,18 @@ class Component:
 
     quality: the codec's own scale, 1 to 100; not comparable between codecs.
     speed: AVIF only, 0 (slow, small) to 10; 9 codes 640×480 in about 15 ms for 5 % more bytes than 8 in 60 ms.
+    full_chroma: JPEG and AVIF: 4:4:4 instead of 4:2:0 (WebP has only the latter, JPEG XL only the former).
+    loop_filters: AVIF only: deblocking and CDEF, which also smooth texture away.
+
+    Full chroma without filters costs AVIF 2 % of its bytes at equal quality and lifts PF (ST-LPIPS, quality 62, five
+    person photographs) from 0.974 to 0.986, quality 45 from 0.936 to 0.959.
     """
 
     codec: ComponentCodec = "avif"
     quality: int = 60
     speed: int = 9
+    full_chroma: bool = False
+    loop_filters: bool = True
 
     def __post_init__(self) -> None:
         if self.codec not in COMPONENT_CODECS:
@@ -58,13 +65,18 @@ def encode_component(pixels: NDArray[np.uint8], component: Component) -> bytes:
     """Return *pixels* [H, W, 3] as a complete file of the component's codec."""
     if component.codec == "jpeg":
         # Optimised tables are usually smaller; on a few tiles the standard ones are, since they pack away.
+        subsampling = "4:4:4" if component.full_chroma else "4:2:0"
         candidates = [
-            _saved(pixels, "jpeg", quality=component.quality, optimize=optimise) for optimise in (True, False)
+            _saved(pixels, "jpeg", quality=component.quality, optimize=optimise, subsampling=subsampling)
+            for optimise in (True, False)
         ]
         return min(candidates, key=lambda data: len(packed(data, "jpeg")))
     options: dict[str, Any] = {"quality": component.quality}
     if component.codec == "avif":
         options |= {"speed": component.speed, "max_threads": 1}
+        options["subsampling"] = "4:4:4" if component.full_chroma else "4:2:0"
+        if not component.loop_filters:
+            options["advanced"] = {"enable-cdef": "0", "loopfilter-control": "0"}
     elif component.codec == "webp":
         options |= {"method": 4}
     else:

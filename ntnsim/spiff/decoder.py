@@ -15,11 +15,13 @@ from ntnsim.spiff.bitstream import Kind, Part, Stream, coarse_shares, read_strea
 from ntnsim.spiff.box import tight_box
 from ntnsim.spiff.components import COMPONENT_CODECS, ComponentCodec, decode_component, unpacked
 from ntnsim.spiff.encoder import MAX_CAPTION_BYTES
+from ntnsim.spiff.grain import decode_grain
 from ntnsim.spiff.mask import decode_bitmap
 from ntnsim.spiff.patches import TileGeometry, grid_shape, paste_grid
 from ntnsim.spiff.region import decode_region
 from ntnsim.spiff.resize import resized
 from ntnsim.spiff.tile_map import decode_tile_map
+from ntnsim.spiff.varint import read_varint
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +31,7 @@ class PartialImage:
     pixels: uint8 [H, W, 3], the received pixels where *known*, zero elsewhere.
     known: bool [H, W].
     coarse: uint8 [H, W, 3], the coarse layer at full size, or None.
+    grain: uint8 [rows, columns], strength of the texture that the coarse layer lost (``grain.py``), or None.
     top: bool [H, W], the top rank's mask where the stream carries it, else None.
     damage: what a partial reading left out, one line each.
     """
@@ -36,6 +39,7 @@ class PartialImage:
     pixels: NDArray[np.uint8]
     known: NDArray[np.bool_]
     coarse: NDArray[np.uint8] | None
+    grain: NDArray[np.uint8] | None
     top: NDArray[np.bool_] | None
     caption: str
     damage: tuple[str, ...]
@@ -65,7 +69,7 @@ class _Recomposition:
         region, top, chosen = self._region(), self._top(), None
         if self._stream.find(Kind.TILES) is not None:
             chosen = self._tiles(region)
-        coarse = self._coarse()
+        coarse, grain = self._coarse()
         grids = [
             (chosen[part.rank], grid)
             for part in self._stream.parts
@@ -86,7 +90,7 @@ class _Recomposition:
             assert box is not None
             pixels[region] = crop[region[box.slices]]
             known |= region
-        return PartialImage(pixels, known, coarse, top, self._caption(), tuple(self._damage))
+        return PartialImage(pixels, known, coarse, grain, top, self._caption(), tuple(self._damage))
 
     def _failed(self, error: BitstreamError) -> None:
         if not self._partial:
@@ -152,23 +156,26 @@ class _Recomposition:
             return None
         return self._component(part, part.payload, 1, (box.height_px, box.width_px))
 
-    def _coarse(self) -> NDArray[np.uint8] | None:
+    def _coarse(self) -> tuple[NDArray[np.uint8] | None, NDArray[np.uint8] | None]:
         part = self._stream.find(Kind.COARSE)
         if part is None:
-            return None
+            return None, None
         try:
             if len(part.payload) < 3 or not 1 <= part.payload[1] <= 16:
                 raise CorruptStreamError(f"{part.name}: the scale must be in 1 to 16 sixteenths")
             n_ranks = self._stream.frame.n_ranks
             _, offset = coarse_shares(part, n_ranks)
+            grain_bytes, offset = read_varint(part.payload, offset, part.name)
+            grain = decode_grain(part.payload[offset : offset + grain_bytes], self._shape, part.name)
+            offset += grain_bytes
         except BitstreamError as error:
             self._failed(error)
-            return None
+            return None, None
         height, width = self._shape
         scale = part.payload[1]
         shape = (max(1, round(height * scale / 16)), max(1, round(width * scale / 16)))
         small = self._component(part, part.payload, offset, shape)
-        return None if small is None else resized(small, self._shape)
+        return (None, None) if small is None else (resized(small, self._shape), grain)
 
     def _component(
         self, part: Part, payload: bytes, offset: int, shape: tuple[int, int]

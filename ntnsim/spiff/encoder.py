@@ -1,5 +1,6 @@
 """The SPIFF encoder: pixels and rank map to stream (paper Sec. IV-B, steps 2, 3, 5–7). Segmentation happens before."""
 
+from dataclasses import replace
 from zlib import MAX_WBITS, compress
 
 import numpy as np
@@ -9,15 +10,16 @@ from ntnsim.errors import ImageError
 from ntnsim.spiff import bitstream
 from ntnsim.spiff.bitstream import Frame, Kind, Part
 from ntnsim.spiff.box import tight_box
-from ntnsim.spiff.components import COMPONENT_CODECS, Component, encode_component, packed
+from ntnsim.spiff.cheap_fill import cheap_fill
+from ntnsim.spiff.components import COMPONENT_CODECS, Component, decode_component, encode_component, packed
 from ntnsim.spiff.configuration import Configuration
 from ntnsim.spiff.encoded_image import EncodedImage
+from ntnsim.spiff.grain import encode_grain, grain_strengths
 from ntnsim.spiff.mask import encode_bitmap
 from ntnsim.spiff.patches import TileGeometry, packed_grid, tile_ranks
 from ntnsim.spiff.region import box_region
 from ntnsim.spiff.resize import resized
 from ntnsim.spiff.settings import SpiffSettings, coarse_step
-from ntnsim.spiff.smooth_fill import smooth_fill
 from ntnsim.spiff.tile_map import chosen_tiles, encode_tile_map
 from ntnsim.spiff.varint import varint
 
@@ -65,7 +67,7 @@ def encode_image(
     if configuration.coarse_quality > 0 and not region.all():
         parts.append(_coarse(pixels, region, rank_map, configuration.coarse_quality, settings, n_ranks))
     if box is not None:
-        crop = smooth_fill(pixels[box.slices], region[box.slices])
+        crop = cheap_fill(pixels[box.slices], region[box.slices])
         parts.append(Part(Kind.CROP, n_ranks - 1, _component(crop, settings.crop)))
     if caption:
         parts.append(Part(Kind.CAPTION, 0, _caption(caption)))
@@ -122,13 +124,19 @@ def _coarse(
     step = coarse_step(coarse_quality)
     height, width = rank_map.shape
     shape = (max(1, round(height * step.scale / 16)), max(1, round(width * step.scale / 16)))
-    small = resized(smooth_fill(pixels, ~region), shape)
-    component = Component(settings.coarse_codec, step.quality, settings.coarse_speed)
+    small = resized(cheap_fill(pixels, ~region), shape)
+    component = replace(settings.coarse, quality=step.quality)
     payload = bytes([COMPONENT_CODECS.index(component.codec), step.scale])
     if n_ranks > 2:
         counts = np.bincount(rank_map[~region].ravel(), minlength=n_ranks)
         payload += b"".join(varint(int(count)) for count in counts[: n_ranks - 1])
-    return Part(Kind.COARSE, 0, payload + packed(encode_component(small, component), component.codec))
+    data = encode_component(small, component)
+    grain = b""
+    if settings.sends_grain:
+        decoded = resized(decode_component(data, component.codec, shape, "coarse"), (height, width))
+        grain = encode_grain(grain_strengths(pixels, decoded, ~region))
+    payload += varint(len(grain)) + grain
+    return Part(Kind.COARSE, 0, payload + packed(data, component.codec))
 
 
 def _caption(caption: str) -> bytes:

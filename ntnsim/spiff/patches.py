@@ -11,6 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ntnsim.spiff.hashing import mixed
+
 Selection = Literal["random", "spread", "content"]
 
 INSIDE = 255  # rank of a tile that lies wholly in the kept region: it is no tile
@@ -75,11 +77,11 @@ def kept_count(n_tiles: int, fraction: float) -> int:
 def random_keys(geometry: TileGeometry, seed: int, rank: int) -> NDArray[np.uint64]:
     """Return one sort key per tile position [count]: a seeded permutation once sorted.
 
-    SplitMix64 (Steele et al. 2014) of seed, rank and position; distinct for distinct positions of an image.
+    A hash of seed, rank and position; distinct for distinct positions of an image.
     """
     position = np.arange(geometry.count, dtype=np.uint64)
     start = np.uint64((seed * 0x9E3779B97F4A7C15 + rank * 0xD1B54A32D192ED03) & 0xFFFF_FFFF_FFFF_FFFF)
-    return _mix(_mix(position) + start)
+    return mixed(mixed(position) + start)
 
 
 def spread_keys(geometry: TileGeometry, seed: int, rank: int) -> NDArray[np.uint64]:
@@ -88,7 +90,7 @@ def spread_keys(geometry: TileGeometry, seed: int, rank: int) -> NDArray[np.uint
     A Bayer matrix: the bits of row and column, interleaved and reversed, after a seeded digital shift.
     """
     bits = max(1, int(max(geometry.rows, geometry.columns) - 1).bit_length())
-    shift = int(_mix(np.array([seed * 2 + 1], dtype=np.uint64) + np.uint64(rank * 7919))[0])
+    shift = int(mixed(np.array([seed * 2 + 1], dtype=np.uint64) + np.uint64(rank * 7919))[0])
     rows, columns = np.divmod(np.arange(geometry.count, dtype=np.uint64), np.uint64(geometry.columns))
     rows = rows ^ np.uint64(shift & ((1 << bits) - 1))
     columns = columns ^ np.uint64((shift >> 20) & ((1 << bits) - 1))
@@ -179,12 +181,3 @@ def _pixel_indices(
     columns = (tile_columns * geometry.tile_px)[:, None, None] + offset[None, None, :]
     rows, columns = np.broadcast_arrays(rows, columns)
     return rows, columns
-
-
-def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return SplitMix64's output function of each value; a bijection of 64-bit integers."""
-    with np.errstate(over="ignore"):
-        z = values + np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return z ^ (z >> np.uint64(31))

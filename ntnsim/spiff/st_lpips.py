@@ -1,7 +1,7 @@
 """ST-LPIPS with AlexNet (Ghildyal & Liu, ECCV 2022): a perceptual distance that tolerates shifts.
 
 Trunk and heads come from the wheel ``stlpips-pytorch``; its weights are read as data, none of its code runs. Unlike
-in LPIPS, the trunk's first convolution has stride 1 and every reduction is a blurred subsampling with a reflected border.
+LPIPS, the trunk's first convolution has stride 1 and every reduction is a blurred subsampling with a reflected border.
 
 Two rewritings, equal up to rounding, make a 512×512 image cost 0.27 instead of 0.65 CPU seconds: the first convolution
 and the blur behind it, both linear, run as one 13×13 convolution of stride 2, and maxima are taken row by row.

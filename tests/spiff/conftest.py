@@ -1,7 +1,5 @@
 """Images and stand-ins that the codec's tests share."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -27,18 +25,3 @@ def astronaut_mask() -> NDArray[np.bool_]:
 def plain_fill() -> object:
     """The decoder without any network."""
     return inpainter_named("none", None)
-
-
-def random_image(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return smooth random colours [H, W, 3]: noise would cost codecs too much time."""
-    coarse = rng.integers(0, 256, (max(2, shape[0] // 8), max(2, shape[1] // 8), 3)).astype(np.uint8)
-    from PIL import Image
-
-    return np.array(Image.fromarray(coarse).resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
-
-
-def all_equal(arrays: Sequence[NDArray[np.uint8]], others: Sequence[NDArray[np.uint8]]) -> bool:
-    """Return whether two lists of arrays are the same."""
-    return len(arrays) == len(others) and all(
-        np.array_equal(a, b) for a, b in zip(arrays, others, strict=True)
-    )

@@ -135,7 +135,7 @@ def test_damage_names_the_part_and_its_bytes(stream):
         read_stream(stream[:8] + bytes([stream[8] ^ 1]) + stream[9:])
     with pytest.raises(CorruptStreamError, match=r"^end of the stream: 2 bytes follow"):
         read_stream(stream + b"no")
-    with pytest.raises(CorruptStreamError, match="^magic: the stream starts with b'RIFF'"):
+    with pytest.raises(CorruptStreamError, match=r"^magic: the stream starts with b'RIFF'"):
         read_stream(b"RIFF" + stream[4:])
 
 
@@ -176,7 +176,7 @@ def with_fixed_checksums(data: bytes) -> bytes | None:
     try:
         n, start = read_varint(data, 5, "directory")
         head = data[: start + n]
-        parts, offset = [], 5
+        parts = []
         body = start + n + 4
         position = start
         for _ in range(5):
