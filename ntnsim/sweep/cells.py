@@ -29,6 +29,7 @@ class Cell:
 
     digest: its address. code: the digest of ntnsim's code that the address covers.
     tree: the scenario as keys and values, before validation. source: the file it came from.
+    overrides: what makes the file this cell, as ``--set`` takes it.
     """
 
     digest: str
@@ -39,6 +40,7 @@ class Cell:
     seed: int
     tree: dict[str, Any] = field(repr=False)
     source: str
+    overrides: tuple[str, ...]
 
     @property
     def label(self) -> str:
@@ -85,9 +87,11 @@ class SweepPlan:
         """Return one cell; raises ScenarioError when its values do not make a valid scenario."""
         parameters = self.points[point]
         tree = copy.deepcopy(self._tree)
+        overrides = list(self.overrides)
         for path, value in parameters.items():
-            _apply(tree, path, value, self.path)
-        tree["seed"] = self.seed_of(point, replication)
+            overrides.append(_apply(tree, path, value, self.path))
+        tree["seed"] = seed = self.seed_of(point, replication)
+        overrides.append(f"seed={seed}")
         try:
             resolved = validated(Scenario, tree, str(self.path)).model_dump(mode="json")
         except ScenarioError as error:
@@ -95,7 +99,9 @@ class SweepPlan:
             raise ScenarioError(f"{self.path}: sweep point {values}: {error}") from None
         code = code_digest()
         address = digest({"scenario": resolved, "code": code})
-        return Cell(address, code, point, parameters, replication, tree["seed"], tree, str(self.path))
+        return Cell(
+            address, code, point, parameters, replication, seed, tree, str(self.path), tuple(overrides)
+        )
 
     def seed_of(self, point: int, replication: int) -> int:
         """Return the seed of a cell: by replication only under common random numbers.
@@ -118,11 +124,13 @@ class SweepPlan:
         ]
 
 
-def _apply(tree: dict[str, Any], path: str, value: Any, source: Path) -> None:
+def _apply(tree: dict[str, Any], path: str, value: Any, source: Path) -> str:
+    text = f"{path}={json.dumps(value, default=str)}"  # every JSON text is a YAML text
     try:
-        apply_override(tree, f"{path}={json.dumps(value, default=str)}")  # every JSON text is a YAML text
+        apply_override(tree, text)
     except ScenarioError as error:
         raise ScenarioError(f"{source}: sweep: {str(error).removeprefix('--set ')}") from None
+    return text
 
 
 def _plain(node: Any) -> Any:

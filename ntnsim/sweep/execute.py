@@ -35,7 +35,15 @@ def simulate_cell(cell: Cell, directory: Path) -> None:
     """Run the cell's scenario, as ``ntnsim run`` does."""
     from ntnsim.run import run_scenario
 
-    run_scenario(cell.scenario(), directory)
+    settings = [part for text in cell.overrides for part in ("--set", text)]
+    run_scenario(
+        cell.scenario(),
+        directory,
+        base=Path(cell.source).parent,
+        scenario_file=cell.source,
+        overrides=cell.overrides,
+        command=["ntnsim", "run", cell.source, *settings],  # what repeats this cell alone
+    )
 
 
 def execute(cell: Cell, sweep_directory: Path, runner: Runner) -> CellResult:
