@@ -47,7 +47,8 @@ def world_of(**sections):
         "schemes": [{"name": "sizes", "codec": {"kind": "sizes", "size_bits": 1e6}}],
     }
     for name, section in sections.items():
-        plain[name] = {**plain[name], **section} if isinstance(plain.get(name), dict) else section
+        adds = name in ("horizon", "data_network")
+        plain[name] = {**plain[name], **section} if adds else section
     return Scenario.model_validate(plain)
 
 

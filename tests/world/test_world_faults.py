@@ -1,0 +1,155 @@
+"""Faults: what becomes of the work in progress, worked out by hand."""
+
+import numpy as np
+import pytest
+
+from ntnsim.errors import ScenarioError
+
+
+def at(*times_s):
+    return [{"name": "c", "arrivals": {"kind": "trace", "times_s": times_s}}]
+
+
+def fault(kind, start_s, duration_s, **more):
+    return [{"kind": kind, "name": "f", "outages": [{"start_s": start_s, "duration_s": duration_s}], **more}]
+
+
+STATIONS = {
+    "gateway": (
+        {"gateways": [{"name": "g", "device": "instant", "servers": 1, "service_s": {"encode": 4.0}}]},
+        "encoded_s",
+    ),
+    "gpu": ({"data_network": {"service_s": {"inpainting": 4.0}}}, "reconstructed_s"),
+    "feeder": ({"satellite_link": {"kind": "constant", "rate_bps": 0.25e6}}, "link_end_s"),
+    "ground_station": ({"satellite_link": {"kind": "constant", "rate_bps": 0.25e6}}, "link_end_s"),
+    "satellite": ({"satellite_link": {"kind": "constant", "rate_bps": 0.25e6}}, "link_end_s"),
+    "access": ({"gateways": [{"name": "g", "device": "instant", "access": {"rate": 2e6}}]}, "at_gateway_s"),
+    "delivery": ({"delivery": {"service_s": 4.0}}, "delivered_s"),
+}
+
+
+@pytest.mark.parametrize("kind", STATIONS)
+@pytest.mark.parametrize(
+    ("work", "first", "second"), [("resume", 14.0, 18.0), ("restart", 17.0, 21.0), ("drop", None, 15.0)]
+)
+def test_work_in_progress_resumes_restarts_or_is_dropped(textbook, kind, work, first, second):
+    # Each image needs 4 s of the station. The first starts at 0; the fault lasts from 3 to 13 s. Resumed it ends at
+    # 13 + 1 = 14, started again at 13 + 4 = 17; dropped it leaves the second, waiting since 1 s, to start at 13.
+    world_of, run_world, _, _ = textbook
+    sections, column = STATIONS[kind]
+    if work == "drop":
+        second = 17.0
+    run = run_world(
+        world_of(sources=at(0.0, 1.0), faults=fault(kind, 3.0, 10.0, work_in_progress=work), **sections)
+    )
+    if first is None:
+        assert run["state"][0] == "dropped" and run["reason"][0] == "fault f" and run["ended_s"][0] == 3.0
+    else:
+        assert run[column][0] == pytest.approx(first, abs=1e-6) and run["interruptions"][0] == 1
+    assert run[column][1] == pytest.approx(second, abs=1e-6)
+
+
+def test_images_that_meet_a_broken_link_without_being_under_way_are_not_interrupted(textbook):
+    world_of, run_world, _, _ = textbook
+    run = run_world(
+        world_of(
+            sources=at(5.0),
+            satellite_link={"kind": "constant", "rate_bps": 1e6},
+            faults=fault("feeder", 3.0, 10.0, work_in_progress="drop"),
+        )
+    )
+    assert run["state"][0] == "delivered" and run["link_start_s"][0] == 13.0 and run["interruptions"][0] == 0
+    assert run["contact_wait_s"][0] == 8.0
+
+
+def test_one_of_two_servers_fails_and_the_other_takes_over(textbook):
+    world_of, run_world, _, _ = textbook
+    gateway = {"name": "g", "device": "instant", "servers": 2, "service_s": {"encode": 4.0}}
+    run = run_world(
+        world_of(
+            sources=at(0.0, 0.0, 1.0), gateways=[gateway], faults=fault("gateway", 2.0, 100.0, servers=1)
+        )
+    )
+    # Server 0 held image 0 with 2 s to go; server 1 ends image 1 at 4, finishes image 0 by 6 and image 2 by 10.
+    np.testing.assert_allclose(run["encoded_s"], [6.0, 4.0, 10.0])
+
+
+def test_overlapping_faults_of_one_station_both_have_to_end(textbook):
+    world_of, run_world, _, _ = textbook
+    gateway = {"name": "g", "device": "instant", "servers": 1, "service_s": {"encode": 4.0}}
+    faults = [
+        {"kind": "gateway", "name": "a", "outages": [{"start_s": 1.0, "duration_s": 5.0}]},
+        {"kind": "gateway", "name": "b", "outages": [{"start_s": 3.0, "duration_s": 9.0}]},
+    ]
+    run = run_world(world_of(sources=at(0.0), gateways=[gateway], faults=faults))
+    assert run["encoded_s"][0] == 15.0
+
+
+def test_only_the_targeted_gateway_and_its_copies_fail(textbook):
+    world_of, run_world, _, _ = textbook
+    gateways = [
+        {"name": "a", "device": "instant", "servers": 1, "service_s": {"encode": 4.0}},
+        {"name": "b", "count": 2, "device": "instant", "servers": 1, "service_s": {"encode": 4.0}},
+    ]
+    sources = [
+        {"name": "x", "gateway": "a", "arrivals": {"kind": "trace", "times_s": [0.0]}},
+        {"name": "y", "gateway": "b", "count": 2, "arrivals": {"kind": "trace", "times_s": [0.0]}},
+    ]
+    run = run_world(
+        world_of(sources=sources, gateways=gateways, faults=fault("gateway", 1.0, 10.0, target="b"))
+    )
+    assert dict(zip(run["source"], run["encoded_s"], strict=True)) == {"x": 4.0, "y-0": 14.0, "y-1": 14.0}
+
+
+def test_rain_leaves_a_share_of_the_rate(textbook):
+    world_of, run_world, _, _ = textbook
+    run = run_world(
+        world_of(
+            sources=at(0.0),
+            satellite_link={"kind": "constant", "rate_bps": 0.25e6},
+            faults=fault("rain", 2.0, 4.0, rate_factor=0.5),
+        )
+    )
+    # 2 s at full rate, 4 s at half, as good as 2: all 4 s' worth is through at 6 s.
+    assert run["link_end_s"][0] == 6.0 and run["interruptions"][0] == 0
+
+
+def test_random_faults_break_as_often_as_their_means_say(textbook):
+    world_of, run_world, _, exponential = textbook
+    faults = [
+        {
+            "kind": "gateway",
+            "name": "f",
+            "time_to_failure_s": exponential(90.0),
+            "time_to_repair_s": {"kind": "constant", "value": 10.0},
+        }
+    ]
+    scenario = world_of(
+        sources=[{"name": "c", "arrivals": {"kind": "periodic", "period_s": 50_000}}],
+        horizon={"n_jobs": None, "duration_s": 100_000, "drain": False},
+        faults=faults,
+        output={"timeline_step_s": 1e5},
+    )
+    run = run_world(scenario)
+    rows = [
+        (t, quantity)
+        for batch in run.timeline
+        for t, kind, quantity in zip(batch["time_s"], batch["kind"], batch["quantity"], strict=True)
+        if kind == "fault"
+    ]
+    begins = np.array([t for t, quantity in rows if quantity == "begin"])
+    ends = np.array([t for t, quantity in rows if quantity == "end"])
+    assert len(begins) == pytest.approx(1000, abs=4 * np.sqrt(1000))
+    np.testing.assert_allclose(ends - begins[: len(ends)], 10.0, atol=1e-6)
+
+
+def test_fault_that_hits_nothing_is_refused(textbook):
+    world_of, run_world, _, _ = textbook
+    with pytest.raises(ScenarioError, match="fault 'f': target 'parma' is none of the gateways gateway"):
+        run_world(world_of(faults=fault("gateway", 1.0, 1.0, target="parma")))
+
+
+def test_decibels_of_rain_need_a_radio(textbook):
+    world_of, run_world, _, _ = textbook
+    with pytest.raises(ScenarioError, match="attenuation_db needs satellite_link kind orbit"):
+        run_world(world_of(faults=fault("rain", 1.0, 1.0, attenuation_db=6.0)))
