@@ -113,7 +113,7 @@ class Breakdowns:
             return  # slower, not interrupted
         for name, site in journey.sites.items():
             if fault.kind == "satellite":
-                if fnmatchcase(site.terminal.serving(), fault.target):
+                if fnmatchcase(site.terminal.served_by(), fault.target):
                     site.terminal.sender.interrupt(work, reason)
             elif hits(fault.target, name):
                 site.terminal.sender.interrupt(work, reason)

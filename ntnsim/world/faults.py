@@ -1,15 +1,21 @@
 """Faults as paths (1 while all is well, 0 while it is broken) and as processes that break and mend."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from itertools import cycle
 from math import inf
 from typing import cast
 
+import numpy as np
+import numpy.typing as npt
 import simpy
 
 from ntnsim.scenario.faults import Fault
 from ntnsim.world.sampling import Streams, sampler
 from ntnsim.world.step_path import Step, StepPath
+
+# Whether a satellite, by name, is out of service [t] at times in seconds [t].
+SatelliteOutage = Callable[[str, npt.NDArray[np.float64]], npt.NDArray[np.bool_]]
 
 
 def outage_path(fault: Fault, streams: Streams, broken: float = 0.0, well: float = 1.0) -> StepPath:
@@ -30,6 +36,26 @@ def _steps(fault: Fault, streams: Streams, broken: float, well: float) -> Iterat
     for stay, value in cycle(((up, broken), (down, well))):
         time_s += stay()
         yield time_s, value
+
+
+def satellite_outages(faults: Sequence[Fault], seed: int) -> SatelliteOutage | None:
+    """Return when satellites are out of service, for the choice of the serving one; None if no fault concerns them."""
+    broken = [
+        (fault.target, outage_path(fault, Streams(seed, "fault", fault.name)))
+        for fault in faults
+        if fault.kind == "satellite"
+    ]
+    if not broken:
+        return None
+
+    def out_of_service(satellite: str, times_s: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        out = np.zeros(len(times_s), dtype=np.bool_)
+        for pattern, path in broken:
+            if len(times_s) and fnmatchcase(satellite, pattern):
+                out |= path.sample(times_s) == 0
+        return out
+
+    return out_of_service
 
 
 class FaultProcess:

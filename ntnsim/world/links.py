@@ -6,10 +6,8 @@ from typing import Any
 import simpy
 
 from ntnsim.errors import ScenarioError
-from ntnsim.link.adaptation import level_table
 from ntnsim.link.rate_profile import ProfileSource
 from ntnsim.scenario import terrestrial as spec
-from ntnsim.scenario.radio import Radio
 from ntnsim.scenario.satellite_link import OrbitLink
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.world import step_path
@@ -93,7 +91,7 @@ class LinkMaker:
                 [step_path.complement(self._load()), *faults.factors],
                 faults.satellites,
                 faults.attenuations_db,
-                efficiency(self._scenario.radio) if faults.attenuations_db else None,
+                _efficiency_of(source),
             )
             if not isinstance(self._scenario.satellite_link, OrbitLink):
                 if faults.attenuations_db:
@@ -115,20 +113,6 @@ def _beam(gateway: spec.Gateway) -> str:
     return gateway.beam or f"beam of {gateway.name}"
 
 
-def efficiency(radio: Radio) -> Callable[[FloatArray], FloatArray]:
-    """Return the function from SINR in dB [n] to the spectral efficiency [n] that link adaptation reaches."""
-    adaptation = radio.adaptation
-    levels = level_table(
-        table_number=adaptation.table,
-        levels=adaptation.levels,
-        threshold_set=adaptation.thresholds,
-        implementation_loss_db=adaptation.implementation_loss_db,
-        bler_target=adaptation.bler_target,
-    )
-
-    def at(sinr_db: FloatArray) -> FloatArray:
-        level = levels.level_at(sinr_db)
-        reached: FloatArray = (level >= 0) * levels.efficiency[level]
-        return reached
-
-    return at
+def _efficiency_of(source: ProfileSource | None) -> Callable[[FloatArray], FloatArray] | None:
+    """Return what *source* knows of the spectral efficiency at any SINR; written-down test profiles know nothing."""
+    return getattr(source, "efficiency_at", None)

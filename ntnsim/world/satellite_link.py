@@ -27,6 +27,7 @@ from ntnsim.world.waiting_line import WaitingLine
 
 FloatArray = npt.NDArray[np.float64]
 _STEPS_PER_WINDOW = 64
+_A_MOMENT_S = 1e-6
 _CHANGES_LOOKED_AT = 1000  # when the end of a written contact is searched
 
 
@@ -163,7 +164,9 @@ def orbit_clock(source: ProfileSource, impairments: Impairments, until_s: float)
             rate_bps = np.where(
                 hit[profile.satellite_index[step]], rate_bps * path.sample(middle_s), rate_bps
             )
-        if impairments.attenuations_db and impairments.efficiency_at is not None:
+        if impairments.attenuations_db:
+            if impairments.efficiency_at is None:
+                raise TypeError("attenuation in decibels needs a profile source that knows its efficiency_at")
             loss_db = sum(path.sample(middle_s) for path in impairments.attenuations_db)
             clear_db = np.nan_to_num(profile.sinr_db[step], nan=-99.0)
             before, after = impairments.efficiency_at(clear_db), impairments.efficiency_at(clear_db - loss_db)
@@ -258,9 +261,12 @@ class SatelliteTerminal:
         job.link_bits = size_bits * self._overhead + self._entity.overhead_bits
         self.sender.send(job)
 
-    def serving(self) -> str:
-        """Return the satellite that serves now."""
-        return self._clock.window_at(self._env.now).details.state(self._env.now).satellite
+    def served_by(self) -> str:
+        """Return the satellite that served until this very moment; "" without contact."""
+        # A fault that begins now may be when the terminal hands over to another satellite.
+        now = self._env.now
+        window = self._clock.window_at(now)
+        return window.details.state(max(now - _A_MOMENT_S, window.edges_s[0])).satellite
 
     def state(self) -> SatelliteLinkState:
         """Return ω_NTN."""

@@ -60,8 +60,8 @@ class StepPath:
         return [time_s for time_s in self._times_s[first:last] if time_s < end_s]
 
     def sample(self, times_s: np.ndarray) -> np.ndarray:
-        """Return the values [n] at increasing *times_s* [n]."""
-        self._extend(float(times_s[-1]))
+        """Return the values [n] at *times_s* [n]."""
+        self._extend(float(times_s.max()))
         places = np.searchsorted(self._times_s, times_s, side="right") - 1
         return np.asarray(self._values)[places]
 

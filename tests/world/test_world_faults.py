@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from ntnsim.errors import ScenarioError
+from ntnsim.link.rate_profile import RateProfile
+from ntnsim.world.faults import satellite_outages
 
 
 def at(*times_s):
@@ -153,3 +155,76 @@ def test_decibels_of_rain_need_a_radio(textbook):
     world_of, run_world, _, _ = textbook
     with pytest.raises(ScenarioError, match="attenuation_db needs satellite_link kind orbit"):
         run_world(world_of(faults=fault("rain", 1.0, 1.0, attenuation_db=6.0)))
+
+
+def flat_profile_source(n=400, satellites=("low", "high"), switch_at=100, efficiency_at=None):
+    """A source of 1 s steps at 0.25 Mbit/s and 10 dB; the second satellite takes over at *switch_at*."""
+
+    class Source:
+        def __call__(self, start_s):
+            rate = np.full(n, 0.25e6)
+            return RateProfile(
+                start_s=start_s,
+                step_s=1.0,
+                rate_bps=rate,
+                cumulative_bits=np.concatenate(([0.0], np.cumsum(rate))),
+                propagation_s=np.zeros(n),
+                satellite_index=(np.arange(n) + start_s >= switch_at).astype(np.int32),
+                contact_end_s=np.full(n, start_s + n),
+                next_contact_s=np.full(n, np.nan),
+                elevation_deg=np.full(n, 45.0),
+                sinr_db=np.full(n, 10.0),
+                satellites=satellites,
+            )
+
+    source = Source()
+    if efficiency_at is not None:
+        source.efficiency_at = efficiency_at
+    return source
+
+
+def test_rain_takes_decibels_off_the_sinr_and_the_rate_follows_link_adaptation(textbook):
+    world_of, run_world, _, _ = textbook
+    source = flat_profile_source(efficiency_at=lambda sinr_db: np.maximum(sinr_db, 0.0) / 10)
+    run = run_world(
+        world_of(
+            sources=at(0.0),
+            gateways=[{"name": "g", "device": "instant"}],
+            satellite_link={"kind": "orbit"},
+            faults=fault("rain", 2.0, 100.0, attenuation_db=6.0),
+        ),
+        profile_sources={"g": source},
+    )
+    # 4 s of work: 2 s in the clear, the other 2 s' worth at 40 % of the rate.
+    assert run["link_end_s"][0] == pytest.approx(2.0 + 2.0 / 0.4)
+
+
+@pytest.mark.parametrize(("target", "end_s"), [("low", 14.0), ("h*", 4.0), ("*", 14.0)])
+def test_only_the_satellite_that_serves_takes_the_link_down_with_it(textbook, target, end_s):
+    world_of, run_world, _, _ = textbook
+    run = run_world(
+        world_of(
+            sources=at(0.0),
+            gateways=[{"name": "g", "device": "instant"}],
+            satellite_link={"kind": "orbit"},
+            faults=fault("satellite", 3.0, 10.0, target=target),
+        ),
+        profile_sources={"g": flat_profile_source()},
+    )
+    assert run["link_end_s"][0] == end_s and run["interruptions"][0] == (end_s > 4.0)
+
+
+def test_outages_of_satellites_are_told_to_who_chooses_the_serving_one(textbook):
+    world_of, _, _, _ = textbook
+    scenario = world_of(faults=fault("satellite", 3.0, 10.0, target="a-*"))
+    outage = satellite_outages(scenario.faults, scenario.seed)
+    assert outage is not None
+    assert outage("a-1", np.array([2.9, 3.0, 12.9, 13.0])).tolist() == [False, True, True, False]
+    assert not outage("b-1", np.array([5.0])).any()
+    assert satellite_outages((), 1) is None
+
+
+def test_orbit_link_without_profiles_names_the_gateway(textbook):
+    world_of, run_world, _, _ = textbook
+    with pytest.raises(ScenarioError, match="gateway 'gateway': satellite_link kind orbit has no profile"):
+        run_world(world_of(satellite_link={"kind": "orbit"}))
