@@ -14,7 +14,7 @@ from ntnsim.spiff.cheap_fill import cheap_fill
 from ntnsim.spiff.components import COMPONENT_CODECS, Component, decode_component, encode_component, packed
 from ntnsim.spiff.configuration import Configuration
 from ntnsim.spiff.encoded_image import EncodedImage
-from ntnsim.spiff.grain import encode_grain, grain_strengths
+from ntnsim.spiff.grain import encode_grain, grain_gain, grain_strengths
 from ntnsim.spiff.mask import encode_bitmap
 from ntnsim.spiff.patches import TileGeometry, packed_grid, tile_ranks
 from ntnsim.spiff.region import box_region
@@ -132,9 +132,10 @@ def _coarse(
         payload += b"".join(varint(int(count)) for count in counts[: n_ranks - 1])
     data = encode_component(small, component)
     grain = b""
-    if settings.sends_grain:
+    gain = grain_gain(step.quality)
+    if settings.sends_grain and gain > 0:
         decoded = resized(decode_component(data, component.codec, shape, "coarse"), (height, width))
-        grain = encode_grain(grain_strengths(pixels, decoded, ~region))
+        grain = encode_grain(grain_strengths(pixels, decoded, ~region, gain))
     payload += varint(len(grain)) + grain
     return Part(Kind.COARSE, 0, payload + packed(data, component.codec))
 
