@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # A line with more points than a page has pixels only costs; evenly thinned ones look the same.
 MAX_POINTS = 1500
+SHADED = ("pass", "fault")
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def timeline_view(run: RunDirectory) -> TimelineView | None:
     for panel in PANELS:
         entity = "world" if panel.quantity == "jobs_on_the_way" else gateway
         chosen = samples[(samples.quantity == panel.quantity) & (samples.entity == entity)]
-        if not chosen.empty and chosen.value.notna().any():
+        if (chosen.value.abs() > 0).any():  # a line along zero tells nothing
             lines[panel.quantity] = _lines(chosen, panel)
     end_s = float(samples.time_s.max()) if not samples.empty else float(rows.time_s.max())
     return TimelineView(gateway, lines, _spans(rows), end_s)
@@ -115,7 +116,7 @@ def timeline(runs: Sequence[RunDirectory]) -> "Figure":
                 label=line.scheme or None,
             )
         for span in view.spans:
-            if span.kind == "pass" and panel.quantity != "elevation_deg":
+            if span.kind not in SHADED or (span.kind == "pass" and panel.quantity != "elevation_deg"):
                 continue
             end_s = span.end_s if np.isfinite(span.end_s) else view.end_s
             fault = span.kind == "fault"
