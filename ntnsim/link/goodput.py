@@ -78,9 +78,10 @@ def goodput_along_pass(
             link.rate_bps(only.delivered, only.slots), only.bler, only.level, np.zeros(len(sinr_db))
         )
     per_interval = max(1, round(OUTER_LOOP_INTERVAL_S / step_s))
-    interval = (np.arange(len(sinr_db)) + first_step) // per_interval
+    number = np.arange(len(sinr_db)) + first_step
+    interval = number // per_interval
     interval -= interval[0]
-    low_db, high_db = link.bracket(interval)
+    low_db, high_db = link.bracket(interval, number % max(1, per_interval // SAMPLES_PER_INTERVAL) == 0)
     low, high = link.at_offset(low_db[interval]), link.at_offset(high_db[interval])
     # The loop sees blocks, not time: a block that needs two transmissions takes two slots and counts once.
     blocks = link.heard / (low.slots + high.slots)
@@ -124,17 +125,19 @@ class _Link:
         """Return the rate of blocks that deliver so much and take so long."""
         return delivered / slots * self.heard * self.settings.resource_elements_per_s
 
-    def bracket(self, interval: npt.NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
-        """Return per interval two offsets between which the mean block error rate crosses the target."""
+    def bracket(
+        self, interval: npt.NDArray[np.int64], sampled: npt.NDArray[np.bool_]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return per interval two offsets between which the mean block error rate crosses the target.
+
+        interval: [n] of each step. sampled: [n] steps that the search looks at.
+        """
         errors, levels = self.settings.errors, self.settings.levels
         n_intervals = int(interval[-1]) + 1
-        stride = max(1, len(interval) // (n_intervals * SAMPLES_PER_INTERVAL))
-        sampled = np.zeros(len(interval), dtype=np.bool_)
-        sampled[::stride] = True
-        sampled[np.searchsorted(interval, np.arange(n_intervals))] = (
-            True  # each interval has at least its first step
-        )
-        sampled &= self.heard
+        if not sampled[0]:  # a first interval may be too short to hold a sample
+            sampled = sampled.copy()
+            sampled[: np.searchsorted(interval, 1)] = True
+        sampled = sampled & self.heard
         sinr_db, reported_db, interval = self.sinr_db[sampled], self.reported_db[sampled], interval[sampled]
         low_db = np.full(n_intervals, OFFSET_LOW_DB)
         high_db = np.full(n_intervals, OFFSET_HIGH_DB)

@@ -20,7 +20,7 @@ from ntnsim.streams import stream
 
 ELEVATIONS_DEG = np.arange(5.0, 91.0, 5.0)
 RAIN_EXCEEDANCE_PERCENT = np.array([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0])  # range of P.618
-CLOUD_EXCEEDANCE_PERCENT = np.array([1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 50.0, 70.0, 95.0])
+CLOUD_EXCEEDANCE_PERCENT = np.array([0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 50.0, 70.0, 95.0])
 STEP_S = 10.0
 BLOCK_STEPS = 360
 
@@ -49,12 +49,14 @@ class RainTable:
 
     def cloud_loss_db(self, gaussian: FloatArray, elevation_deg: FloatArray) -> FloatArray:
         """Return cloud attenuation [n] at the quantile at which the site's process stands."""
-        exceeded = 100.0 * ndtr(-np.asarray(gaussian))
+        exceeded = np.log(100.0 * ndtr(-np.asarray(gaussian)))
         low = np.clip(
             np.searchsorted(ELEVATIONS_DEG, elevation_deg, side="right") - 1, 0, len(ELEVATIONS_DEG) - 2
         )
         share = np.clip((elevation_deg - ELEVATIONS_DEG[low]) / np.diff(ELEVATIONS_DEG)[low], 0.0, 1.0)
-        at_quantile = np.stack([np.interp(exceeded, CLOUD_EXCEEDANCE_PERCENT, row) for row in self.cloud_db])
+        at_quantile = np.stack(
+            [np.interp(exceeded, np.log(CLOUD_EXCEEDANCE_PERCENT), row) for row in self.cloud_db]
+        )
         column = np.arange(len(exceeded))
         return (1 - share) * at_quantile[low, column] + share * at_quantile[low + 1, column]
 

@@ -112,5 +112,6 @@ class ErrorTables:
         """Return the flat index [...] into the tables of *level* [...] at *sinr_db* [...]."""
         width = self._excess_db.shape[1]
         excess = sinr_db - self.levels.threshold_db[level]
-        column = ((excess - LUT_LOW_DB) * (1 / LUT_STEP_DB) + 0.5).astype(np.int32)
-        return np.clip(column, 0, width - 1) + np.asarray(level) * width
+        # Clipped before the cast: −inf stands for no link.
+        column = np.clip((excess - LUT_LOW_DB) * (1 / LUT_STEP_DB) + 0.5, 0, width - 1).astype(np.int32)
+        return column + np.asarray(level) * width

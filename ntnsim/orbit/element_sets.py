@@ -74,6 +74,8 @@ class ElementSets:
         satellites, times = np.broadcast_arrays(np.asarray(satellite), np.asarray(time_s, dtype=float))
         flat_satellites, flat_times = satellites.ravel(), times.ravel()
         positions = np.empty((flat_times.size, 3))
+        if not flat_times.size:
+            return positions.reshape(*satellites.shape, 3)
         order = np.argsort(flat_satellites, kind="stable")
         present, first = np.unique(flat_satellites[order], return_index=True)
         for index, members in zip(present, np.split(order, first[1:]), strict=True):

@@ -12,7 +12,7 @@ from ntnsim.orbit.earth import Site
 from ntnsim.orbit.passes import Orbits, find_passes
 
 BLOCK_S = 3600.0
-KEPT_BLOCKS = 12
+KEPT_BLOCKS = 64
 
 
 @dataclass(frozen=True, slots=True)

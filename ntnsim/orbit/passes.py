@@ -92,6 +92,9 @@ def find_passes_over_sites(
     times_s = np.linspace(start_s, end_s, max(2, int(np.ceil((end_s - start_s) / step_s)) + 1))
     search = _circular_candidates if isinstance(orbits, CircularOrbits) else _sampled_candidates
     site_index, satellite, first, last = search(orbits, sites, times_s)  # type: ignore[arg-type]
+    if not len(satellite):
+        nothing, never = np.empty(0), np.empty(0, dtype=np.bool_)
+        return [PassTable(satellite, nothing, nothing, nothing, nothing, never, never) for _ in sites]
     sight = _Sight(orbits, sites, site_index, satellite)
     before_s, after_s = times_s[np.maximum(first - 1, 0)], times_s[np.minimum(last + 1, len(times_s) - 1)]
     peak_s, peak = _peaks(sight, before_s, after_s)

@@ -50,6 +50,7 @@ def serve(
     decision_s: FloatArray,
     usable: npt.NDArray[np.bool_],
     score: FloatArray,
+    begin_s: float,
     end_s: float,
     rule: HandoverRule,
     state: ServingState,
@@ -58,7 +59,7 @@ def serve(
 
     candidates: the passes that touch the window. decision_s: [t] decision times in the window.
     usable, score: [c, t] at the decision times; larger scores are better.
-    end_s: end of the window; a stretch that reaches it goes on in the next one.
+    begin_s, end_s: the window; a stretch that reaches its end goes on in the next one.
     """
     if not len(candidates) or not len(decision_s):
         return [], ServingState()
@@ -68,7 +69,7 @@ def serve(
     current = next((index for index, one in enumerate(candidates) if one == state.satellite_pass), None)
     since_s = state.since_s
     at = 0
-    start_s = float(decision_s[0])
+    start_s = begin_s
     begin: Begin = "continuation"
     while True:
         if current is None:

@@ -1,5 +1,6 @@
 """The serving satellite over time, worked out in blocks of absolute time as far as anybody has asked."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from ntnsim.orbit.pass_book import Pass, PassBook
 from ntnsim.orbit.serving import HandoverRule, Serving, ServingState, serve
 
 BLOCK_S = 600.0  # constant, so that results cannot depend on how a caller cuts its windows
-KEPT_BLOCKS = 64
+KEPT_BLOCKS = 512  # 3.5 days: more than anybody looks ahead
 
 # Score [c, t] of candidates at decision times, given their elevations in degrees [c, t]; larger is better.
 Score = Callable[[Sequence[Pass], FloatArray, FloatArray], FloatArray]
@@ -54,7 +55,7 @@ class ServingPlan:
         self._score = score
         self._interval_s = decision_interval_s
         self._outage = outage
-        self._stretches: dict[int, list[Serving]] = {}
+        self._stretches: OrderedDict[int, list[Serving]] = OrderedDict()
         self._states: dict[int, ServingState] = {0: ServingState()}  # at the start of each block
 
     def between(self, start_s: float, end_s: float) -> list[Serving]:
@@ -65,16 +66,17 @@ class ServingPlan:
 
     def _block(self, number: int) -> list[Serving]:
         if number not in self._stretches:
-            # From the latest known state on; nothing before it is kept, so memory stays flat over any horizon.
+            # From the latest known state on. Old states go, so memory stays flat over any horizon; who asks for the
+            # distant past pays for the way from the start.
             known = [block for block in self._states if block <= number]
             if not known:
-                self._states = {0: ServingState()}
-                known = [0]
-            for block in range(max(known), number + 1):
+                self._states[0] = ServingState()
+            for block in range(max(known, default=0), number + 1):
                 self._stretches[block], self._states[block + 1] = self._solve(block, self._states[block])
-            for old in sorted(self._stretches)[:-KEPT_BLOCKS]:
-                del self._stretches[old]
-                self._states.pop(old, None)
+            while len(self._stretches) > KEPT_BLOCKS:
+                self._stretches.popitem(last=False)
+            for old in sorted(self._states)[: -2 * KEPT_BLOCKS]:
+                del self._states[old]
         return self._stretches[number]
 
     def _solve(self, block: int, state: ServingState) -> tuple[list[Serving], ServingState]:
@@ -99,4 +101,4 @@ class ServingPlan:
         sine, _ = look(self._book.site, positions_m)
         elevation_deg[row, column] = np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0)))
         score = self._score(candidates, decision_s, elevation_deg)
-        return serve(candidates, decision_s, usable, score, end_s, self._rule, state)
+        return serve(candidates, decision_s, usable, score, start_s, end_s, self._rule, state)

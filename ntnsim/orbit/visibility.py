@@ -19,8 +19,8 @@ BoolArray = npt.NDArray[np.bool_]
 Float32Array = npt.NDArray[np.float32]
 
 CHUNK_ELEMENTS = 1_500_000  # of a mask at a time
-# A product of at most 2^18 multiplications stays on one thread in OpenBLAS. With two threads on busy cores the same work
-# cost 20 times the processor time, spent waiting.
+# A product of at most 2^18 multiplications stays on one thread in OpenBLAS. On two busy cores, two threads made
+# the same work cost 20 times the processor time, spent waiting.
 PRODUCT_ELEMENTS = 2**18 // 6
 
 

@@ -152,7 +152,8 @@ class Radio(Entity):
     satellite: Annotated[ReferenceSatellite | CustomSatellite, Field(discriminator="kind")] = (
         ReferenceSatellite()
     )
-    terminal: Annotated[ReferenceTerminal | CustomTerminal, Field(discriminator="kind")] = ReferenceTerminal()
+    terminal: Annotated[ReferenceTerminal | CustomTerminal, Field(discriminator="kind")] | None = None
+    """Default: the TR's handheld in S band, its VSAT in Ka band."""
     reuse: Reuse = "frf1"
     carrier_hz: float | None = Field(default=None, gt=0.5e9, lt=100e9)
     """Default: 2 GHz in S band; 20 GHz down and 30 GHz up in Ka band (TR 38.821, Table 6.1.3.2-1)."""
@@ -173,7 +174,7 @@ class Radio(Entity):
 
     @model_validator(mode="after")
     def _terminal_fits_band(self) -> Self:
-        if self.terminal.kind == "tr38821":
+        if self.terminal is not None and self.terminal.kind == "tr38821":
             expected = "s" if self.terminal.name == "handheld" else "ka"
             if self.band != expected:
                 raise ValueError(

@@ -66,7 +66,7 @@ PRESET_SHELLS: dict[PresetName, tuple[WalkerShell, ...]] = {
         ),
     ),
     # SpaceX, FCC SAT-MOD-20190830-00087: 72 planes of 22 at 550 km and 53 degrees. The filing gives no phasing; 39
-    # keeps the planes' satellites apart where they cross (a test recomputes the separation).
+    # keeps satellites of crossing planes 55 km apart (a test recomputes it); 0 would make them meet.
     "starlink-shell1-1584": (
         WalkerShell(
             name="starlink",

@@ -49,7 +49,7 @@ from ntnsim.orbit.pass_book import Pass, PassBook
 from ntnsim.orbit.passes import Orbits
 from ntnsim.orbit.serving import HandoverRule, Serving
 from ntnsim.orbit.serving_plan import Outage, ServingPlan, score_elevation, score_remaining_time
-from ntnsim.scenario.radio import Radio
+from ntnsim.scenario.radio import Radio, ReferenceTerminal
 from ntnsim.scenario.space import RegenerativePayload, SpaceSegment
 from ntnsim.streams import stream
 from ntnsim.units import SPEED_OF_LIGHT_M_S
@@ -152,10 +152,13 @@ def link_model(space: SpaceSegment, radio: Radio, latitude_deg: float) -> LinkMo
         satellite = SatelliteRadio(
             own.eirp_density_dbw_per_mhz, own.g_over_t_db_k, own.aperture_m, own.aperture_m
         )
-    if radio.terminal.kind == "tr38821":
-        terminal = reference_terminal(radio.terminal.name)
+    mine = radio.terminal or ReferenceTerminal(
+        kind="tr38821",
+        name={"s": "handheld", "ka": "vsat"}[radio.band],  # type: ignore[arg-type]
+    )
+    if mine.kind == "tr38821":
+        terminal = reference_terminal(mine.name)
     else:
-        mine = radio.terminal
         terminal = TerminalRadio(
             mine.eirp_dbw, mine.g_over_t_db_k, mine.shadow_margin_db, mine.circular_polarisation
         )
@@ -297,7 +300,9 @@ class TerminalLink:
         names: list[str] = []
         for stretch in self.plan.between(begin_s, end_s):
             self._fill(stretch, first, rate_bps, columns, satellite_index, names)
-        contact_end_s, next_contact_s = self._contacts(begin_s, end_s, first + np.arange(count))
+        contact_end_s, next_contact_s = self._contacts(
+            begin_s, end_s, first + np.arange(count), satellite_index >= 0
+        )
         cumulative = np.concatenate([[0.0], np.cumsum(rate_bps) * step_s])
         return RateProfile(
             start_s=begin_s,
@@ -464,33 +469,33 @@ class TerminalLink:
         satellite_index[window] = np.where(connected, names.index(name), -1)
 
     def _contacts(
-        self, begin_s: float, end_s: float, steps: npt.NDArray[np.int64]
+        self, begin_s: float, end_s: float, steps: npt.NDArray[np.int64], connected: npt.NDArray[np.bool_]
     ) -> tuple[FloatArray, FloatArray]:
-        """Return contact_end_s and next_contact_s of the window's steps."""
-        spans: list[list[float]] = []
+        """Return contact_end_s [n] where *connected* [n], and next_contact_s [n] elsewhere, of the window's steps."""
+        stretches: list[Serving] = []
         horizon_s = end_s + LOOK_AHEAD_S
         known_to_s = begin_s
         # In a gap that outlasts the look-ahead, keep looking: store-and-forward wants to know when it ends.
         while known_to_s < horizon_s:
-            for stretch in self.plan.between(known_to_s, min(known_to_s + LOOK_AHEAD_S, horizon_s)):
-                if spans and stretch.start_s <= spans[-1][1] + 1e-6:
-                    spans[-1][1] = max(spans[-1][1], stretch.end_s)
-                else:
-                    spans.append([stretch.start_s, stretch.end_s])
-            known_to_s = min(known_to_s + LOOK_AHEAD_S, horizon_s)
-            if known_to_s >= horizon_s and (not spans or spans[-1][1] < end_s):
-                if known_to_s - end_s >= NEXT_CONTACT_WITHIN_S:
-                    break
+            until_s = min(known_to_s + LOOK_AHEAD_S, horizon_s)
+            stretches += self.plan.between(known_to_s, until_s)
+            known_to_s = until_s
+            ends_open = not stretches or stretches[-1].end_s < end_s
+            if known_to_s >= horizon_s and ends_open and known_to_s - end_s < NEXT_CONTACT_WITHIN_S:
                 horizon_s += LOOK_AHEAD_S
-        middle_s = (steps + 0.5) * self.radio.profile.step_s
-        starts = np.array([span[0] for span in spans] + [np.inf])
-        ends = np.array([span[1] for span in spans] + [np.nan])
-        following = np.searchsorted(starts, middle_s, side="right")
-        current = np.maximum(following - 1, 0)
-        in_contact = (following > 0) & (middle_s < ends[current])
+        step_s = self.radio.profile.step_s
+        starts_s = np.array([one.start_s for one in stretches] + [np.inf])
+        contact_ends_s = np.array([one.end_s for one in stretches] + [np.inf])
+        for index in range(len(stretches) - 2, -1, -1):  # a stretch that the next one follows on ends with it
+            if starts_s[index + 1] <= contact_ends_s[index] + 1e-6:
+                contact_ends_s[index] = contact_ends_s[index + 1]
+        # The last stretch that begins within or before each step, and the first that begins after its middle.
+        current = np.maximum(np.searchsorted(starts_s, (steps + 1) * step_s - 1e-9) - 1, 0)
+        middle_s = (steps + 0.5) * step_s
+        following = starts_s[np.searchsorted(starts_s, middle_s, side="right").clip(max=len(stretches))]
         # Clipped per step, so that the value does not depend on where this window ends.
-        contact_end_s = np.where(in_contact, np.minimum(ends[current], middle_s + LOOK_AHEAD_S), np.nan)
-        return contact_end_s, np.where(in_contact, np.nan, starts[following])
+        ahead_s = np.minimum(contact_ends_s[current], middle_s + LOOK_AHEAD_S)
+        return np.where(connected, ahead_s, np.nan), np.where(connected, np.nan, following)
 
     def _score_sinr(
         self, candidates: Sequence[Pass], decision_s: FloatArray, elevation_deg: FloatArray

@@ -1,0 +1,207 @@
+"""Adaptation, errors and retransmission: the fluid model against its definitions and against the block-by-block one."""
+
+import numpy as np
+import pytest
+
+from ntnsim.link.adaptation import block_error_rate, level_table, threshold_db
+from ntnsim.link.goodput import GoodputSettings, delayed, goodput_along_pass, steady_efficiency
+from ntnsim.link.per_block import run_blocks
+from ntnsim.link.retransmission import (
+    ErrorTables,
+    RetransmissionSettings,
+    retransmission_wait_s,
+    stall_share,
+)
+
+SLOT_S = 1e-3
+ELEMENTS_PER_S = 2 * 12 * 14 * 0.92 / SLOT_S  # 360 kHz at 15 kHz, uplink overhead
+
+
+def link(levels="mcs", table_number=1, outer_loop=True, **again):
+    table = level_table(
+        table_number=table_number,
+        levels=levels,
+        threshold_set="measured_nr_ldpc_awgn",
+        resource_elements_per_slot=ELEMENTS_PER_S * SLOT_S,
+    )
+    return GoodputSettings(
+        ErrorTables(table, RetransmissionSettings(**again)), ELEMENTS_PER_S, SLOT_S, outer_loop=outer_loop
+    )
+
+
+def test_block_error_rate_is_a_tenth_at_the_threshold_and_grows_with_code_blocks():
+    assert block_error_rate(0.0, 11.0) == pytest.approx(0.1)
+    assert block_error_rate(0.0, 11.0, 3) == pytest.approx(1 - 0.9**3)
+    assert block_error_rate(-50.0, 11.0) == pytest.approx(1.0)
+    assert block_error_rate(50.0, 11.0) == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("levels", ["cqi", "mcs"])
+@pytest.mark.parametrize("table_number", [1, 2, 3])
+@pytest.mark.parametrize(
+    "threshold_set", ["measured_nr_ldpc_awgn", "classic_lte", "vienna_style", "matlab_tdl_not_awgn"]
+)
+def test_levels_of_every_set_rise_in_efficiency_and_threshold(levels, table_number, threshold_set):
+    table = level_table(table_number=table_number, levels=levels, threshold_set=threshold_set)
+    assert np.all(np.diff(table.efficiency) > 0)
+    assert np.all(np.diff(table.threshold_db) > 0)
+
+
+def test_measured_thresholds_stand_at_their_rates_and_between_them():
+    assert threshold_db(2, 449, "measured_nr_ldpc_awgn") == 0.17
+    assert threshold_db(6, 948, "measured_nr_ldpc_awgn") == 19.36
+    # Half-way between 16QAM 378 (3.98) and 490 (5.93).
+    assert threshold_db(4, 434, "measured_nr_ldpc_awgn") == pytest.approx(4.955)
+    # Repetition below the lowest rate: −10 log10(78/30).
+    assert threshold_db(2, 30, "measured_nr_ldpc_awgn") == pytest.approx(-8.14 - 10 * np.log10(78 / 30))
+
+
+def test_transport_blocks_meet_the_target_at_their_switching_point():
+    table = level_table(
+        table_number=2,
+        levels="cqi",
+        threshold_set="measured_nr_ldpc_awgn",
+        resource_elements_per_slot=40_000.0,
+    )
+    assert table.code_blocks.max() > 30
+    every = np.arange(len(table))
+    assert table.bler(every, table.switching_db) == pytest.approx(np.full(len(table), 0.1), rel=1e-6)
+
+
+def test_strict_cqi_table_switches_at_its_block_error_rate_of_1e_5():
+    table = level_table(table_number=3, levels="cqi", threshold_set="measured_nr_ldpc_awgn")
+    assert table.bler(4, table.switching_db[4]) == pytest.approx(1e-5, rel=1e-3)
+
+
+def test_level_is_the_highest_whose_threshold_is_reached():
+    table = level_table(table_number=1, levels="cqi", threshold_set="measured_nr_ldpc_awgn")
+    assert table.level_at(np.array([-9.0, -8.1, 0.2, 2.12, 2.14, 40.0])).tolist() == [-1, 0, 4, 4, 5, 14]
+
+
+def test_fluid_outer_loop_meets_the_target_on_steady_and_moving_channels():
+    n = 20_000
+    rng = np.random.default_rng(1)
+    wandering = 8 + np.cumsum(rng.normal(size=n)) * 0.01
+    for sinr_db in (np.full(n, 6.3), np.linspace(0, 12, n), wandering):
+        result = goodput_along_pass(sinr_db, np.full(n, 0.0126), SLOT_S, 0, link(feedback="disabled"))
+        assert result.bler.mean() == pytest.approx(0.10, abs=0.02)
+
+
+def test_nothing_is_sent_below_the_lowest_level_and_nothing_breaks_at_minus_infinity():
+    sinr_db = np.array([-np.inf, -30.0, 10.0, 10.0])
+    result = goodput_along_pass(sinr_db, np.zeros(4), 1.0, 0, link())
+    assert result.rate_bps[:2].tolist() == [0.0, 0.0]
+    assert result.rate_bps[2] > 0
+    assert result.level[:2].tolist() == [-1, -1]
+
+
+def test_old_channel_state_costs_rate_on_a_channel_that_moves():
+    n = 20_000
+    jitter = 8 + 2.0 * np.sin(np.arange(n) * 2 * np.pi / 60)
+    fresh = goodput_along_pass(jitter, np.zeros(n), SLOT_S, 0, link())
+    old = goodput_along_pass(jitter, np.full(n, 0.026), SLOT_S, 0, link())
+    assert old.rate_bps.mean() < 0.9 * fresh.rate_bps.mean()
+
+
+def test_delayed_series_is_shifted_and_starts_with_its_first_value():
+    assert delayed(np.arange(5.0), 2.0, 1.0).tolist() == [0, 0, 0, 1, 2]
+    assert delayed(np.arange(4.0), np.array([0, 1, 2, 1.0]), 1.0).tolist() == [0, 0, 0, 2]
+
+
+def test_intervals_of_the_outer_loop_belong_to_absolute_time():
+    n = 3000
+    sinr_db = 6 + np.sin(np.arange(n) / 150)
+    whole = goodput_along_pass(sinr_db, np.zeros(n), 0.01, 0, link())
+    later = goodput_along_pass(sinr_db[130:], np.zeros(n - 130), 0.01, 130, link())
+    # From the first whole interval on nothing knows where the series began.
+    assert later.rate_bps[70:].tolist() == whole.rate_bps[200:].tolist()
+
+
+def test_stall_caps_the_rate_at_processes_over_round_trip():
+    # 16 processes, 25.77 ms, 1 ms slots, 1 ms of processing: 16/26.77 of the slots.
+    own = RetransmissionSettings(processes=16, feedback="enabled")
+    assert stall_share(0.02577, SLOT_S, own) == pytest.approx(16 / 26.77)
+    n = 2000
+    free = goodput_along_pass(
+        np.full(n, 30.0), np.full(n, 0.004), SLOT_S, 0, link(processes=16, feedback="enabled")
+    )
+    capped = goodput_along_pass(
+        np.full(n, 30.0), np.full(n, 0.02577), SLOT_S, 0, link(processes=16, feedback="enabled")
+    )
+    assert capped.rate_bps[-1] / free.rate_bps[-1] == pytest.approx(16 / 26.77)
+
+
+def test_auto_feedback_is_off_exactly_where_processes_would_stall():
+    n = 2000
+    steady = np.full(n, 6.3)
+    for round_trip_s, same_as in ((0.005, "enabled"), (0.0258, "disabled")):
+        trip = np.full(n, round_trip_s)
+        auto = goodput_along_pass(steady, trip, SLOT_S, 0, link(processes=16, feedback="auto"))
+        other = goodput_along_pass(steady, trip, SLOT_S, 0, link(processes=16, feedback=same_as))
+        assert auto.rate_bps.tolist() == other.rate_bps.tolist()
+
+
+def test_peak_rate_is_the_top_level_without_errors():
+    result = goodput_along_pass(np.full(100, 40.0), np.zeros(100), SLOT_S, 0, link())
+    assert result.rate_bps[-1] == pytest.approx(ELEMENTS_PER_S * 6 * 948 / 1024, rel=1e-6)
+
+
+def test_steady_efficiency_never_falls_as_the_sinr_rises():
+    sinr_db = np.linspace(-12, 30, 400)
+    efficiency = steady_efficiency(sinr_db, link())
+    assert efficiency[0] == 0.0
+    assert np.all(np.diff(efficiency) > -0.02 * efficiency[:-1].max())
+    assert efficiency[-1] == pytest.approx(6 * 948 / 1024)
+
+
+@pytest.mark.parametrize("feedback", ["enabled", "disabled"])
+@pytest.mark.parametrize("round_trip_s", [0.0126, 0.0258])
+def test_fluid_and_per_block_transfer_times_agree_within_the_block_error_interval(feedback, round_trip_s):
+    n = 16_000
+    sinr_db = np.linspace(3.0, 9.0, n)
+    own = link(feedback=feedback)
+    fluid = goodput_along_pass(sinr_db, np.full(n, round_trip_s), SLOT_S, 0, own)
+    bits = np.cumsum(fluid.rate_bps) * SLOT_S
+    runs = [
+        run_blocks(
+            sinr_db,
+            round_trip_s,
+            own,
+            np.random.default_rng(seed),
+            start_offset_db=float(fluid.outer_loop_offset_db[0]),
+        )
+        for seed in range(3)
+    ]
+    for transfer in (1e6, 3e6, 6e6):
+        fluid_s = (np.searchsorted(bits, transfer) + 1) * SLOT_S
+        blocks_s = np.array([run.time_of_bits_s(transfer) for run in runs])
+        # N blocks of which a tenth fail: the number of failures has deviation √(N p (1 − p)), each costs one slot.
+        # The loop holds that number by feedback, so this is a generous interval; its own sawtooth adds a round trip.
+        blocks = fluid_s / SLOT_S
+        interval_s = 3 * np.sqrt(blocks * 0.1 * 0.9) * SLOT_S / np.sqrt(len(runs)) + round_trip_s
+        assert abs(blocks_s.mean() - fluid_s) < interval_s
+        assert abs(blocks_s.mean() - fluid_s) < 0.01 * fluid_s + round_trip_s
+    assert np.mean([run.bler for run in runs]) == pytest.approx(0.10, abs=0.02)
+
+
+def test_without_outer_loop_the_per_block_error_rate_is_the_tables():
+    own = link(levels="cqi", outer_loop=False, feedback="disabled")
+    sinr_db = np.full(8000, 2.13)  # exactly a switching point: 0.1
+    run = run_blocks(sinr_db, 0.0126, own, np.random.default_rng(3))
+    assert run.bler == pytest.approx(0.1, abs=3 * np.sqrt(0.09 / 8000))
+
+
+def test_harq_repeats_until_the_block_is_through_and_hands_the_rest_to_rlc():
+    # Far below every threshold, but forced: all transmissions of a block fail and RLC takes over.
+    own = link(levels="cqi", outer_loop=False, feedback="enabled", max_transmissions=2)
+    falling = np.concatenate([np.full(40, 10.0), np.full(400, -8.0)])
+    run = run_blocks(falling, 0.02, own, np.random.default_rng(4))
+    assert run.lost_by_harq > 0
+
+
+def test_wait_for_retransmission_is_its_sum_over_blocks_in_flight():
+    p, m = 0.1, 13
+    by_hand = sum(p * (1 - p) ** j * (m - j) for j in range(m)) * SLOT_S
+    assert retransmission_wait_s(p, m * SLOT_S, SLOT_S) == pytest.approx(by_hand)
+    assert retransmission_wait_s(0.0, m * SLOT_S, SLOT_S) == pytest.approx(0.0, abs=1e-8)
+    assert retransmission_wait_s(1.0, m * SLOT_S, SLOT_S) == pytest.approx(m * SLOT_S)

@@ -1,0 +1,153 @@
+"""The stochastic channel: marginals are the tables', correlations are the designed ones."""
+
+import numpy as np
+import pytest
+
+from ntnsim.link.channel import ChannelSettings, channel_along_pass, channel_loss, independent_path_losses_db
+from ntnsim.link.correlated import gaussian_process, latent_uniform
+from ntnsim.link.path_loss import (
+    clutter_loss_rows_db,
+    correlation_distance_m,
+    free_space_loss_db,
+    line_of_sight_probability_rows,
+    shadowing_std_rows_db,
+)
+
+N = 200_000
+
+
+def settings(environment="urban", carrier_hz=2e9, **changes):
+    return ChannelSettings(environment, carrier_hz, 45.0, **changes)
+
+
+@pytest.mark.parametrize("environment", ["dense_urban", "urban", "suburban", "rural"])
+@pytest.mark.parametrize("row", [0, 3, 8])
+def test_line_of_sight_fraction_is_the_tables_within_three_standard_errors(environment, row):
+    rng = np.random.default_rng(row)
+    elevation = np.full(N, 10.0 * (row + 1))
+    loss = channel_loss(elevation, rng.random(N), rng.standard_normal(N), settings(environment))
+    probability = line_of_sight_probability_rows(environment)[row]
+    standard_error = np.sqrt(probability * (1 - probability) / N)
+    assert abs(loss.line_of_sight.mean() - probability) < 3 * standard_error
+
+
+@pytest.mark.parametrize("environment", ["dense_urban", "rural"])
+@pytest.mark.parametrize("carrier_hz", [2e9, 20e9])
+@pytest.mark.parametrize("row", [0, 4])
+def test_shadowing_deviates_as_the_table_says_within_3_percent(environment, carrier_hz, row):
+    rng = np.random.default_rng(5)
+    elevation = np.full(N, 10.0 * (row + 1))
+    loss = channel_loss(elevation, rng.random(N), rng.standard_normal(N), settings(environment, carrier_hz))
+    for los in (True, False):
+        own = loss.shadowing_db[loss.line_of_sight == los]
+        assert own.std() == pytest.approx(shadowing_std_rows_db(environment, carrier_hz, los)[row], rel=0.03)
+    assert np.all(loss.clutter_db[loss.line_of_sight] == 0)
+    expected = clutter_loss_rows_db(environment, carrier_hz)[row]
+    assert np.all(loss.clutter_db[~loss.line_of_sight] == expected)
+
+
+def test_gaussian_process_has_its_exponential_correlation_on_an_uneven_coordinate():
+    rng = np.random.default_rng(1)
+    steps = rng.choice([0.02, 0.1, 0.5], size=N)
+    coordinate = np.cumsum(steps)
+    values = gaussian_process(coordinate, rng)
+    assert values.mean() == pytest.approx(0.0, abs=0.03)
+    assert values.std() == pytest.approx(1.0, abs=0.02)
+    for lag in (1, 5, 20):
+        designed = np.mean(np.exp(-(coordinate[lag:] - coordinate[:-lag])))
+        measured = np.mean(values[lag:] * values[:-lag])
+        assert measured == pytest.approx(designed, abs=0.02)
+
+
+def test_gaussian_process_equals_its_recursion_step_by_step():
+    coordinate = np.cumsum(np.random.default_rng(2).exponential(0.8, size=500))
+    values = gaussian_process(coordinate, np.random.default_rng(3))
+    draws = np.random.default_rng(3).standard_normal(500)
+    expected = [draws[0]]
+    for k in range(1, 500):
+        rho = np.exp(-(coordinate[k] - coordinate[k - 1]))
+        expected.append(rho * expected[-1] + np.sqrt(1 - rho**2) * draws[k])
+    assert values == pytest.approx(np.array(expected), abs=1e-9)
+
+
+def test_gaussian_process_survives_leaps_and_standstill():
+    coordinate = np.array([0.0, 0.0, 1e-12, 500.0, 500.0, 1000.0])
+    values = gaussian_process(coordinate, np.random.default_rng(3))
+    assert values[0] == pytest.approx(values[1])
+    assert values[3] == pytest.approx(values[4])
+    assert np.all(np.isfinite(values))
+    assert len(gaussian_process(np.array([]), np.random.default_rng(0))) == 0
+
+
+def test_line_of_sight_chain_leaves_and_returns_at_the_rates_of_its_probability():
+    # A two-state chain of rate 1: P(LOS → NLOS) = 1 − p and P(NLOS → LOS) = p per unit of the coordinate.
+    step, p = 0.05, 0.3
+    latent = latent_uniform(np.arange(400_000) * step, np.random.default_rng(4))
+    los = latent < p
+    leaves = np.mean(~los[1:][los[:-1]]) / step
+    returns = np.mean(los[1:][~los[:-1]]) / step
+    assert los.mean() == pytest.approx(p, abs=0.015)
+    # (1 − e^−step)/step is 0.975 of the rate.
+    assert leaves == pytest.approx((1 - p) * 0.975, rel=0.05)
+    assert returns == pytest.approx(p * 0.975, rel=0.05)
+
+
+def test_shadowing_decorrelates_over_the_terminals_distance():
+    # 30 m/s, fixed elevation, line of sight: correlation 1/e after 37 m.
+    speed, step_s = 30.0, 0.05
+    own = settings("urban", always_line_of_sight=True, terminal_speed_m_s=speed)
+    loss = channel_along_pass(np.full(N, 50.0), step_s, own, np.random.default_rng(6))
+    lag = round(correlation_distance_m("urban", True) / (speed * step_s))
+    x = loss.shadowing_db / 4.0
+    assert x.std() == pytest.approx(1.0, rel=0.05)
+    assert np.mean(x[lag:] * x[:-lag]) == pytest.approx(np.exp(-lag * speed * step_s / 37.0), abs=0.05)
+
+
+def test_shadowing_decorrelates_over_the_satellites_elevation_and_persists_without_motion():
+    rng = np.random.default_rng(7)
+    at_start, at_later, at_rest = [], [], []
+    for _ in range(1500):
+        rising = channel_along_pass(
+            np.array([50.0, 53.0, 53.0]), 1.0, settings("urban", always_line_of_sight=True), rng
+        )
+        at_start.append(rising.shadowing_db[0] / 4)
+        at_later.append(rising.shadowing_db[1] / 4)
+        at_rest.append(rising.shadowing_db[2] / 4)
+    # The default decorrelation angle is 3 degrees.
+    assert np.mean(np.multiply(at_start, at_later)) == pytest.approx(np.exp(-1), abs=0.08)
+    assert at_later == at_rest
+
+
+def test_marginal_stays_the_tables_at_each_elevation_of_a_pass():
+    elevation = np.concatenate([np.linspace(10, 90, 200), np.linspace(90, 10, 200)])
+    rng = np.random.default_rng(8)
+    runs = np.array(
+        [channel_along_pass(elevation, 1.0, settings("urban"), rng).line_of_sight for _ in range(1500)]
+    )
+    for row, at in ((0, 0), (3, 75), (8, 199)):
+        p = line_of_sight_probability_rows("urban")[row]
+        assert runs[:, at].mean() == pytest.approx(p, abs=3 * np.sqrt(p * (1 - p) / 1500) + 1e-9)
+
+
+def test_a_drop_is_free_space_plus_the_terms():
+    elevation, range_m = np.array([30.0, 60.0]), np.array([1e6, 7e5])
+    own = settings("rural", 20e9)
+    drop = independent_path_losses_db(elevation, range_m, own, np.random.default_rng(9))
+    rng = np.random.default_rng(9)
+    loss = channel_loss(elevation, rng.random(2), rng.standard_normal(2), own)
+    assert drop == pytest.approx(free_space_loss_db(range_m, 20e9) + loss.total_db)
+
+
+def test_latitude_decides_on_ionospheric_scintillation_of_the_channel():
+    elevation, zero = np.array([45.0]), np.zeros(1)
+    tropics = ChannelSettings("rural", 2e9, 5.0)
+    assert channel_loss(elevation, zero, zero, tropics).scintillation_db[0] == pytest.approx(2.2, abs=0.01)
+    assert channel_loss(elevation, zero, zero, settings("rural")).scintillation_db[0] == 0.0
+
+
+def test_interpolation_is_an_option():
+    elevation, zero = np.array([15.0]), np.full(1, 0.999)
+    nearest = channel_loss(elevation, zero, zero, settings("urban"))
+    between = channel_loss(elevation, zero, zero, settings("urban", interpolate_rows=True))
+    assert nearest.clutter_db[0] == 30.9
+    assert between.clutter_db[0] == pytest.approx((34.3 + 30.9) / 2)

@@ -1,0 +1,73 @@
+"""Rain and cloud: the series has the statistics of its table, and links of one site share it."""
+
+import numpy as np
+import pytest
+from scipy.special import ndtri
+
+from ntnsim.link.rain import (
+    CLOUD_EXCEEDANCE_PERCENT,
+    ELEVATIONS_DEG,
+    SiteProcess,
+    fitted_table,
+    rain_table,
+)
+
+
+def made_up_table(rain_percent=6.0):
+    """Rain that follows ln A = −3.8 + 1.75 Q⁻¹(p) / √sin(elevation) exactly."""
+    shape = 1 / np.sqrt(np.sin(np.radians(ELEVATIONS_DEG)))
+    cloud_db = np.outer(shape, np.linspace(1.5, 0.0, len(CLOUD_EXCEEDANCE_PERCENT)))
+    return fitted_table(
+        lambda e, p: np.exp(-3.8 + 1.75 * shape * -ndtri(p / 100)), rain_percent, cloud_db
+    ), shape
+
+
+def test_log_normal_law_is_recovered_from_its_quantiles():
+    table, shape = made_up_table()
+    assert table.log_mean == pytest.approx(np.full(len(ELEVATIONS_DEG), -3.8))
+    assert table.log_std == pytest.approx(1.75 * shape)
+
+
+def test_it_rains_for_as_much_of_the_time_as_the_table_says():
+    table, _ = made_up_table(6.0)
+    gaussian = np.random.default_rng(1).standard_normal(200_000)
+    rain_db = table.rain_db(gaussian, np.full(len(gaussian), 30.0))
+    assert np.mean(rain_db > 0) == pytest.approx(0.06, abs=3 * np.sqrt(0.06 * 0.94 / 200_000))
+    assert rain_db.min() == 0.0
+
+
+def test_a_place_without_rain_has_none():
+    table, _ = made_up_table(0.001)
+    assert np.all(table.rain_db(np.linspace(-4, 4, 50), np.full(50, 30.0)) < 1e-6)
+
+
+def test_cloud_takes_the_quantile_of_the_process():
+    table, _ = made_up_table()
+    at_one_percent = table.cloud_loss_db(np.array([-ndtri(0.01)]), np.array([ELEVATIONS_DEG[3]]))
+    assert at_one_percent[0] == pytest.approx(table.cloud_db[3, list(CLOUD_EXCEEDANCE_PERCENT).index(1.0)])
+
+
+def test_site_process_is_the_same_however_it_is_asked_and_has_its_correlation_time():
+    times_s = np.arange(0.0, 200_000.0, 50.0)
+    whole = SiteProcess(5000.0, 3, "here").at(times_s)
+    piecewise = SiteProcess(5000.0, 3, "here")
+    assert np.concatenate([piecewise.at(part) for part in np.split(times_s, 8)]).tolist() == whole.tolist()
+    late_only = SiteProcess(5000.0, 3, "here").at(times_s[-10:])
+    assert late_only.tolist() == whole[-10:].tolist()
+    assert SiteProcess(5000.0, 3, "there").at(times_s).tolist() != whole.tolist()
+    many = np.array(
+        [SiteProcess(5000.0, seed, "x").at(np.array([10_000.0, 15_000.0])) for seed in range(400)]
+    )
+    assert many.std() == pytest.approx(1.0, abs=0.1)
+    assert np.mean(many[:, 0] * many[:, 1]) == pytest.approx(np.exp(-1), abs=0.15)
+
+
+def test_table_of_a_real_site_reproduces_p618_within_its_fit():
+    itur = pytest.importorskip("itur", reason="needs the optional package itur")
+    table = rain_table(52.37, 4.9, 20e9)
+    for percent in (0.1, 1.0):
+        expected_db = itur.models.itu618.rain_attenuation(52.37, 4.9, 20.0, 30.0, p=percent).value
+        own_db = table.rain_db(np.array([-ndtri(percent / 100)]), np.array([30.0]))[0]
+        assert own_db == pytest.approx(expected_db, rel=0.2)
+    # Worked point of the Amsterdam site: cloud at 1 % of time is 0.91 dB at 30 degrees.
+    assert table.cloud_loss_db(np.array([-ndtri(0.01)]), np.array([30.0]))[0] == pytest.approx(0.91, abs=0.01)
