@@ -4,7 +4,7 @@ An instance draws contexts and outcomes. `fill_memory` is offline learning (rand
 `learn_online` lets the policy choose each configuration itself, as in the world.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Protocol
@@ -150,15 +150,17 @@ def fill_memory(
         engine.remember(instance.deliver(image, network, requirement, x, rng))
 
 
-def learn_online(
+def practised(
     policy: Policy,
     instance: Instance,
     requirements: Sequence[Requirement],
     n_images: int,
     rng: np.random.Generator,
-    watch: Callable[[int, DeliveredImage], None] | None = None,
-) -> None:
-    """Let *policy* choose and learn *n_images* times; a rejected image teaches nothing. *watch* sees each delivery."""
+) -> Iterator[tuple[int, DeliveredImage]]:
+    """Let *policy* choose and learn *n_images* times; yield each delivery after it was learned from.
+
+    An image that the policy rejects teaches nothing and is not yielded; its index is skipped.
+    """
     for index in range(n_images):
         image, network = instance.context(rng)
         requirement = requirements[int(rng.integers(len(requirements)))]
@@ -167,5 +169,16 @@ def learn_online(
             continue
         delivered = instance.deliver(image, network, requirement, configuration, rng)
         policy.learn(delivered)
-        if watch is not None:
-            watch(index, delivered)
+        yield index, delivered
+
+
+def learn_online(
+    policy: Policy,
+    instance: Instance,
+    requirements: Sequence[Requirement],
+    n_images: int,
+    rng: np.random.Generator,
+) -> None:
+    """Let *policy* choose and learn *n_images* times."""
+    for _ in practised(policy, instance, requirements, n_images, rng):
+        pass

@@ -10,7 +10,7 @@ from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.build import build_engine, build_policy
 from ntnsim.engine.checkpoint import restore_engine, save_engine
 from ntnsim.engine.policy import ImageState, Requirement
-from ntnsim.engine.practice import fill_memory, learn_online
+from ntnsim.engine.practice import fill_memory, learn_online, practised
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits
 from ntnsim.errors import InputError
 from ntnsim.scenario import policy as spec
@@ -105,16 +105,8 @@ def test_offline_learning_needs_no_decision_of_its_own():
 
 
 def run(engine: Bandit, n_images: int, name: str) -> list[tuple[float, ...]]:
-    chosen = []
-    learn_online(
-        engine,
-        INSTANCE,
-        [REQUIREMENT],
-        n_images,
-        stream(0, name),
-        watch=lambda _, delivered: chosen.append(SPACE.vector(delivered.configuration)),
-    )
-    return chosen
+    deliveries = practised(engine, INSTANCE, [REQUIREMENT], n_images, stream(0, name))
+    return [SPACE.vector(delivered.configuration) for _, delivered in deliveries]
 
 
 @pytest.mark.parametrize("settings", [spec.SpiffEngine(**SMALL), spec.NeuralContextualBandit(**SMALL)])

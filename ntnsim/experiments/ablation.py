@@ -1,0 +1,164 @@
+"""Ablation: the engine without Ω_t, without distributional reads, with one scalar critic, and with a guard.
+
+    python -m ntnsim.experiments.ablation --data ../shared/data/persons --out results/ablation
+
+Every variant learns on a table of training photographs on `spiff`, under all three targets, and is then judged
+greedily on a table of other photographs, against the oracle that searches the same table's grid. Outcomes between grid
+points are interpolated. "Median reads" keeps the quantile critics but reads every term at its median: what a
+risk-neutral engine does.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ntnsim.engine.build import build_engine, requirement_from
+from ntnsim.engine.checkpoint import restore_engine
+from ntnsim.engine.conditioning import interleaved
+from ntnsim.engine.guard import GuardedPolicy
+from ntnsim.engine.objective import realised_cost
+from ntnsim.engine.oracle import OraclePolicy
+from ntnsim.engine.policy import Policy, Requirement
+from ntnsim.engine.practice import TableInstance, practised
+from ntnsim.experiments.study import Study, requirement_range, trained
+from ntnsim.experiments.study_arguments import add_study_arguments, study_from
+from ntnsim.scenario import policy as spec
+from ntnsim.streams import stream
+
+KIND = "spiff"
+LOADS = (0.3, 0.75)
+JUDGED_IMAGES = 1000
+MEDIAN = 0.499  # α just below ½: fidelities and delay are read at their medians
+
+
+def run(study: Study) -> pd.DataFrame:
+    """Run the experiment; write ablation.csv and its figure to *study.out*; return a row per variant, target, load."""
+    training = study.table(KIND, split="train", n_images=study.n_train)
+    testing = study.table(KIND, split="val", n_images=study.n_test)
+    targets = study.targets(training)
+    moments = {load: study.moments(load) for load in LOADS}
+    every_moment = [moment for load in LOADS for moment in moments[load]]
+    engine: dict[str, Any] = {"requirement_range": requirement_range(targets)}
+    variants: dict[str, spec.SpiffEngine | spec.NeuralContextualBandit] = {
+        "engine": spec.SpiffEngine.model_validate(engine),
+        "engine, guarded": spec.SpiffEngine.model_validate(engine),
+        "without Ω_t": spec.SpiffEngine.model_validate({**engine, "paper_state": True}),
+        "median reads": spec.SpiffEngine.model_validate({**engine, "risk_level": MEDIAN}),
+        "scalar critic (NCB)": spec.NeuralContextualBandit(),
+    }
+    rows = []
+    for seed in study.seeds:
+        for name, entity in variants.items():
+            directory = study.out / "engines" / f"{name.split(',')[0].replace(' ', '-')}-{seed}"
+            if name != "engine, guarded":
+                study.say(f"{name}, seed {seed}")
+                trained(
+                    entity,
+                    TableInstance(training, every_moment),
+                    list(targets.values()),
+                    study.training_images,
+                    seed,
+                    directory,
+                )
+            for load in LOADS:
+                for target, requirement in targets.items():
+                    frozen = build_engine(entity.model_copy(update={"evaluate": False}), testing.space, 0)
+                    restore_engine(frozen, directory)
+                    frozen.settings = entity.model_copy(update={"evaluate": True})
+                    policy: Policy = frozen
+                    if name.endswith("guarded"):
+                        policy = GuardedPolicy(frozen, spec.Guard(), testing.space)
+                    asked = requirement_from(requirement)
+                    judged = judge(policy, TableInstance(testing, moments[load]), asked, seed)
+                    rows.append({"variant": name, "seed": seed, "load": load, "target": target, **judged})
+    oracle = OraclePolicy(testing, testing.space, margin_s=0.0)
+    for load in LOADS:
+        for target, requirement in targets.items():
+            judged = judge(
+                oracle, TableInstance(testing, moments[load]), requirement_from(requirement), study.seeds[0]
+            )
+            rows.append(
+                {"variant": "oracle", "seed": study.seeds[0], "load": load, "target": target, **judged}
+            )
+    results = pd.DataFrame(rows)
+    study.out.mkdir(parents=True, exist_ok=True)
+    results.to_csv(study.out / "ablation.csv", index=False)
+    draw(results, study.out)
+    return results
+
+
+def judge(policy: Policy, instance: TableInstance, asked: Requirement, seed: int) -> dict[str, float]:
+    """Return a policy's figures over drawn images: the same ones for every policy."""
+    deliveries = practised(policy, instance, [asked], JUDGED_IMAGES, stream(seed, "judge"))
+    outcomes = [seen for _, seen in deliveries]
+    values = np.array(
+        [
+            (
+                seen.size_bits / seen.image.source_bits,
+                *interleaved(seen.pf, seen.sf),
+                seen.delay_s / asked.deadline_s,
+            )
+            for seen in outcomes
+        ]
+    ).reshape(-1, 2 * instance.space.n_ranks + 2)
+    cost = realised_cost(
+        values,
+        np.array(interleaved(asked.lambda_pf, asked.lambda_sf)),
+        np.array(interleaved(asked.pf_min, asked.sf_min)),
+        np.array(0.0),
+        np.array(1.0),
+    )
+    return {
+        "cost": float(cost.mean()),
+        "savings": float(1.0 - values[:, 0].mean()),
+        "p_pf": float((values[:, 1] >= asked.pf_min[0]).mean()),
+        "p_sf": float((values[:, 2] >= asked.sf_min[0]).mean()),
+        "p_deadline": float((values[:, -1] <= 1.0).mean()),
+        "rejected": 1.0 - len(outcomes) / JUDGED_IMAGES,
+    }
+
+
+def draw(results: pd.DataFrame, directory: Path) -> None:
+    """Draw cost (without the deadline's penalty) and the share in time per variant and load, averaged over targets."""
+    import matplotlib.pyplot as plt
+
+    from ntnsim.report.style import DOUBLE_COLUMN_IN, STYLES, journal, save
+
+    variants = list(results["variant"].unique())
+    with journal():
+        figure, axes = plt.subplots(1, 2, figsize=(DOUBLE_COLUMN_IN, 2.4), sharey=True)
+        for axis, (entry, label) in zip(
+            axes, {"cost": "Cost (Eq. 2a)", "p_deadline": "P(d ≤ d_max)"}.items(), strict=True
+        ):
+            for number, (look, load) in enumerate(zip(STYLES, LOADS, strict=False)):
+                means = results[results["load"] == load].groupby("variant")[entry].mean()
+                heights = [number * 0.35 + index for index in range(len(variants))]
+                axis.barh(
+                    heights, [means[name] for name in variants], 0.35, color=look.colour, label=f"load {load}"
+                )
+            axis.set_xlabel(label)
+            axis.set_yticks([index + 0.175 for index in range(len(variants))], variants)
+        axes[1].legend()
+        save(figure, directory, "ablation")
+        plt.close(figure)
+
+
+def main() -> None:
+    """Read the arguments and run."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add_study_arguments(parser)
+    results = run(study_from(parser.parse_args()))
+    print(
+        results.groupby(["variant", "target", "load"], sort=False)
+        .mean()
+        .drop(columns="seed")
+        .round(3)
+        .to_string()
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Adaptation: the load on the beam steps up, then the requirement changes; who follows, and how fast.
+
+    python -m ntnsim.experiments.adapt --data ../shared/data/persons --out results/adapt
+
+One run in three phases of equal length: light load and intermediate target; heavy load; heavy load and lenient target.
+Policies on `spiff` learn online throughout: the engine that sees Ω_t, the engine on the paper's state alone, the engine
+with its guard, and NCB. Outcomes are interpolated between the grid points of a table of real ones, delays are witnessed
+in the world.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ntnsim.engine.build import build_policy, requirement_from
+from ntnsim.engine.practice import TableInstance, practised
+from ntnsim.experiments.study import Study, requirement_range
+from ntnsim.experiments.study_arguments import add_study_arguments, study_from
+from ntnsim.scenario import policy as spec
+from ntnsim.streams import integer_seed, stream
+
+KIND = "spiff"
+LIGHT_LOAD, HEAVY_LOAD = 0.3, 0.75
+WINDOW = 100  # deliveries per point of the curves
+
+
+def run(study: Study) -> pd.DataFrame:
+    """Run the experiment; write adapt.csv and its figure to *study.out*; return the windows' means."""
+    table = study.table(KIND, split="train", n_images=study.n_train)
+    targets = study.targets(table)
+    worlds = {load: TableInstance(table, study.moments(load)) for load in (LIGHT_LOAD, HEAVY_LOAD)}
+    phases = [(LIGHT_LOAD, "intermediate"), (HEAVY_LOAD, "intermediate"), (HEAVY_LOAD, "lenient")]
+    engine: dict[str, Any] = {"requirement_range": requirement_range(targets)}
+    policies: dict[str, spec.SpiffEngine | spec.NeuralContextualBandit] = {
+        "engine, Ω_t": spec.SpiffEngine.model_validate(engine),
+        "engine, paper state": spec.SpiffEngine.model_validate({**engine, "paper_state": True}),
+        "engine, Ω_t and guard": spec.SpiffEngine.model_validate({**engine, "guard": {}}),
+        "ncb, Ω_t": spec.NeuralContextualBandit(),
+    }
+    length = study.training_images // len(phases)
+    rows: list[dict[str, object]] = []
+    for name, entity in policies.items():
+        for seed in study.seeds:
+            study.say(f"{name}, seed {seed}")
+            policy = build_policy(entity, table.space, integer_seed(seed, "engine"))
+            for number, (load, target) in enumerate(phases):
+                asked = requirement_from(targets[target])
+
+                rng = stream(seed, "phase", str(number))
+                for index, delivered in practised(policy, worlds[load], [asked], length, rng):
+                    rows.append(
+                        {
+                            "policy": name,
+                            "seed": seed,
+                            "phase": number,
+                            "window": (number * length + index) // WINDOW * WINDOW,
+                            "in_time": delivered.delay_s <= asked.deadline_s,
+                            "pf_ok": delivered.pf[0] >= asked.pf_min[0],
+                            "savings": 1.0 - delivered.size_bits / delivered.image.source_bits,
+                        }
+                    )
+    notes = pd.DataFrame(rows)
+    means = notes.groupby(["policy", "seed", "phase", "window"], sort=False).mean().reset_index()
+    # An image that the guard rejected leaves no row: the window holds fewer deliveries than images.
+    means["admitted"] = (
+        notes.groupby(["policy", "seed", "phase", "window"], sort=False).size().to_numpy() / WINDOW
+    )
+    study.out.mkdir(parents=True, exist_ok=True)
+    means.to_csv(study.out / "adapt.csv", index=False)
+    draw(means, study.out, length, len(phases))
+    return means
+
+
+def draw(means: pd.DataFrame, directory: Path, length: int, n_phases: int) -> None:
+    """Draw the share in time, the share of PF met and the savings over the images; steps marked."""
+    import matplotlib.pyplot as plt
+
+    from ntnsim.report.style import DOUBLE_COLUMN_IN, STYLES, journal, save
+
+    labels = {"in_time": "P(d ≤ d_max)", "pf_ok": "P(PF ok)", "savings": "Savings"}
+    with journal():
+        figure, axes = plt.subplots(1, 3, figsize=(DOUBLE_COLUMN_IN, 2.4), sharex=True)
+        for axis, (entry, label) in zip(axes, labels.items(), strict=True):
+            for look, (policy, lines) in zip(STYLES, means.groupby("policy", sort=False), strict=False):
+                curve = lines.groupby("window")[entry].mean()
+                axis.plot(curve, color=look.colour, dashes=look.dash or (None, None), label=policy)
+            for step in range(1, n_phases):
+                axis.axvline(step * length, color="#7F7F7F", linewidth=0.6)
+            axis.set_title(label)
+            axis.set_xlabel("Images")
+        handles, names = axes[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=4)
+        save(figure, directory, "adapt")
+        plt.close(figure)
+
+
+def main() -> None:
+    """Read the arguments and run."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add_study_arguments(parser)
+    means = run(study_from(parser.parse_args()))
+    print(
+        means.groupby(["policy", "phase"], sort=False)[["in_time", "pf_ok", "savings", "admitted"]]
+        .mean()
+        .to_string()
+    )
+
+
+if __name__ == "__main__":
+    main()

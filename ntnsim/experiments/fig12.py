@@ -1,0 +1,96 @@
+"""Fig. 12: how the engine's p(0) and β converge, for photographs with small (L) and large (H) persons.
+
+    python -m ntnsim.experiments.fig12 --data ../shared/data/persons --out results/fig12
+
+For each subset (person share 0.22 ± 0.01 and 0.45 ± 0.04) and each target of Table III, an engine on `spiff-paper`
+starts from nothing and learns image by image; its greedy choice for the subset is noted on the way. Outcomes are
+interpolated between the grid points of a table of real ones. No direction of β is expected: the paper's text and its
+figure disagree.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ntnsim.engine.build import build_engine, requirement_from
+from ntnsim.engine.practice import TableInstance, practised
+from ntnsim.experiments.study import Study, requirement_range
+from ntnsim.experiments.study_arguments import add_study_arguments, study_from
+from ntnsim.scenario import policy as spec
+from ntnsim.streams import integer_seed, stream
+
+KIND = "spiff-paper"
+SUBSETS = {"L": (0.21, 0.23), "H": (0.41, 0.49)}
+NOTED_EVERY = 25
+
+
+def run(study: Study) -> pd.DataFrame:
+    """Run the experiment; write fig12.csv and its figure to *study.out*; return the noted choices."""
+    targets = study.targets(study.table(KIND, split="train", n_images=study.n_train))
+    moments = study.moments()
+    rows: list[dict[str, object]] = []
+    for subset, area in SUBSETS.items():
+        table = study.table(KIND, split="train", n_images=study.n_train, area=area)
+        instance = TableInstance(table, moments)
+        for target, requirement in targets.items():
+            asked = requirement_from(requirement)
+            for seed in study.seeds:
+                study.say(f"{subset} {target} seed {seed}")
+                entity = spec.SpiffEngine.model_validate({"requirement_range": requirement_range(targets)})
+                engine = build_engine(entity, instance.space, integer_seed(seed, "engine"))
+
+                rng = stream(seed, subset, target)
+                for index, _ in practised(engine, instance, [asked], study.training_images, rng):
+                    if (index + 1) % NOTED_EVERY:
+                        continue
+                    states = [engine.state_of(image, moments[0].network) for image in table.images]
+                    x = np.mean([engine.greedy_action(state, asked) for state in states], axis=0)
+                    where = {"subset": subset, "target": target, "seed": seed, "images": index + 1}
+                    rows.append({**where, "beta": float(x[0]), "p_0": float(x[1])})
+    notes = pd.DataFrame(rows)
+    study.out.mkdir(parents=True, exist_ok=True)
+    notes.to_csv(study.out / "fig12.csv", index=False)
+    draw(notes, study.out)
+    return notes
+
+
+def draw(notes: pd.DataFrame, directory: Path) -> None:
+    """Draw the mean of p(0) and β over the seeds, with the range between them."""
+    import matplotlib.pyplot as plt
+
+    from ntnsim.report.style import DOUBLE_COLUMN_IN, STYLES, journal, save
+
+    with journal():
+        figure, axes = plt.subplots(
+            1, 2 * len(SUBSETS), figsize=(DOUBLE_COLUMN_IN, 2.0), sharey=True, sharex=True
+        )
+        panels = [(subset, entry) for subset in SUBSETS for entry in ("p_0", "beta")]
+        for axis, (subset, entry) in zip(axes, panels, strict=True):
+            for look, (target, lines) in zip(
+                STYLES, notes[notes["subset"] == subset].groupby("target", sort=False), strict=False
+            ):
+                by_image = lines.groupby("images")[entry]
+                axis.plot(by_image.mean(), color=look.colour, dashes=look.dash or (None, None), label=target)
+                axis.fill_between(
+                    by_image.min().index, by_image.min(), by_image.max(), color=look.colour, alpha=0.15
+                )
+            axis.set_title(f"{'p(0)' if entry == 'p_0' else 'β'}, {subset} images")
+            axis.set_xlabel("Images")
+            axis.set_ylim(-0.02, 1.02)
+        axes[0].legend()
+        save(figure, directory, "fig12")
+        plt.close(figure)
+
+
+def main() -> None:
+    """Read the arguments and run."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add_study_arguments(parser)
+    notes = run(study_from(parser.parse_args()))
+    print(notes.groupby(["subset", "target"]).tail(1).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Command-line arguments that the learning experiments share."""
+
+import argparse
+from pathlib import Path
+
+from ntnsim.experiments.study import Study
+
+
+def add_study_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the scale and place of a study to *parser*."""
+    parser.add_argument(
+        "--data", type=Path, default=Path("../shared/data/persons"), help="photographs with index.csv"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="directory for tables, engines, runs and figures"
+    )
+    parser.add_argument(
+        "--train-images", type=int, default=40, help="training photographs in the outcome tables"
+    )
+    parser.add_argument("--test-images", type=int, default=40, help="test photographs, never trained on")
+    parser.add_argument(
+        "--learned-images", type=int, default=3000, help="deliveries that each engine learns from"
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="seeds of the training")
+    parser.add_argument(
+        "--inpaint",
+        choices=["bundle", "telea", "ns", "nearest", "none"],
+        default="bundle",
+        help="the decoder's fill",
+    )
+    parser.add_argument("--steps", type=int, help="denoising steps; the bundle's own unless given")
+
+
+def study_from(arguments: argparse.Namespace) -> Study:
+    """Return the study that the arguments describe; torch is held to one thread, as several may run side by side."""
+    import torch
+
+    torch.set_num_threads(1)
+    inpaint = {"method": arguments.inpaint}
+    if arguments.steps is not None:
+        inpaint["steps"] = arguments.steps
+    return Study(
+        data=arguments.data,
+        out=arguments.out,
+        n_train=arguments.train_images,
+        n_test=arguments.test_images,
+        seeds=tuple(arguments.seeds),
+        training_images=arguments.learned_images,
+        inpaint=inpaint,
+    )
