@@ -163,4 +163,22 @@ def _lines(samples: Any, panel: Panel) -> list[Line]:
 def _spans(rows: pd.DataFrame) -> list[Span]:
     ending = rows[(rows.kind != "sample") & (rows.quantity == "end_s")]
     columns = (ending[name].to_list() for name in ("kind", "entity", "time_s", "value", "text"))
-    return list(dict.fromkeys(Span(*fields) for fields in zip(*columns, strict=True)))
+    return [*dict.fromkeys(Span(*fields) for fields in zip(*columns, strict=True)), *_faults(rows)]
+
+
+def _faults(rows: pd.DataFrame) -> list[Span]:
+    """Pair each fault's beginnings and ends. Every scheme notes the same faults, the longest run the most of them."""
+    found: dict[tuple[str, float], Span] = {}
+    faults = rows[(rows.kind == "fault") & rows.quantity.isin(["begin", "end"])]
+    begun: dict[tuple[str, str], float] = {}
+    for row in zip(
+        *(faults[name].to_list() for name in ("scheme", "entity", "time_s", "quantity", "text")), strict=True
+    ):
+        scheme, entity, time_s, quantity, text = row
+        if quantity == "begin":
+            begun[scheme, entity] = time_s
+            found.setdefault((entity, time_s), Span("fault", entity, time_s, float("nan"), text))
+        elif (scheme, entity) in begun:
+            start_s = begun.pop((scheme, entity))
+            found[entity, start_s] = Span("fault", entity, start_s, time_s, text)
+    return sorted(found.values(), key=lambda span: span.start_s)

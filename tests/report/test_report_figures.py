@@ -15,10 +15,12 @@ from ntnsim.report.figures import applicable, draw
 from ntnsim.report.gallery_figure import caption, configuration_text, gallery
 from ntnsim.report.groups import points_of
 from ntnsim.report.style import STYLES, journal, scheme_styles
+from ntnsim.report.timeline_figure import timeline_view
 from ntnsim.results import load
 from ntnsim.results.gallery import read_index
 from ntnsim.results.point_names import point_title, short_names
-from ntnsim.results.read import find_runs
+from ntnsim.results.read import RunDirectory, find_runs
+from ntnsim.results.timeline import TimelineWriter
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +31,20 @@ def run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory):
     return write_sweep(tmp_path_factory.mktemp("figures") / "sweep", n_jobs=150, replications=3)
+
+
+def test_faults_that_all_schemes_noted_are_drawn_once_with_their_ends(tmp_path):
+    with TimelineWriter(tmp_path) as writer:
+        for scheme, until_s in (("spiff", 100.0), ("jpeg", 500.0)):
+            noted = [("begin", 50.0), ("end", 60.0), ("begin", 90.0), ("end", 400.0), ("begin", 450.0)]
+            rows = [(time_s, quantity) for quantity, time_s in noted if time_s <= until_s]
+            same = {"scheme": scheme, "kind": "fault", "entity": "gpu-1", "value": np.nan, "text": "gpu"}
+            columns = {name: [value] * len(rows) for name, value in same.items()}
+            writer.write({**columns, "time_s": [r[0] for r in rows], "quantity": [r[1] for r in rows]})
+    view = timeline_view(RunDirectory(tmp_path, "run"))
+    assert [(span.start_s, span.end_s) for span in view.spans[:2]] == [(50.0, 60.0), (90.0, 400.0)]
+    assert view.spans[2].start_s == 450.0
+    assert np.isnan(view.spans[2].end_s)
 
 
 def test_every_figure_is_drawn_as_pdf_and_png_at_a_column_width(run, tmp_path):
