@@ -9,6 +9,7 @@ import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,8 @@ def _plain(node: Any) -> Any:
     for kind in (bool, int, float, str):
         if isinstance(node, kind):
             return kind(node)
-    return node
+    # As text: a copy of the YAML library's time stamps loses their time zone.
+    return node.isoformat() if isinstance(node, (date, datetime)) else node
 
 
 def _shown(value: Any) -> str:
