@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ntnsim.engine.build import requirement_from
+from ntnsim.engine.policy import Policy
 from ntnsim.errors import InputError
 from ntnsim.pipeline import ImagePipeline
 from ntnsim.results.atomic import partial_name
@@ -31,6 +32,7 @@ from ntnsim.spiff.outcome_store import OutcomeStore
 from ntnsim.world.build import simulate
 from ntnsim.world.space_segment import TerminalLink, terminal_profile_source
 
+ENGINES = "engines"  # DIR/engines/SCHEME holds what a learning policy had learned when the run ended
 STORE_VARIABLE = "NTNSIM_STORE"
 Progress = Callable[[str, int, float], None]  # scheme, images that ended, simulated seconds
 
@@ -171,6 +173,7 @@ def _simulated(
                 "policy": dict(assembled.policy.diagnostics()),
             }
             gallery.draw(entity.name, assembled.pipeline)
+            _save_engine(assembled.policy, directory / ENGINES / entity.name)
     gallery.close()
     if timeline:
         write_timeline(directory, _joined(timeline))
@@ -183,6 +186,19 @@ def _simulated(
     )
     write_summary(directory, summary)
     return summary
+
+
+def _save_engine(policy: Policy, directory: Path) -> None:
+    """Keep what *policy* has learned, if it learns: ``policy.checkpoint`` of another scenario can name it."""
+    if not policy.learns:
+        return
+    from ntnsim.engine.bandit import Bandit
+    from ntnsim.engine.checkpoint import save_engine
+    from ntnsim.engine.guard import GuardedPolicy
+
+    learner = policy.guarded if isinstance(policy, GuardedPolicy) else policy
+    if isinstance(learner, Bandit):
+        save_engine(learner, directory)
 
 
 def _terminals(scenario: Scenario) -> dict[str, TerminalLink]:

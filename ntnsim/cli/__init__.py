@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ntnsim import __version__
-from ntnsim.cli import codec, models, results, simulate, space
+from ntnsim.cli import codec, experiments, models, results, simulate, space
 from ntnsim.errors import InputError
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (simulate, results, space, codec, models):
+for group in (simulate, results, space, codec, models, experiments):
     group.register(app)
 
 

@@ -1,0 +1,80 @@
+"""Commands of learning and of the paper's figures and tables: train an engine, reproduce an experiment."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXPERIMENTS = {
+    "fig2": "pixel-relevance CDFs of datasets",
+    "fig4": "fidelity against savings for one image",
+    "fig5": "fidelity against denoising steps",
+    "fig6": "configuration clouds of several images",
+    "fig8": "one image through the pipeline, step by step",
+    "fig10": "whole-image fidelity against savings, all codecs",
+    "fig11": "fidelity per rank against savings, all codecs",
+    "fig12": "convergence of the engine under three targets",
+    "table4": "the engine against NCB, JPEG, SC and more",
+    "adapt": "a change of load and of requirement",
+    "ablation": "the engine without one of its parts",
+    "rate": "bits against fidelity per rank, every codec over its range",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to *app*."""
+    app.command()(train)
+    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(experiment)
+
+
+def train(
+    scenario: Annotated[
+        Path, typer.Argument(metavar="SCENARIO", help="YAML file with a scheme whose policy learns.")
+    ],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="A.B=C", help="Change one value, as for ntnsim run. May be repeated."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Result directory; results/NAME unless given.")] = None,
+) -> None:
+    """Run a scenario whose policies learn, and keep the engines that it leaves.
+
+    Example: ntnsim train scenarios/learning.yaml --out results/learned
+    """
+    from ntnsim.errors import ScenarioError
+    from ntnsim.results.show import summary_table
+    from ntnsim.run import ENGINES, run_scenario_file
+    from ntnsim.scenario.load import load_scenario
+
+    loaded = load_scenario(scenario, set_ or [])
+    learners = [scheme.name for scheme in loaded.schemes if scheme.policy.kind in ("spiff-engine", "ncb")]
+    if not learners:
+        raise ScenarioError(f"{scenario}: no scheme has a policy that learns; use kind: spiff-engine or ncb")
+    directory = out or Path("results") / loaded.name
+    summary = run_scenario_file(
+        scenario, set_ or [], directory, command=sys.argv, show_progress=sys.stderr.isatty()
+    )
+    typer.echo(summary_table(summary))
+    for name in learners:
+        typer.echo(f"policy: {{kind: …, evaluate: true, checkpoint: {directory / ENGINES / name}}}")
+
+
+def experiment(
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="; ".join(f"{k}: {v}" for k, v in EXPERIMENTS.items()))
+    ],
+) -> None:
+    """Reproduce a figure or table of the paper; what follows the name is the experiment's own, try --help after it.
+
+    Example: ntnsim experiment table4 --out results/table4 --seeds 0 1
+    """
+    from importlib import import_module
+
+    from ntnsim.errors import InputError
+
+    if name not in EXPERIMENTS:
+        raise InputError(f"experiment {name!r} is unknown; allowed are {', '.join(EXPERIMENTS)}")
+    sys.argv = [f"ntnsim experiment {name}", *context.args]
+    import_module(f"ntnsim.experiments.{name}").main()
