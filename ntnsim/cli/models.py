@@ -1,0 +1,163 @@
+"""Commands about model bundles: list them, check their files, fetch one, measure how good one is."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Name = Annotated[str, typer.Argument(metavar="BUNDLE", help="Name (tiny, paper) or directory.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+models_app = typer.Typer(
+    help="List, check, fetch and evaluate model bundles.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``ntnsim models …`` to *app*."""
+    app.add_typer(models_app, name="models")
+
+
+def _print_table(rows: list[dict[str, Any]], title: str = "") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left")
+    for name in rows[0] if rows else []:
+        table.add_column(name.replace("_", " "))
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console().print(table)
+
+
+@models_app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List the bundles that can be opened by name.
+
+    Example: ntnsim models list
+    """
+    from ntnsim.spiff.bundle import find_bundles, open_bundle
+
+    rows = []
+    for name, directory in find_bundles().items():
+        bundle = open_bundle(directory)
+        rows.append(
+            {
+                "name": name,
+                "members": ", ".join(bundle.members),
+                "state": "complete"
+                if not bundle.missing()
+                else f"lacks {len(bundle.missing())} files or members",
+                "mb": round(bundle.size_bytes / 1e6, 1),
+                "digest": bundle.digest[:12],
+                "directory": str(directory),
+            }
+        )
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+    else:
+        _print_table(rows)
+
+
+@models_app.command()
+def check(name: Name = "tiny", as_json: AsJson = False) -> None:
+    """Compare every file of a bundle with its manifest; exit code 2 if one is absent or damaged.
+
+    Example: ntnsim models check tiny
+    """
+    from ntnsim.spiff.bundle import open_bundle
+
+    bundle = open_bundle(name)
+    bundle.verify()
+    result = {
+        "name": bundle.name,
+        "files": len(bundle.files),
+        "mb": round(bundle.size_bytes / 1e6, 2),
+        "digest": bundle.digest,
+    }
+    if as_json:
+        typer.echo(json.dumps(result, indent=1))
+    else:
+        typer.echo("{name}: {files} files, {mb} MB, all as sealed; digest {digest}".format(**result))
+
+
+@models_app.command()
+def pull(
+    name: Name,
+    to: Annotated[
+        Path | None, typer.Option(help="Directory to fill; where the bundle's manifest lies unless given.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Download a bundle's networks from the hub. Nothing else in ntnsim ever downloads.
+
+    Example: ntnsim models pull paper
+    """
+    from ntnsim.errors import InputError
+    from ntnsim.spiff.bundle import open_bundle
+    from ntnsim.spiff.bundle_pull import pull as pull_bundle
+
+    bundle = open_bundle(name)
+    directory = to or bundle.directory
+    sources = ", ".join(member.hub_id for member in bundle.members.values() if member.hub_id)
+    if not sources:
+        raise InputError(f"bundle {bundle.name} has no hub repositories: there is nothing to pull")
+    if not yes and not typer.confirm(f"Download {sources} into {directory}?"):
+        raise InputError("not pulled: the question was not answered with yes")
+    typer.echo(f"sealed in {pull_bundle(bundle, directory, say=typer.echo)}")
+
+
+@models_app.command()
+def evaluate(
+    name: Name = "tiny",
+    data: Annotated[Path, typer.Option(help="Photographs: persons/val and scenes.")] = Path("../shared/data"),
+    images: Annotated[int | None, typer.Option(min=2, help="How many photographs; all unless given.")] = None,
+    side: Annotated[
+        int, typer.Option(min=0, help="Side of the central square in pixels; 0: native size.")
+    ] = 256,
+    steps: Annotated[list[int] | None, typer.Option(help="Sampler steps; may be repeated.")] = None,
+    speed: Annotated[bool, typer.Option(help="Also measure this host's times.")] = True,
+    out: Annotated[Path | None, typer.Option(help="Write the tables to this JSON file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a bundle on held-out photographs: restoration, segmentation, speed.
+
+    Example: ntnsim models evaluate tiny --images 24 --steps 1 --steps 4
+    """
+    from ntnsim.spiff.bundle import open_bundle
+    from ntnsim.spiff.evaluate import load_held_out, restoration_tables, segmentation_table, speed_table
+
+    bundle = open_bundle(name)
+    photographs = load_held_out(data, side_px=side or None, limit=images)
+    counts = steps or [int(bundle.member("inpainter")[0].options["steps"])]
+    tables = {
+        "restoration": restoration_tables(
+            bundle, photographs, steps=counts, say=lambda line: typer.echo(line, err=True)
+        ),
+        "segmentation": segmentation_table(bundle.segmenter(), data, images),
+        "speed": speed_table(bundle) if speed else [],
+    }
+    result = {
+        "bundle": bundle.name,
+        "digest": bundle.digest,
+        "images": len(photographs),
+        "side_px": side or "native",
+        **tables,
+    }
+    if out:
+        out.write_text(json.dumps(result, indent=1) + "\n")
+    if as_json:
+        typer.echo(json.dumps(result, indent=1))
+        return
+    for title, rows in tables.items():
+        if rows:
+            _print_table(
+                rows,
+                f"{title} ({len(photographs)} photographs, ST-LPIPS of the unsent pixels)"
+                if title == "restoration"
+                else title,
+            )

@@ -1,0 +1,97 @@
+"""Classical fills: what unsent pixels hold before any network sees them (decision 10c).
+
+``nearest`` copies the closest received pixel, ``pull_push`` diffuses from all of them; the half-and-half mean of both
+is what the tiny bundle's residual refers to (it scored best of the classical fills in our feasibility study).
+Telea's and the Navier–Stokes method are OpenCV's.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+UInt8Image = NDArray[np.uint8]
+BoolMask = NDArray[np.bool_]
+
+MID_GREY = 128  # where nothing at all was received
+INPAINT_RADIUS_PX = 3.0
+
+
+def check_canvas(pixels: UInt8Image, known: BoolMask) -> None:
+    """Refuse arrays that are not an image [H, W, 3] with its mask [H, W]."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ValueError(f"pixels must be uint8 [H, W, 3], got {pixels.dtype} {list(pixels.shape)}")
+    if known.dtype != np.bool_ or known.shape != pixels.shape[:2]:
+        raise ValueError(
+            f"known must be bool {list(pixels.shape[:2])}, got {known.dtype} {list(known.shape)}"
+        )
+
+
+def grey_fill(pixels: UInt8Image, known: BoolMask) -> UInt8Image:
+    """Return *pixels* where known, mid-grey elsewhere."""
+    check_canvas(pixels, known)
+    return np.where(known[:, :, None], pixels, np.uint8(MID_GREY))
+
+
+def nearest_fill(pixels: UInt8Image, known: BoolMask) -> UInt8Image:
+    """Return the image with every unknown pixel copied from the closest known one."""
+    check_canvas(pixels, known)
+    if not known.any():
+        return grey_fill(pixels, known)
+    rows, columns = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
+    return pixels[rows, columns]
+
+
+def pull_push_fill(pixels: UInt8Image, known: BoolMask) -> UInt8Image:
+    """Return the image with unknown pixels from a pyramid of known means (Gortler et al., "The Lumigraph", 1996).
+
+    Pull: each coarser level holds the mean of the known pixels below it. Push: what is unknown takes the smoothly
+    enlarged coarser level.
+    """
+    check_canvas(pixels, known)
+    if not known.any():
+        return grey_fill(pixels, known)
+    colour = np.where(known[:, :, None], pixels, 0).astype(np.float32)
+    weight = known.astype(np.float32)
+    levels: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+    while True:
+        levels.append((colour, weight))
+        height, width = weight.shape
+        if max(height, width) == 1:
+            break
+        pad = ((0, height % 2), (0, width % 2))
+        summed = np.pad(colour * weight[:, :, None], (*pad, (0, 0)))
+        counted = np.pad(weight, pad)
+        summed = summed[0::2, 0::2] + summed[1::2, 0::2] + summed[0::2, 1::2] + summed[1::2, 1::2]
+        counted = counted[0::2, 0::2] + counted[1::2, 0::2] + counted[0::2, 1::2] + counted[1::2, 1::2]
+        colour = (summed / np.maximum(counted, 1e-6)[:, :, None]).astype(np.float32)
+        weight = np.minimum(counted, 1.0)
+    coarse = levels.pop()[0]
+    while levels:
+        colour, weight = levels.pop()
+        height, width = weight.shape
+        doubled = cv2.resize(
+            coarse, (2 * coarse.shape[1], 2 * coarse.shape[0]), interpolation=cv2.INTER_LINEAR
+        )
+        enlarged = doubled[:height, :width].reshape(height, width, 3)
+        coarse = weight[:, :, None] * colour + (1 - weight[:, :, None]) * enlarged
+    filled = np.clip(np.rint(coarse), 0, 255).astype(np.uint8)
+    return np.where(known[:, :, None], pixels, filled)
+
+
+def blended_fill(pixels: UInt8Image, known: BoolMask) -> UInt8Image:
+    """Return the mean of the nearest and the pull-push fill: edges from the one, smoothness from the other."""
+    nearest = nearest_fill(pixels, known).astype(np.uint16)
+    smooth = pull_push_fill(pixels, known).astype(np.uint16)
+    return ((nearest + smooth + 1) // 2).astype(np.uint8)
+
+
+def opencv_fill(pixels: UInt8Image, known: BoolMask, method: str) -> UInt8Image:
+    """Return OpenCV's inpainting: *method* "telea" (fast marching, 2004) or "ns" (Navier–Stokes, 2001)."""
+    check_canvas(pixels, known)
+    if known.all() or not known.any():
+        return grey_fill(pixels, known)
+    flag = {"telea": cv2.INPAINT_TELEA, "ns": cv2.INPAINT_NS}[method]
+    unknown = np.where(known, 0, 255).astype(np.uint8)
+    filled = cv2.inpaint(np.ascontiguousarray(grey_fill(pixels, known)), unknown, INPAINT_RADIUS_PX, flag)
+    return np.where(known[:, :, None], pixels, filled.astype(np.uint8))

@@ -1,0 +1,91 @@
+"""Put the trained networks together as a bundle: fp16 safetensors, one directory per member, and the manifest."""
+
+import argparse
+import shutil
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderTiny, StableDiffusionInpaintPipeline, UNet2DConditionModel
+from transformers import BlipForConditionalGeneration, CLIPTextModel, CLIPTokenizer
+
+from ntnsim.spiff.bundle import Member, write_manifest
+from ntnsim.spiff.segmentation_network import Lite0ForSemanticSegmentation
+from training.inpainter import MASK_COARSE, RESIDUAL_GAIN, new_scheduler, new_unet
+from training.segmenter import new_segmenter
+
+DESCRIPTION = (
+    "Small real networks for machines without a GPU or a network connection; see README.md beside this file."
+)
+
+
+def assemble_inpainter(work: Path, directory: Path, name: str, steps: int) -> Member:
+    """Write the diffusion pipeline, from the averaged weights of the recipe's newest checkpoint."""
+    unet: UNet2DConditionModel = new_unet()
+    unet.load_state_dict(torch.load(work / f"{name}.pt", weights_only=True)["average"])
+    pipeline = StableDiffusionInpaintPipeline(
+        vae=AutoencoderTiny.from_pretrained(work / "vae", local_files_only=True).half(),
+        text_encoder=CLIPTextModel.from_pretrained(
+            work / "inpaint_parts" / "text_encoder", local_files_only=True
+        ).half(),
+        tokenizer=CLIPTokenizer.from_pretrained(work / "inpaint_parts" / "tokenizer", local_files_only=True),
+        unet=unet.half(),
+        scheduler=new_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    shutil.rmtree(directory / "inpainter", ignore_errors=True)
+    pipeline.save_pretrained(directory / "inpainter")
+    options = {"steps": steps, "stride_px": 16, "residual_gain": RESIDUAL_GAIN, "coarse_mask": MASK_COARSE}
+    return Member("inpainter", "latent-residual", options=options)
+
+
+def assemble_segmenter(work: Path, directory: Path) -> Member:
+    """Write the segmenter from the recipe's newest checkpoint."""
+    model: Lite0ForSemanticSegmentation = new_segmenter()
+    model.load_state_dict(torch.load(work / "segmenter.pt", weights_only=True)["model"])
+    shutil.rmtree(directory / "segmenter", ignore_errors=True)
+    model.eval().half().save_pretrained(directory / "segmenter")
+    options = {
+        "longest_side_px": model.config.longest_side_px,
+        "multiple_px": 32,
+        "channel_order": "rgb",
+        "value_range": [-1.0, 1.0],
+    }
+    return Member("segmenter", "semantic-segmentation", options=options)
+
+
+def assemble_captioner(work: Path, directory: Path) -> Member:
+    """Write the captioner that the recipe saved."""
+    from transformers import BlipProcessor
+
+    shutil.rmtree(directory / "captioner", ignore_errors=True)
+    model = BlipForConditionalGeneration.from_pretrained(work / "captioner", local_files_only=True)
+    model.half().save_pretrained(directory / "captioner")
+    BlipProcessor.from_pretrained(work / "captioner", local_files_only=True).save_pretrained(
+        directory / "captioner"
+    )
+    return Member("captioner", "blip", options={"max_tokens": 24})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("/tmp/training"))
+    parser.add_argument("--out", type=Path, default=Path("models/tiny"))
+    parser.add_argument("--inpainter", default="inpainter", help="name of the inpainter's checkpoint")
+    parser.add_argument("--steps", type=int, default=1, help="recommended sampler steps")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    members = [
+        assemble_inpainter(arguments.work, arguments.out, arguments.inpainter, arguments.steps),
+        assemble_segmenter(arguments.work, arguments.out),
+    ]
+    if (arguments.work / "captioner" / "config.json").exists():
+        members.append(assemble_captioner(arguments.work, arguments.out))
+    path = write_manifest(arguments.out, DESCRIPTION, members)
+    weights_bytes = sum(file.stat().st_size for file in arguments.out.rglob("*.safetensors"))
+    print(f"{path}: {weights_bytes:,} bytes of weights")
+
+
+if __name__ == "__main__":
+    main()
