@@ -1,7 +1,7 @@
 """A link on the ground: source to gateway (access), or data network to user (delivery)."""
 
 from collections.abc import Callable
-from math import inf, nan
+from math import inf
 from typing import cast
 
 import simpy
@@ -124,8 +124,8 @@ class TerrestrialLink:
 
     @property
     def rate_bps(self) -> float:
-        """The rate now; nan where transfer times are not made by a rate."""
-        return self.clock.rate_bps(self._env.now) if self.clock is not None else nan
+        """The rate now; inf where transfers take no time, or a time that no rate makes."""
+        return self.clock.rate_bps(self._env.now) if self.clock is not None else inf
 
     def send(self, job: Job) -> None:
         """Take *job*."""
