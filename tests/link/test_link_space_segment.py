@@ -162,8 +162,8 @@ def test_a_constellation_that_never_comes_is_said_to_be_infinitely_far():
 
 def test_handover_interrupts_for_one_and_a_half_round_trips_up_and_two_down():
     for direction, factor in (("ul", 1.5), ("dl", 2.0)):
-        terminal = source(radio={"direction": direction, "profile": {"step_s": 0.001, "window_s": 10}})
-        handovers = [row for row in terminal.timeline(0.0, 1200.0) if row["kind"] == "handover"]
+        terminal = source(radio={"direction": direction, "profile": {"step_s": 0.002, "window_s": 10}})
+        handovers = [row for row in terminal.timeline(0.0, 600.0) if row["kind"] == "handover"]
         assert handovers
         at_s = handovers[0]["time_s"]
         profile = terminal(at_s - 5.0)
@@ -181,7 +181,7 @@ def test_handover_interrupts_for_one_and_a_half_round_trips_up_and_two_down():
         )
         pause_s = handovers[0]["end_s"] - at_s
         silent = int(np.argmax(profile.rate_bps[step:] > 0))
-        assert silent * 0.001 == pytest.approx(pause_s, abs=0.002)
+        assert silent * 0.002 == pytest.approx(pause_s, abs=0.004)
         assert 0.3 * factor * round_trip_s < pause_s <= factor * 0.01289 + 1e-4
 
 
