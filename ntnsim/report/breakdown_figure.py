@@ -1,7 +1,7 @@
 """Where the delay goes: the five components of Eq. 1 per scheme, each split in waiting and service."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WAITING_HATCH = "/////"
+# A bar longer than this many median bars is cut off, or an overloaded scheme would hide all the others.
+LONGEST_BAR = 8.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,19 @@ def metric_interval(
         )
         return Interval(mean, low, high, float(summaries[0]["confidence"]))
     values = [figure_of(summary, scheme, f"{metric}.{value}") for summary in summaries]
-    return replication_interval([one for one in values if np.isfinite(one)])
+    interval = replication_interval([one for one in values if np.isfinite(one)])
+    if metric != "deadline_met":
+        return interval
+    # Student's t knows nothing of a share's limits.
+    return replace(interval, low=max(interval.low, 0.0), high=min(interval.high, 1.0))
+
+
+def axis_limit_s(bars: Sequence[Bar]) -> float:
+    """Return where the delay axis ends: beyond every bar and its interval, unless some are far longer than most."""
+    ends = [np.nansum([bar.total.value, np.nan_to_num(bar.total.half_width)]) for bar in bars]
+    if not ends or max(ends) <= 0:
+        return 1.0
+    return float(min(max(ends), LONGEST_BAR * max(float(np.median(ends)), 1e-9)))
 
 
 def delay_breakdown(runs: Sequence[RunDirectory]) -> "Figure":
@@ -79,6 +93,7 @@ def delay_breakdown(runs: Sequence[RunDirectory]) -> "Figure":
     wide = len(bars) > 6
     figure = Figure(figsize=(DOUBLE_COLUMN_IN if wide else SINGLE_COLUMN_IN, 1.35 + 0.3 * len(bars)))
     axes = figure.subplots()
+    limit_s = axis_limit_s(bars)
     for row, bar in enumerate(bars):
         left = 0.0
         for name in COMPONENTS:
@@ -94,24 +109,25 @@ def delay_breakdown(runs: Sequence[RunDirectory]) -> "Figure":
                     linewidth=0.3,
                 )
                 left += length
-        error = bar.total.half_width
-        if np.isfinite(error):
+        error = bar.total.half_width if np.isfinite(bar.total.half_width) else 0.0
+        cut = left + error > limit_s
+        if error > 0 and not cut:
             axes.errorbar(left, row, xerr=error, color="black", elinewidth=0.8, capsize=2, capthick=0.8)
-        end = left + (error if np.isfinite(error) else 0.0)
+        text = f"{bar.total.value:.3g} s" if np.isfinite(bar.total.value) else "none arrived"
         axes.annotate(
-            f"{bar.total.value:.3g} s" if np.isfinite(bar.total.value) else "none arrived",
-            (end, row),
+            f"{text} ▸" if left > limit_s else text,
+            (min(left + error, limit_s), row),
             xytext=(4, 0),
             textcoords="offset points",
             va="center",
             fontsize=7,
+            fontfamily=["STIXGeneral", "DejaVu Sans"],  # the first has no arrow head
         )
     axes.set_yticks(range(len(bars)), [bar.label for bar in bars])
     axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
-    axes.margins(x=0.14)
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, limit_s)
     axes.set_xlabel("mean delay (s)")
     handles = [Patch(facecolor=COMPONENT_COLOURS[name], label=COMPONENT_TITLES[name]) for name in COMPONENTS]
     handles.append(

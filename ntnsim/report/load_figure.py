@@ -17,6 +17,9 @@ from ntnsim.results.statistics import Interval
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# A delay axis turns logarithmic when its means span more than this ratio: overload makes them explode.
+LOG_AXIS_RATIO = 20.0
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -111,6 +114,9 @@ def load_curves(runs: Sequence[RunDirectory]) -> "Figure":
                 label=f"{curve.scheme} ({curve.others})" if curve.others else curve.scheme,
             )
         axes.set_title(metric.label)
+        shown = [i.value for curve in curves for i in curve.intervals[metric.name] if np.isfinite(i.value)]
+        if metric.name == "delay_s" and shown and min(shown) > 0 and max(shown) > LOG_AXIS_RATIO * min(shown):
+            axes.set_yscale("log")
         if metric.name == "deadline_met":
             axes.set_ylim(-3, 103)
     figure.supxlabel(path.replace("_", " "), fontsize=8)

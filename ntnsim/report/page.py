@@ -109,6 +109,8 @@ def _swatch(scheme: Mapping[str, Any]) -> str:
 def _summary(points: Sequence[Point], runs: Sequence[RunDirectory]) -> str:
     rows = summary_rows(points)
     several = len(points) > 1
+    if all(score == "–" for row in rows for score in (*row["pf"], *row["sf"])):
+        rows = [{**row, "pf": [], "sf": []} for row in rows]  # nothing was scored: no columns of dashes
     n_ends = max((len(row["pf"]) for row in rows), default=0)
     ends = ["lowest rank", "highest rank"][:n_ends] if n_ends > 1 else ["whole image"][:n_ends]
     scored = [f"{score}, {end}" for score in ("PF", "SF") for end in ends]

@@ -24,6 +24,7 @@ from ntnsim.results.gallery import read_index
 from ntnsim.results.ground_track import read_ground_track
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.record import COMPONENTS
+from ntnsim.results.show import with_half_width
 from ntnsim.results.statistics import Interval
 
 # A page with more settings than this is no longer read, and its curves would fill it; the summary lists them all.
@@ -108,7 +109,7 @@ def interval_text(interval: Interval, scale: float = 1.0) -> str:
         return "–"
     if not math.isfinite(interval.half_width):
         return f"{scale * interval.value:.4g}"
-    return f"{scale * interval.value:.4g} ± {scale * interval.half_width:.2g}"
+    return with_half_width(scale * interval.value, scale * interval.half_width)
 
 
 def gallery_rows(runs: Sequence[RunDirectory]) -> list[dict[str, Any]]:
@@ -191,6 +192,7 @@ def _load_data(runs: Sequence[RunDirectory]) -> dict[str, Any]:
         "metrics": [
             {
                 "label": metric.plain_label,
+                "canLog": metric.name == "delay_s",
                 "curves": [
                     {
                         "scheme": curve.scheme,

@@ -4,6 +4,12 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
+
+def with_half_width(value: float, half_width: float) -> str:
+    """Return ``7.53 ± 0.21``: the half-width to two digits, without an exponent up to millions."""
+    return f"{value:.4g} ± {half_width:.2g}" if half_width < 100 else f"{value:.0f} ± {half_width:.0f}"
+
+
 ROWS_OF_RANKS = 4  # a table wider than a terminal helps nobody; the JSON has every rank
 
 
@@ -56,7 +62,7 @@ def _mean(entry: Mapping[str, Any], scale: float = 1.0, unit: str = "") -> str:
     if entry["low"] is None:
         return f"{scale * entry['mean']:.4g}{unit}"
     half = scale * (entry["high"] - entry["low"]) / 2
-    return f"{scale * entry['mean']:.4g} ± {half:.2g}{unit}"
+    return f"{with_half_width(scale * entry['mean'], half)}{unit}"
 
 
 def _value(entry: Mapping[str, Any] | None) -> str:

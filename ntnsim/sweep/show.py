@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ntnsim.results.point_names import point_title
+from ntnsim.results.show import with_half_width
 from ntnsim.sweep.cells import Cell
 from ntnsim.sweep.drive import Progress, SweepOutcome
 
@@ -119,4 +120,4 @@ def _cell(entry: Mapping[str, float | None], scale: float = 1.0) -> str:
         return "–"
     if low is None or high is None:
         return f"{scale * mean:.4g}"
-    return f"{scale * mean:.4g} ± {scale * (high - low) / 2:.2g}"
+    return with_half_width(scale * mean, scale * (high - low) / 2)

@@ -60,7 +60,8 @@ function frame(host, options) {
   const inner = { width: width - margin.left - margin.right, height: height - margin.top - margin.bottom };
   const tx = options.log ? (v) => Math.log10(v) : (v) => v;
   const px = (v) => margin.left + (tx(v) - tx(x0)) / (tx(x1) - tx(x0)) * inner.width;
-  const py = (v) => margin.top + inner.height - (v - y0) / (y1 - y0) * inner.height;
+  const ty = options.logY ? (v) => Math.log10(Math.max(v, y0)) : (v) => v;
+  const py = (v) => margin.top + inner.height - (ty(v) - ty(y0)) / (ty(y1) - ty(y0)) * inner.height;
   const fromPx = (p) => {
     const share = (p - margin.left) / inner.width;
     return options.log ? 10 ** (tx(x0) + share * (tx(x1) - tx(x0))) : x0 + share * (x1 - x0);
@@ -71,7 +72,7 @@ function frame(host, options) {
     make(grid, "line", { x1: px(value), x2: px(value), y1: margin.top, y2: margin.top + inner.height });
     make(axis, "text", { x: px(value), y: height - margin.bottom + 16, "text-anchor": "middle" }, format(value));
   }
-  if (!options.hideY) for (const value of ticks(y0, y1, inner.height / 38)) {
+  if (!options.hideY) for (const value of options.logY ? logTicks(y0, y1) : ticks(y0, y1, inner.height / 38)) {
     make(grid, "line", { x1: margin.left, x2: margin.left + inner.width, y1: py(value), y2: py(value) });
     make(axis, "text", { x: margin.left - 6, y: py(value) + 4, "text-anchor": "end" }, format(value));
   }
@@ -162,7 +163,8 @@ function drawCdf(host, curves, options) {
   if (options.deadline) {
     const p = box.px(options.deadline);
     make(box.svg, "line", { x1: p, x2: p, y1: box.margin.top, y2: box.py(0), stroke: "#444", "stroke-dasharray": "4 3" });
-    make(box.svg, "text", { x: p + 4, y: box.py(0) - 6 }, "d_max");
+    const late = p > box.width - 60;
+    make(box.svg, "text", { x: late ? p - 4 : p + 4, y: box.py(0) - 6, "text-anchor": late ? "end" : "start" }, "d_max");
   }
   for (const curve of chosen) {
     const style = STYLE[curve.scheme];
@@ -182,10 +184,12 @@ function drawCdf(host, curves, options) {
 
 function drawBreakdown(host) {
   const bars = DATA.breakdown.filter((bar) => bar.point === state.point && shown(bar.scheme));
-  const most = extent(bars.map((bar) => Math.max(bar.total[0] ?? 0, bar.total[2] ?? 0)).concat([0]));
+  // A bar far longer than most is cut off, or an overloaded scheme would hide the others.
+  const ends = bars.map((bar) => Math.max(bar.total[0] ?? 0, bar.total[2] ?? 0)).sort((a, b) => a - b);
+  const limit = Math.min(ends.at(-1) || 1, 8 * (ends[(ends.length - 1) >> 1] || Infinity));
   const label = Math.min(120, Math.max(60, ...bars.map((bar) => bar.scheme.length * 7.5 + 10)));
   const height = 58 + 40 * Math.max(1, bars.length);
-  const box = frame(host, { x: [0, (most[1] || 1) * 1.12], y: [0, Math.max(1, bars.length)], height, left: label, hideY: true, xLabel: "mean delay (s)", title: "Mean delay by component" });
+  const box = frame(host, { x: [0, limit * 1.12], y: [0, Math.max(1, bars.length)], height, left: label, hideY: true, xLabel: "mean delay (s)", title: "Mean delay by component" });
   const pattern = make(make(box.svg, "defs"), "pattern", { id: "waiting", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" });
   make(pattern, "rect", { width: 2, height: 6, fill: "white", opacity: 0.75 });
   bars.forEach((bar, row) => {
@@ -194,7 +198,8 @@ function drawBreakdown(host) {
     let left = 0;
     bar.parts.forEach((part, index) => part.forEach((length, kind) => {
       if (!(length > 0)) return;
-      const area = { x: box.px(left), y, width: Math.max(0, box.px(left + length) - box.px(left)), height: tall };
+      const from = Math.min(left, limit), to = Math.min(left + length, limit);
+      const area = { x: box.px(from), y, width: box.px(to) - box.px(from), height: tall };
       const component = DATA.components[index];
       const group = make(box.svg, "g", { class: "bar" });
       make(group, "title", {}, `${bar.scheme}, ${component.name}, ${kind ? "service" : "waiting"}: ${format(length)} s`);
@@ -202,12 +207,12 @@ function drawBreakdown(host) {
       if (!kind) make(group, "rect", { ...area, fill: "url(#waiting)" });
       left += length;
     }));
-    if (bar.total[1] !== null) {
+    if (bar.total[1] !== null && bar.total[2] <= limit) {
       const middle = y + tall / 2;
       make(box.svg, "path", { d: `M${box.px(Math.max(0, bar.total[1]))},${middle}H${box.px(bar.total[2])}m0,-4v8M${box.px(Math.max(0, bar.total[1]))},${middle - 4}v8`, stroke: "#111", fill: "none" });
     }
-    const text = bar.total[0] === null ? "none arrived" : `${format(bar.total[0])} s`;
-    make(box.svg, "text", { x: Math.min(box.px(Math.max(left, bar.total[2] ?? 0)) + 6, box.width - 50), y: y + tall / 2 - 6 }, text);
+    const text = bar.total[0] === null ? "none arrived" : `${format(bar.total[0])} s${left > limit ? " ▸" : ""}`;
+    make(box.svg, "text", { x: Math.min(box.px(Math.min(limit, Math.max(left, bar.total[2] ?? 0))) + 6, box.width - 50), y: y + tall / 2 - 6 }, text);
   });
 }
 
@@ -215,8 +220,11 @@ function drawLoad(host, metric) {
   const chosen = metric.curves.filter((curve) => shown(curve.scheme));
   const xs = extent(metric.curves.flatMap((curve) => curve.x));
   const ys = extent(metric.curves.flatMap((curve) => curve.y.flat()));
-  const pad = (ys[1] - ys[0]) * 0.08 || 1, side = (xs[1] - xs[0]) * 0.04 || 1;
-  const box = frame(host, { x: [xs[0] - side, xs[1] + side], y: [ys[0] - pad, ys[1] + pad], height: 260, xLabel: DATA.load.path, title: metric.label, focusable: true });
+  const means = metric.curves.flatMap((curve) => curve.y.map((y) => y[0])).filter((y) => y !== null);
+  const logY = metric.canLog && Math.min(...means) > 0 && Math.max(...means) > 20 * Math.min(...means);
+  if (logY) { ys[0] = Math.min(...means) / 1.5; ys[1] = Math.max(...means) * 2; }
+  const pad = logY ? 0 : (ys[1] - ys[0]) * 0.08 || 1, side = (xs[1] - xs[0]) * 0.04 || 1;
+  const box = frame(host, { x: [xs[0] - side, xs[1] + side], y: [ys[0] - pad, ys[1] + pad], logY, height: 260, xLabel: DATA.load.path, title: metric.label, focusable: true });
   for (const curve of chosen) {
     const style = STYLE[curve.scheme];
     const line = curve.x.map((x, i) => curve.y[i][0] === null ? "" : `${box.px(x).toFixed(1)},${box.py(curve.y[i][0]).toFixed(1)}`).filter(Boolean).join("L");
