@@ -19,16 +19,15 @@ from ntnsim.engine.practice import Instance, Moment, Witness, learn_online
 from ntnsim.engine.uniform import RandomPolicy
 from ntnsim.experiments.outcomes import axes_of, build_outcome_table
 from ntnsim.experiments.targets import calibrated_targets
-from ntnsim.results.provenance import code_digest, digest, package_versions
+from ntnsim.experiments.train import assembly_of, links_of
+from ntnsim.results.provenance import digest
 from ntnsim.results.read import find_runs
-from ntnsim.run import default_store, run_scenario
+from ntnsim.run import run_scenario
 from ntnsim.scenario import policy as spec
 from ntnsim.scenario.scenario import Scenario
-from ntnsim.schemes import SchemeAssembly
 from ntnsim.spiff.configuration import ConfigurationSpace
 from ntnsim.streams import integer_seed, stream
 from ntnsim.world.build import simulate
-from ntnsim.world.space_segment import terminal_profile_source
 
 SOURCE = "camera"
 SPACES = {
@@ -129,7 +128,7 @@ class Study:
         scenario = self.scenario(
             [{"name": "table", "codec": self.codec(kind)}], split=split, n_images=n_images, area=area
         )
-        pipeline = _assembly(scenario).assemble(scenario.schemes[0]).pipeline
+        pipeline = assembly_of(scenario, Path()).assemble(scenario.schemes[0]).pipeline
         assert pipeline is not None
         space = SPACES[kind]
         axes = axes_of(space, box_growth=self.box_growth, patches=self.patches, coarse=self.coarse)
@@ -154,12 +153,8 @@ class Study:
             "steps": 10,
         }
         scenario = self.scenario([{"name": "pilot", "codec": sizes}], n_images=WITNESSED_IMAGES, load=load)
-        imaging = _assembly(scenario).assemble(scenario.schemes[0]).imaging
+        imaging = assembly_of(scenario, Path()).assemble(scenario.schemes[0]).imaging
         witness = Witness(RandomPolicy(SPACES["spiff-paper"], stream(0, "pilot")))
-        [gateway] = scenario.gateways
-        link = terminal_profile_source(
-            scenario.space, scenario.radio, gateway, scenario.seed, start_utc=scenario.start_utc
-        )
         simulate(
             scenario,
             "pilot",
@@ -167,7 +162,7 @@ class Study:
             witness,
             requirement_from(scenario.requirement),
             lambda columns: None,
-            profile_sources={gateway.name: link},
+            profile_sources=links_of(scenario),
         )
         return witness.moments()
 
@@ -176,7 +171,7 @@ class Study:
         scenario = self.scenario(
             [{"name": "jpeg", "codec": {"kind": "jpeg", "quality": 45}}], split="train", n_images=self.n_train
         )
-        pipeline = _assembly(scenario).assemble(scenario.schemes[0]).pipeline
+        pipeline = assembly_of(scenario, Path()).assemble(scenario.schemes[0]).pipeline
         assert pipeline is not None
         configuration = SPACES["spiff-paper"].configuration((0.0, 0.0))
         names = [pipeline.capture(SOURCE, index).image_id for index in range(self.n_train)]
@@ -231,8 +226,3 @@ def trained(
     if directory is not None:
         save_engine(engine, directory)
     return engine
-
-
-def _assembly(scenario: Scenario) -> SchemeAssembly:
-    versions = digest({"code": code_digest(), "packages": package_versions()})
-    return SchemeAssembly(scenario, Path(), default_store(), versions)

@@ -1,0 +1,158 @@
+"""The parts of the learning experiments: calibrated targets, the table builder, the summary, training in a world."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from ntnsim.engine.build import build_engine
+from ntnsim.engine.checkpoint import restore_engine
+from ntnsim.engine.policy import ImageState
+from ntnsim.errors import ScenarioError
+from ntnsim.experiments.outcomes import axes_of, build_outcome_table
+from ntnsim.experiments.study import SPACES, requirement_range
+from ntnsim.experiments.table4 import summary
+from ntnsim.experiments.targets import calibrated_targets
+from ntnsim.experiments.train import train_scenario_file
+from ntnsim.scenario import policy as spec
+from ntnsim.spiff.outcome_store import OutcomeStore
+from ntnsim.world.imaging import Capture, Encoded, Reconstruction
+
+TARGETS = calibrated_targets(
+    1.0 - np.linspace(0.0, 0.1, 101), 1.0 - np.linspace(0.0, 0.02, 101), top_pf_min=0.98, top_sf_min=0.99
+)
+
+
+def test_jpeg_keeps_the_calibrated_strict_target_as_often_as_in_the_paper():
+    strict = TARGETS["strict"]
+    pf, sf = 1.0 - np.linspace(0.0, 0.1, 101), 1.0 - np.linspace(0.0, 0.02, 101)
+    assert np.mean(pf >= strict.pf_min[0] - 1e-12) == pytest.approx(0.83, abs=0.011)
+    assert np.mean(sf >= strict.sf_min[0] - 1e-12) == pytest.approx(0.99, abs=0.011)
+
+
+def test_calibrated_targets_keep_the_papers_proportions():
+    # Table III: distances 0.2 : 0.4 : 0.6 and 0.1 : 0.2 : 0.4.
+    pf = [1.0 - TARGETS[name].pf_min[0] for name in ("strict", "intermediate", "lenient")]
+    sf = [1.0 - TARGETS[name].sf_min[0] for name in ("strict", "intermediate", "lenient")]
+    np.testing.assert_allclose(np.array(pf) / pf[0], [1.0, 2.0, 3.0])
+    np.testing.assert_allclose(np.array(sf) / sf[0], [1.0, 2.0, 4.0])
+    # Missing a target by all of its distance costs λ · distance, as in the paper: 1.25 · 0.2.
+    strict = TARGETS["strict"]
+    assert strict.lambda_pf[0] * pf[0] == pytest.approx(1.25 * 0.2)
+    assert strict.lambda_sf[0] * sf[0] == pytest.approx(5.0 * 0.1)
+
+
+def test_drawn_requirements_cover_the_targets():
+    span = spec.RequirementRange.model_validate(requirement_range(TARGETS))
+    for target in TARGETS.values():
+        assert span.pf_min[0] < min(target.pf_min)
+        assert span.sf_min[0] < min(target.sf_min)
+        assert span.weight[1] >= max(*target.lambda_pf, *target.lambda_sf)
+
+
+class CountedPipeline:
+    """A pipeline whose outcomes say which image and configuration they belong to."""
+
+    def __init__(self):
+        self.announced = []
+
+    def capture(self, source, index):
+        return Capture(f"image-{index}", 1000, ImageState((0.5, 0.5), 1000 + index, 4, 4))
+
+    def encode(self, image_id, configuration):
+        return Encoded(round(100 * configuration.patch_fractions[0]) + int(image_id[-1]), (0, 0), 0)
+
+    def expect(self, image_id, configuration):
+        self.announced.append((image_id, configuration))
+
+    def reconstruct(self, image_id, configuration):
+        assert (image_id, configuration) in self.announced
+        return Reconstruction(1, (configuration.box_growth, 1.0), (configuration.patch_fractions[0], 1.0))
+
+
+def test_table_builder_puts_each_outcome_in_its_place():
+    space = SPACES["spiff-paper"]
+    axes = axes_of(space, box_growth=(0.0, 1.0), patches=(0.0, 0.5, 1.0), coarse=())
+    table = build_outcome_table(CountedPipeline(), space, "camera", 2, axes)
+    np.testing.assert_array_equal(table.size_bits[1], [[1, 51, 101], [1, 51, 101]])
+    np.testing.assert_array_equal(table.pf[0, ..., 0], [[0, 0, 0], [1, 1, 1]])
+    np.testing.assert_array_equal(table.sf[0, ..., 0], [[0, 0.5, 1], [0, 0.5, 1]])
+
+
+def test_coarse_quality_is_an_axis_only_where_the_codec_has_it():
+    grids = {
+        kind: axes_of(space, box_growth=(0,), patches=(0,), coarse=(0, 1)) for kind, space in SPACES.items()
+    }
+    assert [len(grids[kind]) for kind in ("spiff-paper", "spiff")] == [2, 3]
+
+
+def test_summary_counts_rejections_apart_and_late_images_in():
+    records = pd.DataFrame(
+        {
+            "target": "strict",
+            "scheme": "a",
+            "seed": 0,
+            "state": ["delivered", "late", "dropped", "delivered"],
+            "pf_rank_0": [1.0, 0.0, np.nan, 1.0],
+            "sf_rank_0": [1.0, 1.0, np.nan, 0.0],
+            "pf_rank_1": [1.0, 1.0, np.nan, 1.0],
+            "deadline_met": [True, False, False, True],
+            "savings": [0.5, 0.6, np.nan, 0.7],
+        }
+    )
+    [row] = summary(records, TARGETS).to_dict("records")
+    assert row["p_pf"] == pytest.approx(2 / 3)
+    assert row["p_sf"] == pytest.approx(2 / 3)
+    assert row["p_deadline"] == pytest.approx(2 / 3)
+    assert row["savings"] == pytest.approx(0.6)
+    assert row["rejected"] == 0.25
+    assert row["p_pf_low"] < 2 / 3 < row["p_pf_high"]
+
+
+WORLD = """
+name: training
+sources: [{name: camera, arrivals: {kind: periodic, period_s: 5}, n_jobs: 12}]
+gateways: [{name: parma}]
+satellite_link: {kind: constant, rate_bps: 1.0e+6}
+datasets: {marked: {kind: folder, path: photos, masks: masks}}
+task: {segmenter: truth}
+schemes:
+  - name: learner
+    codec: {kind: jpeg, quality: 45}
+    policy: {kind: spiff-engine, warm_up_images: 8, hidden_units: 16, guard: {}}
+"""
+
+
+def write_world(directory: Path) -> Path:
+    """A scenario, and three small photographs whose left half is marked."""
+    rng = np.random.default_rng(0)
+    mask = np.zeros((48, 64), dtype=np.uint8)
+    mask[:, :32] = 255
+    for name in ("photos", "masks"):
+        (directory / name).mkdir()
+    for index in range(3):
+        pixels = rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((64, 48)).save(directory / "photos" / f"{index}.jpg")
+        Image.fromarray(mask).save(directory / "masks" / f"{index}.png")
+    (directory / "training.yaml").write_text(WORLD)
+    return directory / "training.yaml"
+
+
+def test_engine_trained_in_a_world_is_saved_and_comes_back(tmp_path: Path):
+    path = write_world(tmp_path)
+    [trained] = train_scenario_file(path, [], tmp_path / "engines", store=OutcomeStore())
+    assert trained.diagnostics["images_learned"] == 12.0
+    assert trained.diagnostics["updates"] == 5.0  # images 8 to 12
+    entity = spec.SpiffEngine(warm_up_images=8, hidden_units=16)
+    engine = build_engine(entity, SPACES["spiff-paper"], seed=0)
+    restore_engine(engine, trained.directory)
+    assert engine.diagnostics()["updates"] == 5.0
+
+
+def test_training_without_a_learning_policy_is_refused(tmp_path: Path):
+    path = tmp_path / "training.yaml"
+    path.write_text(WORLD)
+    with pytest.raises(ScenarioError, match="no scheme has a policy that learns"):
+        train_scenario_file(path, ["schemes[0].policy={kind: fixed}"], tmp_path, store=OutcomeStore())
