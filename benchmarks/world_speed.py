@@ -1,10 +1,10 @@
-"""The complete world against a bare SimPy tandem of as many stages: CPU time per job, memory, and cost of many terminals.
+"""The complete world against a bare SimPy tandem of as many stages: CPU per job, memory, cost of many terminals.
 
 Run: python benchmarks/world_speed.py [--jobs N] [--million]
 
-Prints one line per figure and writes results/benchmarks/world_speed.json. The world keeps records, observes Ω_t at each decision and draws
-sizes from distributions (what an outcome store would answer); the tandem has the same arrivals and five servers in a
-row, written in SimPy's usual way, and records nothing but the delay.
+Prints one line per figure and writes results/benchmarks/world_speed.json. The world keeps records, observes Ω_t at each
+decision and draws sizes from distributions (what an outcome store would answer); the tandem has the same arrivals and
+five servers in a row, written in SimPy's usual way, and records nothing but the delay.
 """
 
 import argparse
@@ -23,6 +23,7 @@ import simpy
 
 from ntnsim.engine.build import requirement_from
 from ntnsim.engine.fixed import FixedPolicy
+from ntnsim.link.rate_profile import ProfileSource, RateProfile
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.spiff.configuration import Configuration
 from ntnsim.world.build import simulate
@@ -57,7 +58,12 @@ def five_stages(jobs: int) -> Scenario:
             "schemes": [
                 {
                     "name": "sizes",
-                    "codec": {"kind": "sizes", "size_bits": bits, "source_bits": bits, "reconstructed_bits": bits},
+                    "codec": {
+                        "kind": "sizes",
+                        "size_bits": bits,
+                        "source_bits": bits,
+                        "reconstructed_bits": bits,
+                    },
                 }
             ],
         }
@@ -82,10 +88,49 @@ def one_beam(terminals: int, jobs: int) -> Scenario:
             "data_network": {"device": "instant", "gpus": 4},
             "output": {"timeline_step_s": None},
             "schemes": [
-                {"name": "sizes", "codec": {"kind": "sizes", "size_bits": {"kind": "exponential", "mean": 1e6}}}
+                {
+                    "name": "sizes",
+                    "codec": {"kind": "sizes", "size_bits": {"kind": "exponential", "mean": 1e6}},
+                }
             ],
         }
     )
+
+
+def own_rates(scenario: Scenario) -> dict[str, ProfileSource]:
+    """Return a source of random rates for each gateway, all of them different, mean 1.25 Mbit/s, new every 10 s."""
+
+    def source(number: int) -> ProfileSource:
+        def window(start_s: float) -> RateProfile:
+            n = 60
+            rate_bps = np.random.default_rng([number, round(start_s)]).uniform(0.5e6, 2e6, n)
+            return RateProfile(
+                start_s=start_s,
+                step_s=10.0,
+                rate_bps=rate_bps,
+                cumulative_bits=np.concatenate(([0.0], 10 * np.cumsum(rate_bps))),
+                propagation_s=np.full(n, 0.005),
+                satellite_index=np.zeros(n, dtype=np.int32),
+                contact_end_s=np.full(n, start_s + 10 * n),
+                next_contact_s=np.full(n, np.nan),
+                elevation_deg=np.full(n, 45.0),
+                sinr_db=np.full(n, 7.0),
+                satellites=("s",),
+            )
+
+        return window
+
+    return {gateway.name: source(number) for number, gateway in enumerate(scenario.gateways)}
+
+
+def one_beam_of_different_terminals(terminals: int, jobs: int) -> Scenario:
+    """As `one_beam`, but each terminal has a rate of its own."""
+    alike = one_beam(terminals, jobs).model_dump()
+    alike["satellite_link"] = {"kind": "orbit"}
+    gateway, source = alike["gateways"][0], alike["sources"][0]
+    alike["gateways"] = [{**gateway, "name": f"g{k}", "count": 1} for k in range(terminals)]
+    alike["sources"] = [{**source, "name": f"c{k}", "count": 1, "gateway": f"g{k}"} for k in range(terminals)]
+    return Scenario.model_validate(alike)
 
 
 def run_world(scenario: Scenario) -> int:
@@ -99,7 +144,8 @@ def run_world(scenario: Scenario) -> int:
     scheme = scenario.schemes[0]
     imaging = SizesImaging(scheme.codec, scenario.seed)
     policy = FixedPolicy(Configuration(0.0, (0.5,)))
-    simulate(scenario, scheme.name, imaging, policy, requirement_from(scenario.requirement), write)
+    requirement = requirement_from(scenario.requirement)
+    simulate(scenario, scheme.name, imaging, policy, requirement, write, profile_sources=own_rates(scenario))
     return rows
 
 
@@ -191,6 +237,8 @@ def main() -> None:
             "resources": cpu_s(lambda: run_tandem_of_resources(jobs)) / jobs,
             "terminals_10": cpu_s(lambda: run_world(one_beam(10, jobs))) / jobs,
             "terminals_1000": cpu_s(lambda: run_world(one_beam(1000, jobs))) / jobs,
+            "different_10": cpu_s(lambda: run_world(one_beam_of_different_terminals(10, jobs))) / jobs,
+            "different_1000": cpu_s(lambda: run_world(one_beam_of_different_terminals(1000, jobs))) / jobs,
         }
         for _ in range(arguments.rounds)
     ]
@@ -205,6 +253,7 @@ def main() -> None:
         "world_over_tandem_of_stores": median_ratio("world", "stores"),
         "world_over_tandem_of_resources": median_ratio("world", "resources"),
         "1000_terminals_over_10": median_ratio("terminals_1000", "terminals_10"),
+        "1000_different_terminals_over_10": median_ratio("different_1000", "different_10"),
     }
     if arguments.million:
         half = cpu_s(lambda: run_world(five_stages(500_000)))
@@ -217,7 +266,9 @@ def main() -> None:
     figures["python"] = platform.python_version()
     out = Path("results/benchmarks/world_speed.json")
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"command": sys.argv, "jobs": jobs, "rounds": arguments.rounds, **figures}, indent=2))
+    out.write_text(
+        json.dumps({"command": sys.argv, "jobs": jobs, "rounds": arguments.rounds, **figures}, indent=2)
+    )
 
 
 if __name__ == "__main__":

@@ -33,8 +33,10 @@ class RateWindow(Generic[Details]):
         begins = np.concatenate(([True], rates[1:] != rates[:-1]))
         rates = rates[begins]
         edges = np.append(edges[:-1][begins], edges[-1])
-        with np.errstate(invalid="ignore"):
-            run_bits = np.where(rates > 0, rates * np.diff(edges), 0.0)  # 0 · inf is no number
+        lengths_s = np.diff(edges)
+        if rates[-1] == 0:
+            lengths_s[-1] = 0.0  # it may be infinite, and 0 · inf is no number
+        run_bits = rates * lengths_s
         self.edges_s: list[float] = edges.tolist()
         self.rates_bps: list[float] = rates.tolist()
         self.cumulative_bits: list[float] = np.concatenate(([0.0], np.cumsum(run_bits))).tolist()
@@ -45,7 +47,7 @@ class RateWindow(Generic[Details]):
         """Return the run that holds *time_s*."""
         if len(self.rates_bps) == 1:
             return 0
-        return bisect_right(self.edges_s, time_s, 0, len(self.rates_bps)) - 1
+        return max(bisect_right(self.edges_s, time_s, 0, len(self.rates_bps)) - 1, 0)
 
 
 class RateClock(Generic[Details]):
@@ -53,11 +55,19 @@ class RateClock(Generic[Details]):
 
     next_window: gives the window that begins at the time asked for.
     until_s: nobody looks further ahead than this.
+    window_s: length of all windows, if they are alike: those that nobody asks about are then not made.
     """
 
-    def __init__(self, next_window: Callable[[float], RateWindow[Details]], until_s: float = inf) -> None:
+    def __init__(
+        self,
+        next_window: Callable[[float], RateWindow[Details]],
+        until_s: float = inf,
+        window_s: float | None = None,
+    ) -> None:
         self._next_window = next_window
         self._until_s = until_s
+        self._window_s = window_s
+        self._next_number = 0
         self._windows: deque[RateWindow[Details]] = deque()
 
     def window_at(self, time_s: float) -> RateWindow[Details]:
@@ -66,10 +76,19 @@ class RateClock(Generic[Details]):
             if time_s < window.end_s:
                 return window
         while True:
-            window = self._next_window(self._windows[-1].end_s if self._windows else 0.0)
+            window = self._next_window(self._next_start_s(time_s))
             self._windows.append(window)
             if time_s < window.end_s:
                 return window
+
+    def _next_start_s(self, time_s: float) -> float:
+        """Return where the next window begins: where the last one ends, or later if *time_s* lies beyond that one."""
+        if self._window_s is None:
+            return self._windows[-1].end_s if self._windows else 0.0
+        # On a fixed beat, so that it does not matter who asked for which time before.
+        number = max(self._next_number, int(time_s / self._window_s))
+        self._next_number = number + 1
+        return number * self._window_s
 
     def forget_before(self, time_s: float) -> None:
         """Drop windows that ended before *time_s*, but for the last of them: an end just reached may be asked about."""

@@ -145,7 +145,9 @@ class Impairments:
 
 
 def orbit_clock(source: ProfileSource, impairments: Impairments, until_s: float) -> LinkClock:
-    """Return the clock of a link whose profiles *source* makes."""
+    """Return the clock of a link whose profiles *source* makes, all of one length."""
+    first = source(0.0)
+    window_s = len(first.rate_bps) * first.step_s
 
     def next_window(start_s: float) -> RateWindow[LinkDetails]:
         profile = source(start_s)
@@ -153,29 +155,40 @@ def orbit_clock(source: ProfileSource, impairments: Impairments, until_s: float)
         edges_s = profile.start_s + profile.step_s * np.arange(steps + 1)
         changes_s = [t for path in impairments.paths() for t in path.change_times_s(edges_s[0], edges_s[-1])]
         if changes_s:
-            edges_s = np.union1d(edges_s, changes_s)
-        middle_s = (edges_s[:-1] + edges_s[1:]) / 2
-        step = np.clip(((middle_s - profile.start_s) / profile.step_s).astype(np.intp), 0, steps - 1)
-        rate_bps = profile.rate_bps[step]
-        for path in impairments.factors:
-            rate_bps = rate_bps * path.sample(middle_s)
-        for pattern, path in impairments.satellites:
-            hit = np.array([fnmatchcase(name, pattern) for name in profile.satellites] + [False])  # -1: none
-            rate_bps = np.where(
-                hit[profile.satellite_index[step]], rate_bps * path.sample(middle_s), rate_bps
-            )
-        if impairments.attenuations_db:
-            if impairments.efficiency_at is None:
-                raise TypeError("attenuation in decibels needs a profile source that knows its efficiency_at")
-            loss_db = sum(path.sample(middle_s) for path in impairments.attenuations_db)
-            clear_db = np.nan_to_num(profile.sinr_db[step], nan=-99.0)
-            before, after = impairments.efficiency_at(clear_db), impairments.efficiency_at(clear_db - loss_db)
-            rate_bps = np.where(before > 0, rate_bps * after / np.where(before > 0, before, 1.0), rate_bps)
+            edges_s = np.union1d(edges_s, changes_s).astype(np.float64)
+            middle_s = (edges_s[:-1] + edges_s[1:]) / 2
+            step = np.clip(((middle_s - profile.start_s) / profile.step_s).astype(np.intp), 0, steps - 1)
+        else:
+            middle_s = edges_s[:1]  # the paths have one value in all the window
+            step = np.arange(steps)
+        rate_bps = _impaired(profile, step, middle_s, impairments)
         for path in impairments.paths():
             path.forget_before(start_s)
         return RateWindow(edges_s, rate_bps, _ProfileDetails(profile))
 
-    return RateClock(next_window, until_s)
+    return RateClock(next_window, until_s, window_s)
+
+
+def _impaired(
+    profile: RateProfile, step: npt.NDArray[np.intp], times_s: FloatArray, impairments: Impairments
+) -> FloatArray:
+    """Return the rate [n] in the given steps [n] of *profile*, with the impairments at *times_s* [n] or [1]."""
+    rate_bps = profile.rate_bps[step]
+    for path in impairments.factors:
+        rate_bps = rate_bps * path.sample(times_s)
+    for pattern, path in impairments.satellites:
+        hit = np.array(
+            [fnmatchcase(name, pattern) for name in profile.satellites] + [False]
+        )  # -1: no satellite
+        rate_bps = np.where(hit[profile.satellite_index[step]], rate_bps * path.sample(times_s), rate_bps)
+    if impairments.attenuations_db:
+        if impairments.efficiency_at is None:
+            raise TypeError("attenuation in decibels needs a profile source that knows its efficiency_at")
+        loss_db = sum(path.sample(times_s) for path in impairments.attenuations_db)
+        clear_db = np.nan_to_num(profile.sinr_db[step], nan=-99.0)
+        before, after = impairments.efficiency_at(clear_db), impairments.efficiency_at(clear_db - loss_db)
+        rate_bps = np.where(before > 0, rate_bps * after / np.where(before > 0, before, 1.0), rate_bps)
+    return rate_bps
 
 
 def written_clock(entity: spec.SatelliteLink, impairments: Impairments, until_s: float) -> LinkClock:

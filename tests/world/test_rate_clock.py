@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from ntnsim.scenario.background import DailyLoad
+from ntnsim.scenario.terrestrial import GaussMarkovRate
 from ntnsim.world import step_path
 from ntnsim.world.rate_clock import RateClock, RateWindow
 from ntnsim.world.sampling import Streams
+from ntnsim.world.terrestrial_link import product_clock
 
 
 def random_clock(seed, until_s=inf):
@@ -79,3 +81,57 @@ def test_daily_load_begins_at_its_offset_and_repeats():
         DailyLoad(kind="daily", loads=(0.1, 0.2, 0.3), period_s=30, offset_s=15), Streams(1, "background")
     )
     assert [path.at(t) for t in (0, 4.9, 5, 15, 25, 35, 1e6 * 30 + 5)] == [0.2, 0.2, 0.3, 0.1, 0.2, 0.3, 0.3]
+
+
+def test_gauss_markov_rate_has_its_mean_spread_and_memory():
+    entity = GaussMarkovRate(
+        kind="gauss_markov", mean_bps=10e6, std_bps=2e6, correlation_time_s=5.0, step_s=0.5
+    )
+    path = step_path.rate(entity, Streams(4, "access"))
+    rates = np.array([path.at(0.5 * k + 0.1) for k in range(40_000)])
+    # 40,000 steps hold about 2,000 independent values: standard errors of 2 % of the spread and 1.6 %.
+    assert rates.mean() == pytest.approx(10e6, abs=4 * 2e6 / np.sqrt(2000))
+    assert rates.std() == pytest.approx(2e6, rel=0.07)
+    deviation = rates - rates.mean()
+    lag = 10  # steps: 5 s, one correlation time
+    assert (deviation[:-lag] * deviation[lag:]).mean() / deviation.var() == pytest.approx(
+        np.exp(-1), abs=0.06
+    )
+
+
+def test_wandering_rate_never_falls_below_its_floor():
+    entity = GaussMarkovRate(
+        kind="gauss_markov", mean_bps=1e6, std_bps=2e6, correlation_time_s=2.0, floor_bps=1e5
+    )
+    path = step_path.rate(entity, Streams(4, "access"))
+    assert min(path.at(float(k)) for k in range(2000)) == 1e5
+
+
+def test_transfer_over_a_wandering_rate_ends_where_the_integral_says():
+    entity = GaussMarkovRate(
+        kind="gauss_markov", mean_bps=1e6, std_bps=5e5, correlation_time_s=2.0, step_s=0.25
+    )
+    clock = product_clock([step_path.rate(entity, Streams(4, "access"))])
+    path = step_path.rate(entity, Streams(4, "access"))
+    end_s = clock.finish_s(0.6, 50e6)
+    times = np.arange(0.6, end_s, 1e-3)
+    bits = sum(path.at(t) for t in times.tolist()) * 1e-3
+    assert bits == pytest.approx(50e6, rel=1e-3)
+
+
+def test_window_that_nobody_asks_about_is_not_made_and_changes_nothing():
+    made = []
+
+    def next_window(start_s):
+        made.append(start_s)
+        rates = np.random.default_rng(round(start_s)).uniform(1e3, 2e3, 5)
+        return RateWindow((start_s + np.arange(6)).tolist(), rates, None)
+
+    sparse = RateClock(next_window, window_s=5.0)
+    sparse.rate_bps(1.0)
+    skipped = sparse.finish_s(101.0, 5e3)
+    assert made == [0.0, 100.0, 105.0][: len(made)]
+    dense = RateClock(next_window, window_s=5.0)
+    for time_s in range(0, 101, 2):
+        dense.rate_bps(float(time_s))
+    assert dense.finish_s(101.0, 5e3) == skipped
