@@ -15,19 +15,17 @@ from typing import Any
 from ntnsim.engine.build import requirement_from
 from ntnsim.engine.policy import Policy
 from ntnsim.errors import InputError
-from ntnsim.pipeline import ImagePipeline
+from ntnsim.gallery import RunGallery
 from ntnsim.results.atomic import partial_name
-from ntnsim.results.gallery import GalleryWriter
 from ntnsim.results.provenance import FILE_NAME as PROVENANCE
 from ntnsim.results.provenance import code_digest, digest, package_versions, provenance, write_provenance
 from ntnsim.results.read import find_runs
-from ntnsim.results.record import DELIVERED, LATE, Columns, arrow_schema, record_columns
+from ntnsim.results.record import Columns, arrow_schema, record_columns
 from ntnsim.results.summary import summarise, write_summary
 from ntnsim.results.writer import RecordWriter, write_timeline
 from ntnsim.scenario.load import load_scenario
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.schemes import Assembled, SchemeAssembly
-from ntnsim.spiff.configuration import Configuration
 from ntnsim.spiff.outcome_store import OutcomeStore
 from ntnsim.world.build import simulate
 from ntnsim.world.space_segment import TerminalLink, terminal_profile_source
@@ -140,7 +138,7 @@ def _simulated(
     score_names = tuple(
         dict.fromkeys(name for assembled in schemes.values() for name in assembled.imaging.score_names)
     )
-    gallery = _Gallery(directory, scenario.output.gallery_images)
+    gallery = RunGallery(directory, scenario.output.gallery_images)
     timeline: list[Columns] = []
     worlds: dict[str, Any] = {}
     with RecordWriter(directory, schema=arrow_schema(record_columns(n_ranks, score_names))) as writer:
@@ -211,74 +209,6 @@ def _terminals(scenario: Scenario) -> dict[str, TerminalLink]:
         )
         for gateway in scenario.gateways
     }
-
-
-class _Gallery:
-    """Chooses the first delivered images of the first scheme that has pictures, and draws them for every scheme."""
-
-    def __init__(self, directory: Path, n_images: int) -> None:
-        self._writer = GalleryWriter(directory)
-        self._n_images = n_images
-        self._jobs: list[str] = []  # chosen once, shown for every scheme
-        self._images: set[str] = set()
-        self._chosen = False
-        self._rows: dict[str, dict[str, Any]] = {}
-
-    def see(self, columns: Columns) -> None:
-        """Look through a batch of records for images to show."""
-        if len(self._rows) >= self._n_images:
-            return
-        for index, state in enumerate(columns["state"]):
-            job = columns["job"][index]
-            if state not in (DELIVERED, LATE) or job in self._rows:
-                continue
-            image = columns["image_id"][index]
-            if self._chosen and job not in self._jobs:
-                continue
-            if not self._chosen and (len(self._jobs) >= self._n_images or image in self._images):
-                continue
-            if not self._chosen:
-                self._jobs.append(job)
-                self._images.add(image)
-            self._rows[job] = {name: values[index] for name, values in columns.items()}
-
-    def draw(self, scheme: str, pipeline: ImagePipeline | None) -> None:
-        """Draw the chosen images of the scheme that just ran."""
-        if pipeline is None:
-            self._jobs, self._images = [], set()
-        for job in self._jobs if pipeline is not None else []:
-            row = self._rows.get(job)
-            if row is None or pipeline is None:
-                continue
-            ranks = range(pipeline.n_ranks)
-            configuration = Configuration(
-                row["x_box_growth"],
-                tuple(row[f"x_patch_fraction_{rank}"] for rank in list(ranks)[:-1]),
-                row["x_coarse_quality"],
-            )
-            pictures = pipeline.pictures(row["image_id"], configuration)
-            self._writer.add(
-                scheme=scheme,
-                job=job,
-                image=row["image_id"],
-                original=pictures.original,
-                received=pictures.received,
-                reconstruction=pictures.reconstruction,
-                transmitted_bits=row["transmitted_bits"],
-                original_bits=row["original_bits"],
-                pf=row["pf"],
-                sf=row["sf"],
-                pf_rank=[row[f"pf_rank_{rank}"] for rank in ranks],
-                sf_rank=[row[f"sf_rank_{rank}"] for rank in ranks],
-                configuration=pipeline.shown(configuration),
-            )
-        self._chosen = bool(self._jobs)
-        self._rows = {}
-
-    def close(self) -> None:
-        """Write the index, if there is any picture."""
-        if self._chosen:
-            self._writer.close()
 
 
 def _details(scenario: Scenario) -> dict[str, Any]:
