@@ -9,6 +9,7 @@ import pytest
 from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.build import build_engine, build_policy
 from ntnsim.engine.checkpoint import restore_engine, save_engine
+from ntnsim.engine.diagnostics import calibration, mean_cost, policy_map, regret
 from ntnsim.engine.policy import ImageState, Requirement
 from ntnsim.engine.practice import fill_memory, learn_online, practised
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits
@@ -89,6 +90,46 @@ def test_critics_are_calibrated_on_images_they_have_not_yet_learned(engine):
         assert figures[f"recent_{name}_coverage"] == pytest.approx(RISK_LEVEL, abs=stated_error)
     assert figures["recent_delay_coverage"] == pytest.approx(1.0 - RISK_LEVEL, abs=stated_error)
     assert figures["recent_bits_coverage"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_calibration_curve_follows_the_diagonal(engine):
+    rng, deliveries = stream(10, "test"), []
+    for _ in range(500):
+        image, network = INSTANCE.context(rng)
+        x = engine.greedy_action(engine.state_of(image, network), REQUIREMENT)
+        deliveries.append(INSTANCE.deliver(image, network, REQUIREMENT, SPACE.configuration(x.tolist()), rng))
+    curve = calibration(engine, deliveries, levels=(0.1, 0.5, 0.9))
+    assert len(curve) == 6 * 3
+    stated_error = 0.15  # of a single term and level, where the actor exploits what its critics have wrong
+    assert (curve["coverage"] - curve["nominal"]).abs().max() < stated_error
+    assert (curve["coverage"] - curve["nominal"]).abs().mean() < 0.06
+
+
+def test_regret_against_the_optimum_is_small_and_zero_against_itself(engine):
+    rng, chosen, best = stream(11, "test"), [], []
+    for _ in range(300):
+        image, network = INSTANCE.context(rng)
+        optimum, _ = INSTANCE.optimum(
+            image.rank_fractions[1], network.satellite_link.rate_bps, REQUIREMENT, RISK_LEVEL, steps=100
+        )
+        greedy = engine.greedy_action(engine.state_of(image, network), REQUIREMENT)
+        for x, collected in ((greedy, chosen), (optimum, best)):
+            configuration = SPACE.configuration(x.tolist())
+            collected.append(INSTANCE.deliver(image, network, REQUIREMENT, configuration, rng))
+    assert regret(best, best, REQUIREMENT) == 0.0
+    assert abs(regret(chosen, best, REQUIREMENT)) < 0.05
+    assert mean_cost(best, REQUIREMENT) > np.mean([seen.size_bits / 4e6 for seen in best])
+    with pytest.raises(ValueError, match="give the same images"):
+        regret(chosen[1:], best, REQUIREMENT)
+
+
+def test_policy_map_keeps_the_lower_ranks_proportions_and_reacts_to_weights(engine):
+    image, network = INSTANCE.context(stream(12, "test"))
+    chart = policy_map(engine, image, network, REQUIREMENT, [0.2, 0.6], [0.02, 1.0])
+    assert list(chart.columns) == ["top_fraction", "weight_factor", "x_0", "x_1"]
+    weak, strong = (chart[chart["weight_factor"] == factor] for factor in (0.02, 1.0))
+    # Without a price on fidelity nothing but bits counts: tight box, few patches.
+    assert weak[["x_0", "x_1"]].to_numpy().mean() < strong[["x_0", "x_1"]].to_numpy().mean() - 0.1
 
 
 def test_ncb_learns_but_less_well():
