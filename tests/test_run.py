@@ -100,7 +100,7 @@ def test_schemes_meet_the_same_images_at_the_same_times(finished):
 
 def test_people_are_kept_better_than_their_surroundings(finished):
     rows = records(finished)
-    people = rows[(rows["scheme"] == "paper") & (rows["rank_fraction_1"] > 0.05)]
+    people = rows[(rows["scheme"] == "spiff") & (rows["rank_fraction_1"] > 0.05)]
     assert len(people) >= 3
     assert (people["pf_rank_1"] > people["pf_rank_0"]).all()
 
