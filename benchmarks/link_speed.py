@@ -58,7 +58,8 @@ def ten_minutes_at_10_ms(radio: dict[str, Any]) -> float:
     longest = max(source.book.between(0.0, 20_000.0), key=lambda one: one.set_s - one.rise_s)
 
     def one_pass() -> int:
-        source._passes.clear()  # what is measured is the making, not the cache
+        source._passes.clear()
+        source._kept_steps = 0  # what is measured is the making, not the cache
         link = source.pass_link(longest)
         np.cumsum(link.goodput.rate_bps)
         return len(link.sinr_db)

@@ -172,7 +172,7 @@ def _show_pass(
     found = _nth_pass(terminal.book, number)
     if found is None:
         raise InputError(
-            f"--pass: {number} is more than the passes of the first seven days over {terminal.site.name}"
+            f"--pass: {number} is more than the passes of the first two days over {terminal.site.name}"
         )
     one = terminal.pass_link(found)
     columns = terms_table(one, terminal.link.terminal, loaded.radio.direction, loaded.radio.reuse)
@@ -201,9 +201,9 @@ def _show_pass(
 
 
 def _nth_pass(book: Any, number: int) -> Any:
-    """Return pass *number* that rises after the start, or None if a week has fewer."""
+    """Return pass *number* that rises after the start, or None if two days have fewer."""
     seen = 0
-    for hour in range(7 * 24):
+    for hour in range(2 * 24):
         rising = [
             one for one in book.between(hour * 3600.0, (hour + 1) * 3600.0) if one.rise_s >= hour * 3600.0
         ]

@@ -26,6 +26,7 @@ from ntnsim.link.path_loss import (
     shadowing_std_rows_db,
 )
 
+GAS_ALWAYS_FROM_HZ = 10e9  # TR 38.811, 6.6.4
 LINE_OF_SIGHT_DISTANCE_M = 50.0  # TR 38.901, Table 7.6.3.1-2: 50 m (60 in RMa)
 
 
@@ -99,9 +100,18 @@ def channel_loss(
         line_of_sight=line_of_sight,
         shadowing_db=sigma * unit_shadowing,
         clutter_db=clutter,
-        gas_db=gas_loss_db(carrier_hz, elevation_deg),
+        gas_db=_gas_db(carrier_hz, elevation_deg),
         scintillation_db=scintillation,
     )
+
+
+def _gas_db(carrier_hz: float, elevation_deg: FloatArray) -> FloatArray:
+    """Return gas attenuation [n] where TR 38.811, 6.6.4 asks for it: from 10 GHz on, else under 10 degrees."""
+    if carrier_hz >= GAS_ALWAYS_FROM_HZ:
+        return np.asarray(gas_loss_db(carrier_hz, elevation_deg))
+    if np.min(elevation_deg, initial=90.0) >= 10.0:
+        return np.zeros(len(elevation_deg))
+    return np.where(elevation_deg < 10.0, gas_loss_db(carrier_hz, elevation_deg), 0.0)
 
 
 def independent_path_losses_db(

@@ -12,6 +12,8 @@ from ntnsim.units import EARTH_RADIUS_SPHERE_M, SPEED_OF_LIGHT_M_S
 
 def doppler_from_ranges_hz(range_m: FloatArray, step_s: float, carrier_hz: float) -> FloatArray:
     """Return the shift [n] along a series of ranges [n]: −(1/c) d(range)/dt f_c; positive while approaching."""
+    if len(range_m) < 2:
+        return np.zeros(len(range_m))
     return -np.gradient(range_m, step_s) / SPEED_OF_LIGHT_M_S * carrier_hz
 
 

@@ -18,6 +18,7 @@ from ntnsim.link.retransmission import ErrorTables, RetransmissionSettings, stal
 OUTER_LOOP_INTERVAL_S = 1.0
 OFFSET_LOW_DB, OFFSET_HIGH_DB = -8.0, 4.0
 BISECTIONS = 6  # of a 12 dB bracket: 0.19 dB, then shared linearly
+STEADY_DB = 0.3  # change of the channel within an interval
 SAMPLES_PER_INTERVAL = 20  # of an interval's steps, for the bisection only
 
 
@@ -93,12 +94,21 @@ def goodput_along_pass(
     weight = share[interval]  # share of the blocks sent at the upper offset
     delivered = low.delivered + weight * (high.delivered - low.delivered)
     slots = low.slots + weight * (high.slots - low.slots)
+    steady = link.steady(interval)[interval]
+    rate_bps = link.rate_bps(delivered, slots)
+    bler = low.bler + weight * (high.bler - low.bler)
     return Goodput(
-        rate_bps=link.rate_bps(delivered, slots),
-        bler=low.bler + weight * (high.bler - low.bler),
+        rate_bps=np.where(steady, _interval_mean(rate_bps, interval), rate_bps),
+        bler=np.where(steady, _interval_mean(bler, interval), bler),
         level=np.where(weight < 0.5, low.level, high.level),
         outer_loop_offset_db=(low_db + share * (high_db - low_db))[interval],
     )
+
+
+def _interval_mean(series: FloatArray, interval: npt.NDArray[np.int64]) -> FloatArray:
+    """Return the mean over each step's interval [n]."""
+    mean: FloatArray = np.bincount(interval, series) / np.bincount(interval)
+    return mean[interval]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +134,16 @@ class _Link:
     def rate_bps(self, delivered: FloatArray, slots: FloatArray) -> FloatArray:
         """Return the rate of blocks that deliver so much and take so long."""
         return delivered / slots * self.heard * self.settings.resource_elements_per_s
+
+    def steady(self, interval: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Return per interval whether the channel hardly moves in it: the loop's sawtooth is then spread evenly.
+
+        Otherwise the two ends of the bracket, which cross a threshold some steps apart, would leave a spike.
+        """
+        first = np.searchsorted(interval, np.arange(int(interval[-1]) + 1))
+        heard = np.logical_and.reduceat(self.heard, first)
+        series = np.where(self.heard, self.reported_db, 0.0)
+        return heard & (np.maximum.reduceat(series, first) - np.minimum.reduceat(series, first) < STEADY_DB)
 
     def bracket(
         self, interval: npt.NDArray[np.int64], sampled: npt.NDArray[np.bool_]

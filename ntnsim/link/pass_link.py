@@ -28,10 +28,10 @@ from ntnsim.link.budget import (
     polarisation_loss_db,
 )
 from ntnsim.link.channel import ChannelLoss, ChannelSettings, channel_along_pass
-from ntnsim.link.doppler import intercarrier_interference_ratio_db
+from ntnsim.link.doppler import doppler_from_ranges_hz, intercarrier_interference_ratio_db
 from ntnsim.link.goodput import Goodput, GoodputSettings, goodput_along_pass
 from ntnsim.link.path_loss import FloatArray, free_space_loss_db
-from ntnsim.units import BOLTZMANN_DBW_PER_K_HZ, SPEED_OF_LIGHT_M_S
+from ntnsim.units import BOLTZMANN_DBW_PER_K_HZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +216,9 @@ def terms_table(link: PassLink, terminal: TerminalRadio, direction: str, reuse: 
         "elevation_deg": column(link.geometry.elevation_deg),
         "slant_range_m": column(link.geometry.range_m),
         "propagation_s": column(link.geometry.propagation_s),
+        "doppler_hz": column(
+            doppler_from_ranges_hz(link.geometry.range_m, link.geometry.step_s, budget.carrier_hz)
+        ),
         "eirp_dbw": column(budget.eirp_dbw),
         "g_over_t_db_k": column(budget.g_over_t_db_k),
         "fspl_db": column(budget.fspl_db),
@@ -239,8 +242,3 @@ def terms_table(link: PassLink, terminal: TerminalRadio, direction: str, reuse: 
     columns["bler"] = column(link.goodput.bler)
     columns["rate_bps"] = column(link.goodput.rate_bps)
     return columns
-
-
-def delay_s(range_m: FloatArray) -> FloatArray:
-    """Return the propagation time over *range_m* [n]."""
-    return range_m / SPEED_OF_LIGHT_M_S

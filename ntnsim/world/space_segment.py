@@ -56,7 +56,7 @@ from ntnsim.units import SPEED_OF_LIGHT_M_S
 
 LOOK_AHEAD_S = 3600.0  # no end of contact is told further ahead than this
 NEXT_CONTACT_WITHIN_S = 48 * 3600.0
-KEPT_PASSES = 8
+KEPT_STEPS = 500_000  # of pass links, about 90 MB; two passes are kept in any case
 INTERRUPTION_RTT = {"ul": 1.5, "dl": 2.0}  # TR 38.821, 7.3.2
 
 
@@ -261,6 +261,7 @@ class TerminalLink:
         self.book = PassBook(model.orbits, self.site, step_s=model.space.search_step_s)
         self._seed = seed
         self._passes: OrderedDict[tuple[int, float], PassLink] = OrderedDict()
+        self._kept_steps = 0
         # One place in one building for the whole run: its entry loss is a quantile, not a process.
         self._indoor_quantile = float(stream(seed, "space", self.site.name, "building").uniform(0.01, 0.99))
         self._rain: RainFade | None = None
@@ -359,8 +360,10 @@ class TerminalLink:
             geometry = self._geometry(one)
             extra_loss_db = self._site_loss_db(geometry)
             self._passes[key] = link_along_pass(geometry, self.link, rng, extra_loss_db=extra_loss_db)
-            while len(self._passes) > KEPT_PASSES:
-                self._passes.popitem(last=False)
+            self._kept_steps += len(geometry.range_m)
+            while self._kept_steps > KEPT_STEPS and len(self._passes) > 2:
+                _, forgotten = self._passes.popitem(last=False)
+                self._kept_steps -= len(forgotten.sinr_db)
         else:
             self._passes.move_to_end(key)
         return self._passes[key]

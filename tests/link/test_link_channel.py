@@ -151,3 +151,11 @@ def test_interpolation_is_an_option():
     between = channel_loss(elevation, zero, zero, settings("urban", interpolate_rows=True))
     assert nearest.clutter_db[0] == 30.9
     assert between.clutter_db[0] == pytest.approx((34.3 + 30.9) / 2)
+
+
+def test_gas_counts_from_10_ghz_on_and_below_that_only_under_10_degrees():
+    elevation, zero = np.array([8.0, 12.0, 90.0]), np.zeros(3)
+    low = channel_loss(elevation, zero, zero, settings("rural", 2e9)).gas_db
+    high = channel_loss(elevation, zero, zero, settings("rural", 20e9)).gas_db
+    assert low == pytest.approx([0.0355 / np.sin(np.radians(8.0)), 0.0, 0.0])
+    assert high == pytest.approx(0.2526 / np.sin(np.radians(elevation)))

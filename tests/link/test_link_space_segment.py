@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -395,6 +396,42 @@ def test_link_command_knows_calibration_cases_and_refuses_others():
     ):
         with pytest.raises(InputError, match=message):
             runner.invoke(app, arguments.split(), catch_exceptions=False)
+
+
+QUICKSTART = str(Path(__file__).parents[2] / "scenarios" / "quickstart.yaml")
+
+
+def test_passes_command_lists_every_pass_of_the_site():
+    result = runner.invoke(app, ["passes", QUICKSTART, "--hours", "2", "--json"])
+    rows = json.loads(result.stdout)
+    assert len(rows) > 10
+    for row in rows:
+        assert list(row) == ["satellite", "rise_s", "culmination_s", "set_s", "max_elevation_deg"]
+        assert row["rise_s"] < row["culmination_s"] < row["set_s"]
+        assert row["set_s"] > 0 and row["rise_s"] < 7200
+    table = runner.invoke(app, ["passes", QUICKSTART, "--hours", "2"]).stdout
+    assert f"{len(rows)} passes of" in table
+    with pytest.raises(InputError, match="'nowhere' is not one of"):
+        runner.invoke(app, ["passes", QUICKSTART, "--site", "nowhere"], catch_exceptions=False)
+    with pytest.raises(InputError, match="--hours: 0 is not > 0"):
+        runner.invoke(app, ["passes", QUICKSTART, "--hours", "0"], catch_exceptions=False)
+
+
+def test_link_command_shows_a_whole_pass_as_json_table_and_picture(tmp_path):
+    picture = tmp_path / "pass.png"
+    arguments = ["link", "--scenario", QUICKSTART, "--pass", "1", "--step", "30"]
+    shown = json.loads(runner.invoke(app, [*arguments, "--json", "--plot", str(picture)]).stdout)
+    columns = shown["columns"]
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    assert shown["rise_s"] - 0.2 <= columns["time_s"][0] <= shown["rise_s"] + 0.2
+    assert np.all(np.diff(columns["time_s"]) == pytest.approx(30.0))
+    for name in ("fspl_db", "atmospheric_db", "doppler_hz", "cnr_db", "sinr_db", "rate_bps", "bler"):
+        assert len(columns[name]) == len(columns["time_s"])
+    assert columns["doppler_hz"][0] > 0 > columns["doppler_hz"][-1]
+    table = runner.invoke(app, arguments).stdout
+    assert shown["satellite"] in table
+    with pytest.raises(InputError, match="--pass: 100000 is more than"):
+        runner.invoke(app, ["link", "--scenario", QUICKSTART, "--pass", "100000"], catch_exceptions=False)
 
 
 def test_passes_of_the_model_are_those_of_the_terminal():
