@@ -30,6 +30,7 @@ from ntnsim.streams import integer_seed, stream
 from ntnsim.world.build import simulate
 
 SOURCE = "camera"
+BUNDLE = "tiny"
 SPACES = {
     "spiff-paper": ConfigurationSpace(n_ranks=2, has_coarse_layer=False),
     "spiff": ConfigurationSpace(n_ranks=2, has_coarse_layer=True),
@@ -99,7 +100,7 @@ class Study:
                         "area": {"minimum": area[0], "maximum": area[1]},
                     }
                 },
-                "task": {"relevance": {"preset": "person"}, "segmenter": "truth"},
+                "task": {"relevance": {"preset": "person"}, "segmenter": "truth", "bundle": BUNDLE},
                 "gateways": [
                     {
                         "name": "parma",

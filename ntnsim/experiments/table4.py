@@ -15,11 +15,13 @@ import numpy as np
 import pandas as pd
 
 from ntnsim.engine.practice import TableInstance
-from ntnsim.experiments.study import SPACES, Study, requirement_range, trained
+from ntnsim.errors import BundleError
+from ntnsim.experiments.study import BUNDLE, SPACES, Study, requirement_range, trained
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
 from ntnsim.results.atomic import write_json
 from ntnsim.results.statistics import proportion_interval
 from ntnsim.scenario import policy as spec
+from ntnsim.spiff.bundle import open_bundle
 
 GUARD = {"confidence": 0.99, "when_late": "reject"}
 
@@ -88,12 +90,16 @@ def _untrained(study: Study, testing: Mapping[str, Any]) -> dict[str, dict[str, 
     schemes: dict[str, dict[str, Any]] = {
         "jpeg q45": {"codec": {"kind": "jpeg", "quality": 45}},
         "avif q45": {"codec": {"kind": "avif", "quality": 45}},
-        "sc": {"codec": study.codec("sc")},
         "fixed on spiff": {
             "codec": study.codec("spiff"),
             "policy": {"kind": "fixed", "patch_fractions": 0.05, "coarse_quality": 0.25},
         },
     }
+    try:
+        open_bundle(BUNDLE).member("captioner")
+        schemes["sc"] = {"codec": study.codec("sc")}
+    except BundleError as error:
+        study.say(f"sc is left out: {error}")
     for kind, table in testing.items():
         path = study.out / "tables" / f"oracle-{kind}.parquet"
         table.save(path)
