@@ -1,0 +1,103 @@
+"""Fig. 2: how much of a photograph each relevance rank takes, as CDFs over datasets.
+
+    ntnsim experiment fig2 --out results/fig2 --persons ../shared/data/persons
+
+Any of the datasets of Table I that are at hand can be drawn together.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ntnsim.datasets.aerial import AerialDataset
+from ntnsim.datasets.coco_stuff import CocoStuffDataset
+from ntnsim.datasets.dataset import Dataset
+from ntnsim.datasets.mastr1325 import Mastr1325Dataset
+from ntnsim.datasets.persons import PersonsDataset
+from ntnsim.errors import DatasetError
+from ntnsim.experiments.codec_study import new_figure, save_noted
+from ntnsim.report.style import STYLES, journal
+from ntnsim.spiff.relevance import Relevance, relevance_preset
+
+
+def rank_shares(dataset: Dataset, relevance: Relevance) -> Iterator[dict[str, object]]:
+    """Yield, per photograph and rank, the share of pixels of that rank: the pixel relevance ratio."""
+    for index in range(len(dataset)):
+        image = dataset.image(index)
+        if image.class_map is None:
+            raise DatasetError(f"{image.name}: has no class map, so it has no pixel relevance ratio")
+        ranks = relevance.rank_map(image.class_map, image.class_names)
+        shares = np.bincount(ranks.ravel(), minlength=relevance.n_ranks) / ranks.size
+        for rank, share in enumerate(shares):
+            yield {"dataset": dataset.name, "image": image.name, "rank": rank, "share": float(share)}
+
+
+def run(datasets: list[tuple[Dataset, str]], out: Path) -> pd.DataFrame:
+    """Write fig2.csv and the figure; return the table. datasets: each with its relevance preset's name."""
+    relevances = [relevance_preset(preset) for _, preset in datasets]
+    rows = [
+        row for (dataset, _), r in zip(datasets, relevances, strict=True) for row in rank_shares(dataset, r)
+    ]
+    table = pd.DataFrame(rows)
+    out.mkdir(parents=True, exist_ok=True)
+    table.to_csv(out / "fig2.csv", index=False, lineterminator="\n")
+    with journal():
+        figure, axes = new_figure(len(datasets))
+        for axis, (dataset, _), relevance in zip(axes, datasets, relevances, strict=True):
+            of_dataset = table[table["dataset"] == dataset.name]
+            for rank in range(relevance.n_ranks):
+                shares = np.sort(of_dataset.loc[of_dataset["rank"] == rank, "share"].to_numpy())
+                style = STYLES[rank]
+                names = ("low", "high") if relevance.n_ranks == 2 else ("low", "medium", "high")
+                axis.step(
+                    np.concatenate([[0], shares, [1]]),
+                    np.concatenate([[0], np.arange(1, len(shares) + 1) / len(shares), [1]]),
+                    where="post",
+                    color=style.colour,
+                    dashes=style.dash or (1, 0),
+                    label=names[rank] if rank < len(names) else str(rank),
+                )
+            axis.set(
+                xlabel="pixel relevance ratio", ylabel="CDF", xlim=(0, 1), ylim=(0, 1), title=dataset.name
+            )
+            axis.legend()
+        note = "; ".join(
+            f"{dataset.name}: {len(dataset)} photographs, preset {preset}" for dataset, preset in datasets
+        )
+        save_noted(figure, out, "fig2", note)
+    return table
+
+
+def main() -> None:
+    """Read the arguments and run."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--persons", type=Path, metavar="DIR", help="person photographs with index.csv")
+    parser.add_argument("--coco-stuff", type=Path, nargs=2, metavar=("IMAGES", "MAPS"))
+    parser.add_argument("--mastr1325", type=Path, nargs=2, metavar=("IMAGES", "MASKS"))
+    parser.add_argument("--aerial", type=Path, metavar="DIR", help="images/, masks/ and classes.csv")
+    parser.add_argument("--limit", type=int, help="photographs per dataset")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    datasets: list[tuple[Dataset, str]] = []
+    if arguments.persons:
+        datasets.append((PersonsDataset(arguments.persons, "all", limit=arguments.limit), "person"))
+    if arguments.coco_stuff:
+        datasets.append((CocoStuffDataset(*arguments.coco_stuff, limit=arguments.limit), "coco-stuff"))
+    if arguments.aerial:
+        datasets.append((AerialDataset(arguments.aerial, arguments.limit), "sssid"))
+    if arguments.mastr1325:
+        images, masks = arguments.mastr1325
+        datasets.append((Mastr1325Dataset(images, masks, arguments.limit), "mastr1325"))
+    if not datasets:
+        raise DatasetError(
+            "fig2 needs --persons, --coco-stuff, --mastr1325 or --aerial: class maps are what it counts"
+        )
+    table = run(datasets, arguments.out)
+    print(table.groupby(["dataset", "rank"])["share"].describe()[["count", "25%", "50%", "75%"]].to_string())
+
+
+if __name__ == "__main__":
+    main()
