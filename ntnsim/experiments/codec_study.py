@@ -101,7 +101,7 @@ class CodecStudy:
         sample = self.scorer.digest.split()
         return (
             f"{self.spiff}, {restored}; ranks from {self.ranks_from}; PF = 1 − {sample[0]}, SF by {sample[1]}; "
-            f"savings against the captured file; {len(self.photographs)} photograph{"" if len(self.photographs) == 1 else "s"}"
+            f"savings against the captured file; photographs: {len(self.photographs)}"
         )
 
     def outcomes(

@@ -186,6 +186,11 @@ def _whole_image_settings() -> Iterator[Setting]:
             yield Setting(name, quality, WholeImageCodec(component, n_ranks=2), Configuration(0.0, (0.0,)))
 
 
+def spiff_setting(series: str, crop_quality: int, coarse: float, inpainter: Inpainter) -> Setting:
+    """Return SPIFF without patches at one operating point."""
+    return _spiff(series, crop_quality, inpainter, _with_crop(crop_quality), coarse)
+
+
 def _with_crop(quality: int) -> SpiffSettings:
     return replace(SPIFF, crop=replace(SPIFF.crop, quality=quality))
 

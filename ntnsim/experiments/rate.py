@@ -1,0 +1,288 @@
+"""Bits against fidelity per rank: SPIFF, part by part, against whole-image codecs over their whole quality range.
+
+    ntnsim experiment rate --data ../shared/data/persons --images 12 --out results/rate
+
+At equal top-rank PF and for each of decision 13's lower-rank targets, how many bits does each codec need? Curves are
+means over the photographs, interpolated in the logarithms of bits and distance; a SPIFF operating point combines a
+crop quality and a coarse layer, whose bits add exactly and whose effects on each other's rank are added too. The
+chosen points are then measured directly. Intervals are bootstraps over photographs (95 %).
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ntnsim.datasets.dataset import Dataset, DatasetImage
+from ntnsim.datasets.persons import PersonsDataset
+from ntnsim.experiments.codec_study import new_figure, save_noted
+from ntnsim.experiments.rate_points import (
+    MIDDLE_COARSE,
+    MIDDLE_CROP,
+    Setting,
+    measure,
+    rate_settings,
+    spiff_setting,
+)
+from ntnsim.report.style import STYLES, journal
+from ntnsim.spiff.baselines import PAPER_JPEG_QUALITY, WholeImageCodec
+from ntnsim.spiff.bundle import open_bundle
+from ntnsim.spiff.components import Component
+from ntnsim.spiff.configuration import Configuration
+from ntnsim.spiff.inpaint import Inpainter, inpainter_named
+from ntnsim.spiff.metrics import scorer_named
+
+TOP_TARGETS = (0.99, 0.98, 0.95)
+AS_THEY_COME = ("jpeg", "webp", "avif")
+WHOLE_IMAGE = (*AS_THEY_COME, "avif, speed 9", "avif-tuned")
+JPEG_KEEPS_PF = 0.83  # paper, Table IV, Strict
+RESAMPLES = 400
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The points as arrays [images, settings], per series, in the order of the settings."""
+
+    settings: dict[str, Values]
+    bits: dict[str, Values]
+    top: dict[str, Values]  # distance 1 − PF of rank 1
+    low: dict[str, Values]
+
+    @property
+    def n_images(self) -> int:
+        """Number of photographs."""
+        return len(next(iter(self.bits.values())))
+
+
+def curves_of(points: pd.DataFrame) -> Curves:
+    """Return the curves of a table of points in which every photograph has every setting."""
+    curves = Curves({}, {}, {}, {})
+    for series, group in points.groupby("series", sort=False):
+        name = str(series)
+        table = group.pivot_table(index="image", columns="setting", values=["bits", "pf_top", "pf_low"])
+        curves.settings[name] = table["bits"].columns.to_numpy(float)
+        curves.bits[name] = table["bits"].to_numpy(float)
+        curves.top[name] = 1 - table["pf_top"].to_numpy(float)
+        curves.low[name] = 1 - table["pf_low"].to_numpy(float)
+    return curves
+
+
+def bits_for(bits: Values, distance: Values, wanted: float) -> float:
+    """Return the bits at which a mean curve reaches the *wanted* distance; NaN outside its range."""
+    falling = np.minimum.accumulate(distance)
+    if wanted > falling[0] or wanted < falling[-1]:
+        return float("nan")
+    return float(np.exp(np.interp(-np.log(wanted), -np.log(falling), np.log(bits))))
+
+
+def whole_image_bits(curves: Curves, series: str, top: float, low: float, rows: NDArray[np.int64]) -> float:
+    """Return the mean bits a whole-image codec needs for both distances, on the photographs *rows*."""
+    bits = curves.bits[series][rows].mean(axis=0)
+    needs = [
+        bits_for(bits, distance[series][rows].mean(axis=0), wanted)
+        for distance, wanted in ((curves.top, top), (curves.low, low))
+    ]
+    # A curve that starts below the wanted distance meets it with its fewest bits.
+    starts = [curves.top[series][rows].mean(axis=0)[0] < top, curves.low[series][rows].mean(axis=0)[0] < low]
+    needs = [bits[0] if start else need for start, need in zip(starts, needs, strict=True)]
+    return float("nan") if np.isnan(needs).any() else max(needs)
+
+
+def spiff_point(
+    curves: Curves, coarse_series: str, top: float, low: float, rows: NDArray[np.int64]
+) -> tuple[float, float, float]:
+    """Return the fewest mean bits at which SPIFF meets both distances, with crop quality and q; NaN if none does."""
+    crops, layers = curves.settings["spiff crop"], curves.settings[coarse_series]
+    middle = int(np.flatnonzero(np.isclose(layers, MIDDLE_COARSE))[0])
+    fine_crops, fine_layers = np.linspace(crops[0], crops[-1], 97), np.linspace(layers[0], layers[-1], 76)
+
+    def along(values: Values, axis: Values, fine: Values) -> Values:
+        return np.exp(np.interp(fine, axis, np.log(values[rows].mean(axis=0))))
+
+    crop_bits = along(curves.bits["spiff crop"], crops, fine_crops)
+    layer_bits = along(curves.bits[coarse_series], layers, fine_layers)
+    middle_bits = curves.bits[coarse_series][rows].mean(axis=0)[middle]
+    bits = crop_bits[:, None] + layer_bits[None, :] - middle_bits
+
+    def combined(distance: dict[str, Values]) -> Values:
+        of_crop = along(distance["spiff crop"], crops, fine_crops)
+        of_layer = along(distance[coarse_series], layers, fine_layers)
+        reference = np.interp(MIDDLE_CROP, fine_crops, of_crop)
+        return of_layer[None, :] + of_crop[:, None] - reference
+
+    meets = (combined(curves.top) <= top) & (combined(curves.low) <= low)
+    if not meets.any():
+        return float("nan"), float("nan"), float("nan")
+    best = np.unravel_index(np.argmin(np.where(meets, bits, np.inf)), bits.shape)
+    return float(bits[best]), float(fine_crops[best[0]]), float(fine_layers[best[1]])
+
+
+def with_interval(
+    statistic: Callable[[NDArray[np.int64]], float], n_images: int, seed: int = 0
+) -> tuple[float, float, float]:
+    """Return the statistic on all photographs and its 95 % bootstrap interval."""
+    rng = np.random.default_rng(seed)
+    resampled = [statistic(rng.integers(0, n_images, n_images)) for _ in range(RESAMPLES)]
+    low, high = (
+        np.nanquantile(resampled, [0.025, 0.975]) if not np.isnan(resampled).all() else (np.nan, np.nan)
+    )
+    return statistic(np.arange(n_images)), float(low), float(high)
+
+
+def comparison(curves: Curves, strict: float, coarse_series: Sequence[str]) -> pd.DataFrame:
+    """Return bits of every codec and SPIFF's saving, per top target and lower-rank target.
+
+    strict: the strict distance of the lower rank; intermediate and lenient are two and three times that.
+    """
+    rows = []
+    for top_pf in TOP_TARGETS:
+        for name, multiple in (("strict", 1), ("intermediate", 2), ("lenient", 3)):
+            top, low = 1 - top_pf, multiple * strict
+            everyone = np.arange(curves.n_images)
+            needs = {series: whole_image_bits(curves, series, top, low, everyone) for series in WHOLE_IMAGE}
+            for series in coarse_series:
+                bits, crop, q = spiff_point(curves, series, top, low, everyone)
+                row: dict[str, float | str] = {
+                    "pf_top": top_pf,
+                    "lower target": name,
+                    "pf_low": round(1 - low, 4),
+                    "spiff": series,
+                    "crop quality": round(crop, 1),
+                    "q": round(q, 3),
+                    "spiff kB": round(bits / 8000, 2),
+                }
+                row |= {f"{codec} kB": round(need / 8000, 2) for codec, need in needs.items()}
+                for label, rivals in (("best as it comes", AS_THEY_COME), ("best at all", WHOLE_IMAGE)):
+
+                    def saving(
+                        index: NDArray[np.int64],
+                        rivals: Sequence[str] = rivals,
+                        series: str = series,
+                        top: float = top,
+                        low: float = low,
+                    ) -> float:
+                        best = np.nanmin(
+                            [whole_image_bits(curves, rival, top, low, index) for rival in rivals]
+                        )
+                        return float(1 - spiff_point(curves, series, top, low, index)[0] / best)
+
+                    value, lowest, highest = with_interval(saving, curves.n_images)
+                    row[f"saving vs {label}"] = round(value, 3)
+                    row[f"interval vs {label}"] = f"{lowest:.2f} to {highest:.2f}"
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def strict_distance(dataset: Dataset, path: Path) -> float:
+    """Return the lower rank's distance that JPEG q45 meets on 83 % of the photographs of *dataset*."""
+    codec = WholeImageCodec(Component("jpeg", PAPER_JPEG_QUALITY), n_ranks=2)
+    setting = Setting("calibration", PAPER_JPEG_QUALITY, codec, Configuration(0.0, (0.0,)))
+    points = measure(dataset, [setting], scorer_named(), path)
+    return float(np.quantile([1 - point.pf_low for point in points], JPEG_KEEPS_PF))
+
+
+class EveryNth:
+    """A dataset thinned out: *count* photographs at equal distances."""
+
+    def __init__(self, whole: Dataset, count: int) -> None:
+        self.name = whole.name
+        self._whole = whole
+        self._indices = np.linspace(0, len(whole) - 1, min(count, len(whole))).round().astype(int).tolist()
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def image(self, index: int) -> DatasetImage:
+        """Return photograph *index* of the thinned set."""
+        return self._whole.image(self._indices[index])
+
+
+def drawn(curves: Curves, strict: float, coarse_series: Sequence[str], out: Path, note: str) -> None:
+    """Draw bits against the lower rank's PF at each top target, and against the top rank's PF."""
+    everyone = np.arange(curves.n_images)
+    with journal():
+        figure, axes = new_figure(len(TOP_TARGETS), height_in=2.9)
+        for axis, top_pf in zip(axes, TOP_TARGETS, strict=True):
+            lows = np.linspace(strict * 0.6, strict * 4, 60)
+            names = [*WHOLE_IMAGE, *coarse_series]
+            for style, series in zip(STYLES, names, strict=False):
+                if series in WHOLE_IMAGE:
+                    kilobytes = [
+                        whole_image_bits(curves, series, 1 - top_pf, low, everyone) / 8000 for low in lows
+                    ]
+                else:
+                    kilobytes = [
+                        spiff_point(curves, series, 1 - top_pf, low, everyone)[0] / 8000 for low in lows
+                    ]
+                axis.plot(1 - lows, kilobytes, color=style.colour, dashes=style.dash or (1, 0), label=series)
+            for multiple in (1, 2, 3):
+                axis.axvline(1 - multiple * strict, color="#999999", linewidth=0.5)
+            axis.set(xlabel="PF of the lower rank", title=f"top rank's PF = {top_pf}")
+            axis.set_ylim(bottom=0)
+        axes[0].set_ylabel("kB per photograph")
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=4)
+        save_noted(figure, out, "rate_fidelity", note)
+
+
+def main() -> None:
+    """Read the arguments and run."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/persons"), help="persons layout")
+    parser.add_argument("--images", type=int, default=12, help="photographs of the validation part")
+    parser.add_argument(
+        "--calibration", type=int, default=20, help="training photographs that set the targets"
+    )
+    parser.add_argument(
+        "--bundle", default="tiny", help="model bundle of the diffusion; 'none' leaves it out"
+    )
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    photographs = EveryNth(PersonsDataset(arguments.data, "val", only_coco=True), arguments.images)
+    training = EveryNth(PersonsDataset(arguments.data, "train", only_coco=True), arguments.calibration)
+    diffusion: Inpainter | None = None
+    if arguments.bundle != "none":
+        diffusion = inpainter_named("bundle", open_bundle(arguments.bundle))
+    scorer = scorer_named()
+    path = arguments.out / "rate_points.csv"
+    points = pd.DataFrame(measure(photographs, rate_settings(diffusion), scorer, path))
+    strict = strict_distance(training, arguments.out / "calibration_points.csv")
+    curves = curves_of(points)
+    series = [name for name in ("spiff coarse", "spiff coarse, diffusion") if name in curves.bits]
+    table = comparison(curves, strict, series)
+    table.to_csv(arguments.out / "rate_comparison.csv", index=False, lineterminator="\n")
+
+    plain = inpainter_named("none", None)
+    chosen = table[(table["spiff"] == series[0]) & table["spiff kB"].notna()]
+    checks = [
+        spiff_setting(
+            f"check {row['pf_top']} {row['lower target']}", round(row["crop quality"]), row["q"], plain
+        )
+        for _, row in chosen.iterrows()
+    ]
+    measured = pd.DataFrame(measure(photographs, checks, scorer, path))
+    verified = measured.groupby("series", sort=False)[["bits", "pf_top", "pf_low"]].mean()
+    verified.to_csv(arguments.out / "rate_checks.csv", lineterminator="\n")
+    means = points.groupby(["series", "setting"], sort=False)[
+        ["bits", "pf", "pf_top", "pf_low", "sf_low"]
+    ].mean()
+    means.round(4).to_csv(arguments.out / "rate_means.csv", lineterminator="\n")
+    restored = f"; diffusion: bundle {arguments.bundle}" if diffusion is not None else ""
+    note = (
+        f"{len(photographs)} photographs of {photographs.name} (COCO, validation); PF = 1 − ST-LPIPS; grey lines: "
+        f"strict, intermediate and lenient targets from JPEG q45 on {len(training)} training photographs{restored}"
+    )
+    drawn(curves, strict, series, arguments.out, note)
+    print(f"strict lower-rank PF {1 - strict:.4f}")
+    print(table.to_string(index=False))
+    print(verified.round(4).to_string())
+
+
+if __name__ == "__main__":
+    main()
