@@ -47,7 +47,7 @@ def passes(
     if not hours > 0:
         raise InputError(f"--hours: {hours:g} is not > 0")
     loaded = load_scenario(scenario, set_ or [])
-    model = space_model(loaded.space, loaded.start_utc)
+    model = space_model(loaded.space, loaded.start_utc, scenario.parent)
     rows = [
         {
             "satellite": model.orbits.names[one.satellite],
@@ -167,7 +167,12 @@ def _show_pass(
         raise InputError(f"--step: {step_s:g} is not > 0")
     loaded = load_scenario(scenario, [])
     terminal = terminal_profile_source(
-        loaded.space, loaded.radio, _site(loaded, site), loaded.seed, start_utc=loaded.start_utc
+        loaded.space,
+        loaded.radio,
+        _site(loaded, site),
+        loaded.seed,
+        start_utc=loaded.start_utc,
+        base=scenario.parent,
     )
     found = _nth_pass(terminal.book, number)
     if found is None:

@@ -155,7 +155,7 @@ class Radio(Entity):
     terminal: Annotated[ReferenceTerminal | CustomTerminal, Field(discriminator="kind")] | None = None
     """Default: the TR's handheld in S band, its VSAT in Ka band."""
     reuse: Reuse = "frf1"
-    carrier_hz: float | None = Field(default=None, gt=0.5e9, lt=100e9)
+    carrier_hz: float | None = Field(default=None, ge=1e9, le=30e9)  # range of the gas table
     """Default: 2 GHz in S band; 20 GHz down and 30 GHz up in Ka band (TR 38.821, Table 6.1.3.2-1)."""
     bandwidth_hz: float | None = Field(default=None, gt=0)
     """Default: system bandwidth (30 MHz in S, 400 in Ka) over the reuse factor; 0.36 MHz for a handheld's uplink."""
@@ -180,4 +180,22 @@ class Radio(Entity):
                 raise ValueError(
                     f"terminal: {self.terminal.name} works in band {expected}, got band: {self.band}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _spacing_fits_band(self) -> Self:
+        allowed = (15, 30, 60) if self.band == "s" else (60, 120)  # TS 38.101-1, -2
+        if self.subcarrier_spacing_khz is not None and self.subcarrier_spacing_khz not in allowed:
+            raise ValueError(
+                f"subcarrier_spacing_khz: {self.subcarrier_spacing_khz} is not used in band {self.band}; "
+                f"allowed: {', '.join(map(str, allowed))}"
+            )
+        if self.carrier_hz is not None and (self.carrier_hz < 6e9) != (self.band == "s"):
+            raise ValueError(
+                f"carrier_hz: {self.carrier_hz:g} is not in band {self.band}; S ends at 6 GHz, Ka begins at 17"
+            )
+        if self.carrier_hz is not None and 6e9 <= self.carrier_hz < 17e9:
+            raise ValueError(
+                f"carrier_hz: {self.carrier_hz:g} is in neither band; S ends at 6 GHz, Ka begins at 17"
+            )
         return self

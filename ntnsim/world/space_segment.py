@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -102,14 +103,17 @@ class SpaceModel:
 
 
 @lru_cache(maxsize=4)
-def space_model(space: SpaceSegment, start_utc: datetime) -> SpaceModel:
-    """Return the satellites of *space*, with time 0 at *start_utc*."""
+def space_model(space: SpaceSegment, start_utc: datetime, base: Path = Path()) -> SpaceModel:
+    """Return the satellites of *space*, with time 0 at *start_utc*.
+
+    base: directory that a relative path of element sets starts from, the scenario file's.
+    """
     earth = earth_model(space.earth)
     start = julian_date(start_utc)
     orbits: Orbits
     if space.constellation.kind == "element_sets":
         orbits = read_element_sets(
-            space.constellation.path,
+            base / space.constellation.path,
             start,
             file_format=space.constellation.format,
             expected_satellites=space.constellation.expected_satellites,
@@ -520,13 +524,15 @@ def terminal_profile_source(
     seed: int,
     *,
     start_utc: datetime,
+    base: Path = Path(),
     outage: Outage | None = None,
 ) -> TerminalLink:
     """Return the rate profiles of the terminal at *site*, as a ProfileSource: call it with the start of a window.
 
+    base: directory that a relative path of element sets starts from.
     outage: asked with a satellite's name and times [t], says when it is out of service: others then take over.
     """
-    return TerminalLink(space_model(space, start_utc), radio, site, seed, outage)
+    return TerminalLink(space_model(space, start_utc, base), radio, site, seed, outage)
 
 
 def _without_feeder(space: SpaceSegment) -> SpaceSegment:

@@ -205,3 +205,22 @@ def test_wait_for_retransmission_is_its_sum_over_blocks_in_flight():
     assert retransmission_wait_s(p, m * SLOT_S, SLOT_S) == pytest.approx(by_hand)
     assert retransmission_wait_s(0.0, m * SLOT_S, SLOT_S) == pytest.approx(0.0, abs=1e-8)
     assert retransmission_wait_s(1.0, m * SLOT_S, SLOT_S) == pytest.approx(m * SLOT_S)
+
+
+@pytest.mark.parametrize("processes", [8, 16])
+def test_stalled_harq_sends_as_much_in_blocks_as_in_the_fluid(processes):
+    # 25.8 ms need 27 processes with the receiver's millisecond.
+    n, round_trip_s = 12_000, 0.0258
+    own = link(processes=processes, feedback="enabled")
+    sinr_db = np.full(n, 6.3)
+    fluid = goodput_along_pass(sinr_db, np.full(n, round_trip_s), SLOT_S, 0, own)
+    run = run_blocks(
+        sinr_db,
+        round_trip_s,
+        own,
+        np.random.default_rng(5),
+        start_offset_db=float(fluid.outer_loop_offset_db[0]),
+    )
+    delivered = run.delivered_bits[-1] - run.delivered_bits[3000]
+    expected = float(np.sum(fluid.rate_bps[3001:])) * SLOT_S
+    assert delivered == pytest.approx(expected, rel=0.02)

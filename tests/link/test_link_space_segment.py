@@ -285,13 +285,14 @@ def test_element_sets_serve_as_well(tmp_path):
         "1 25544U 98067A   14020.93268519  .00009878  00000-0  18200-3 0  5082\n"
         "2 25544  51.6498 109.4756 0003572  55.9686 274.8005 15.49815350868473\n"
     )
-    space = SpaceSegment.model_validate({"constellation": {"kind": "element_sets", "path": str(path)}})
+    space = SpaceSegment.model_validate({"constellation": {"kind": "element_sets", "path": "iss.tle"}})
     terminal = terminal_profile_source(
         space,
         Radio.model_validate({"profile": {"window_s": 3600, "step_s": 1.0}}),
         site(),
         1,
         start_utc=datetime(2014, 1, 21, tzinfo=UTC),
+        base=tmp_path,
     )
     total = sum(float(terminal(3600.0 * hour).cumulative_bits[-1]) for hour in range(12))
     assert total > 0
@@ -331,6 +332,9 @@ def test_space_segments_that_cannot_be_are_refused(space, message):
         ),
         ({"profile": {"window_s": 1.05, "step_s": 0.1}}, "window_s: 1.05 is not a multiple of step_s: 0.1"),
         ({"adaptation": {"table": 4}}, "table"),
+        ({"subcarrier_spacing_khz": 120}, "120 is not used in band s; allowed: 15, 30, 60"),
+        ({"carrier_hz": 20e9}, r"2e\+10 is not in band s"),
+        ({"band": "ka", "carrier_hz": 8e9}, r"8e\+09 is in neither band"),
     ],
 )
 def test_radios_that_cannot_be_are_refused(radio, message):
