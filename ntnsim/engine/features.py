@@ -15,6 +15,7 @@ from ntnsim.network_state import NetworkState
 
 Float32Array = npt.NDArray[np.float32]
 FAR_DEADLINES = 1e4  # a time longer than this, or unknown, counts as this many deadlines
+SLOWEST_BPS, FASTEST_BPS = 1e3, 1e12  # what a rate of 0, and an infinite one, count as
 NETWORK_FEATURES = (
     "source_megabits",
     "source_bits_per_pixel",
@@ -70,7 +71,7 @@ def state_features(
         deadlines(gateway.residual_work_s),
         link.elevation_deg / 90.0 if isfinite(link.elevation_deg) else -1.0,
         link.sinr_db / 20.0 if isfinite(link.sinr_db) else -1.0,
-        log10(max(link.rate_bps, 1e3) / 1e6) / 2.0,
+        log10(min(max(link.rate_bps, SLOWEST_BPS), FASTEST_BPS) / 1e6) / 2.0,
         deadlines(transfer_s(link.backlog_bits, link.rate_bps)),
         deadlines(transfer_s(image.source_bits, link.rate_bps)),
         deadlines(link.remaining_pass_s) if isfinite(link.remaining_pass_s) else 0.0,

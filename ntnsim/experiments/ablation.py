@@ -29,7 +29,7 @@ from ntnsim.scenario import policy as spec
 from ntnsim.streams import stream
 
 KIND = "spiff"
-LOADS = (0.3, 0.75)
+LOADS = (0.3, 0.92)
 JUDGED_IMAGES = 1000
 MEDIAN = 0.499  # α just below ½: fidelities and delay are read at their medians
 

@@ -22,8 +22,8 @@ from ntnsim.scenario import policy as spec
 from ntnsim.streams import integer_seed, stream
 
 KIND = "spiff"
-LIGHT_LOAD, HEAVY_LOAD = 0.3, 0.75
-WINDOW = 100  # deliveries per point of the curves
+LIGHT_LOAD, HEAVY_LOAD = 0.3, 0.92  # of the beam, by others
+POINTS_PER_PHASE = 10  # of the curves
 
 
 def run(study: Study) -> pd.DataFrame:
@@ -40,6 +40,7 @@ def run(study: Study) -> pd.DataFrame:
         "ncb, Ω_t": spec.NeuralContextualBandit(),
     }
     length = study.training_images // len(phases)
+    window = max(length // POINTS_PER_PHASE, 1)
     rows: list[dict[str, object]] = []
     for name, entity in policies.items():
         for seed in study.seeds:
@@ -55,7 +56,7 @@ def run(study: Study) -> pd.DataFrame:
                             "policy": name,
                             "seed": seed,
                             "phase": number,
-                            "window": (number * length + index) // WINDOW * WINDOW,
+                            "window": number * length + index // window * window,
                             "in_time": delivered.delay_s <= asked.deadline_s,
                             "pf_ok": delivered.pf[0] >= asked.pf_min[0],
                             "savings": 1.0 - delivered.size_bits / delivered.image.source_bits,
@@ -65,7 +66,7 @@ def run(study: Study) -> pd.DataFrame:
     means = notes.groupby(["policy", "seed", "phase", "window"], sort=False).mean().reset_index()
     # An image that the guard rejected leaves no row: the window holds fewer deliveries than images.
     means["admitted"] = (
-        notes.groupby(["policy", "seed", "phase", "window"], sort=False).size().to_numpy() / WINDOW
+        notes.groupby(["policy", "seed", "phase", "window"], sort=False).size().to_numpy() / window
     )
     study.out.mkdir(parents=True, exist_ok=True)
     means.to_csv(study.out / "adapt.csv", index=False)

@@ -148,7 +148,7 @@ class Study:
         """Return the surroundings of decisions in the world under *load*: random sizes, no pixels."""
         sizes = {
             "kind": "sizes",
-            "size_bits": {"kind": "uniform", "low": 1e4, "high": 1.2e6},
+            "size_bits": {"kind": "uniform", "low": 1e4, "high": 4e5},
             "source_bits": {"kind": "constant", "value": 1.2e6},
             "reconstructed_bits": {"kind": "constant", "value": 1.2e6},
             "steps": 10,

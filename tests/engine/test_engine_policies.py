@@ -125,8 +125,10 @@ def test_network_features_are_named_finite_and_follow_the_network():
     dark = state_features(
         IMAGE, network_state(0.0, backlog_bits=1.0), paper_state=False, nominal_deadline_s=20.0
     )
+    boundless = state_features(IMAGE, network_state(float("inf")), paper_state=False, nominal_deadline_s=20.0)
     assert len(idle) == len(names)
     assert np.isfinite(dark).all()
+    assert np.isfinite(boundless).all()
     changed = {name for name, a, b in zip(names, idle, loaded, strict=True) if a != b}
     assert changed == {"backlog_drain"}
 
