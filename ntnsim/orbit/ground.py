@@ -132,7 +132,9 @@ def plus_grid_pairs(orbits: CircularOrbits, *, seam: bool) -> IntArray:
                 target = argument[plane, slot]
                 if plane == planes - 1 and pattern == "star":
                     target = np.pi - target  # across the seam the other plane flies the other way
-                gap = np.abs((argument[aside] - target + np.pi) % (2 * np.pi) - np.pi)
+                ahead = (argument[aside] - target + np.pi) % (2 * np.pi) - np.pi
+                # Staggered planes tie between ahead and behind: everybody takes the one ahead.
+                gap = np.abs(ahead) - 1e-9 * (ahead > 0)
                 if aside != plane:
                     pairs.add(_ordered(own, int(grid[aside, int(np.argmin(gap))])))
     return np.array(sorted(pair for pair in pairs if pair[0] != pair[1]), dtype=np.int64).reshape(-1, 2)
