@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from scipy.signal import lfilter
 from scipy.special import ndtr, ndtri
 
 from ntnsim.errors import InputError
@@ -151,16 +150,18 @@ class SiteProcess:
     def _made(self, number: int) -> FloatArray:
         rng = stream(self._seed, "space", "rain", self._place, str(number))
         draws = rng.standard_normal(BLOCK_STEPS)
+        scale = float(np.sqrt(1 - self._correlation**2))
         if number == 0:
-            noise = draws * np.sqrt(1 - self._correlation**2)
-            noise[0] = draws[0]
-            state = 0.0
+            # Stationary from the first point on: its draw has the full variance.
+            state, draws[0] = float(draws[0]) / self._correlation, 0.0
         else:
             # The end of the block before carries over; blocks nobody asked for are run through in order.
             for earlier in range(max((n for n in self._ends if n < number), default=-1) + 1, number):
                 self._made(earlier)
-            noise = draws * np.sqrt(1 - self._correlation**2)
             state = self._ends[number - 1]
-        values, _ = lfilter([1.0], [1.0, -self._correlation], noise, zi=[self._correlation * state])
-        self._ends[number] = float(values[-1])
-        return np.asarray(values)
+        values = np.empty(BLOCK_STEPS)
+        for index, draw in enumerate((draws * scale).tolist()):
+            state = self._correlation * state + draw
+            values[index] = state
+        self._ends[number] = state
+        return values

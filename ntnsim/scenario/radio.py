@@ -111,8 +111,7 @@ class Adaptation(Entity):
     """Added to every threshold: channel estimation, receiver."""
     bler_target: float = Field(default=0.1, gt=0, lt=1)  # TS 38.214, 5.2.2.1
     outer_loop: bool = True
-    outer_loop_step_db: float = Field(default=0.02, gt=0)
-    """Step down per lost block (per-block mode). Small, because feedback is a round trip old."""
+    """Shift the reported SINR until the target share of blocks fails."""
     csi_delay_s: float | None = Field(default=None, ge=0)
     """Age of the channel state used. Default: the round trip of the link at that moment."""
 
