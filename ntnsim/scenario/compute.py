@@ -4,9 +4,14 @@ Simulated time is charged from these figures, never from the clock of the host t
 profiles that ship (presets/devices.yaml) are estimates and say so; ``ntnsim profile`` measures a host into a new one.
 """
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat
+from typing import Literal, get_args
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator
 
 from ntnsim.scenario.entity import Entity
+
+GatewayStage = Literal["segmentation", "decision", "caption", "encode"]
+DataNetworkStage = Literal["decode", "inpainting", "generation"]
 
 REFERENCE_PIXELS = 512 * 512  # a step of a diffusion model is quoted for an image of this size
 
@@ -39,7 +44,17 @@ class DeviceProfile(Entity):
     estimated: bool = True
     """Whether the figures are estimates rather than measurements of this machine."""
     stages: dict[str, StageTime] = Field(default_factory=dict)
+    """Times of segmentation, decision, caption, encode (gateway), decode, inpainting, generation (data network)."""
     batch_marginal: float = Field(default=1.0, ge=0, le=1)
     """What each further image of a batch adds, as a share of the first one's time: 1 gains nothing."""
     power_w: PositiveFloat | None = None
     """Power drawn while a server works; energy per job is recorded when it is given."""
+
+    @field_validator("stages")
+    @classmethod
+    def _stages_are_known(cls, stages: dict[str, StageTime]) -> dict[str, StageTime]:
+        known = (*get_args(GatewayStage), *get_args(DataNetworkStage))
+        for name in stages:
+            if name not in known:
+                raise ValueError(f"{name!r} is not one of {', '.join(known)}")
+        return stages

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from ntnsim.scenario.background import check_steps
-from ntnsim.scenario.compute import DeviceProfile
+from ntnsim.scenario.compute import DataNetworkStage, DeviceProfile, GatewayStage
 from ntnsim.scenario.distribution import Distribution
 from ntnsim.scenario.entity import Entity
 
@@ -139,8 +139,8 @@ class Gateway(Entity):
     servers: int = Field(default=2, ge=1)  # the paper's gateway has 2 vCPU (Sec. VII)
     device: str | DeviceProfile = "xeon-2vcpu"
     """Name of a device profile, or one written in place."""
-    service_s: dict[str, Distribution] = Field(default_factory=dict)
-    """Times per image that replace the device profile's, by stage: segmentation, decision, caption, encode."""
+    service_s: dict[GatewayStage, Distribution] = Field(default_factory=dict)
+    """Times per image that replace the device profile's, by stage."""
     queue: Queue = Queue()
     access: TerrestrialLink = TerrestrialLink()
     """The medium that this gateway's sources share, unless a source brings a link of its own."""
@@ -159,7 +159,7 @@ class DataNetwork(Entity):
 
     gpus: int = Field(default=1, ge=1)
     device: str | DeviceProfile = "tesla-t4"
-    service_s: dict[str, Distribution] = Field(default_factory=dict)
-    """Times per batch of one that replace the device profile's, by stage: decode, inpainting, generation."""
+    service_s: dict[DataNetworkStage, Distribution] = Field(default_factory=dict)
+    """Times per batch of one that replace the device profile's, by stage."""
     batching: Batching = Batching()
     queue: Queue = Queue()

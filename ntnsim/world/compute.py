@@ -15,8 +15,6 @@ from ntnsim.scenario.compute import DeviceProfile, StageTime
 from ntnsim.scenario.distribution import Distribution, LogNormal
 from ntnsim.world.sampling import Sampler, Streams, sampler
 
-STAGES = ("segmentation", "decision", "caption", "encode", "decode", "inpainting", "generation")
-
 
 def device_profile(device: str | DeviceProfile, base: Path = Path()) -> DeviceProfile:
     """Return the profile that a scenario names.
@@ -63,7 +61,7 @@ class StageTimes:
     def __init__(
         self,
         device: DeviceProfile,
-        given: Mapping[str, Distribution],
+        given: Mapping[Any, Distribution],
         stages: tuple[str, ...],
         steps: int,
         streams: Streams,

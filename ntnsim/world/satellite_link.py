@@ -152,7 +152,7 @@ def orbit_clock(source: ProfileSource, impairments: Impairments, until_s: float)
     def next_window(start_s: float) -> RateWindow[LinkDetails]:
         profile = source(start_s)
         steps = len(profile.rate_bps)
-        edges_s = profile.start_s + profile.step_s * np.arange(steps + 1)
+        edges_s: FloatArray = profile.start_s + profile.step_s * np.arange(steps + 1, dtype=np.float64)
         changes_s = [t for path in impairments.paths() for t in path.change_times_s(edges_s[0], edges_s[-1])]
         if changes_s:
             edges_s = np.union1d(edges_s, changes_s).astype(np.float64)
