@@ -19,15 +19,16 @@ from ntnsim.engine.practice import Instance, Moment, Witness, learn_online
 from ntnsim.engine.uniform import RandomPolicy
 from ntnsim.experiments.outcomes import axes_of, build_outcome_table
 from ntnsim.experiments.targets import calibrated_targets
-from ntnsim.experiments.train import assembly_of, links_of
-from ntnsim.results.provenance import digest
+from ntnsim.results.provenance import code_digest, digest, package_versions
 from ntnsim.results.read import find_runs
-from ntnsim.run import run_scenario
+from ntnsim.run import default_store, run_scenario
 from ntnsim.scenario import policy as spec
 from ntnsim.scenario.scenario import Scenario
+from ntnsim.schemes import SchemeAssembly
 from ntnsim.spiff.configuration import ConfigurationSpace
 from ntnsim.streams import integer_seed, stream
 from ntnsim.world.build import simulate
+from ntnsim.world.space_segment import TerminalLink, terminal_profile_source
 
 SOURCE = "camera"
 BUNDLE = "tiny"
@@ -129,7 +130,7 @@ class Study:
         scenario = self.scenario(
             [{"name": "table", "codec": self.codec(kind)}], split=split, n_images=n_images, area=area
         )
-        pipeline = assembly_of(scenario, Path()).assemble(scenario.schemes[0]).pipeline
+        pipeline = assembly_of(scenario).assemble(scenario.schemes[0]).pipeline
         assert pipeline is not None
         space = SPACES[kind]
         axes = axes_of(space, box_growth=self.box_growth, patches=self.patches, coarse=self.coarse)
@@ -154,7 +155,7 @@ class Study:
             "steps": 10,
         }
         scenario = self.scenario([{"name": "pilot", "codec": sizes}], n_images=WITNESSED_IMAGES, load=load)
-        imaging = assembly_of(scenario, Path()).assemble(scenario.schemes[0]).imaging
+        imaging = assembly_of(scenario).assemble(scenario.schemes[0]).imaging
         witness = Witness(RandomPolicy(SPACES["spiff-paper"], stream(0, "pilot")))
         simulate(
             scenario,
@@ -172,7 +173,7 @@ class Study:
         scenario = self.scenario(
             [{"name": "jpeg", "codec": {"kind": "jpeg", "quality": 45}}], split="train", n_images=self.n_train
         )
-        pipeline = assembly_of(scenario, Path()).assemble(scenario.schemes[0]).pipeline
+        pipeline = assembly_of(scenario).assemble(scenario.schemes[0]).pipeline
         assert pipeline is not None
         configuration = SPACES["spiff-paper"].configuration((0.0, 0.0))
         names = [pipeline.capture(SOURCE, index).image_id for index in range(self.n_train)]
@@ -227,3 +228,21 @@ def trained(
     if directory is not None:
         save_engine(engine, directory)
     return engine
+
+
+def assembly_of(scenario: Scenario) -> SchemeAssembly:
+    """Return the maker of *scenario*'s schemes; its outcomes are shared with runs of the same program."""
+    versions = digest({"code": code_digest(), "packages": package_versions()})
+    return SchemeAssembly(scenario, Path(), default_store(), versions)
+
+
+def links_of(scenario: Scenario) -> dict[str, TerminalLink]:
+    """Return the satellite link of every gateway, if satellites fly in this scenario."""
+    if scenario.satellite_link.kind != "orbit":
+        return {}
+    return {
+        gateway.name: terminal_profile_source(
+            scenario.space, scenario.radio, gateway, scenario.seed, start_utc=scenario.start_utc
+        )
+        for gateway in scenario.gateways
+    }

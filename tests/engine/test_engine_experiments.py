@@ -10,13 +10,13 @@ from PIL import Image
 from ntnsim.engine.build import build_engine
 from ntnsim.engine.checkpoint import restore_engine
 from ntnsim.engine.policy import ImageState
-from ntnsim.errors import ScenarioError
 from ntnsim.experiments.outcomes import axes_of, build_outcome_table
 from ntnsim.experiments.study import SPACES, requirement_range
 from ntnsim.experiments.table4 import summary
 from ntnsim.experiments.targets import calibrated_targets
-from ntnsim.experiments.train import train_scenario_file
+from ntnsim.run import run_scenario
 from ntnsim.scenario import policy as spec
+from ntnsim.scenario.load import load_scenario
 from ntnsim.spiff.outcome_store import OutcomeStore
 from ntnsim.world.imaging import Capture, Encoded, Reconstruction
 
@@ -142,17 +142,12 @@ def write_world(directory: Path) -> Path:
 
 def test_engine_trained_in_a_world_is_saved_and_comes_back(tmp_path: Path):
     path = write_world(tmp_path)
-    [trained] = train_scenario_file(path, [], tmp_path / "engines", store=OutcomeStore())
-    assert trained.diagnostics["images_learned"] == 12.0
-    assert trained.diagnostics["updates"] == 5.0  # images 8 to 12
+    scenario = load_scenario(path, [])
+    summary = run_scenario(scenario, tmp_path / "out", base=tmp_path, store=OutcomeStore())
+    told = summary["worlds"]["learner"]["policy"]
+    assert told["images_learned"] == 12.0
+    assert told["updates"] == 5.0  # images 8 to 12
     entity = spec.SpiffEngine(warm_up_images=8, hidden_units=16)
     engine = build_engine(entity, SPACES["spiff-paper"], seed=0)
-    restore_engine(engine, trained.directory)
+    restore_engine(engine, tmp_path / "out" / "engines" / "learner")
     assert engine.diagnostics()["updates"] == 5.0
-
-
-def test_training_without_a_learning_policy_is_refused(tmp_path: Path):
-    path = tmp_path / "training.yaml"
-    path.write_text(WORLD)
-    with pytest.raises(ScenarioError, match="no scheme has a policy that learns"):
-        train_scenario_file(path, ["schemes[0].policy={kind: fixed}"], tmp_path, store=OutcomeStore())
