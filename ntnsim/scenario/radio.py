@@ -1,6 +1,7 @@
 """The radio link as the user wrote it: satellite and terminal radio, channel, beams, adaptation, retransmission."""
 
-from typing import Annotated, Literal, Self
+import re
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -47,6 +48,31 @@ class CustomTerminal(Entity):
     g_over_t_db_k: float
     shadow_margin_db: float = Field(default=0.0, ge=0)
     circular_polarisation: bool = True
+
+
+def calibration_case(number: int) -> dict[str, Any]:
+    """Return what calibration case SC*number* of TR 38.821, Table 6.1.1.1-9 says about a radio.
+
+    The thirty cases run through two parameter sets, three orbits, and five of band and reuse.
+    """
+    block, which = divmod((number - 1) % 15, 5)
+    band, reuse = (
+        ("ka", "frf1"),
+        ("ka", "frf3"),
+        ("ka", "frf2_polarisation"),
+        ("s", "frf1"),
+        ("s", "frf3"),
+    )[which]
+    return {
+        "satellite": {
+            "kind": "tr38821",
+            "orbit": ("geo", "leo-600", "leo-1200")[block % 3],
+            "set": 1 + (number - 1) // 15 % 2,
+        },
+        "band": band,
+        "terminal": {"kind": "tr38821", "name": "vsat" if band == "ka" else "handheld"},
+        "reuse": reuse,
+    }
 
 
 class LinkBudgetChannel(Entity):
@@ -145,6 +171,8 @@ class Profile(Entity):
 class Radio(Entity):
     """The service link between a gateway and its satellite."""
 
+    case: str | None = Field(default=None, pattern=r"^SC([1-9]|[12][0-9]|30)$")
+    """A calibration case SC1 to SC30 of TR 38.821: satellite, band, terminal and reuse, where they are not written."""
     direction: Direction = "ul"
     """ul: the gateway sends images up (the paper's case); dl: the source is on the satellite."""
     band: Band = "s"
@@ -170,6 +198,13 @@ class Radio(Entity):
     adaptation: Adaptation = Adaptation()
     retransmission: Retransmission = Retransmission()
     profile: Profile = Profile()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _case_fills_in(cls, data: Any) -> Any:
+        if isinstance(data, dict) and re.fullmatch(r"SC\d{1,2}", str(data.get("case"))):
+            return {**calibration_case(int(data["case"][2:])), **data}
+        return data
 
     @model_validator(mode="after")
     def _terminal_fits_band(self) -> Self:

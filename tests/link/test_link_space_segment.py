@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from ntnsim.cli import space as space_commands
 from ntnsim.errors import InputError
-from ntnsim.link.budget import reference_budget
+from ntnsim.link.budget import calibration_case, reference_budget
 from ntnsim.link.goodput import steady_efficiency
 from ntnsim.orbit.geometry import slant_range_m
 from ntnsim.scenario.radio import Radio
@@ -340,6 +340,22 @@ def test_space_segments_that_cannot_be_are_refused(space, message):
 def test_radios_that_cannot_be_are_refused(radio, message):
     with pytest.raises(ValueError, match=message):
         Radio.model_validate(radio)
+
+
+@pytest.mark.parametrize("number", range(1, 31))
+def test_calibration_case_of_a_scenario_is_the_tables(number):
+    radio = Radio.model_validate({"case": f"SC{number}"})
+    row = calibration_case(f"SC{number}")
+    assert (radio.satellite.orbit, radio.satellite.set) == (row["orbit"], row["parameter_set"])
+    assert (radio.band, radio.terminal.name, radio.reuse) == (row["band"], row["terminal"], row["reuse"])
+    assert Radio.model_validate(radio.model_dump()) == radio
+
+
+def test_what_is_written_beside_a_case_wins():
+    radio = Radio.model_validate({"case": "SC6", "reuse": "frf3", "direction": "dl"})
+    assert (radio.band, radio.reuse, radio.direction) == ("ka", "frf3", "dl")
+    with pytest.raises(ValueError, match="SC31"):
+        Radio.model_validate({"case": "SC31"})
 
 
 def test_a_vsat_in_ka_band_works_with_its_defaults():
