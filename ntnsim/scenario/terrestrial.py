@@ -135,7 +135,10 @@ class Gateway(Entity):
     """Topology `satellite_source`: images are born and encoded on board, the coordinates are those of the ground
     station that receives them, and the satellite link is the downlink of its passes."""
     beam: str | None = None
-    """Gateways that name the same beam share its time resources; each has its own beam if none is named."""
+    """Gateways that name the same beam share its time resources, as if one satellite served them all; copies of a
+    gateway do so anyway, and others have a beam of their own if none is named."""
+    rate_factor: PositiveFloat = 1.0
+    """Scales this gateway's satellite rate: terminals of one beam with better or worse antennas than the scenario's."""
     servers: int = Field(default=2, ge=1)  # the paper's gateway has 2 vCPU (Sec. VII)
     device: str | DeviceProfile = "xeon-2vcpu"
     """Name of a device profile, or one written in place."""

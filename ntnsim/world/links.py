@@ -84,11 +84,11 @@ class LinkMaker:
 
     def _clock(self, name: str, entity: spec.Gateway, beam: str) -> LinkClock:
         source = self._profile_sources.get(entity.name)
-        key = (beam, id(source), self._breakdowns.impairments_key(name))
+        key = (beam, id(source), entity.rate_factor, self._breakdowns.impairments_key(name))
         if key not in self._clocks:
             faults = self._breakdowns.impairments(name)
             impairments = Impairments(
-                [step_path.complement(self._load()), *faults.factors],
+                [step_path.constant(entity.rate_factor), step_path.complement(self._load()), *faults.factors],
                 faults.satellites,
                 faults.attenuations_db,
                 _efficiency_of(source),

@@ -204,6 +204,27 @@ def test_terminals_of_one_beam_share_it_like_one_processor(textbook):
     assert_mean(run["delay_s"][together], 1 / (1 - 0.7), within=0.25)
 
 
+def test_terminals_with_different_antennas_share_time_not_bits(textbook):
+    # Two terminals, 4 and 1 Mbit/s, 8 Mbit each at time 0. Half the time each: the fast one is through at 4 s; by then the
+    # slow one has sent 2 Mbit and sends the other 6 alone.
+    world_of, run_world, _, _ = textbook
+    run = run_world(
+        world_of(
+            gateways=[
+                {"name": "fast", "beam": "b", "device": "instant", "rate_factor": 4.0},
+                {"name": "slow", "beam": "b", "device": "instant"},
+            ],
+            sources=[
+                {"name": name, "gateway": name, "arrivals": {"kind": "trace", "times_s": [0.0]}}
+                for name in ("fast", "slow")
+            ],
+            satellite_link={"kind": "constant", "rate_bps": 1e6},
+            schemes=[{"name": "s", "codec": {"kind": "sizes", "size_bits": 8e6}}],
+        )
+    )
+    assert dict(zip(run["source"], run["link_end_s"], strict=True)) == {"fast": 4.0, "slow": 10.0}
+
+
 BREAKDOWN = {
     "time_to_failure_s": {"kind": "exponential", "mean": 20.0},
     "time_to_repair_s": {"kind": "exponential", "mean": 5.0},
