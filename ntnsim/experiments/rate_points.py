@@ -26,7 +26,6 @@ WHOLE_IMAGE_QUALITIES = {
     "jpeg": (5, 10, 20, 45, 75, 85, 92),
     "webp": (5, 20, 45, 75, 86, 93),
     "avif": (20, 35, 50, 62, 75, 88),
-    "avif, speed 9": (35, 50, 62, 75, 88),
     "avif-tuned": (20, 32, 45, 58, 68, 78),
 }
 CROP_QUALITIES = (32, 45, 56, 64, 72, 80)
@@ -179,8 +178,6 @@ def _whole_image_settings() -> Iterator[Setting]:
                 component = replace(SPIFF.crop, quality=quality)
             elif name == "avif":
                 component = Component("avif", quality, speed=6)  # what the library does by default
-            elif name == "avif, speed 9":  # the effort that spiff's components take
-                component = Component("avif", quality)
             else:
                 component = Component(name, quality)  # type: ignore[arg-type]
             yield Setting(name, quality, WholeImageCodec(component, n_ranks=2), Configuration(0.0, (0.0,)))
