@@ -15,8 +15,8 @@ from ntnsim.scenario import faults as spec
 from ntnsim.scenario.terrestrial import Gateway as GatewayEntity
 from ntnsim.world.faults import FaultProcess, outage_path
 from ntnsim.world.journey import Journey
+from ntnsim.world.link_clock import Impairments
 from ntnsim.world.sampling import Streams
-from ntnsim.world.satellite_link import Impairments
 from ntnsim.world.server_pool import ServerPool
 from ntnsim.world.step_path import StepPath
 from ntnsim.world.terrestrial_link import TerrestrialLink

@@ -1,6 +1,6 @@
 """From a scenario to a running world: makes the stations, wires them, starts their processes, runs to the end."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import inf, nan
 from pathlib import Path
@@ -23,6 +23,7 @@ from ntnsim.world.journey import Journey, Site, reconstructed_bits, source_bits
 from ntnsim.world.links import LinkMaker
 from ntnsim.world.observer import Observer
 from ntnsim.world.recorder import Recorder
+from ntnsim.world.run_control import RunControl
 from ntnsim.world.sampling import Streams
 from ntnsim.world.source import Luck, SourceProcess
 from ntnsim.world.terrestrial_link import TerrestrialLink
@@ -68,7 +69,7 @@ def simulate(
     """
     env = simpy.Environment()
     seed = scenario.seed
-    run = _Run(env, scenario, progress)
+    run = RunControl(env, scenario.horizon, progress)
     n_ranks = imaging.n_ranks if n_ranks is None else n_ranks
     score_names = imaging.score_names if score_names is None else score_names
     buffer = RecordBuffer(record_columns(n_ranks, score_names), write)
@@ -107,53 +108,9 @@ def simulate(
         journey.sites[name] = _site(env, seed, name, entity, links, shared_access[name], journey)
 
     journey.access = {}
-    sources = []
-    for source in scenario.sources:
-        sites = _gateways_of(source, scenario.gateways)
-        for number, name in enumerate(copies(source.name, source.count)):
-            gateway = sites[number % len(sites)]
-            if source.access is None:
-                journey.access[name] = shared_access[gateway]
-            else:
-                journey.access[name] = _access_link(
-                    env, source.access, name, gateway, seed, breakdowns, journey
-                )
-            cpu = device_profile(gateways[gateway].device, base)
-            origin = Origin(
-                source=name,
-                gateway=gateway,
-                priority=source.priority,
-                requirement=replace(requirement, deadline_s=source.deadline_s or requirement.deadline_s),
-                gateway_power_w=cpu.power_w or nan,
-                data_network_power_w=gpu.power_w or nan,
-            )
-            streams = Streams(seed, "source", name)
-            work, given = imaging.work, gateways[gateway].service_s
-            luck = Luck(
-                streams,
-                before_decision=StageTimes(cpu, given, work.before_decision, work.steps, streams),
-                after_decision=StageTimes(cpu, given, work.after_decision, work.steps, streams),
-                reconstruction=StageTimes(
-                    gpu, scenario.data_network.service_s, work.reconstruction, work.steps, streams
-                ),
-                access_link=source.access or gateways[gateway].access,
-                delivery_link=scenario.delivery,
-            )
-            sources.append(
-                SourceProcess(
-                    env,
-                    origin,
-                    arrival_times_s(source.arrivals, streams, base),
-                    luck,
-                    imaging,
-                    start_s=source.start_s,
-                    stop_s=min(source.stop_s or inf, scenario.horizon.duration_s or inf),
-                    n_jobs=source.n_jobs or scenario.horizon.n_jobs,
-                    image_numbers=_image_numbers(source.arrivals, base),
-                    taken=journey.taken,
-                    exhausted=run.source_exhausted,
-                )
-            )
+    sources = list(
+        _sources(env, scenario, imaging, requirement, journey, shared_access, breakdowns, run, base)
+    )
 
     breakdowns.start(journey, gateways)
     for site in journey.sites.values():
@@ -166,65 +123,68 @@ def simulate(
     return WorldResult(env.now, recorder.created, recorder.counts, recorder.little())
 
 
-class _Run:
-    """When to stop: at the end of the horizon, or when the last job has ended and no source will take another."""
-
-    recorder: Recorder
-
-    def __init__(
-        self, env: simpy.Environment, scenario: Scenario, progress: Callable[[int, float], None] | None
-    ) -> None:
-        self._env = env
-        self._horizon = scenario.horizon
-        self._progress = progress
-        self._stop = env.event()
-        self._working = 0  # sources that may still take images
-        self._ended = 0
-        duration_s = inf if self._horizon.duration_s is None else self._horizon.duration_s
-        self.until_s = duration_s + (self._horizon.drain_limit_s if self._horizon.drain else 0.0)
-
-    def go(self, sources: Sequence[SourceProcess]) -> None:
-        """Start *sources* and run to the end."""
-        self._working = len(sources)
-        for source in sources:
-            source.start()
-        if not self._horizon.drain and self._horizon.duration_s is not None:
-            self._env.timeout(self._horizon.duration_s).callbacks.append(self._time_is_up)
-        self._env.run(until=self._stop)
-
-    def job_ended(self) -> None:
-        """Stop if that was the last."""
-        self._ended += 1
-        if self._progress is not None and self._ended % 64 == 0:
-            self._progress(self._ended, self._env.now)
-        if not self._working:
-            self._stop_if_done()
-
-    def source_exhausted(self) -> None:
-        """Stop if that was the last and all is delivered; else wait for what is on its way, but not for ever."""
-        self._working -= 1
-        if not self._working and self._horizon.drain:
-            self._env.timeout(self._horizon.drain_limit_s).callbacks.append(self._time_is_up)
-            self._stop_if_done()
-
-    def _stop_if_done(self) -> None:
-        if self._horizon.drain and not self.recorder.alive and not self._stop.triggered:
-            self._stop.succeed()
-
-    def _time_is_up(self, event: simpy.Event) -> None:
-        if not self._stop.triggered:
-            self._stop.succeed()
-
-
 def copies(name: str, count: int) -> list[str]:
     """Return the names of *count* copies of an entity."""
     return [name] if count == 1 else [f"{name}-{number}" for number in range(count)]
 
 
-def _gateways_of(source: traffic_spec.Source, gateways: Sequence[spec.Gateway]) -> list[str]:
-    """Return the gateways that the copies of *source* are dealt out over."""
-    entity = next(one for one in gateways if source.gateway in (None, one.name))
-    return copies(entity.name, entity.count)
+def _sources(
+    env: simpy.Environment,
+    scenario: Scenario,
+    imaging: Imaging,
+    requirement: Requirement,
+    journey: Journey,
+    shared_access: Mapping[str, TerrestrialLink],
+    breakdowns: Breakdowns,
+    run: RunControl,
+    base: Path,
+) -> Iterator[SourceProcess]:
+    """Yield the process of every source, and give the journey its access link."""
+    gpu = device_profile(scenario.data_network.device, base)
+    work = imaging.work
+    for source in scenario.sources:
+        site = next(one for one in scenario.gateways if source.gateway in (None, one.name))
+        site_names = copies(site.name, site.count)
+        cpu = device_profile(site.device, base)
+        for number, name in enumerate(copies(source.name, source.count)):
+            gateway = site_names[number % len(site_names)]
+            journey.access[name] = (
+                shared_access[gateway]
+                if source.access is None
+                else _access_link(env, source.access, name, gateway, scenario.seed, breakdowns, journey)
+            )
+            streams = Streams(scenario.seed, "source", name)
+            yield SourceProcess(
+                env,
+                Origin(
+                    source=name,
+                    gateway=gateway,
+                    priority=source.priority,
+                    requirement=replace(requirement, deadline_s=source.deadline_s or requirement.deadline_s),
+                    gateway_power_w=cpu.power_w or nan,
+                    data_network_power_w=gpu.power_w or nan,
+                ),
+                arrival_times_s(source.arrivals, streams, base),
+                Luck(
+                    streams,
+                    before_decision=StageTimes(
+                        cpu, site.service_s, work.before_decision, work.steps, streams
+                    ),
+                    after_decision=StageTimes(cpu, site.service_s, work.after_decision, work.steps, streams),
+                    reconstruction=StageTimes(
+                        gpu, scenario.data_network.service_s, work.reconstruction, work.steps, streams
+                    ),
+                    access_link=source.access or site.access,
+                    delivery_link=scenario.delivery,
+                ),
+                imaging,
+                start_s=source.start_s,
+                stop_s=min(source.stop_s or inf, scenario.horizon.duration_s or inf),
+                n_jobs=source.n_jobs or scenario.horizon.n_jobs,
+                image_numbers=_image_numbers(source.arrivals, base),
+                taken=journey.taken,
+                exhausted=run.source_exhausted,
+            )
 
 
 def _image_numbers(arrivals: traffic_spec.Arrivals, base: Path) -> list[int] | None:

@@ -3,7 +3,6 @@
 taken → access link → gateway (segment, Ω_t, policy, encode) → satellite link → data network → delivery link → user
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import nan
 from typing import cast
@@ -33,8 +32,8 @@ class Site:
 class Journey:
     """Moves jobs from station to station. The stations are given later: they need its methods to be made."""
 
-    access: Mapping[str, TerrestrialLink]  # by source
-    sites: Mapping[str, Site]  # by gateway
+    access: dict[str, TerrestrialLink]  # by source
+    sites: dict[str, Site]  # by gateway
     data_network: DataNetwork
     delivery: TerrestrialLink
 

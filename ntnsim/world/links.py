@@ -13,16 +13,12 @@ from ntnsim.scenario.scenario import Scenario
 from ntnsim.world import step_path
 from ntnsim.world.breakdowns import Breakdowns
 from ntnsim.world.job import Job
+from ntnsim.world.link_clock import FloatArray, Impairments, LinkClock, orbit_clock, written_clock
+from ntnsim.world.priority_medium import PriorityMedium
 from ntnsim.world.sampling import Streams
-from ntnsim.world.satellite_link import (
-    FloatArray,
-    Impairments,
-    LinkClock,
-    SatelliteTerminal,
-    orbit_clock,
-    written_clock,
-)
-from ntnsim.world.shared_medium import PriorityMedium, SharedMedium, SoloMedium
+from ntnsim.world.satellite_link import SatelliteTerminal
+from ntnsim.world.shared_medium import SharedMedium
+from ntnsim.world.solo_medium import SoloMedium
 from ntnsim.world.step_path import StepPath
 from ntnsim.world.transmitter import Medium, transfer_ended
 

@@ -13,7 +13,7 @@ they all progress alike, so a group keeps one counter of attained bits and a hea
 from collections.abc import Callable
 from heapq import heappop, heappush
 from math import inf, ulp
-from typing import Any, cast
+from typing import Any
 
 import simpy
 
@@ -329,98 +329,3 @@ class SharedMedium:
         group = self._v_ends[0][2]
         self._settle(group)
         return group.next_end()
-
-
-class SoloMedium:
-    """The medium of a single sender that sends one image at a time: nothing to share, so B⁻¹ tells each end at once."""
-
-    def __init__(self, env: simpy.Environment, finished: Callable[["SoloTransfer"], None]) -> None:
-        self._env = env
-        self._finished = finished
-        self.count = 0
-
-    def start(self, clock: Clock, bits: float, payload: Any, priority: int = 0) -> "SoloTransfer":
-        """Begin a transfer of *bits* at the rate of *clock*."""
-        now = self._env.now
-        clock.forget_before(now)
-        end_s = clock.finish_s(now, bits)
-        transfer = SoloTransfer(self._env, clock, bits, end_s, payload)
-        self.count += 1
-        if end_s < inf:
-            self._env.timeout(end_s - now, transfer).callbacks.append(self._end)
-        return transfer
-
-    def stop(self, transfer: "SoloTransfer") -> None:
-        """Take *transfer* off the medium before its end."""
-        transfer.running = False
-        self.count -= 1
-
-    def _end(self, event: simpy.Event) -> None:
-        transfer = cast(SoloTransfer, event.value)
-        if transfer.running:
-            self.count -= 1
-            self._finished(transfer)
-
-
-class SoloTransfer:
-    """One transfer of *bits* that ends at *end_s*; *payload* is the caller's."""
-
-    __slots__ = ("_clock", "_env", "bits", "end_s", "payload", "running")
-
-    def __init__(self, env: simpy.Environment, clock: Clock, bits: float, end_s: float, payload: Any) -> None:
-        self._env = env
-        self._clock = clock
-        self.bits = bits
-        self.end_s = end_s
-        self.payload = payload
-        self.running = True
-
-    def remaining_bits(self) -> float:
-        """Return what is left to send now; all of it if no contact is known in which it could end."""
-        return self._clock.bits_between(self._env.now, self.end_s) if self.end_s < inf else self.bits
-
-
-class PriorityMedium:
-    """A medium that the most urgent transfers have to themselves, sharing it equally; the others pause."""
-
-    def __init__(self, env: simpy.Environment, finished: Callable[[Transfer], None]) -> None:
-        self._env = env
-        self._finished = finished
-        self._levels: dict[int, SharedMedium] = {}
-        self._current: SharedMedium | None = None
-
-    @property
-    def count(self) -> int:
-        """Transfers under way or paused."""
-        return sum(level.count for level in self._levels.values())
-
-    def start(self, clock: Clock, bits: float, payload: Any, priority: int = 0) -> Transfer:
-        """Begin a transfer of *bits* at the rate of *clock*; larger *priority* goes first."""
-        level = self._levels.get(priority)
-        if level is None:
-            level = self._levels[priority] = SharedMedium(self._env, self._end)
-            level.pause()
-        transfer = level.start(clock, bits, payload)
-        self._choose()
-        return transfer
-
-    def stop(self, transfer: Transfer) -> None:
-        """Take *transfer* off the medium before its end."""
-        transfer.medium.stop(transfer)
-        self._choose()
-
-    def _end(self, transfer: Transfer) -> None:
-        self._finished(transfer)
-        self._choose()
-
-    def _choose(self) -> None:
-        """Let the most urgent level that has transfers run, and no other."""
-        urgent = max((priority for priority, level in self._levels.items() if level.count), default=None)
-        chosen = None if urgent is None else self._levels[urgent]
-        if chosen is self._current:
-            return
-        if self._current is not None:
-            self._current.pause()
-        self._current = chosen
-        if chosen is not None:
-            chosen.resume()

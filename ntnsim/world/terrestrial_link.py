@@ -12,7 +12,8 @@ from ntnsim.world.job import Job
 from ntnsim.world.rate_clock import RateClock, RateWindow
 from ntnsim.world.sampling import Streams
 from ntnsim.world.server_pool import ServerPool
-from ntnsim.world.shared_medium import SharedMedium, SoloMedium
+from ntnsim.world.shared_medium import SharedMedium
+from ntnsim.world.solo_medium import SoloMedium
 from ntnsim.world.step_path import StepPath
 from ntnsim.world.transmitter import Transmitter, transfer_ended
 from ntnsim.world.waiting_line import WaitingLine

@@ -1,0 +1,218 @@
+"""The satellite link's rate over time, and what else is known of it: satellite, elevation, contact, propagation.
+
+Rates come from the orbit and the radio (`RateProfile` windows) or are written in the scenario. What others take of the
+beam, faults and rain scale them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from math import inf, nan
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ntnsim.link.rate_profile import ProfileSource, RateProfile
+from ntnsim.scenario import satellite_link as spec
+from ntnsim.world import step_path
+from ntnsim.world.rate_clock import RateClock, RateWindow
+from ntnsim.world.step_path import StepPath
+
+FloatArray = npt.NDArray[np.float64]
+_STEPS_PER_WINDOW = 64
+_CHANGES_LOOKED_AT = 1000  # when the end of a written contact is searched
+
+
+@dataclass(frozen=True, slots=True)
+class ContactState:
+    """The link's state at one instant, whoever uses it."""
+
+    satellite: str
+    elevation_deg: float
+    sinr_db: float
+    remaining_pass_s: float
+    next_contact_s: float
+    propagation_s: float
+
+
+class LinkDetails(Protocol):
+    """What a window knows beside its rate."""
+
+    def state(self, time_s: float) -> ContactState:
+        """Return the state at *time_s*."""
+        ...
+
+    def satellite(self, time_s: float) -> str:
+        """Return the satellite that serves at *time_s*, or did just before; "" without contact."""
+        ...
+
+    def propagation_s(self, time_s: float) -> float:
+        """Return the delay of a bit sent at *time_s*, or just before."""
+        ...
+
+
+LinkClock = RateClock[LinkDetails]
+
+
+class _ProfileDetails:
+    """The details of a window that orbit and radio made."""
+
+    def __init__(self, profile: RateProfile) -> None:
+        self._profile = profile
+
+    def state(self, time_s: float) -> ContactState:
+        profile = self._profile
+        step = profile.index_at(time_s)
+        serving = profile.satellite_index.item(step)
+        if serving < 0:
+            next_s = profile.next_contact_s.item(step)
+            return ContactState("", nan, nan, 0.0, max(next_s - time_s, 0.0), nan)
+        return ContactState(
+            profile.satellites[serving],
+            profile.elevation_deg.item(step),
+            profile.sinr_db.item(step),
+            max(profile.contact_end_s.item(step) - time_s, 0.0),
+            0.0,
+            profile.propagation_s.item(step),
+        )
+
+    def satellite(self, time_s: float) -> str:
+        serving = self._profile.satellite_index.item(self._step_with_contact(time_s))
+        return self._profile.satellites[serving] if serving >= 0 else ""
+
+    def propagation_s(self, time_s: float) -> float:
+        return self._profile.propagation_s.item(self._step_with_contact(time_s))
+
+    def _step_with_contact(self, time_s: float) -> int:
+        # A last bit may leave at the very end of a contact, which already belongs to the step without one.
+        step = self._profile.index_at(time_s)
+        return step - 1 if step > 0 and self._profile.satellite_index.item(step) < 0 else step
+
+
+class _WrittenDetails:
+    """The details of a link whose rate the scenario states: a nameless satellite at a constant distance."""
+
+    NAME = "satellite"
+
+    def __init__(self, contact: StepPath, propagation_s: float) -> None:
+        self._contact = contact
+        self._propagation_s = propagation_s
+
+    def state(self, time_s: float) -> ContactState:
+        in_contact = self._contact.at(time_s) > 0
+        change_s = time_s
+        for _ in range(_CHANGES_LOOKED_AT):
+            change_s = self._contact.next_change_s(change_s)
+            if change_s == inf or (self._contact.at(change_s) > 0) != in_contact:
+                break
+        self._contact.forget_before(time_s)
+        if in_contact:
+            return ContactState(self.NAME, nan, nan, change_s - time_s, 0.0, self._propagation_s)
+        return ContactState("", nan, nan, 0.0, change_s - time_s, nan)
+
+    def satellite(self, time_s: float) -> str:
+        return self.NAME
+
+    def propagation_s(self, time_s: float) -> float:
+        return self._propagation_s
+
+
+@dataclass(frozen=True)
+class Impairments:
+    """What scales a terminal's rate besides orbit and radio. Each path belongs to one clock.
+
+    factors: multiply the rate (what background load leaves, cut paths, rain as a factor).
+    satellites: (pattern, path): the rate by satellites of matching names is multiplied by the path.
+    attenuations_db: taken off the SINR; *efficiency_at* then tells how much less gets through.
+    """
+
+    factors: Sequence[StepPath] = ()
+    satellites: Sequence[tuple[str, StepPath]] = ()
+    attenuations_db: Sequence[StepPath] = ()
+    efficiency_at: Callable[[FloatArray], FloatArray] | None = None
+
+    def paths(self) -> list[StepPath]:
+        """Return all paths."""
+        return [*self.factors, *(path for _, path in self.satellites), *self.attenuations_db]
+
+
+def orbit_clock(source: ProfileSource, impairments: Impairments, until_s: float) -> LinkClock:
+    """Return the clock of a link whose profiles *source* makes, all of one length."""
+    first = source(0.0)
+    window_s = len(first.rate_bps) * first.step_s
+
+    def next_window(start_s: float) -> RateWindow[LinkDetails]:
+        profile = source(start_s)
+        steps = len(profile.rate_bps)
+        edges_s: FloatArray = profile.start_s + profile.step_s * np.arange(steps + 1, dtype=np.float64)
+        changes_s = [t for path in impairments.paths() for t in path.change_times_s(edges_s[0], edges_s[-1])]
+        if changes_s:
+            edges_s = np.union1d(edges_s, changes_s).astype(np.float64)
+            middle_s = (edges_s[:-1] + edges_s[1:]) / 2
+            step = np.clip(((middle_s - profile.start_s) / profile.step_s).astype(np.intp), 0, steps - 1)
+        else:
+            middle_s = edges_s[:1]  # the paths have one value in all the window
+            step = np.arange(steps)
+        rate_bps = _impaired(profile, step, middle_s, impairments)
+        for path in impairments.paths():
+            path.forget_before(start_s)
+        return RateWindow(edges_s, rate_bps, _ProfileDetails(profile))
+
+    return RateClock(next_window, until_s, window_s)
+
+
+def _impaired(
+    profile: RateProfile, step: npt.NDArray[np.intp], times_s: FloatArray, impairments: Impairments
+) -> FloatArray:
+    """Return the rate [n] in the given steps [n] of *profile*, with the impairments at *times_s* [n] or [1]."""
+    rate_bps = profile.rate_bps[step]
+    for path in impairments.factors:
+        rate_bps = rate_bps * path.sample(times_s)
+    for pattern, path in impairments.satellites:
+        hit = np.array(
+            [fnmatchcase(name, pattern) for name in profile.satellites] + [False]
+        )  # -1: no satellite
+        rate_bps = np.where(hit[profile.satellite_index[step]], rate_bps * path.sample(times_s), rate_bps)
+    if impairments.attenuations_db:
+        if impairments.efficiency_at is None:
+            raise TypeError("attenuation in decibels needs a profile source that knows its efficiency_at")
+        loss_db = sum(path.sample(times_s) for path in impairments.attenuations_db)
+        clear_db = np.nan_to_num(profile.sinr_db[step], nan=-99.0)
+        before, after = impairments.efficiency_at(clear_db), impairments.efficiency_at(clear_db - loss_db)
+        rate_bps = np.where(before > 0, rate_bps * after / np.where(before > 0, before, 1.0), rate_bps)
+    return rate_bps
+
+
+def written_clock(entity: spec.SatelliteLink, impairments: Impairments, until_s: float) -> LinkClock:
+    """Return the clock of a link whose rate the scenario states."""
+    if isinstance(entity, spec.OrbitLink):
+        raise TypeError("an orbit link has no written rate")
+    details = _WrittenDetails(_written_path(entity), entity.propagation_s)
+    paths = [_written_path(entity), *impairments.factors, *(path for _, path in impairments.satellites)]
+
+    def next_window(start_s: float) -> RateWindow[LinkDetails]:
+        edges_s = [start_s]
+        while len(edges_s) <= _STEPS_PER_WINDOW and edges_s[-1] < inf:
+            edges_s.append(min(path.next_change_s(edges_s[-1]) for path in paths))
+        rates_bps = []
+        for edge_s in edges_s[:-1]:
+            rate_bps = 1.0
+            for path in paths:
+                rate_bps *= path.at(edge_s)
+            rates_bps.append(rate_bps)
+        for path in paths:
+            path.forget_before(start_s)
+        return RateWindow(edges_s, rates_bps, details)
+
+    return RateClock(next_window, until_s)
+
+
+def _written_path(entity: spec.ConstantLink | spec.WindowsLink | spec.TraceLink) -> StepPath:
+    match entity:
+        case spec.ConstantLink(rate_bps=rate_bps):
+            return step_path.constant(rate_bps)
+        case spec.WindowsLink():
+            return step_path.windows(entity.period_s, entity.contact_s, entity.offset_s, entity.rate_bps)
+        case spec.TraceLink():
+            return step_path.trace(entity.times_s, entity.bps, entity.period_s)

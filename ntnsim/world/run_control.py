@@ -1,0 +1,64 @@
+"""When a run stops: at the end of the horizon, or when the last job has ended and no source will take another."""
+
+from collections.abc import Callable, Sequence
+from math import inf
+
+import simpy
+
+from ntnsim.scenario.scenario import Horizon
+from ntnsim.world.recorder import Recorder
+from ntnsim.world.source import SourceProcess
+
+
+class RunControl:
+    """Counts sources and jobs, and stops the simulation.
+
+    progress: called now and then with the number of jobs ended and the time.
+    until_s: the run ends by then, whatever happens; inf if the scenario sets no such time.
+    """
+
+    recorder: Recorder
+
+    def __init__(
+        self, env: simpy.Environment, horizon: Horizon, progress: Callable[[int, float], None] | None
+    ) -> None:
+        self._env = env
+        self._horizon = horizon
+        self._progress = progress
+        self._stop = env.event()
+        self._working = 0  # sources that may still take images
+        self._ended = 0
+        duration_s = inf if self._horizon.duration_s is None else self._horizon.duration_s
+        self.until_s = duration_s + (self._horizon.drain_limit_s if self._horizon.drain else 0.0)
+
+    def go(self, sources: Sequence[SourceProcess]) -> None:
+        """Start *sources* and run to the end."""
+        self._working = len(sources)
+        for source in sources:
+            source.start()
+        if not self._horizon.drain and self._horizon.duration_s is not None:
+            self._env.timeout(self._horizon.duration_s).callbacks.append(self._time_is_up)
+        self._env.run(until=self._stop)
+
+    def job_ended(self) -> None:
+        """Stop if that was the last."""
+        self._ended += 1
+        if self._progress is not None and self._ended % 64 == 0:
+            self._progress(self._ended, self._env.now)
+        if not self._working:
+            self._stop_if_done()
+
+    def source_exhausted(self) -> None:
+        """Stop if that was the last and all is delivered; else wait for what is on its way, but not for ever."""
+        self._working -= 1
+        if not self._working and self._horizon.drain:
+            self._env.timeout(self._horizon.drain_limit_s).callbacks.append(self._time_is_up)
+            self._stop_if_done()
+
+    def _stop_if_done(self) -> None:
+        if self._horizon.drain and not self.recorder.alive and not self._stop.triggered:
+            self._stop.succeed()
+
+    def _time_is_up(self, event: simpy.Event) -> None:
+        if not self._stop.triggered:
+            self._stop.succeed()
