@@ -53,3 +53,28 @@ def test_the_adaptive_example_is_a_valid_section(tmp_path):
     base = blocks[0].split("sweep:\n")[0]
     (tmp_path / "adaptive.yaml").write_text(base + blocks[1])
     assert load_scenario(tmp_path / "adaptive.yaml").sweep.adaptive.max_replications == 12
+
+
+def test_the_scenario_reference_is_what_the_schema_says():
+    made = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT / 'docs')!r})\n" + PRINT_REFERENCE],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    written = (ROOT / "docs/scenario.md").read_text(encoding="utf-8")
+    assert written == made, "the scenario has changed: run python docs/scenario_reference.py"
+
+
+PRINT_REFERENCE = (
+    "from scenario_reference import reference; from ntnsim.scenario.scenario import Scenario\n"
+    "sys.stdout.write(reference(Scenario.model_json_schema()))"
+)
+
+
+def test_every_link_of_the_scenario_reference_leads_to_a_heading():
+    text = (ROOT / "docs/scenario.md").read_text(encoding="utf-8")
+    headings = {line[3:].strip().lower() for line in text.splitlines() if line.startswith("## ")}
+    links = set(re.findall(r"\]\(#(\w+)\)", text))
+    assert links
+    assert links <= headings
