@@ -23,9 +23,9 @@ from ntnsim.orbit.visibility import (
 
 EDGE_TOLERANCE_S = 1e-4
 MAX_EDGE_STEPS = 60
-PEAK_SAMPLES = 9  # points per candidate from which the refinement of its peak starts
-PEAK_SHRINK = 5.0
-PEAK_ROUNDS = 5
+PEAK_SAMPLES = 7  # points per candidate from which the refinement of its peak starts
+PEAK_SHRINK = 8.0
+PEAK_ROUNDS = 3
 
 
 class Orbits(Protocol):
@@ -91,92 +91,83 @@ def find_passes_over_sites(
     step_s = min(step_s or longest_step_s, longest_step_s)
     times_s = np.linspace(start_s, end_s, max(2, int(np.ceil((end_s - start_s) / step_s)) + 1))
     search = _circular_candidates if isinstance(orbits, CircularOrbits) else _sampled_candidates
-    site_index, satellite, first, last = search(orbits, sites, times_s)  # type: ignore[arg-type]
+    found = search(orbits, sites, times_s)  # type: ignore[arg-type]
+    return [_refined(orbits, site, times_s, own) for site, own in zip(sites, found, strict=True)]
+
+
+def _refined(orbits: Orbits, site: Site, times_s: FloatArray, candidates: "_Candidates") -> PassTable:
+    """Return the passes over one site among its candidates, all peaks and edges refined together."""
+    satellite, first, last = candidates
     if not len(satellite):
         nothing, never = np.empty(0), np.empty(0, dtype=np.bool_)
-        return [PassTable(satellite, nothing, nothing, nothing, nothing, never, never) for _ in sites]
-    sight = _Sight(orbits, sites, site_index, satellite)
+        return PassTable(satellite, nothing, nothing, nothing, nothing, never, never)
     before_s, after_s = times_s[np.maximum(first - 1, 0)], times_s[np.minimum(last + 1, len(times_s) - 1)]
-    peak_s, peak = _peaks(sight, before_s, after_s)
-    above = np.flatnonzero(peak >= 0)
-    sight, before_s, after_s, peak_s, peak = (
-        sight.of(above),
+    peak_s, peak = _peaks(_Sight(orbits, site, satellite), before_s, after_s)
+    above = peak >= 0
+    satellite, before_s, after_s, peak_s, peak = (
+        satellite[above],
         before_s[above],
         after_s[above],
         peak_s[above],
         peak[above],
     )
+    sight = _Sight(orbits, site, satellite)
     rise_s, rise_clipped = _edges(sight, before_s, peak_s)
     set_s, set_clipped = _edges(sight, after_s, peak_s)
-    masks = np.array([site.min_elevation_deg for site in sites])
-    sine = peak + np.sin(np.radians(masks[sight.site]))
+    sine = peak + np.sin(np.radians(site.min_elevation_deg))
     elevation_deg = np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0)))
-    tables = []
-    for index in range(len(sites)):
-        own = np.flatnonzero(sight.site == index)
-        own = own[np.lexsort((sight.satellite[own], rise_s[own]))]
-        tables.append(
-            PassTable(
-                sight.satellite[own],
-                rise_s[own],
-                peak_s[own],
-                set_s[own],
-                elevation_deg[own],
-                rise_clipped[own],
-                set_clipped[own],
-            )
-        )
-    return tables
+    order = np.lexsort((satellite, rise_s))
+    return PassTable(
+        satellite[order],
+        rise_s[order],
+        peak_s[order],
+        set_s[order],
+        elevation_deg[order],
+        rise_clipped[order],
+        set_clipped[order],
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Sight:
-    """Pairs of a site and a satellite whose height above the mask can be asked for at a time each."""
+    """Satellites [k] whose height above the mask of a site can be asked for at a time each."""
 
     orbits: Orbits
-    sites: Sequence[Site]
-    site: IntArray
+    site: Site
     satellite: IntArray
 
-    def of(self, pairs: IntArray) -> "_Sight":
-        return _Sight(self.orbits, self.sites, self.site[pairs], self.satellite[pairs])
-
     def above_mask(self, time_s: FloatArray, pairs: IntArray | slice = slice(None)) -> FloatArray:
-        """Return sin(elevation) − sin(mask) [k] of the pairs at their times [k]."""
-        site = self.site[pairs]
+        """Return sin(elevation) − sin(mask) [k] of the satellites at their times [k]."""
         from_site_m = self.orbits.positions_of_m(self.satellite[pairs], time_s)
-        if len(self.sites) == 1:
-            from_site_m -= self.sites[0].position_m
-            up_m = from_site_m @ self.sites[0].up
-        else:
-            from_site_m -= np.array([one.position_m for one in self.sites])[site]
-            up_m = np.einsum("kx,kx->k", from_site_m, np.array([one.up for one in self.sites])[site])
-        mask = np.sin(np.radians([one.min_elevation_deg for one in self.sites]))[site]
-        return up_m / np.sqrt(np.einsum("kx,kx->k", from_site_m, from_site_m)) - mask
+        from_site_m -= self.site.position_m
+        up_m = from_site_m @ self.site.up
+        range_m = np.sqrt(np.einsum("kx,kx->k", from_site_m, from_site_m))
+        return up_m / range_m - np.sin(np.radians(self.site.min_elevation_deg))
 
 
-Candidates = tuple[IntArray, IntArray, IntArray, IntArray]  # site, satellite, first and last grid index above
+_Candidates = tuple[IntArray, IntArray, IntArray]  # satellite, first and last grid index above
 
 
-def _circular_candidates(orbits: CircularOrbits, sites: Sequence[Site], times_s: FloatArray) -> Candidates:
-    """Find candidate passes of circular orbits by the separable cosine."""
+def _circular_candidates(
+    orbits: CircularOrbits, sites: Sequence[Site], times_s: FloatArray
+) -> list[_Candidates]:
+    """Find candidate passes of circular orbits over each site by the separable cosine."""
     step_s = times_s[1] - times_s[0]
-    found: list[Candidates] = []
+    found: list[list[_Candidates]] = [[] for _ in sites]
     elapsed_s = times_s - times_s[0]
     at_start = _advanced(orbits, float(times_s[0]))
     for members in rate_groups(orbits):
         basis = time_basis(orbits, int(members[0]), elapsed_s)
         rate = abs(orbits.argument_rate_rad_s[members[0]]) + abs(orbits.node_rate_rad_s[members[0]])
-        between_samples = (
-            rate * step_s / 2
-        ) ** 2 / 2  # the second derivative of each cosine is at most rate²
-        for index, site in enumerate(sites):
+        # The second derivative of each cosine is at most rate².
+        between_samples = (rate * step_s / 2) ** 2 / 2
+        for own, site in zip(found, sites, strict=True):
             circle = visibility_circle(site, float(orbits.radius_m[members[0]]))
             margin = between_samples + 2 * circle.deviation + 2e-6  # the last: rounding of float32
             for first_member, mask in masks_by_chunk(at_start, members, basis, circle, margin):
                 row, first, last = _runs(mask)
-                found.append((np.full(len(row), index), members[first_member + row], first, last))
-    return _joined(found)
+                own.append((members[first_member + row], first, last))
+    return [_joined(own) for own in found]
 
 
 def _advanced(orbits: CircularOrbits, time_s: float) -> CircularOrbits:
@@ -188,12 +179,12 @@ def _advanced(orbits: CircularOrbits, time_s: float) -> CircularOrbits:
     )
 
 
-def _sampled_candidates(orbits: Orbits, sites: Sequence[Site], times_s: FloatArray) -> Candidates:
-    """Find candidate passes from sampled positions, one satellite at a time."""
-    found: list[Candidates] = []
+def _sampled_candidates(orbits: Orbits, sites: Sequence[Site], times_s: FloatArray) -> list[_Candidates]:
+    """Find candidate passes over each site from sampled positions, one satellite at a time."""
+    found: list[list[_Candidates]] = [[] for _ in sites]
     for satellite in range(len(orbits)):
         positions_m = orbits.positions_of_m(np.full(len(times_s), satellite), times_s)
-        for index, site in enumerate(sites):
+        for own, site in zip(found, sites, strict=True):
             from_site_m = positions_m - site.position_m
             sine = from_site_m @ site.up / np.sqrt(np.einsum("tx,tx->t", from_site_m, from_site_m))
             above = sine - np.sin(np.radians(site.min_elevation_deg))
@@ -204,8 +195,8 @@ def _sampled_candidates(orbits: Orbits, sites: Sequence[Site], times_s: FloatArr
             bend = np.abs(np.diff(above, 2))
             mask[0, 1:-2] |= above[1:-1] + bend / 4 >= 0
             _, first, last = _runs(mask)
-            found.append((np.full(len(first), index), np.full(len(first), satellite), first, last))
-    return _joined(found)
+            own.append((np.full(len(first), satellite), first, last))
+    return [_joined(own) for own in found]
 
 
 def _runs(mask: BoolArray) -> tuple[IntArray, IntArray, IntArray]:
@@ -219,11 +210,9 @@ def _runs(mask: BoolArray) -> tuple[IntArray, IntArray, IntArray]:
     return begin // width, begin % width, end % width
 
 
-def _joined(found: list[Candidates]) -> Candidates:
-    site, satellite, first, last = (
-        np.concatenate(column).astype(np.int64) for column in zip(*found, strict=True)
-    )
-    return site, satellite, first, last
+def _joined(found: list[_Candidates]) -> _Candidates:
+    satellite, first, last = (np.concatenate(column).astype(np.int64) for column in zip(*found, strict=True))
+    return satellite, first, last
 
 
 def _peaks(sight: _Sight, low_s: FloatArray, high_s: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -250,29 +239,34 @@ def _peaks(sight: _Sight, low_s: FloatArray, high_s: FloatArray) -> tuple[FloatA
 
 
 def _edges(sight: _Sight, outside_s: FloatArray, peak_s: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """Return the crossing times [k] between a point outside the pass and its peak (Illinois' regula falsi).
+    """Return the crossing times [k] between a point outside the pass and its peak.
 
-    Where the outer point is above the mask as well, the search began or ended inside the pass: it is returned as it is,
-    marked as clipped.
+    The height above the mask is nearly linear in the squared time from the peak, so regula falsi works on that; with
+    Anderson and Björck's weights both ends close in. Where the outer point is above the mask as well, the search began
+    or ended inside the pass: it is returned as it is, marked as clipped.
     """
-    low_s, high_s = outside_s.copy(), peak_s.copy()
-    low, high = sight.above_mask(low_s), sight.above_mask(high_s)
-    clipped = low >= 0
-    active = np.flatnonzero(~clipped & (high > 0))
+    way_s = outside_s - peak_s
+    side = np.sign(way_s)
+    far, near = way_s**2, np.zeros_like(way_s)  # squared times from the peak
+    below, above = sight.above_mask(outside_s), sight.above_mask(peak_s)
+    clipped = below >= 0
+    active = np.flatnonzero(~clipped & (above > 0))
+    edge = np.where(clipped, far, near)
     for _ in range(MAX_EDGE_STEPS):
         if not len(active):
             break
-        a_s, b_s, a, b = low_s[active], high_s[active], low[active], high[active]
-        trial_s = (a_s * b - b_s * a) / (b - a)
-        value = sight.above_mask(trial_s, active)
-        below = value < 0
-        # Illinois: an end that stays twice in a row counts half, so that both ends close in.
-        low_s[active] = np.where(below, trial_s, a_s)
-        high_s[active] = np.where(below, b_s, trial_s)
-        low[active] = np.where(below, value, a / 2)
-        high[active] = np.where(below, b / 2, value)
-        moved = np.abs(np.where(below, trial_s - a_s, b_s - trial_s))
-        active = active[(moved > EDGE_TOLERANCE_S) & (value != 0)]
-    # The end that was moved last is the nearer one.
-    edge_s = np.where(np.abs(low) < np.abs(high), low_s, high_s)
-    return np.where(clipped, outside_s, edge_s), clipped
+        far_end, near_end, low, high = far[active], near[active], below[active], above[active]
+        trial = (near_end * low - far_end * high) / (low - high)
+        root = np.sqrt(trial)
+        value = sight.above_mask(peak_s[active] + side[active] * root, active)
+        outside = value < 0
+        # The end that stays is weighted down by how much the other one's value shrank.
+        kept = np.maximum(1 - value / np.where(outside, low, high), 0.0)
+        kept = np.where(kept > 0, kept, 0.5)
+        far[active], near[active] = np.where(outside, trial, far_end), np.where(outside, near_end, trial)
+        below[active] = np.where(outside, value, low * kept)
+        above[active] = np.where(outside, high * kept, value)
+        moved_s = np.abs(root - np.sqrt(edge[active]))
+        edge[active] = trial
+        active = active[(moved_s > EDGE_TOLERANCE_S) & (value != 0)]
+    return np.where(clipped, outside_s, peak_s + side * np.sqrt(edge)), clipped
