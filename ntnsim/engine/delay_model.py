@@ -12,6 +12,11 @@ from ntnsim.engine.policy import ImageState
 from ntnsim.network_state import NetworkState
 
 
+def drain_s(network: NetworkState, size_bits: float, rate_bps: float) -> float:
+    """Return the time in which the backlog and *size_bits* leave a link of *rate_bps*."""
+    return (network.satellite_link.backlog_bits + size_bits) / rate_bps if rate_bps > 0 else inf
+
+
 def known_delay_s(image: ImageState, network: NetworkState, size_bits: float, rate_bps: float) -> float:
     """Return the part of the remaining delay that follows from Ω_t for *size_bits* on a link of *rate_bps*.
 
@@ -21,10 +26,10 @@ def known_delay_s(image: ImageState, network: NetworkState, size_bits: float, ra
     if not rate_bps > 0:
         return inf
     wait_s = link.next_contact_s if isfinite(link.next_contact_s) else inf
-    drain_s = (link.backlog_bits + size_bits) / rate_bps
+    sending_s = drain_s(network, size_bits, rate_bps)
     in_contact = wait_s == 0.0
-    if in_contact and isfinite(link.remaining_pass_s) and drain_s > link.remaining_pass_s:
+    if in_contact and isfinite(link.remaining_pass_s) and sending_s > link.remaining_pass_s:
         return inf  # the rest would wait for a later pass, whose time Ω_t does not tell
     propagation_s = link.propagation_s if isfinite(link.propagation_s) else 0.0
     delivery_s = image.source_bits / dn.delivery_rate_bps if dn.delivery_rate_bps > 0 else inf
-    return wait_s + drain_s + propagation_s + dn.residual_work_s + delivery_s
+    return wait_s + sending_s + propagation_s + dn.residual_work_s + delivery_s

@@ -7,8 +7,9 @@ smallest).
 
 Sizes are predicted by a quadratic regression on the rank fractions and x, updated with every delivery. The error
 quantile's level follows the misses (adaptive conformal inference, Gibbs & Candès 2021), so that the share of late
-images tends to 1 − confidence even when the network changes. A guard that rejects everything would never learn that the
-network has recovered: after a run of rejections one image is sent at its smallest, as a probe.
+images tends to 1 − confidence even when the network changes. Until it has seen 30 deliveries the guard shrinks but does
+not reject: it does not know yet. A guard that rejects everything would never learn that the network has recovered:
+after a run of rejections one image is sent at its smallest, as a probe.
 """
 
 from collections import deque
@@ -18,7 +19,7 @@ from math import inf, isfinite, log
 import numpy as np
 import numpy.typing as npt
 
-from ntnsim.engine.delay_model import known_delay_s
+from ntnsim.engine.delay_model import drain_s, known_delay_s
 from ntnsim.engine.policy import Decision, DeliveredImage, ImageState, Policy, Requirement
 from ntnsim.network_state import NetworkState
 from ntnsim.scenario.policy import Guard as Settings
@@ -26,10 +27,15 @@ from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
 
 FloatArray = npt.NDArray[np.float64]
 SHRINK_STEPS = 10  # configurations tried on the way to zero
-FEWEST_DELIVERIES = 30  # before these, sizes count as the source's and the error as the initial margin
+FEWEST_DELIVERIES = 30  # before these, a size counts as the source's and the error as the initial margin
 SIZE_CONFIDENCE = 0.95
 ADAPTATION_RATE = 0.01  # step of the error quantile's level per delivery
 RATE_MEMORY = 0.9  # weight of the past in the remembered rate of the link, for decisions without contact
+
+
+def _exposure_s(drain_s: float) -> float:
+    """Return the time over which a prediction may go wrong: draining, and a second for all else."""
+    return 1.0 + drain_s
 
 
 class SizePredictor:
@@ -70,7 +76,9 @@ class GuardedPolicy:
         self._space = space
         self._sizes = SizePredictor(space)
         self._size_errors: deque[float] = deque(maxlen=settings.window)
-        self._delay_errors_s: deque[float] = deque(maxlen=settings.window)
+        self._delay_errors_s: deque[tuple[float, float]] = deque(maxlen=settings.window)  # error, exposure
+        self._centre_s = settings.initial_margin_s
+        self._spread = 0.0
         self._level = settings.confidence
         self._rate_bps = 0.0
         self._counts = {
@@ -89,15 +97,22 @@ class GuardedPolicy:
         """Whether the guarded policy needs scores; the guard itself needs only sizes and delays."""
         return self.guarded.learns
 
-    def _margin_s(self) -> float:
-        if len(self._delay_errors_s) < FEWEST_DELIVERIES:
-            return self._settings.initial_margin_s
-        if self._level >= 1.0:  # the adapted level asks for more than the window has seen
-            return float(max(self._delay_errors_s))
-        # The conservative (upper) empirical quantile of n errors, as in split conformal prediction.
-        ordered = np.sort(self._delay_errors_s)
+    def _margin_s(self, drain_s: float) -> float:
+        """Return what to add to the known delay of an image that drains in *drain_s* with all that is ahead of it.
+
+        Errors are counted per second of draining (and one of everything else): the longer bits take to drain, the more
+        the link's rate may change meanwhile, and a smaller image is also the safer one.
+        """
+        return self._centre_s + self._spread * _exposure_s(drain_s)
+
+    def _measure_errors(self) -> None:
+        """Refresh centre and spread of the prediction's error from the window."""
+        errors_s, exposures_s = np.array(self._delay_errors_s).T
+        self._centre_s = float(np.median(errors_s))
+        ordered = np.sort((errors_s - self._centre_s) / exposures_s)
+        # The conservative (upper) empirical quantile, as in split conformal prediction; beyond it, the worst seen.
         rank = int(np.ceil((len(ordered) + 1) * self._level))
-        return float(ordered[min(rank, len(ordered)) - 1])
+        self._spread = max(float(ordered[min(rank, len(ordered)) - 1]), 0.0)
 
     def _upper_size_bits(self, image: ImageState, configuration: Configuration) -> float:
         if len(self._size_errors) < FEWEST_DELIVERIES:
@@ -112,7 +127,8 @@ class GuardedPolicy:
         """Return the predicted upper quantile of the whole delay, capture to delivery."""
         rate_bps = network.satellite_link.rate_bps or self._rate_bps
         size_bits = self._upper_size_bits(image, configuration)
-        return image.age_s + known_delay_s(image, network, size_bits, rate_bps) + self._margin_s()
+        margin_s = self._margin_s(drain_s(network, size_bits, rate_bps))
+        return image.age_s + known_delay_s(image, network, size_bits, rate_bps) + margin_s
 
     def choose(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Decision:
         """Return the guarded policy's decision if it fits, else the largest shrunk one that does, else a rejection."""
@@ -139,7 +155,7 @@ class GuardedPolicy:
                 self._counts["guard_shrunk"] += 1
                 return Decision(configuration, f"guard: x scaled to {share:.1f}")
         told = f"{smallest_s:.1f} s" if isfinite(smallest_s) else "no arrival in this pass"
-        if self._settings.when_late == "send-smallest":
+        if self._settings.when_late == "send-smallest" or self._n_delivered < FEWEST_DELIVERIES:
             self._counts["guard_sent_smallest"] += 1
             return Decision(configuration, f"guard: smallest sent, predicted {told}")
         if isfinite(smallest_s) and self._rejections_in_a_row >= self._settings.probe_after_rejections:
@@ -164,12 +180,15 @@ class GuardedPolicy:
         known_s = known_delay_s(image, network, delivered.size_bits, rate_bps)
         if isfinite(known_s):
             error_s = delivered.delay_s - image.age_s - known_s
+            drained_s = drain_s(network, delivered.size_bits, rate_bps)
             if len(self._delay_errors_s) >= FEWEST_DELIVERIES:
-                covered = error_s <= self._margin_s()
+                covered = error_s <= self._margin_s(drained_s)
                 miss = 1.0 - self._settings.confidence
                 self._level += ADAPTATION_RATE * ((0.0 if covered else 1.0) - miss)
                 self._level = min(max(self._level, 0.5), 1.0)
-            self._delay_errors_s.append(error_s)
+            self._delay_errors_s.append((error_s, _exposure_s(drained_s)))
+            if len(self._delay_errors_s) >= FEWEST_DELIVERIES:
+                self._measure_errors()
         self._n_delivered += 1
         self._n_late += delivered.delay_s > delivered.requirement.deadline_s
         self.guarded.learn(delivered)
@@ -178,7 +197,8 @@ class GuardedPolicy:
         """Return the guarded policy's figures, and the guard's own under ``guard_``."""
         figures = dict(self.guarded.diagnostics())
         figures.update({name: float(count) for name, count in self._counts.items()})
-        figures["guard_margin_s"] = self._margin_s()
+        figures["guard_centre_s"] = self._centre_s
+        figures["guard_spread"] = self._spread
         figures["guard_level"] = self._level
         if self._n_delivered:
             figures["guard_late_share"] = self._n_late / self._n_delivered
