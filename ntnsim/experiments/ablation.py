@@ -141,7 +141,7 @@ def draw(results: pd.DataFrame, directory: Path) -> None:
                 )
             axis.set_xlabel(label)
             axis.set_yticks([index + 0.175 for index in range(len(variants))], variants)
-        axes[1].legend()
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(LOADS))
         save(figure, directory, "ablation")
         plt.close(figure)
 

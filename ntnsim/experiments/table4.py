@@ -148,7 +148,9 @@ def draw(table: pd.DataFrame, directory: Path) -> None:
     from ntnsim.report.style import DOUBLE_COLUMN_IN, journal, save, scheme_styles
 
     names = list(table["target"].unique())
-    looks = scheme_styles(table["scheme"].unique())
+    bounds = table["scheme"].str.startswith("oracle")
+    looks = scheme_styles(table.loc[~bounds, "scheme"].unique())
+    looks |= {name: looks[name.replace("oracle", "engine")] for name in table.loc[bounds, "scheme"].unique()}
     with journal():
         figure, axes = plt.subplots(
             1, len(names), figsize=(DOUBLE_COLUMN_IN, 2.6), sharey=True, squeeze=False
@@ -157,7 +159,16 @@ def draw(table: pd.DataFrame, directory: Path) -> None:
             for _, row in table[table["target"] == name].iterrows():
                 look = looks[row["scheme"]]
                 worse = min(row["p_pf"], row["p_sf"])
-                axis.plot(100 * row["savings"], worse, look.marker, color=look.colour, label=row["scheme"])
+                # An oracle has its engine's look, hollow.
+                fill = "none" if row["scheme"].startswith("oracle") else look.colour
+                axis.plot(
+                    100 * row["savings"],
+                    worse,
+                    look.marker,
+                    color=look.colour,
+                    markerfacecolor=fill,
+                    label=row["scheme"],
+                )
             axis.set_title(name.capitalize())
             axis.set_xlabel("Savings against the captured file (%)")
         axes[0, 0].set_ylabel("Lower of P(PF ok), P(SF ok)")
