@@ -118,6 +118,10 @@ class Bandit(ABC):
         """Remember a delivery and, after the warm-up, update; deliveries that nobody scored teach nothing."""
         if self.settings.evaluate:
             return
+        share = self.settings.feedback_share
+        if share < 1.0 and self.update_rng.random() >= share:
+            self.n_unscored += 1
+            return
         if not self.remember(delivered):
             return
         if self.replay.n_seen >= self.settings.warm_up_images:

@@ -156,6 +156,8 @@ class Learning(Entity):
     """Deliveries with random configurations before the first update."""
     updates_per_image: int = Field(default=1, ge=0)
     """Updates of critics and actor after each delivery."""
+    feedback_share: float = Field(default=1.0, gt=0, le=1)
+    """Share of deliveries whose scores come back to the gateway; drawn at random for each."""
     paper_state: bool = False
     """True: the state is the paper's rank fractions alone; false: Ω_t and the image's age are added."""
     nominal_deadline_s: float = Field(default=20.0, gt=0)

@@ -12,6 +12,7 @@ from ntnsim.engine.conditioning import RequirementLaw, conditioning_features, re
 from ntnsim.engine.exploration import decayed_share, ou_step
 from ntnsim.engine.features import feature_names, state_features
 from ntnsim.engine.policy import ImageState
+from ntnsim.engine.practice import learn_online
 from ntnsim.engine.replay import Replay
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits, network_state
 from ntnsim.errors import ScenarioError
@@ -197,3 +198,10 @@ def test_deliveries_that_nobody_scored_teach_nothing():
     engine.learn(unscored)
     assert len(engine.replay) == 0
     assert engine.diagnostics()["images_unscored"] == 1.0
+
+
+def test_feedback_may_come_back_for_a_share_of_deliveries():
+    engine = build_engine(spec.SpiffEngine(feedback_share=0.25, updates_per_image=0), SPACE, seed=0)
+    learn_online(engine, SyntheticBits(), [REQUIREMENT], 400, stream(0, "share"))
+    assert engine.diagnostics()["images_learned"] == pytest.approx(100, abs=25)
+    assert engine.diagnostics()["images_learned"] + engine.diagnostics()["images_unscored"] == 400
