@@ -82,6 +82,8 @@ def main() -> None:
     ]
     if (arguments.work / "captioner" / "config.json").exists():
         members.append(assemble_captioner(arguments.work, arguments.out))
+    for file in arguments.out.rglob("*.safetensors"):
+        file.chmod(0o644)  # transformers writes them for the owner only
     path = write_manifest(arguments.out, DESCRIPTION, members)
     weights_bytes = sum(file.stat().st_size for file in arguments.out.rglob("*.safetensors"))
     print(f"{path}: {weights_bytes:,} bytes of weights")

@@ -42,7 +42,7 @@ def coarse_layer(pixels: UInt8Image, rng: np.random.Generator) -> UInt8Image:
         return recoded(
             pixels,
             "AVIF",
-            int(rng.integers(6, 28 if rng.random() < 0.8 else 50)),
+            int(rng.integers(7, 25 if rng.random() < 0.8 else 50)),
             speed=int(rng.choice((6, 8, 8))),
         )
     if kind < 0.80:
@@ -80,7 +80,7 @@ def known_mask(
 
 def received(original: UInt8Image, person: BoolMask | None, rng: np.random.Generator) -> Received:
     """Draw what a decoder would hold of *original* [S, S, 3]."""
-    has_coarse = rng.random() < 0.58
+    has_coarse = rng.random() < 0.78
     known = known_mask(original.shape[0], person, rng, has_coarse=has_coarse)
     sent = original
     noise = rng.random()

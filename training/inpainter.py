@@ -5,9 +5,9 @@ Contract: input [noisy residual (4), mask (1), latents of the fill (4)]; mask 0 
 VAE's own error cancels and a zero residual leaves the fill as it is. VAE and text encoder stay frozen.
 
 Loss, on the composite picture: L1 of the unsent pixels, local texture energies (``texture.py``), and distances of
-ImageNet features (EfficientNet-lite0, strides 4 to 16; not the features that the bundle is scored with). One step from pure noise is what is mostly trained;
-a share of the batches starts from the network's own one-step answer, noised to a middle time, so that further steps
-refine instead of wander.
+ImageNet features (EfficientNet-lite0, strides 4 to 16; not the features that the bundle is scored with). One step from
+pure noise is what is mostly trained; a share of the batches starts from the network's own one-step answer, noised to a
+middle time, so that further steps refine instead of wander.
 """
 
 from pathlib import Path
@@ -29,6 +29,7 @@ from training.vae import psnr_db, to_tensor
 CROP_PX = 128
 RESIDUAL_GAIN = 2.0  # brings the residual's spread (coarse and classical fills together) near one
 MASK_COARSE = 0.5
+TYPICAL_ERROR = 0.08  # mean absolute error of a fill, in [−1, 1] units
 MIDDLE_TIMES = (249, 499, 749)
 
 
@@ -74,16 +75,16 @@ def new_scheduler() -> DDIMScheduler:
 
 
 def feature_distance(trunk: Lite0Trunk, ours: Tensor, truth: Tensor) -> Tensor:
-    """Squared distance of channel-normalised feature maps, summed over channels, averaged over places and maps."""
+    """Squared distances [B] of channel-normalised feature maps, summed over channels and maps, averaged over places."""
     with torch.no_grad():
         wanted = trunk(truth)
-    total = ours.new_zeros(())
+    total = ours.new_zeros(len(ours))
     # The stride-2 map counts every grain in the wrong phase as an error, which asks for blur: left out.
     for a, b in list(zip(trunk(ours), wanted, strict=True))[1:]:
         a, b = a.float(), b.float()
         a = a / (a.pow(2).sum(1, keepdim=True) + 1e-2).sqrt()
         b = b / (b.pow(2).sum(1, keepdim=True) + 1e-2).sqrt()
-        total = total + (a - b).pow(2).sum(1).mean()
+        total = total + (a - b).pow(2).sum(1).mean(dim=(1, 2))
     return total
 
 
@@ -107,6 +108,11 @@ class Example:
         pixel_mask = torch.from_numpy(np.stack(masks))[:, None]
         self.unknown = (pixel_mask > 0).float()
         self.mask = functional.max_pool2d(pixel_mask, 2)  # a latent is unknown where any of its pixels is
+        # Hopeless examples (large holes, no coarse layer) have large errors that nothing mends; without a weight
+        # their gradients would drown those of the coarse layers, where there is something to win.
+        error = ((self.fill - self.original).abs() * self.unknown).sum(dim=(1, 2, 3))
+        error = error / (3 * self.unknown.sum(dim=(1, 2, 3)) + 1)
+        self.weight = (TYPICAL_ERROR / error.clamp(min=1e-3)).clamp(0.3, 2.5)
 
 
 def predicted_residual(
@@ -153,9 +159,12 @@ def restored(
     return example.fill + example.unknown * (decoded - plain)
 
 
-def losses(trunk: Lite0Trunk, bank: Tensor, example: Example, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return (L1 over unsent pixels, texture distance, feature distance of the composite)."""
-    l1 = ((picture - example.original).abs() * example.unknown).sum() / (3 * example.unknown.sum() + 1)
+def losses(
+    trunk: Lite0Trunk, bank: Tensor, example: Example, picture: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return (L1 over unsent pixels, texture distance, feature distance of the composite), one value per example."""
+    difference = ((picture - example.original).abs() * example.unknown).sum(dim=(1, 2, 3))
+    l1 = difference / (3 * example.unknown.sum(dim=(1, 2, 3)) + 1)
     texture = texture_distance(picture, example.original, bank)
     return l1, texture, feature_distance(trunk, picture, example.original)
 
@@ -217,17 +226,18 @@ def main() -> None:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             picture = restored(unet, vae, scheduler, example, states, middle)
             l1, texture, distance = losses(trunk, bank, example, picture)
+        total = l1 + arguments.texture * texture + arguments.perceptual * distance
         optimizer.zero_grad(set_to_none=True)
-        (l1 + arguments.texture * texture + arguments.perceptual * distance).backward()
+        (example.weight * total).mean().backward()
         nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         optimizer.step()
         progress.step += 1
-        decay = min(0.998, (progress.step + 1) / (progress.step + 20))
+        decay = min(0.995, (progress.step + 1) / (progress.step + 20))
         with torch.no_grad():
             for kept, new in zip(average.parameters(), unet.parameters(), strict=True):
                 kept.lerp_(new, 1 - decay)
-        running = 0.98 * running + 0.02 * np.array([l1.item(), texture.item(), distance.item()])
-        if progress.step % 200 == 0 or progress.step == 1 or fraction >= 1.0:
+        running = 0.98 * running + 0.02 * np.array([value.mean().item() for value in (l1, texture, distance)])
+        if progress.step % 100 == 0 or progress.step == 1 or fraction >= 1.0:
             average.to(memory_format=torch.channels_last).eval()
             rows = []
             with torch.no_grad(), torch.random.fork_rng():
@@ -236,13 +246,22 @@ def main() -> None:
                     picture = restored(average, vae, scheduler, check, empty, None)
                     rows.append(
                         [
-                            *(value.item() for value in losses(trunk, bank, check, picture)),
-                            *(value.item() for value in losses(trunk, bank, check, check.fill)),
+                            *(value.mean().item() for value in losses(trunk, bank, check, picture)),
+                            *(value.mean().item() for value in losses(trunk, bank, check, check.fill)),
                             psnr_db(picture, check.original),
                             psnr_db(check.fill, check.original),
                         ]
                     )
-            names = ("l1", "texture", "distance", "fill_l1", "fill_texture", "fill_distance", "psnr_db", "fill_psnr_db")
+            names = (
+                "l1",
+                "texture",
+                "distance",
+                "fill_l1",
+                "fill_texture",
+                "fill_distance",
+                "psnr_db",
+                "fill_psnr_db",
+            )
             values = dict(zip(names, np.mean(rows, axis=0), strict=True))
             progress.log(train_l1=running[0], train_texture=running[1], train_distance=running[2], **values)
             progress.save(

@@ -1,9 +1,9 @@
 """A loss for texture whose exact place cannot be known: local energies of oriented band-pass filters.
 
 A pixel loss rewards blur where detail was lost, and so do, nearly as much, fine-grained network features: plausible
-grain in the wrong phase counts as error. Here the picture's luma is filtered by quadrature pairs at four orientations on
-three octaves, the energies are pooled over windows, and the amplitudes are compared as ratios: grain, edges and cloth
-of the right strength count as right wherever inside the window they fall.
+grain in the wrong phase counts as error. Here the picture's luma is filtered by quadrature pairs at four orientations
+on three octaves, the energies are pooled over windows, and the amplitudes are compared as ratios: grain, edges and
+cloth of the right strength count as right wherever inside the window they fall.
 """
 
 import numpy as np
@@ -48,10 +48,11 @@ def amplitudes(pictures: Tensor, bank: Tensor) -> list[Tensor]:
 
 
 def texture_distance(ours: Tensor, truth: Tensor, bank: Tensor) -> Tensor:
-    """Return the mean relative difference of the amplitudes, in [0, 1)."""
+    """Return the mean relative difference of the amplitudes of each picture, [B], in [0, 1)."""
     with torch.no_grad():
         wanted = amplitudes(truth, bank)
     parts = [
-        ((a - b).abs() / (a + b + FLOOR)).mean() for a, b in zip(amplitudes(ours, bank), wanted, strict=True)
+        ((a - b).abs() / (a + b + FLOOR)).mean(dim=(1, 2, 3))
+        for a, b in zip(amplitudes(ours, bank), wanted, strict=True)
     ]
-    return torch.stack(parts).mean()
+    return torch.stack(parts).mean(dim=0)

@@ -4,6 +4,7 @@ Both return class maps at the image's own size: the picture is resized to what t
 and the logits are resized back (decision 9). A data set's ground truth is the third kind and needs no code here.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -175,8 +176,8 @@ class GroundedSamSegmenter:
 
     def class_of(self, phrase: str) -> int:
         """Return the class whose name shares most words with the detector's *phrase*; 0 if none does."""
-        words = set(phrase.lower().split())
-        shared = [len(words & set(name.split())) for name in self.class_names[1:]]
+        words = set(re.findall(r"\w+", phrase.lower()))
+        shared = [len(words & set(re.findall(r"\w+", name))) for name in self.class_names[1:]]
         return 1 + int(np.argmax(shared)) if max(shared) else 0
 
     def _masks(self, pixels: UInt8Image, boxes: NDArray[np.float32]) -> list[NDArray[np.bool_]]:

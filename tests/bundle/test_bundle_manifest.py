@@ -116,7 +116,7 @@ def test_pull_fails_in_one_line_and_restores_offline_mode(tmp_path, monkeypatch)
         BundleError, match=r"^cannot pull apple/deeplabv3-mobilevit-small at main: no route to host$"
     ):
         bundle_pull.pull(open_bundle("paper"), tmp_path, say=lambda line: None)
-    assert constants.HF_HUB_OFFLINE == before
+    assert before == constants.HF_HUB_OFFLINE
 
 
 def test_pull_seals_the_commit_it_fetched(tmp_path, monkeypatch):

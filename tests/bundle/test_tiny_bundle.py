@@ -62,7 +62,7 @@ def test_restoring_a_coarse_layer_brings_it_nearer_to_the_original(tiny, photogr
         truth = backend.features(pixels)
         ours.append(backend.distance_map(truth, backend.features(image)).mean())
         coarse.append(backend.distance_map(truth, backend.features(canvas.coarse)).mean())
-    assert np.mean(ours) < 0.9 * np.mean(coarse)
+    assert np.mean(ours) < 0.97 * np.mean(coarse)
 
 
 def test_segmenter_finds_the_astronaut_and_no_person_in_a_cup(tiny, photographs):
