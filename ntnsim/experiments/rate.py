@@ -187,13 +187,13 @@ def strict_distance(dataset: Dataset, path: Path) -> float:
     return float(np.quantile([1 - point.pf_low for point in points], JPEG_KEEPS_PF))
 
 
-class EveryNth:
-    """A dataset thinned out: *count* photographs at equal distances."""
+class Thinned:
+    """A dataset thinned out: its photographs 0, stride, 2·stride …, *count* of them at most."""
 
-    def __init__(self, whole: Dataset, count: int) -> None:
+    def __init__(self, whole: Dataset, stride: int, count: int) -> None:
         self.name = whole.name
         self._whole = whole
-        self._indices = np.linspace(0, len(whole) - 1, min(count, len(whole))).round().astype(int).tolist()
+        self._indices = range(0, len(whole), stride)[:count]
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -244,8 +244,9 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    photographs = EveryNth(PersonsDataset(arguments.data, "val", only_coco=True), arguments.images)
-    training = EveryNth(PersonsDataset(arguments.data, "train", only_coco=True), arguments.calibration)
+    validation = PersonsDataset(arguments.data, "val", only_coco=True)
+    photographs = Thinned(validation, arguments.stride, arguments.images)
+    training = Thinned(PersonsDataset(arguments.data, "train", only_coco=True), 8, arguments.calibration)
     diffusion: Inpainter | None = None
     if arguments.bundle != "none":
         diffusion = inpainter_named("bundle", open_bundle(arguments.bundle))

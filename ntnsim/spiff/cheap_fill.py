@@ -9,6 +9,7 @@ pull–push continuation 17,703; nearest carried pixel 21,000. A codec's transfo
 import numpy as np
 from numpy.typing import NDArray
 
+from ntnsim.spiff.box import tight_box
 from ntnsim.spiff.patches import block_reduce, expand_blocks
 
 BLOCK_PX = 16
@@ -24,13 +25,20 @@ def cheap_fill(pixels: NDArray[np.uint8], carried: NDArray[np.bool_]) -> NDArray
         return pixels
     if not carried.any():
         return np.full_like(pixels, 128)
-    counts = block_reduce(carried.astype(np.int32), BLOCK_PX, np.add)
-    filled = np.empty_like(pixels)
+    # Only blocks around what is missing change: cut them out, on the block grid.
+    box = tight_box(~carried)
+    assert box is not None
+    rows = slice(box.top // BLOCK_PX * BLOCK_PX, box.bottom)
+    columns = slice(box.left // BLOCK_PX * BLOCK_PX, box.right)
+    filled = pixels.copy()
+    overall = pixels[::4, ::4][carried[::4, ::4]].mean(axis=0) if carried[::4, ::4].any() else None
+    kept = carried[rows, columns]
+    counts = block_reduce(kept.view(np.uint8), BLOCK_PX, np.add, np.int32)
     for channel in range(3):
-        values = pixels[..., channel]
-        sums = block_reduce(values * carried.astype(np.int32), BLOCK_PX, np.add)
-        overall = sums.sum() / counts.sum()
-        means = np.where(counts > 0, sums / np.maximum(counts, 1), overall)
-        flat = expand_blocks(np.rint(means).astype(np.uint8), BLOCK_PX, carried.shape)
-        filled[..., channel] = np.where(carried, values, flat)
+        values = pixels[rows, columns, channel]
+        sums = block_reduce(np.where(kept, values, np.uint8(0)), BLOCK_PX, np.add, np.int32)
+        mean = pixels[carried].mean(axis=0)[channel] if overall is None else overall[channel]
+        means = np.rint(np.where(counts > 0, sums / np.maximum(counts, 1), mean)).astype(np.uint8)
+        flat = expand_blocks(means, BLOCK_PX, (kept.shape[0], kept.shape[1]))
+        filled[rows, columns, channel] = np.where(kept, values, flat)
     return filled

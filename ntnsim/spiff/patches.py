@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ntnsim.spiff.hashing import mixed
 
@@ -43,11 +43,15 @@ class TileGeometry:
         return self.rows * self.columns
 
 
-def block_reduce(values: NDArray, block_px: int, reduce: np.ufunc) -> NDArray:
-    """Return *values* [H, W] reduced over blocks of block_px: [ceil(H/b), ceil(W/b)]; edge blocks are cut short."""
+def block_reduce(values: NDArray, block_px: int, reduce: np.ufunc, dtype: DTypeLike | None = None) -> NDArray:
+    """Return *values* [H, W] reduced over blocks of block_px: [ceil(H/b), ceil(W/b)]; edge blocks are cut short.
+
+    dtype: of the result, where the values' own is too narrow for it.
+    """
     rows = np.arange(0, values.shape[0], block_px)
     columns = np.arange(0, values.shape[1], block_px)
-    reduced: NDArray = reduce.reduceat(reduce.reduceat(values, rows, axis=0), columns, axis=1)
+    by_rows = reduce.reduceat(values, rows, axis=0, dtype=dtype)
+    reduced: NDArray = reduce.reduceat(by_rows, columns, axis=1, dtype=dtype)
     return reduced
 
 

@@ -1,0 +1,87 @@
+"""The encoder's flat fill and the decoder's grain."""
+
+import numpy as np
+import pytest
+
+from ntnsim.errors import CorruptStreamError
+from ntnsim.spiff.cheap_fill import cheap_fill
+from ntnsim.spiff.components import Component, decode_component, encode_component
+from ntnsim.spiff.grain import decode_grain, encode_grain, grain_gain, grain_strengths, with_grain
+from ntnsim.spiff.metrics import StLpipsBackend
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 50), (47, 33), (64, 64)])
+def test_fill_leaves_carried_pixels_and_completes_blocks_with_their_mean(shape):
+    rng = np.random.default_rng(1)
+    pixels = rng.integers(0, 256, (*shape, 3)).astype(np.uint8)
+    carried = rng.random(shape) < 0.3
+    carried[0, 0] = True
+    filled = cheap_fill(pixels, carried)
+    assert np.array_equal(filled[carried], pixels[carried])
+    block = np.s_[:16, :16]
+    missing = filled[block][~carried[block]]
+    if len(missing):
+        assert np.abs(missing - pixels[block][carried[block]].mean(axis=0)).max() <= 0.5
+
+
+def test_fill_of_everything_and_nothing():
+    pixels = np.full((20, 20, 3), 7, np.uint8)
+    assert np.array_equal(cheap_fill(pixels, np.ones((20, 20), bool)), pixels)
+    assert (cheap_fill(pixels, np.zeros((20, 20), bool)) == 128).all()
+
+
+def test_filled_crop_costs_less_than_the_whole_box(astronaut, astronaut_mask):
+    component = Component("avif", 60)
+    filled = encode_component(cheap_fill(astronaut, astronaut_mask), component)
+    assert len(filled) < 0.75 * len(encode_component(astronaut, component))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (64, 64), (65, 200), (480, 640)])
+def test_grain_strengths_round_trip(shape):
+    rows, columns = -(-shape[0] // 64), -(-shape[1] // 64)
+    strengths = np.random.default_rng(0).integers(0, 16, (rows, columns)).astype(np.uint8)
+    assert np.array_equal(decode_grain(encode_grain(strengths), shape, "coarse"), strengths)
+    assert encode_grain(strengths * 0) == b"" and not decode_grain(b"", shape, "coarse").any()
+    with pytest.raises(CorruptStreamError, match=r"coarse: grain method 7 is unknown; allowed are 0 and 1"):
+        decode_grain(b"\x07", shape, "coarse")
+    with pytest.raises(CorruptStreamError, match=r"coarse: the grain holds 0 bytes"):
+        decode_grain(b"\x00", shape, "coarse")
+
+
+def test_strength_is_the_gain_times_the_lumas_error():
+    original = np.full((128, 128, 3), 100, np.uint8)
+    coarse = original.copy()
+    coarse[:, 64:] += 8  # a luma error of 8 in the right half
+    wanted = np.ones((128, 128), bool)
+    wanted[64:] = False
+    # 0.5 · 8 = 4 grey levels: strength 8 in steps of a half.
+    assert grain_strengths(original, coarse, wanted, 0.5).tolist() == [[0, 8], [0, 0]]
+
+
+def test_grain_has_the_promised_deviation_and_touches_unknown_pixels_only():
+    image = np.full((256, 256, 3), 128, np.uint8)
+    known = np.zeros((256, 256), bool)
+    known[:64] = True
+    noisy = with_grain(image, np.full((4, 4), 8, np.uint8), known)
+    assert np.array_equal(noisy[known], image[known])
+    noise = noisy[~known].astype(float) - 128
+    assert noise.std() == pytest.approx(4, rel=0.05)
+    assert noise.mean() == pytest.approx(0, abs=0.05)
+    assert np.array_equal(noise[:, 0], noise[:, 1])  # luma only
+    assert np.array_equal(noisy, with_grain(image, np.full((4, 4), 8, np.uint8), known))
+
+
+def test_better_layers_get_no_more_grain():
+    gains = [grain_gain(quality) for quality in range(1, 101)]
+    assert gains == sorted(gains, reverse=True) and gains[0] > 0 == gains[-1]
+
+
+def test_grain_brings_a_coarse_photograph_perceptually_closer(astronaut):
+    component = Component("avif", 25, full_chroma=True, loop_filters=False)
+    coarse = decode_component(encode_component(astronaut, component), "avif", (160, 144), "part")
+    nothing = np.zeros((160, 144), bool)
+    grainy = with_grain(coarse, grain_strengths(astronaut, coarse, ~nothing, grain_gain(25)), nothing)
+    backend = StLpipsBackend()
+    features = backend.features(astronaut)
+    distances = [backend.distance_map(features, backend.features(image)).mean() for image in (coarse, grainy)]
+    assert distances[1] < 0.95 * distances[0]
