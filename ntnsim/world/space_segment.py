@@ -461,8 +461,8 @@ class TerminalLink:
         inside = np.clip(
             np.minimum(edges_s[1:], stretch.end_s) - np.maximum(edges_s[:-1], flow_from_s), 0.0, None
         )
-        rate_bps[window] += link.goodput.rate_bps[own] * (inside / step_s)
         connected = ~np.isnan(link.geometry.propagation_s[own])
+        rate_bps[window] += np.where(connected, link.goodput.rate_bps[own] * (inside / step_s), 0.0)
         columns["propagation"][window] = link.geometry.propagation_s[own]
         columns["elevation"][window] = np.where(connected, link.geometry.elevation_deg[own], np.nan)
         columns["sinr"][window] = np.where(connected, link.sinr_db[own], np.nan)

@@ -227,6 +227,22 @@ def test_no_ground_station_in_view_means_no_contact_unless_satellites_pass_it_on
     assert np.nanmin(relayed.propagation_s) > 12_000e3 / SPEED_OF_LIGHT_M_S
 
 
+def test_no_bit_flows_where_there_is_no_way_to_the_ground():
+    stations = [{"name": "fucino", "latitude_deg": 42.0, "longitude_deg": 13.6, "min_elevation_deg": 40.0}]
+    terminal = source(
+        {"ground_stations": stations}, {"profile": {"step_s": 0.01, "window_s": 300}, "channel": CHANNEL}
+    )
+    holes = 0
+    for window in range(6):
+        profile = terminal(300.0 * window)
+        lost = np.isnan(profile.propagation_s)
+        holes += int(lost.sum())
+        assert np.all(profile.rate_bps[lost] == 0.0)
+        assert np.array_equal(lost, profile.satellite_index < 0)
+        assert np.array_equal(np.isnan(profile.contact_end_s), lost)
+    assert 0 < holes < 6 * 30_000
+
+
 def test_source_on_a_satellite_sends_down_to_its_site_and_no_further():
     terminal = source(where=site(on_satellite=True))
     one = terminal.book.between(0.0, 2000.0)[0]
