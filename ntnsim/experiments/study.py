@@ -26,6 +26,7 @@ from ntnsim.run import default_store, run_scenario
 from ntnsim.scenario import policy as spec
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.schemes import SchemeAssembly
+from ntnsim.spiff.bundle import open_bundle
 from ntnsim.spiff.configuration import ConfigurationSpace
 from ntnsim.streams import integer_seed, stream
 from ntnsim.world.build import simulate
@@ -126,7 +127,10 @@ class Study:
         self, kind: str, *, split: str, n_images: int, area: tuple[float, float] = (0.2, 0.6)
     ) -> OutcomeTable:
         """Return the outcome table of a codec over *n_images* photographs; built once, then read from *out*."""
-        name = f"table-{kind}-{split}-{area[0]:g}-{area[1]:g}-{n_images}-{digest(repr(self))[:8]}.parquet"
+        made_of = repr(
+            (self.data, dict(self.inpaint), self.box_growth, self.patches, self.coarse, code_digest())
+        )
+        name = f"table-{kind}-{split}-{area[0]:g}-{area[1]:g}-{n_images}-{digest(made_of)[:8]}.parquet"
         path = self.out / "tables" / name
         if path.is_file():
             return OutcomeTable.load(path)
