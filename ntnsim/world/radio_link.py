@@ -1,0 +1,121 @@
+"""From the scenario's radio section to the link model that physics takes."""
+
+from ntnsim.link.adaptation import level_table
+from ntnsim.link.budget import (
+    SatelliteRadio,
+    TerminalRadio,
+    aperture_gain_dbi,
+    reference_bandwidth_hz,
+    reference_carrier_hz,
+    reference_satellite,
+    reference_terminal,
+)
+from ntnsim.link.channel import ChannelSettings
+from ntnsim.link.goodput import GoodputSettings
+from ntnsim.link.numerology import default_overhead, resource_blocks, resource_elements_per_s, slot_s
+from ntnsim.link.pass_link import FeederRadio, LinkModel, station_g_over_t_db_k
+from ntnsim.link.retransmission import ErrorTables, RetransmissionSettings
+from ntnsim.scenario.radio import Radio, ReferenceTerminal
+from ntnsim.scenario.space import SpaceSegment
+
+
+def link_model(space: SpaceSegment, radio: Radio, latitude_deg: float) -> LinkModel:
+    """Return the service link that *radio* describes, at a terminal's latitude."""
+    carrier_hz = radio.carrier_hz or reference_carrier_hz(radio.band, radio.direction)
+    if radio.satellite.kind == "tr38821":
+        satellite = reference_satellite(radio.satellite.orbit, radio.satellite.set, radio.band)
+    else:
+        own = radio.satellite
+        satellite = SatelliteRadio(
+            own.eirp_density_dbw_per_mhz, own.g_over_t_db_k, own.aperture_m, own.aperture_m
+        )
+    mine = radio.terminal or ReferenceTerminal(
+        kind="tr38821",
+        name={"s": "handheld", "ka": "vsat"}[radio.band],  # type: ignore[arg-type]
+    )
+    if mine.kind == "tr38821":
+        terminal = reference_terminal(mine.name)
+    else:
+        terminal = TerminalRadio(
+            mine.eirp_dbw, mine.g_over_t_db_k, mine.shadow_margin_db, mine.circular_polarisation
+        )
+    bandwidth_hz = radio.bandwidth_hz or reference_bandwidth_hz(
+        radio.band, radio.direction, radio.reuse, terminal
+    )
+    spacing_hz = 1e3 * (radio.subcarrier_spacing_khz or {"s": 15, "ka": 120}[radio.band])
+    overhead = default_overhead(carrier_hz, radio.direction) if radio.overhead is None else radio.overhead
+    elements_per_s = resource_elements_per_s(
+        resource_blocks(bandwidth_hz, carrier_hz, spacing_hz), spacing_hz, overhead
+    )
+    again = radio.retransmission
+    settings = RetransmissionSettings(
+        processes=again.processes,
+        feedback=again.feedback,
+        max_transmissions=again.max_transmissions,
+        processing_s=again.processing_s,
+    )
+    adaptation = radio.adaptation
+    levels = level_table(
+        table_number=adaptation.table,
+        levels=adaptation.levels,
+        threshold_set=adaptation.thresholds,
+        implementation_loss_db=adaptation.implementation_loss_db,
+        bler_target=adaptation.bler_target,
+        resource_elements_per_slot=elements_per_s * slot_s(spacing_hz),
+    )
+    goodput = GoodputSettings(
+        ErrorTables(levels, settings),
+        elements_per_s,
+        slot_s(spacing_hz),
+        outer_loop=adaptation.outer_loop,
+        csi_delay_s=adaptation.csi_delay_s,
+    )
+    channel = None
+    if radio.channel.mode == "channel":
+        channel = ChannelSettings(
+            environment=radio.channel.environment,
+            carrier_hz=carrier_hz,
+            latitude_deg=latitude_deg,
+            interpolate_rows=radio.channel.interpolate_rows,
+            always_line_of_sight=radio.channel.line_of_sight == "always",
+            elevation_decorrelation_deg=radio.channel.elevation_decorrelation_deg,
+            terminal_speed_m_s=radio.channel.terminal_speed_m_s,
+            ionospheric=radio.channel.ionospheric_scintillation == "latitude_rule",
+            s4_index=radio.channel.s4_index,
+        )
+    return LinkModel(
+        satellite=satellite,
+        terminal=terminal,
+        direction=radio.direction,
+        carrier_hz=carrier_hz,
+        bandwidth_hz=bandwidth_hz,
+        subcarrier_spacing_hz=spacing_hz,
+        goodput=goodput,
+        reuse=radio.reuse,
+        channel=channel,
+        additional_loss_db=radio.channel.additional_loss_db,
+        beams=radio.beams.kind,
+        scan_exponent=radio.beams.scan_exponent if radio.beams.kind == "steered" else 0.0,
+        interference=radio.interference,
+        residual_frequency_error_ppm=radio.residual_frequency_error_ppm,
+        feeder=_feeder(space, radio.direction),
+    )
+
+
+def _feeder(space: SpaceSegment, direction: str) -> FeederRadio | None:
+    """Return the feeder link of a transparent payload: downwards behind an uplink, upwards before a downlink."""
+    if space.payload.kind != "transparent":
+        return None
+    own = space.payload.feeder
+    if direction == "ul":
+        station = station_g_over_t_db_k(
+            aperture_m=own.station_aperture_m,
+            efficiency=own.station_aperture_efficiency,
+            carrier_hz=own.down_carrier_hz,
+            noise_figure_db=own.station_noise_figure_db,
+            antenna_temperature_k=own.station_antenna_temperature_k,
+        )
+        return FeederRadio(own.down_carrier_hz, own.satellite_eirp_density_dbw_per_mhz, station)
+    gain_dbi = aperture_gain_dbi(own.station_aperture_m, own.up_carrier_hz, own.station_aperture_efficiency)
+    density = own.station_power_density_dbw_per_mhz + gain_dbi
+    return FeederRadio(own.up_carrier_hz, density, own.satellite_g_over_t_db_k)

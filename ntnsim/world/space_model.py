@@ -1,0 +1,100 @@
+"""The satellites of a scenario and their way to the ground, shared by all terminals."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+from ntnsim.orbit.constellation import CircularOrbits, Shell, walker_orbits
+from ntnsim.orbit.earth import Site, earth_model, greenwich_sidereal_angle_rad, julian_date
+from ntnsim.orbit.element_sets import read_element_sets
+from ntnsim.orbit.ground import AssumedStation, GroundReach, PlusGridRoutes, StationsInView
+from ntnsim.orbit.pass_book import Pass, PassBook
+from ntnsim.orbit.passes import Orbits
+from ntnsim.scenario.space import SpaceSegment
+
+
+class SiteLike(Protocol):
+    """A gateway or a ground station of the scenario; on a gateway, *on_satellite* puts the source on board."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def latitude_deg(self) -> float: ...
+    @property
+    def longitude_deg(self) -> float: ...
+    @property
+    def altitude_m(self) -> float: ...
+    @property
+    def min_elevation_deg(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class SpaceModel:
+    """Satellites and their way to the ground, shared by all terminals of a scenario."""
+
+    orbits: Orbits
+    reach: GroundReach
+    space: SpaceSegment
+
+    def site(self, gateway: SiteLike) -> Site:
+        """Return *gateway* as a site on the scenario's Earth."""
+        return Site(
+            gateway.name,
+            gateway.latitude_deg,
+            gateway.longitude_deg,
+            gateway.altitude_m,
+            gateway.min_elevation_deg,
+            earth_model(self.space.earth),
+        )
+
+    def passes(self, gateway: SiteLike, start_s: float, end_s: float) -> list[Pass]:
+        """Return the satellite passes over *gateway* with a moment in [start_s, end_s)."""
+        return PassBook(self.orbits, self.site(gateway), step_s=self.space.search_step_s).between(
+            start_s, end_s
+        )
+
+
+@lru_cache(maxsize=4)
+def space_model(space: SpaceSegment, start_utc: datetime, base: Path = Path()) -> SpaceModel:
+    """Return the satellites of *space*, with time 0 at *start_utc*.
+
+    base: directory that a relative path of element sets starts from, the scenario file's.
+    """
+    earth = earth_model(space.earth)
+    start = julian_date(start_utc)
+    orbits: Orbits
+    if space.constellation.kind == "element_sets":
+        orbits = read_element_sets(
+            base / space.constellation.path,
+            start,
+            file_format=space.constellation.format,
+            expected_satellites=space.constellation.expected_satellites,
+        )
+    else:
+        shells = [Shell(**shell.model_dump()) for shell in space.constellation.shells]
+        orbits = walker_orbits(shells, earth, float(greenwich_sidereal_angle_rad(*start)))
+    stations = [
+        Site(one.name, one.latitude_deg, one.longitude_deg, one.altitude_m, one.min_elevation_deg, earth)
+        for one in space.ground_stations
+    ]
+    reach: GroundReach
+    links = space.inter_satellite_links
+    if links.kind == "plus_grid":
+        assert isinstance(orbits, CircularOrbits)  # the scenario refuses other combinations
+        reach = PlusGridRoutes(
+            orbits,
+            stations,
+            earth,
+            max_range_m=links.max_range_m,
+            clearance_m=links.clearance_m,
+            hop_processing_s=links.hop_processing_s,
+            seam=links.seam,
+            update_interval_s=links.update_interval_s,
+        )
+    elif stations:
+        reach = StationsInView(orbits, stations)
+    else:
+        reach = AssumedStation(orbits, earth, space.feeder_elevation_deg)
+    return SpaceModel(orbits, reach, space)
