@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ntnsim.report.groups import Point, points_of, schemes_in
+from ntnsim.report.groups import Point, picked, points_of, schemes_in
 from ntnsim.report.style import COMPONENT_COLOURS, DOUBLE_COLUMN_IN, SINGLE_COLUMN_IN
 from ntnsim.results.columns import COMPONENT_TITLES
 from ntnsim.results.read import RunDirectory
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 WAITING_HATCH = "/////"
 # A bar longer than this many median bars is cut off, or an overloaded scheme would hide all the others.
 LONGEST_BAR = 8.0
+MAX_POINTS = 10  # as many as a page holds
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def delay_breakdown(runs: Sequence[RunDirectory]) -> "Figure":
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
+    runs, remark = picked(runs, MAX_POINTS)
     bars = bars_of(runs)
     wide = len(bars) > 6
     figure = Figure(figsize=(DOUBLE_COLUMN_IN if wide else SINGLE_COLUMN_IN, 1.35 + 0.3 * len(bars)))
@@ -128,7 +130,7 @@ def delay_breakdown(runs: Sequence[RunDirectory]) -> "Figure":
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.set_xlim(0, limit_s)
-    axes.set_xlabel("mean delay (s)")
+    axes.set_xlabel(f"mean delay (s){remark}")
     handles = [Patch(facecolor=COMPONENT_COLOURS[name], label=COMPONENT_TITLES[name]) for name in COMPONENTS]
     handles.append(
         Patch(facecolor="#999999", edgecolor="white", hatch=WAITING_HATCH, label="hatched: waiting")

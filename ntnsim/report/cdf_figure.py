@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ntnsim.report.groups import Point, Samples, points_of, samples_of
+from ntnsim.report.groups import Point, Samples, picked, points_of, samples_of
 from ntnsim.report.style import DOUBLE_COLUMN_IN, SEQUENCE_COLOURS, SINGLE_COLUMN_IN, scheme_styles
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.statistics import CdfBand, cdf_band, cdf_grid
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # With more settings than this, one panel per setting gets too small: one panel per scheme is drawn instead.
 MAX_POINT_PANELS = 4
 MAX_PANELS_IN_A_ROW = 3
+MAX_POINTS = 10  # more curves in a panel cannot be told apart
 # A delay axis turns logarithmic when its body spans more than this ratio.
 LOG_AXIS_RATIO = 50.0
 
@@ -43,17 +44,18 @@ def _band(samples: Samples) -> CdfBand:
 
 def delay_cdf(runs: Sequence[RunDirectory]) -> "Figure":
     """Return the figure of end-to-end delay; images that never arrived keep their curve below one."""
+    runs, remark = picked(runs, MAX_POINTS)
     curves = curves_of(runs, "delay_s", lost_is_infinite=True)
-    deadlines = sorted({deadline for run in runs if (deadline := deadline_s(run)) is not None})
-    return _figure(
-        curves, "end-to-end delay (s)", deadlines[0] if len(deadlines) == 1 else None, percent=False
-    )
+    deadlines = {deadline_s(run) for run in runs}
+    deadline = deadlines.pop() if len(deadlines) == 1 else None
+    return _figure(curves, f"end-to-end delay (s){remark}", deadline, percent=False)
 
 
 def savings_cdf(runs: Sequence[RunDirectory]) -> "Figure":
     """Return the figure of bandwidth savings of the images that arrived, against the file as captured."""
+    runs, remark = picked(runs, MAX_POINTS)
     curves = curves_of(runs, "savings", lost_is_infinite=False)
-    return _figure(curves, "bandwidth savings (% of the captured file)", None, percent=True)
+    return _figure(curves, f"bandwidth savings (% of the captured file){remark}", None, percent=True)
 
 
 def deadline_s(run: RunDirectory) -> float | None:

@@ -49,6 +49,16 @@ def points_of(runs: Sequence[RunDirectory]) -> list[Point]:
     return points
 
 
+def picked(runs: Sequence[RunDirectory], most: int) -> tuple[list[RunDirectory], str]:
+    """Return the runs of at most *most* points, spread evenly over all, and a remark for the figure if some are left
+    out."""
+    points = points_of(runs)
+    if len(points) <= most:
+        return list(runs), ""
+    chosen = np.unique(np.linspace(0, len(points) - 1, most).round().astype(int))
+    return [run for index in chosen for run in points[index].runs], f" – {most} of {len(points)} settings"
+
+
 @dataclass(frozen=True)
 class Samples:
     """One scheme's samples of one quantity at one point, by group: replications, or batches of the only run.

@@ -107,6 +107,18 @@ def test_many_points_get_a_panel_per_scheme_instead(tmp_path):
     assert len(figure.legends[0].get_texts()) == 5
 
 
+def test_hundreds_of_settings_are_thinned_evenly_and_the_figure_says_so(tmp_path):
+    loads = tuple(float(load) for load in np.linspace(0.1, 0.9, 21))
+    write_sweep(tmp_path, loads=loads, replications=1, n_jobs=20, schemes=("spiff",))
+    with journal():
+        figure = delay_cdf(find_runs([tmp_path]))
+        bars = delay_breakdown(find_runs([tmp_path]))
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert (len(labels), labels[0], labels[-1]) == (10, "load = 0.1", "load = 0.9")
+    assert figure.get_supxlabel() == "end-to-end delay (s) – 10 of 21 settings"
+    assert len(bars.axes[0].get_yticks()) == 10
+
+
 def test_bars_stack_to_the_mean_delay(run):
     for bar in bars_of(find_runs([run])):
         assert sum(waiting + service for waiting, service in bar.parts.values()) == pytest.approx(
