@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ntnsim.orbit.earth import FloatArray
 from ntnsim.orbit.pass_book import Pass
 
-Begin = Literal["acquisition", "handover", "continuation"]
+Reason = Literal["acquisition", "handover"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +29,30 @@ class HandoverRule:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A stretch of time with one serving satellite; *begin* tells what it cost to start."""
+    """A stretch of time with one serving satellite.
+
+    since_s, reason: when and why the satellite began to serve, which may have been in an earlier window.
+    """
 
     start_s: float
     end_s: float
     satellite_pass: Pass
-    begin: Begin
+    since_s: float
+    reason: Reason
+
+    @property
+    def begins(self) -> bool:
+        """Whether service begins with this stretch, rather than goes on."""
+        return self.start_s == self.since_s
 
 
 @dataclass(frozen=True, slots=True)
 class ServingState:
-    """What one window hands to the next: the pass in service and since when (None: no contact)."""
+    """What one window hands to the next: the pass in service, since when and why (None: no contact)."""
 
     satellite_pass: Pass | None = None
     since_s: float = -np.inf
+    reason: Reason = "acquisition"
 
 
 def serve(
@@ -67,10 +77,9 @@ def serve(
     best = ranked.max(axis=0)
     stretches: list[Serving] = []
     current = next((index for index, one in enumerate(candidates) if one == state.satellite_pass), None)
-    since_s = state.since_s
+    since_s, reason = state.since_s, state.reason
     at = 0
     start_s = begin_s
-    begin: Begin = "continuation"
     while True:
         if current is None:
             ahead = np.flatnonzero(best[at:] > -np.inf)
@@ -79,7 +88,7 @@ def serve(
             at += int(ahead[0])
             current = int(np.argmax(ranked[:, at]))
             start_s = since_s = float(decision_s[at])
-            begin = "acquisition"
+            reason = "acquisition"
         serving = candidates[current]
         lost_at = _first(~usable[current, at:], at)
         better_at = len(decision_s)
@@ -90,16 +99,16 @@ def serve(
             )
         if better_at < lost_at:
             change_s = float(decision_s[better_at])
-            stretches.append(Serving(start_s, change_s, serving, begin))
-            current, at, begin = int(np.argmax(ranked[:, better_at])), better_at, "handover"
+            stretches.append(Serving(start_s, change_s, serving, since_s, reason))
+            current, at = int(np.argmax(ranked[:, better_at])), better_at
         else:
             change_s = float(decision_s[lost_at]) if lost_at < len(decision_s) else end_s
             change_s = min(change_s, serving.set_s)
             if change_s >= end_s:
-                stretches.append(Serving(start_s, end_s, serving, begin))
-                return stretches, ServingState(serving, since_s)
+                stretches.append(Serving(start_s, end_s, serving, since_s, reason))
+                return stretches, ServingState(serving, since_s, reason)
             if change_s > start_s:
-                stretches.append(Serving(start_s, change_s, serving, begin))
+                stretches.append(Serving(start_s, change_s, serving, since_s, reason))
             # Who takes over was decided from what was known at the last decision.
             known = max(lost_at - 1, at)
             follow = ranked[:, known].copy()
@@ -110,7 +119,7 @@ def serve(
             ]
             same = [i for i in same if candidates[i].rise_s <= change_s < candidates[i].set_s]
             if same:  # the next piece of a long pass: nothing changes on the air
-                current, begin = same[0], "continuation"
+                current = same[0]
                 at = min(lost_at, len(decision_s) - 1)
                 start_s = change_s
                 continue
@@ -119,11 +128,12 @@ def serve(
                 if at >= len(decision_s):
                     return stretches, ServingState()
                 continue
-            current, at, begin = int(np.argmax(follow)), min(lost_at, len(decision_s) - 1), "handover"
+            current, at = int(np.argmax(follow)), min(lost_at, len(decision_s) - 1)
             if not usable[current, at]:
                 current, at = None, at
                 continue
         start_s = since_s = change_s
+        reason = "handover"
 
 
 def _first(condition: npt.NDArray[np.bool_], offset: int) -> int:

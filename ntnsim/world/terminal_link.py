@@ -131,10 +131,10 @@ class TerminalLink:
                     }
                 )
         for stretch in self.plan.between(start_s, end_s):
-            if stretch.start_s >= start_s and stretch.begin != "continuation":
+            if stretch.start_s >= start_s and stretch.begins:
                 rows.append(
                     {
-                        "kind": stretch.begin,
+                        "kind": stretch.reason,
                         "terminal": self.site.name,
                         "time_s": stretch.start_s,
                         "end_s": stretch.start_s + self._pause_s(stretch),
@@ -204,23 +204,19 @@ class TerminalLink:
         )
 
     def _pause_s(self, stretch: Serving) -> float:
-        """Return how long no data flows at the start of a stretch."""
-        if stretch.begin == "continuation":
-            return 0.0
+        """Return for how long no data flows after the satellite of a stretch began to serve."""
         rules = self.model.space.handover
-        geometry = self.pass_link(stretch.satellite_pass).geometry
-        at = int(stretch.start_s / geometry.step_s) - geometry.first_step
-        round_trip_s = float(geometry.round_trip_s[min(max(at, 0), len(geometry.range_m) - 1)])
-        if np.isnan(round_trip_s):
-            return 0.0
-        if stretch.begin == "acquisition":
-            return rules.access_rtt * round_trip_s + rules.interruption_s
-        factor = (
-            INTERRUPTION_RTT[self.radio.direction]
-            if rules.interruption_rtt is None
-            else rules.interruption_rtt
-        )
-        return factor * round_trip_s + rules.interruption_s
+        satellite, since_s = stretch.satellite_pass.satellite, np.array([stretch.since_s])
+        _, range_m = look(self.site, self.model.orbits.positions_of_m(np.array([satellite]), since_s))
+        round_trip_s = 2 * float(range_m[0]) / SPEED_OF_LIGHT_M_S
+        if self.model.space.payload.kind == "transparent":
+            ground_s = float(self.model.reach.path(satellite, since_s).delay_s[0])
+            round_trip_s += 0.0 if np.isnan(ground_s) else 2 * ground_s
+        round_trips = rules.access_rtt
+        if stretch.reason == "handover":
+            default = INTERRUPTION_RTT[self.radio.direction]
+            round_trips = default if rules.interruption_rtt is None else rules.interruption_rtt
+        return round_trips * round_trip_s + rules.interruption_s
 
     def _fill(
         self,
@@ -246,7 +242,7 @@ class TerminalLink:
             slice(low - first, high - first),
             slice(low - link.geometry.first_step, high - link.geometry.first_step),
         )
-        flow_from_s = stretch.start_s + self._pause_s(stretch)
+        flow_from_s = stretch.since_s + self._pause_s(stretch)
         edges_s = np.arange(low, high + 1) * step_s
         inside = np.clip(
             np.minimum(edges_s[1:], stretch.end_s) - np.maximum(edges_s[:-1], flow_from_s), 0.0, None

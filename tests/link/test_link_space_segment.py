@@ -475,3 +475,14 @@ def test_passes_of_the_model_are_those_of_the_terminal():
     listed = model.passes(site(), 0.0, 7200.0)
     assert [one.satellite for one in listed] == [one.satellite for one in source().book.between(0.0, 7200.0)]
     assert all(one.max_elevation_deg >= 10.0 for one in listed)
+
+
+def test_an_interruption_longer_than_a_window_is_served_in_full():
+    space = {"handover": {"interruption_s": 700.0, "access_rtt": 0.0}}
+    terminal = source(space)
+    rows = [row for row in terminal.timeline(0.0, 1200.0) if row["kind"] == "acquisition"]
+    assert rows[0]["time_s"] == 0.0
+    first = [s for s in terminal.plan.between(0.0, 700.0) if s.since_s == 0.0]
+    profile = terminal(0.0)
+    until = profile.index_at(max(s.end_s for s in first) - 1e-6)
+    assert np.all(profile.rate_bps[:until] == 0.0)

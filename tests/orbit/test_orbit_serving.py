@@ -28,14 +28,14 @@ def decide(rule, score_first, score_second, state=None):
 
 
 def summary(stretches):
-    return [(s.satellite_pass.satellite, s.start_s, s.end_s, s.begin) for s in stretches]
+    return [(s.satellite_pass.satellite, s.start_s, s.end_s, s.reason) for s in stretches]
 
 
 def test_higher_satellite_takes_over_only_beyond_the_hysteresis():
     # The first falls from 80 by 1 per second, the second climbs from 10 by 1: equal at 35 s, 5 better at 37.5 s.
     stretches, state = decide(HandoverRule(5.0, 0.0), 80 - TIMES, 10 + TIMES)
     assert summary(stretches) == [(0, 0.0, 38.0, "acquisition"), (1, 38.0, 100.0, "handover")]
-    assert state == ServingState(FOLLOWING, 38.0)
+    assert state == ServingState(FOLLOWING, 38.0, "handover")
 
 
 def test_minimum_dwell_delays_a_better_satellite_but_not_a_loss():
@@ -53,9 +53,10 @@ def test_keeping_until_lost_ignores_better_scores():
 
 
 def test_state_carries_over_so_that_a_window_continues_without_a_handover():
-    state = ServingState(RISING, -7.0)
+    state = ServingState(RISING, -7.0, "handover")
     stretches, _ = decide(HandoverRule(5.0, 0.0), 80 - TIMES, 10 + TIMES, state)
-    assert stretches[0].begin == "continuation"
+    assert (stretches[0].since_s, stretches[0].reason) == (-7.0, "handover")
+    assert not stretches[0].begins
 
 
 def test_a_gap_is_left_open_and_ends_with_an_acquisition():
@@ -106,7 +107,9 @@ def test_stretches_follow_each_other_within_passes_above_the_mask(policy):
 
 def test_longest_remaining_time_changes_less_often_than_maximum_elevation():
     def changes(policy):
-        return sum(one.begin == "handover" for one in plan(policy, ORBITS, SITE).between(0.0, 7200.0))
+        return sum(
+            one.begins and one.reason == "handover" for one in plan(policy, ORBITS, SITE).between(0.0, 7200.0)
+        )
 
     assert changes("longest") < changes("elevation")
 
@@ -132,9 +135,7 @@ def test_decisions_that_do_not_divide_a_block_leave_no_hole():
     own = odd.between(0.0, 6000.0)
     served_s = sum(one.end_s - one.start_s for one in own)
     assert served_s == pytest.approx(sum(one.end_s - one.start_s for one in even), rel=0.01)
-    holes = [
-        (a.end_s, b.start_s) for a, b in pairwise(own) if b.begin == "continuation" and b.start_s > a.end_s
-    ]
+    holes = [(a.end_s, b.start_s) for a, b in pairwise(own) if not b.begins and b.start_s > a.end_s]
     assert holes == []
 
 
