@@ -127,9 +127,8 @@ class Study:
         self, kind: str, *, split: str, n_images: int, area: tuple[float, float] = (0.2, 0.6)
     ) -> OutcomeTable:
         """Return the outcome table of a codec over *n_images* photographs; built once, then read from *out*."""
-        made_of = repr(
-            (self.data, dict(self.inpaint), self.box_growth, self.patches, self.coarse, code_digest())
-        )
+        made_of = repr((self.data, dict(self.inpaint), self.box_growth, self.patches, self.coarse))
+        made_of += code_digest() + open_bundle(BUNDLE).digest
         name = f"table-{kind}-{split}-{area[0]:g}-{area[1]:g}-{n_images}-{digest(made_of)[:8]}.parquet"
         path = self.out / "tables" / name
         if path.is_file():
