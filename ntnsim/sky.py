@@ -8,8 +8,8 @@ import numpy as np
 from ntnsim.results.ground_track import GroundTrack, SatellitePath, TrackSite
 from ntnsim.world.space_segment import TerminalLink
 
-MAX_SATELLITES = 80  # those that served come first; more would paint the map over
-POINTS_PER_TRACK = 180
+MAX_SATELLITES = 60  # those that served come first; more would paint the map over
+POINTS_PER_TRACK = 120
 
 
 def sky_rows(terminals: Mapping[str, TerminalLink], duration_s: float) -> list[dict[str, Any]]:

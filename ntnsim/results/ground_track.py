@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ntnsim.results.atomic import write_json
+from ntnsim.results.atomic import canonical_json, write_text
 from ntnsim.results.read import read_json
 
 FILE_NAME = "ground_track.json"
@@ -43,26 +43,26 @@ class GroundTrack:
 
 def write_ground_track(directory: Path, track: GroundTrack) -> None:
     """Write ``DIR/ground_track.json``, angles to a hundredth of a degree."""
-    write_json(
-        directory / FILE_NAME,
-        {
-            "format": 1,
-            "duration_s": track.duration_s,
-            "satellites": [
-                {
-                    "name": path.name,
-                    "latitude_deg": np.round(path.latitude_deg, 2).tolist(),
-                    "longitude_deg": np.round(path.longitude_deg, 2).tolist(),
-                    "served": path.served,
-                }
-                for path in track.paths
-            ],
-            "sites": [
-                {"name": site.name, "latitude_deg": site.latitude_deg, "longitude_deg": site.longitude_deg}
-                for site in track.sites
-            ],
-        },
-    )
+    content = {
+        "format": 1,
+        "duration_s": track.duration_s,
+        "satellites": [
+            {
+                "name": path.name,
+                "latitude_deg": np.round(path.latitude_deg, 2).tolist(),
+                "longitude_deg": np.round(path.longitude_deg, 2).tolist(),
+                "served": path.served,
+            }
+            for path in track.paths
+        ],
+        "sites": [
+            {"name": site.name, "latitude_deg": site.latitude_deg, "longitude_deg": site.longitude_deg}
+            for site in track.sites
+        ],
+    }
+    write_text(
+        directory / FILE_NAME, canonical_json(content)
+    )  # one line: every run of a sweep has such a file
 
 
 def read_ground_track(directory: Path) -> GroundTrack | None:

@@ -4,7 +4,7 @@ Jobs created during the warm-up are left out of every figure but the counts of e
 are those of images that reached the user; a job that did not has no delay, and counts as having missed its deadline.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,7 @@ def summarise(
     warm_up_s: jobs created earlier are left out; ``"mser5"`` finds the time from the delays, per scheme.
     details: further named facts to keep at the top (name, seed, horizon, fidelity backends).
     """
-    wanted = [name for name in records.column_names if name in SUMMARY_COLUMNS or _is_rank_column(name)]
-    schemes = by_scheme(records.select(wanted))
+    schemes = by_scheme(records.select(summary_columns(records.column_names)))
     return {
         "format": 1,
         **dict(details or {}),
@@ -86,6 +85,11 @@ def summarise(
         "method": "within a run: batch means, Student t; probabilities: Wilson with the effective sample size",
         "schemes": {one.scheme: scheme_summary(one, warm_up_s, confidence) for one in schemes},
     }
+
+
+def summary_columns(names: Iterable[str]) -> list[str]:
+    """Return those of the records' columns that a summary reads: with many jobs, read only them."""
+    return [name for name in names if name in SUMMARY_COLUMNS or _is_rank_column(name)]
 
 
 def scheme_summary(jobs: SchemeRecords, warm_up_s: float | str, confidence: float) -> dict[str, Any]:

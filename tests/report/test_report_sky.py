@@ -37,7 +37,7 @@ def test_a_satellite_that_serves_passes_near_the_site_and_stays_within_its_incli
         assert np.degrees(central.min()) < 16.5
     highest = max(np.abs(path.latitude_deg).max() for path in read.paths)
     step = max(np.abs(np.diff(path.latitude_deg)).max() for path in read.paths)
-    assert step < 2  # 3000 s in 180 points: 17 s, about 1° of arc
+    assert step < 3  # 3000 s in 120 points: 25 s, about 1.6° of arc
     assert highest <= 90
 
 
