@@ -56,16 +56,16 @@ class Study:
 
     data: Path
     out: Path
-    n_train: int = 40
-    n_test: int = 40
+    n_train: int = 24
+    n_test: int = 24
     seeds: Sequence[int] = (0, 1, 2)
     training_images: int = 3000
     inpaint: Mapping[str, Any] = field(default_factory=lambda: {"method": "bundle"})
     period_s: float = 12.0
     load: float = 0.3
-    box_growth: Sequence[float] = (0.0, 0.3, 1.0)
-    patches: Sequence[float] = (0.0, 0.1, 0.3, 0.6, 1.0)
-    coarse: Sequence[float] = (0.0, 0.1, 0.25, 0.5, 1.0)
+    box_growth: Sequence[float] = (0.0, 0.25, 1.0)
+    patches: Sequence[float] = (0.0, 0.15, 0.5, 1.0)
+    coarse: Sequence[float] = (0.0, 0.15, 0.4, 1.0)
     say: Say = print
 
     def codec(self, kind: str) -> dict[str, Any]:

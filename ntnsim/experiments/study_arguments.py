@@ -15,9 +15,9 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, help="directory for tables, engines, runs and figures"
     )
     parser.add_argument(
-        "--train-images", type=int, default=40, help="training photographs in the outcome tables"
+        "--train-images", type=int, default=24, help="training photographs in the outcome tables"
     )
-    parser.add_argument("--test-images", type=int, default=40, help="test photographs, never trained on")
+    parser.add_argument("--test-images", type=int, default=24, help="test photographs, never trained on")
     parser.add_argument(
         "--learned-images", type=int, default=3000, help="deliveries that each engine learns from"
     )
