@@ -76,7 +76,7 @@ def serve(
     ranked = np.where(usable, score, -np.inf)
     best = ranked.max(axis=0)
     stretches: list[Serving] = []
-    current = next((index for index, one in enumerate(candidates) if one == state.satellite_pass), None)
+    current = next((index for index, one in enumerate(candidates) if _continues(one, state, begin_s)), None)
     since_s, reason = state.since_s, state.reason
     at = 0
     start_s = begin_s
@@ -114,26 +114,23 @@ def serve(
             follow = ranked[:, known].copy()
             follow[current] = -np.inf
             follow[[one.set_s <= change_s for one in candidates]] = -np.inf
-            same = [
-                i for i, one in enumerate(candidates) if one.satellite == serving.satellite and i != current
-            ]
-            same = [i for i in same if candidates[i].rise_s <= change_s < candidates[i].set_s]
-            if same:  # the next piece of a long pass: nothing changes on the air
-                current = same[0]
-                at = min(lost_at, len(decision_s) - 1)
-                start_s = change_s
-                continue
             if follow.max() == -np.inf:
                 current, at = None, lost_at
                 if at >= len(decision_s):
                     return stretches, ServingState()
                 continue
             current, at = int(np.argmax(follow)), min(lost_at, len(decision_s) - 1)
-            if not usable[current, at]:
-                current, at = None, at
+            if not usable[current, at]:  # lost as well before the next decision
+                current = None
                 continue
         start_s = since_s = change_s
         reason = "handover"
+
+
+def _continues(one: Pass, state: ServingState, time_s: float) -> bool:
+    """Return whether *one* is the pass in service, or its next piece (a satellite that stays up has many)."""
+    before = state.satellite_pass
+    return before is not None and one.satellite == before.satellite and one.rise_s <= time_s < one.set_s
 
 
 def _first(condition: npt.NDArray[np.bool_], offset: int) -> int:

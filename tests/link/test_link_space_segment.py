@@ -486,3 +486,18 @@ def test_an_interruption_longer_than_a_window_is_served_in_full():
     profile = terminal(0.0)
     until = profile.index_at(max(s.end_s for s in first) - 1e-6)
     assert np.all(profile.rate_bps[:until] == 0.0)
+
+
+def test_a_geostationary_satellite_is_acquired_once_and_stays():
+    geo = {
+        "constellation": {
+            "kind": "walker",
+            "shells": [{"altitude_m": 35_786e3, "inclination_deg": 0, "satellites": 3, "planes": 3}],
+        }
+    }
+    terminal = source(geo, {"case": "SC4", "profile": {"step_s": 1.0, "window_s": 3600}, "channel": CHANNEL})
+    kinds = [row["kind"] for row in terminal.timeline(0.0, 3 * 3600.0)]
+    assert kinds.count("acquisition") == 1 and kinds.count("handover") == 0
+    delays = np.concatenate([terminal(3600.0 * hour).propagation_s for hour in range(3)])
+    # TR 38.821, Table 7.1-1: at most 270.73 ms there and back on each hop.
+    assert np.all((delays > 2 * 119e-3) & (delays < 270.73e-3 + 1e-3))
