@@ -9,7 +9,6 @@ DATA ?= ../shared/data
 # The stamp is newer than pyproject.toml when the environment is up to date.
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $@
 
