@@ -157,6 +157,7 @@ class Profile(Entity):
     """How the link is sampled."""
 
     step_s: float = Field(default=0.1, ge=1e-3, le=10)
+    """Channel state younger than a step counts as fresh: take 0.01 for terminals that move fast."""
     window_s: float = Field(default=600.0, ge=1)
     """Length of one rate profile in memory; results do not depend on it."""
 
