@@ -5,6 +5,7 @@ per point over replications. All of it can be made again from the scenario and `
 driver.
 """
 
+import errno
 import fcntl
 import math
 import statistics
@@ -107,11 +108,14 @@ def run_sweep(
             if ledger.waiting:
                 with executor() as running:
                     _drive(ledger, running, progress)
+            write_json(directory / SWEEP_SUMMARY, sweep_summary(plan, ledger.cells, directory))
         except KeyboardInterrupt:
             outcome.interrupted = True
             remove_partial_cells(directory)
-        if not outcome.interrupted:
-            write_json(directory / SWEEP_SUMMARY, sweep_summary(plan, ledger.cells, directory))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise InputError(f"{directory}: the disk is full; make room and go on with --resume") from None
         return outcome
 
 

@@ -1,5 +1,6 @@
 """Whatever is killed, the sweep ends with the bytes of an undisturbed one."""
 
+import errno
 import json
 import os
 import signal
@@ -14,6 +15,8 @@ import stand_in
 from stand_in import SCENARIO
 
 from ntnsim.errors import InputError
+from ntnsim.results import atomic
+from ntnsim.sweep import drive
 from ntnsim.sweep.cells import SweepPlan
 from ntnsim.sweep.drive import estimated_wall_s, run_sweep
 from ntnsim.sweep.local import LocalExecutor
@@ -144,6 +147,28 @@ def test_a_full_disk_is_reported_and_leaves_no_half_written_cell(tmp_path):
     assert [error for _, error in outcome.failed] == ["OSError: [Errno 28] No space left on device"] * 3
     assert list((tmp_path / "out/cells").iterdir()) == []
     assert swept(plan, tmp_path / "out", resume=True).n_run == 3
+
+
+def test_a_disk_too_full_for_the_drivers_own_files_ends_in_one_line_and_resumes(
+    tmp_path, undisturbed, monkeypatch
+):
+    plan = plan_of(tmp_path)
+    writes = []
+
+    def fills_up(path, content):
+        writes.append(path.name)
+        if path.name == "sweep_summary.json":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        atomic.write_json(path, content)
+
+    monkeypatch.setattr(drive, "write_json", fills_up)
+    with pytest.raises(InputError, match="the disk is full; make room and go on with --resume"):
+        swept(plan, tmp_path / "out")
+    monkeypatch.undo()
+    assert writes[-1] == "sweep_summary.json"
+    again = run_sweep(plan, tmp_path / "out", no_executor, resume=True)
+    assert again.n_reused == N_CELLS
+    assert contents(tmp_path / "out").keys() == contents(undisturbed / "out").keys()
 
 
 DRIVER = """
