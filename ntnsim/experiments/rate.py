@@ -236,6 +236,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data/persons"), help="persons layout")
     parser.add_argument("--images", type=int, default=9, help="photographs of the validation part")
+    parser.add_argument("--stride", type=int, default=2, help="take every so many-th of them")
     parser.add_argument(
         "--calibration", type=int, default=20, help="training photographs that set the targets"
     )
