@@ -1,5 +1,6 @@
 """The relevance function r(c): from class names to perceptual relevance ranks (paper, Sec. II-B, Table I)."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -78,13 +79,17 @@ PRESETS: dict[str, Relevance] = {
     "mastr1325": Relevance("mastr1325", _levels("water, sky", "obstacle", "unknown")),
 }
 
-AMBIGUOUS = {"coco-stuff": ("furniture", "food")}  # Table I: named twice, or without saying thing or stuff
+_AMBIGUOUS = {
+    "coco-stuff": "Table I ranks furniture as Medium and as High: things are High, furniture-stuff Medium"
+}
 
 
 def relevance_preset(name: str) -> Relevance:
     """Return the preset *name* of Table I, or the person task."""
     if name not in PRESETS:
         raise ScenarioError(f"relevance preset {name!r} is unknown; allowed are {', '.join(PRESETS)}")
+    if name in _AMBIGUOUS:
+        warnings.warn(f"relevance preset {name}: {_AMBIGUOUS[name]}", stacklevel=2)
     return PRESETS[name]
 
 
