@@ -60,7 +60,7 @@ class DataNetwork:
     @property
     def jobs(self) -> list[Job]:
         """All jobs that the data network holds."""
-        return [*(job for batch in self.pool.units for job in batch.jobs), *self._line]
+        return [*(job for batch in self.pool.held() for job in batch.jobs), *self._line]
 
     @property
     def queue(self) -> int:
@@ -85,7 +85,7 @@ class DataNetwork:
         """Return ω_DN."""
         now = self._env.now
         work_s = self._waiting_work_s
-        for batch in self.pool.units:
+        for batch in self.pool.held():
             first = batch.jobs[0]
             expected_s = self._batch_s(batch.jobs, first.reconstruction_mean_s)
             work_s += max(expected_s - (now - first.reconstruction_start_s), 0.0)
@@ -96,7 +96,7 @@ class DataNetwork:
         if not waiting:
             return None
         if waiting < self._batching.max_size and self._batching.max_wait_s > 0:
-            ripe_s = min(job.at_data_network_s for job in self._line) + self._batching.max_wait_s
+            ripe_s = self._line.oldest().at_data_network_s + self._batching.max_wait_s
             if ripe_s - self._env.now > 4 * ulp(ripe_s):  # the timer may ring a rounding error early
                 self._set_timer(ripe_s)
                 return None

@@ -44,7 +44,7 @@ class Gateway:
     @property
     def jobs(self) -> list[Job]:
         """All jobs that the gateway holds."""
-        return [*self.pool.units, *self._line]
+        return [*self.pool.held(), *self._line]
 
     @property
     def queue(self) -> int:
@@ -66,7 +66,7 @@ class Gateway:
         """Return ω_GW, apart from the image that is being decided about."""
         now = self._env.now
         work_s = self._waiting_work_s
-        for job in self.pool.units:
+        for job in self.pool.held():
             work_s += max(job.gateway_mean_s - (now - job.gateway_start_s), 0.0)
         return GatewayState(access_rate_bps, access_queue, self._line.count, self.pool.busy, work_s)
 

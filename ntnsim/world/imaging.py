@@ -6,17 +6,20 @@ distributions.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 from ntnsim.engine.policy import ImageState
 from ntnsim.scenario.sizes import SizesCodec
 from ntnsim.spiff.configuration import Configuration
 from ntnsim.world.sampling import Streams, sampler
 
+_NO_SCORES: Mapping[str, float] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class Capture:
+
+# Made for every image: named tuples cost a fifth of frozen dataclasses.
+class Capture(NamedTuple):
     """A source's next photograph, and what segmentation says of it.
 
     image_id: names the photograph for the calls that follow; the same photograph may be captured many times.
@@ -27,8 +30,7 @@ class Capture:
     state: ImageState
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """The coded file's accounts: size_bits = sum(bits_per_rank) + overhead_bits."""
 
     size_bits: int
@@ -36,8 +38,7 @@ class Encoded:
     overhead_bits: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reconstruction:
+class Reconstruction(NamedTuple):
     """What the data network made of the coded file.
 
     pf_rank, sf_rank: per rank, lowest first; empty where nothing was scored.
@@ -47,7 +48,7 @@ class Reconstruction:
     file_bits: int
     pf_rank: tuple[float, ...] = ()
     sf_rank: tuple[float, ...] = ()
-    scores: Mapping[str, float] = field(default_factory=dict)
+    scores: Mapping[str, float] = _NO_SCORES
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ class SizesImaging:
         self._codec = codec
         self._seed = seed
         self._streams: dict[str, _SourceSizes] = {}
+        self._last = ImageState(codec.rank_fractions, 0, codec.width_px, codec.height_px)
         self._images: dict[str, tuple[int, int]] = {}  # image_id → coded bits, reconstructed bits
 
     def capture(self, source: str, index: int) -> Capture:
@@ -128,9 +130,9 @@ class SizesImaging:
         image_id = f"{source}/{index}"
         self._images[image_id] = (round(sizes.coded()), round(sizes.reconstructed()))
         source_bits = round(sizes.original())
-        codec = self._codec
-        state = ImageState(codec.rank_fractions, source_bits, codec.width_px, codec.height_px)
-        return Capture(image_id, source_bits, state)
+        if source_bits != self._last.source_bits:
+            self._last = replace(self._last, source_bits=source_bits)
+        return Capture(image_id, source_bits, self._last)
 
     def encode(self, image_id: str, configuration: Configuration) -> Encoded:
         """Return the drawn size, split over the ranks by their shares; the remainder of rounding is overhead."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from math import inf, nan
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,7 @@ _STEPS_PER_WINDOW = 64
 _CHANGES_LOOKED_AT = 1000  # when the end of a written contact is searched
 
 
-@dataclass(frozen=True, slots=True)
-class ContactState:
+class ContactState(NamedTuple):
     """The link's state at one instant, whoever uses it."""
 
     satellite: str

@@ -5,7 +5,7 @@ several times as much. Work that takes no time costs no event.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Generic, NamedTuple, TypeVar, cast
 
 import simpy
@@ -59,10 +59,11 @@ class ServerPool(Generic[Unit]):
         """Servers at work."""
         return len(self._serving)
 
-    @property
-    def units(self) -> list[Unit]:
-        """Units in service and those interrupted."""
-        return [*self._serving, *(unit for unit, _ in self._interrupted)]
+    def held(self) -> Collection[Unit]:
+        """Return the units in service and those interrupted."""
+        if self._interrupted:
+            return [*self._serving, *(unit for unit, _ in self._interrupted)]
+        return self._serving.keys()
 
     def pull(self) -> None:
         """Let free servers take up work until there is none."""

@@ -21,7 +21,7 @@ Step = tuple[float, float]  # from this time on, this value
 class StepPath:
     """Steps in increasing time, the first at 0 or before; the last holds for ever if the steps end."""
 
-    __slots__ = ("_steps", "_times_s", "_values")
+    __slots__ = ("_ended", "_steps", "_times_s", "_values")
 
     def __init__(self, steps: Iterable[Step]) -> None:
         self._steps = iter(steps)
@@ -29,12 +29,14 @@ class StepPath:
         if first_s > 0:
             raise ValueError(f"a path must start at 0 s or before, got {first_s!r}")
         self._times_s, self._values = [first_s], [value]
+        self._ended = False  # whether all steps are known
 
     def _extend(self, until_s: float) -> None:
         """Know the path to just beyond *until_s*."""
         while self._times_s[-1] <= until_s:
             step = next(self._steps, None)
             if step is None:
+                self._ended = True
                 return
             if step[0] == self._times_s[-1]:
                 self._values[-1] = step[1]
@@ -49,6 +51,8 @@ class StepPath:
 
     def at(self, time_s: float) -> float:
         """Return the value at *time_s*, which must not be earlier than what was forgotten."""
+        if self._ended and time_s >= self._times_s[-1]:
+            return self._values[-1]
         self._extend(time_s)
         return self._values[bisect_right(self._times_s, time_s) - 1]
 
@@ -67,14 +71,18 @@ class StepPath:
 
     def next_change_s(self, time_s: float) -> float:
         """Return the first change after *time_s*; inf if there is none."""
+        if self._ended and time_s >= self._times_s[-1]:
+            return inf
         self._extend(time_s)
         place = bisect_right(self._times_s, time_s)
         return self._times_s[place] if place < len(self._times_s) else inf
 
     def forget_before(self, time_s: float) -> None:
         """Drop what is not needed for *time_s* and later."""
+        if len(self._times_s) < 64:
+            return  # in lots, so that forgetting is cheap
         place = bisect_right(self._times_s, time_s) - 1
-        if place > 64:  # in lots, so that forgetting is cheap
+        if place > 32:
             del self._times_s[:place], self._values[:place]
 
 

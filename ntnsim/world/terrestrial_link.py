@@ -111,7 +111,7 @@ class TerrestrialLink:
         if self._sender is not None:
             held += self._sender.jobs
         if self._pool is not None:
-            held += [*self._pool.units, *self._line]
+            held += [*self._pool.held(), *self._line]
         return held
 
     @property

@@ -40,6 +40,10 @@ class WaitingLine:
     def __iter__(self) -> Iterator[Job]:
         return iter(self._fifo) if self._key is None else (entry[2] for entry in self._heap)
 
+    def oldest(self) -> Job:
+        """Return the job that has waited longest."""
+        return self._fifo[0] if self._key is None else min(self._heap, key=lambda entry: entry[1])[2]
+
     def admit(self, job: Job) -> Job | None:
         """Let *job* wait. Return the job that must leave because the line was full, which may be *job* itself."""
         if self._capacity is None or self.count < self._capacity:
