@@ -1,8 +1,8 @@
 """Ω_t: the time-varying state of the network at the moment of a decision (paper Sec. V).
 
 The world observes it, a policy may use it, every record keeps it. Rates are bits per second, backlogs bits, times
-seconds. ``nan`` marks what does not exist at that moment (the elevation when no satellite is in view); a rate of ``inf``
-a link whose transfers take no time.
+seconds. ``nan`` marks what does not exist at that moment (the elevation when no satellite is in view); a rate of
+``inf`` a link whose transfers take no time.
 """
 
 from dataclasses import asdict, dataclass
