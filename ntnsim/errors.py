@@ -4,7 +4,6 @@ The command line prints such an error as one line and exits with code 2. The mes
 value that was found, and what is allowed. Anything else that is raised is a defect of ntnsim and keeps its traceback.
 """
 
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

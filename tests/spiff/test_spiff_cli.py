@@ -86,7 +86,9 @@ def test_damaged_stream_is_refused_or_decoded_in_part(files):
     encoded(files, "--p", 0.5, "--coarse", 0.3)
     data = (files / "a.spiff").read_bytes()
     (files / "cut.spiff").write_bytes(data[:-10])
-    with pytest.raises(InputError, match=r"cut\.spiff: crop: needs bytes \d+ to \d+, the stream ends after byte \d+$"):
+    with pytest.raises(
+        InputError, match=r"cut\.spiff: crop: needs bytes \d+ to \d+, the stream ends after byte \d+$"
+    ):
         run("decode", files / "cut.spiff", "-o", files / "b.png", "--inpaint", "none")
     result = run(
         "decode", files / "cut.spiff", "-o", files / "b.png", "--inpaint", "none", "--partial", "--json"
