@@ -1,7 +1,7 @@
 """The tiny inpainter: a UNet2DConditionModel that predicts, in latents, the residual from the fill to the picture.
 
 Contract: input [noisy residual (4), mask (1), latents of the fill (4)]; mask 0 = received, 1/2 = a coarse layer came,
-1 = classical fill. Output: v of the scaled residual (zero-terminal SNR). The picture is fill + D(z + r) − D(z), so the
+1 = classical fill. Output: v of the scaled residual. The picture is fill + D(z + r) − D(z), so the
 VAE's own error cancels and a zero residual leaves the fill as it is. VAE and text encoder stay frozen.
 
 Loss, on the composite picture: L1 of the unsent pixels, local texture energies (``texture.py``), and distances of
@@ -60,13 +60,17 @@ def new_unet(
 
 
 def new_scheduler() -> DDIMScheduler:
-    """Return the sampler that the recipe trains for: DDIM, trailing times, zero-terminal SNR, v-prediction."""
+    """Return the sampler that the recipe trains for: DDIM, trailing times, v-prediction.
+
+    The terminal SNR is left as it is, not rescaled to zero: at the last time x₀ = α·x − σ·v with α = 0.07, so v = 0
+    leaves a fine grain, of about two grey levels, which the network then strengthens, weakens or shapes. With α = 0 the
+    grain has to come through the network, where its sign is arbitrary and drifts: averaged weights lost it.
+    """
     return DDIMScheduler(
         beta_schedule="scaled_linear",
         beta_start=0.00085,
         beta_end=0.012,
         prediction_type="v_prediction",
-        rescale_betas_zero_snr=True,
         timestep_spacing="trailing",
         clip_sample=False,
         set_alpha_to_one=True,
@@ -232,7 +236,7 @@ def main() -> None:
         nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         optimizer.step()
         progress.step += 1
-        decay = min(0.995, (progress.step + 1) / (progress.step + 20))
+        decay = min(0.98, (progress.step + 1) / (progress.step + 20))
         with torch.no_grad():
             for kept, new in zip(average.parameters(), unet.parameters(), strict=True):
                 kept.lerp_(new, 1 - decay)
