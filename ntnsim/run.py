@@ -17,18 +17,21 @@ from ntnsim.engine.policy import Policy
 from ntnsim.errors import InputError
 from ntnsim.gallery import RunGallery
 from ntnsim.results.atomic import partial_name
+from ntnsim.results.ground_track import write_ground_track
 from ntnsim.results.provenance import FILE_NAME as PROVENANCE
 from ntnsim.results.provenance import code_digest, digest, package_versions, provenance, write_provenance
 from ntnsim.results.read import find_runs
 from ntnsim.results.record import Columns, arrow_schema, record_columns
 from ntnsim.results.summary import summarise, write_summary
-from ntnsim.results.writer import RecordWriter, write_timeline
+from ntnsim.results.timeline import TimelineWriter
+from ntnsim.results.writer import RecordWriter
 from ntnsim.scenario.load import load_scenario
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.schemes import Assembled, SchemeAssembly
+from ntnsim.sky import ground_track, sky_rows
 from ntnsim.spiff.outcome_store import OutcomeStore
 from ntnsim.world.build import simulate
-from ntnsim.world.space_segment import TerminalLink, terminal_profile_source
+from ntnsim.world.space_segment import TerminalLink, terminal_links
 
 ENGINES = "engines"  # DIR/engines/SCHEME holds what a learning policy had learned when the run ended
 STORE_VARIABLE = "NTNSIM_STORE"
@@ -84,7 +87,7 @@ def run_scenario(
     check_replaceable(directory)
     assembly = SchemeAssembly(scenario, base, store or default_store(), _program_digest())
     schemes = {scheme.name: assembly.assemble(scheme) for scheme in scenario.schemes}
-    terminals = _terminals(scenario)
+    terminals = terminal_links(scenario, base)
     scratch = partial_name(directory)
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
@@ -139,7 +142,7 @@ def _simulated(
         dict.fromkeys(name for assembled in schemes.values() for name in assembled.imaging.score_names)
     )
     gallery = RunGallery(directory, scenario.output.gallery_images)
-    timeline: list[Columns] = []
+    timeline = TimelineWriter(directory)
     worlds: dict[str, Any] = {}
     with RecordWriter(directory, schema=arrow_schema(record_columns(n_ranks, score_names))) as writer:
         for entity in scenario.schemes:
@@ -159,7 +162,7 @@ def _simulated(
                 profile_sources=terminals,
                 n_ranks=n_ranks,
                 score_names=score_names,
-                write_timeline=timeline.append if scenario.output.timeline_step_s else None,
+                write_timeline=timeline.write if scenario.output.timeline_step_s else None,
                 progress=None if progress is None else _for_scheme(progress, entity.name),
                 base=base,
             )
@@ -173,8 +176,12 @@ def _simulated(
             gallery.draw(entity.name, assembled.pipeline)
             _save_engine(assembled.policy, directory / ENGINES / entity.name)
     gallery.close()
-    if timeline:
-        write_timeline(directory, _joined(timeline))
+    longest_s = max(world["duration_s"] for world in worlds.values())
+    if scenario.output.timeline_step_s is not None:
+        timeline.write_passes(sky_rows(terminals, longest_s))
+    timeline.close()
+    if (track := ground_track(terminals, longest_s)) is not None:
+        write_ground_track(directory, track)
     [run] = find_runs([directory])
     summary = summarise(
         run.records(),
@@ -197,18 +204,6 @@ def _save_engine(policy: Policy, directory: Path) -> None:
     learner = policy.guarded if isinstance(policy, GuardedPolicy) else policy
     if isinstance(learner, Bandit):
         save_engine(learner, directory)
-
-
-def _terminals(scenario: Scenario) -> dict[str, TerminalLink]:
-    """Return the satellite link of every gateway; one computation serves all schemes."""
-    if scenario.satellite_link.kind != "orbit":
-        return {}
-    return {
-        gateway.name: terminal_profile_source(
-            scenario.space, scenario.radio, gateway, scenario.seed, start_utc=scenario.start_utc
-        )
-        for gateway in scenario.gateways
-    }
 
 
 def _details(scenario: Scenario) -> dict[str, Any]:
@@ -236,10 +231,6 @@ def _finished(directory: Path, scenario: Scenario) -> dict[str, Any] | None:
     found = run.provenance()
     same = found.get("scenario_digest") == digest(scenario.model_dump(mode="json"))
     return run.summary() if same and found.get("code_digest") == code_digest() else None
-
-
-def _joined(batches: Sequence[Columns]) -> dict[str, list[Any]]:
-    return {name: [value for batch in batches for value in batch[name]] for name in batches[0]}
 
 
 def _for_scheme(progress: Progress, scheme: str) -> Callable[[int, float], None]:

@@ -1,6 +1,7 @@
 """The main job end to end, on small real images: what every run must hold, whatever the scenario."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +148,47 @@ def test_results_directory_is_complete(finished):
     assert set(provenance["digests"]) == {"bundle", "code"}
     summary = json.loads((finished / "summary.json").read_text())
     assert summary["pf_backend"] == "st-lpips"
+
+
+SKY = """\
+name: sky
+start_utc: 2026-06-01T09:00:00Z
+horizon: {duration_s: 240}
+sources: [{name: camera, arrivals: {kind: periodic, period_s: 5}}]
+gateways: [{name: parma, latitude_deg: 44.8, longitude_deg: 10.3, device: instant}]
+space: {constellation: {kind: preset, name: leo-600}}
+data_network: {device: instant}
+schemes: [{name: sizes, codec: {kind: sizes, size_bits: 5.0e+4}}]
+"""
+
+
+def test_another_satellite_takes_over_when_a_fault_takes_the_serving_one(tmp_path):
+    file = tmp_path / "sky.yaml"
+    file.write_text(SKY)
+    run_scenario_file(file, [], tmp_path / "well")
+    serving = records(tmp_path / "well").query("link_start_s > 50")["satellite"].iloc[0]
+    fault = f"{{name: dead, kind: satellite, target: {serving}, outages: [{{start_s: 50, duration_s: 120}}]}}"
+    run_scenario_file(file, [f"faults=[{fault}]"], tmp_path / "broken")
+    meanwhile = records(tmp_path / "broken").query("50 < link_start_s < 170")
+    assert len(meanwhile) > 15
+    assert serving not in set(meanwhile["satellite"]) and "" not in set(meanwhile["satellite"])
+    assert (meanwhile["ntn_comm_wait_s"] < 2).all()  # a handover, not two minutes of waiting
+    timeline = pq.read_table(tmp_path / "broken" / "timeline.parquet").to_pandas()
+    changes = timeline[(timeline["kind"] != "pass") & (timeline["quantity"] == "end_s")]
+    assert ((changes["time_s"] >= 50) & (changes["time_s"] < 52) & (changes["text"] != serving)).any()
+    assert {"pass", "sample", "fault"} <= set(timeline["kind"])
+    assert (tmp_path / "broken" / "ground_track.json").is_file()
+
+
+def test_element_sets_lie_beside_the_scenario_wherever_it_is_run_from(tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    file = tmp_path / "sky.yaml"
+    file.write_text(SKY)
+    monkeypatch.chdir(elsewhere)
+    element_sets = "space.constellation={kind: element_sets, path: mine.tle}"
+    with pytest.raises(InputError, match=f"{re.escape(str(tmp_path))}/mine.tle"):
+        run_scenario_file(file, [element_sets], tmp_path / "out")
 
 
 def test_resume_returns_complete_results_and_reruns_changed_ones(scenario_file, tmp_path, monkeypatch):

@@ -9,11 +9,42 @@ from pathlib import Path
 
 from ntnsim.orbit.serving_plan import Outage
 from ntnsim.scenario.radio import Radio
+from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.space import SpaceSegment
+from ntnsim.world.faults import satellite_outages
 from ntnsim.world.space_model import SiteLike, SpaceModel, space_model
 from ntnsim.world.terminal_link import TerminalLink
 
-__all__ = ["SiteLike", "SpaceModel", "TerminalLink", "space_model", "terminal_profile_source"]
+__all__ = [
+    "SiteLike",
+    "SpaceModel",
+    "TerminalLink",
+    "space_model",
+    "terminal_links",
+    "terminal_profile_source",
+]
+
+
+def terminal_links(scenario: Scenario, base: Path = Path()) -> dict[str, TerminalLink]:
+    """Return the satellite link of every gateway by name; none where the scenario writes the link's rate itself.
+
+    base: directory of the scenario file. Satellites that a fault takes out of service are not chosen to serve.
+    """
+    if scenario.satellite_link.kind != "orbit":
+        return {}
+    outage = satellite_outages(scenario.faults, scenario.seed)
+    return {
+        gateway.name: terminal_profile_source(
+            scenario.space,
+            scenario.radio,
+            gateway,
+            scenario.seed,
+            start_utc=scenario.start_utc,
+            base=base,
+            outage=outage,
+        )
+        for gateway in scenario.gateways
+    }
 
 
 def terminal_profile_source(
