@@ -1,7 +1,8 @@
 """The Earth: its shape, its rotation, and a site on it.
 
 The Earth-fixed frame turns with Greenwich mean sidereal time (IAU 1982) about the pole of the orbit frame. Polar
-motion and UT1 − UTC (< 0.9 s) are left out: they move a site by less than 0.45 km as seen from the orbit.
+motion and UT1 − UTC (< 0.9 s) are left out: they move a site by less than 0.45 km as seen from the orbit. A rise moves
+by 0.1 s in LEO, and by up to 2 s where a satellite near the synchronous orbit crosses the mask slowly.
 """
 
 from dataclasses import dataclass

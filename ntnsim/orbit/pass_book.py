@@ -2,17 +2,19 @@
 
 The search runs in blocks of absolute time, so that a pass is the same number for number however the caller cuts its
 windows. A pass that a block boundary cuts is joined with its continuation; a satellite that stays up for a whole
-block (a geostationary one) is left in pieces.
+block (in a high orbit) serves in pieces, which :meth:`PassBook.whole_between` joins for who lists passes.
 """
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import reduce
 
 from ntnsim.orbit.earth import Site
 from ntnsim.orbit.passes import Orbits, find_passes
 
 BLOCK_S = 3600.0
 KEPT_BLOCKS = 64
+LONGEST_PASS_BLOCKS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,37 @@ class PassBook:
                 if one.rise_s < end_s and one.set_s > start_s:
                     found[(one.satellite, one.rise_s)] = one
         return sorted(found.values(), key=lambda one: (one.rise_s, one.satellite))
+
+    def whole_between(self, start_s: float, end_s: float) -> list[Pass]:
+        """Return the passes with a moment in [start_s, end_s), each from rise to set however long it lasts.
+
+        A satellite that has been up for two days when the search begins, or stays up for two days after its end, is
+        listed from the first hour of the search, or to its last.
+        """
+        first, last = int(start_s // BLOCK_S), int(-(-end_s // BLOCK_S)) - 1
+        begin, end = first, last
+        while begin > first - LONGEST_PASS_BLOCKS and any(head for _, head, _ in self._pieces(begin)):
+            begin -= 1
+        while end < last + LONGEST_PASS_BLOCKS and any(tail for _, _, tail in self._pieces(end)):
+            end += 1
+        chains: list[list[Pass]] = []
+        under_way: dict[int, list[Pass]] = {}
+        for block in range(begin, end + 1):
+            for one, head, tail in self._pieces(block):
+                chain = under_way.pop(one.satellite, None) if head else None
+                if chain is None:
+                    chain = []
+                    chains.append(chain)
+                # Outside the search count only passes whose rise is found; below, whose set is.
+                if block >= first or not head or chain:
+                    chain.append(one)
+                if tail:
+                    under_way[one.satellite] = chain
+        for chain in under_way.values():
+            chain[:] = [one for one in chain if one.rise_s < (last + 1) * BLOCK_S]
+        whole = [reduce(_joined, chain) for chain in chains if chain]
+        found = [one for one in whole if one.rise_s < end_s and one.set_s > start_s]
+        return sorted(found, key=lambda one: (one.rise_s, one.satellite))
 
     def _passes_of(self, block: int) -> list[Pass]:
         """Return the passes that touch a block, joined across its two boundaries."""

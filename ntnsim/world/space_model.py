@@ -51,9 +51,8 @@ class SpaceModel:
 
     def passes(self, gateway: SiteLike, start_s: float, end_s: float) -> list[Pass]:
         """Return the satellite passes over *gateway* with a moment in [start_s, end_s)."""
-        return PassBook(self.orbits, self.site(gateway), step_s=self.space.search_step_s).between(
-            start_s, end_s
-        )
+        book = PassBook(self.orbits, self.site(gateway), step_s=self.space.search_step_s)
+        return book.whole_between(start_s, end_s)
 
 
 @lru_cache(maxsize=4)

@@ -113,6 +113,34 @@ def test_a_geostationary_satellite_stays_up_in_pieces():
     assert pieces[0].rise_s == 0.0 and pieces[-1].set_s >= 20_000.0
 
 
+def test_a_satellite_that_never_sets_is_listed_once_from_the_first_hour_of_the_search_to_its_last():
+    geo = walker_orbits([Shell("geo", "delta", 35_786e3, 0.0, 3, 3, 0)], EARTH_MODELS["wgs84"])
+    (one,) = PassBook(geo, Site("x", 10.0, 0.0)).whole_between(7200.0, 30_000.0)
+    assert (one.satellite, one.rise_s, one.set_s) == (0, 7200.0, 32_400.0)
+    assert one.max_elevation_deg == pytest.approx(78.2, abs=0.2)
+
+
+@pytest.mark.parametrize("start_s", [0.0, 20_000.0, 37_000.0])
+def test_a_pass_of_many_hours_is_listed_from_its_rise_to_its_set(start_s):
+    # 12 h orbits at 20,000 km: passes of up to six hours, which the book's search cuts into pieces.
+    orbits = walker_orbits([Shell("meo", "delta", 20_184e3, 55.0, 6, 3, 1)], EARTH_MODELS["wgs84"])
+    listed = PassBook(orbits, SITE).whole_between(start_s, start_s + 40_000.0)
+    reference = find_passes(orbits, SITE, -86_400.0, 200_000.0)
+    inside = (reference.rise_s < start_s + 40_000.0) & (reference.set_s > start_s)
+    assert inside.sum() == len(listed) > 3
+    assert max(one.set_s - one.rise_s for one in listed) > 2 * 3600.0
+    assert [one.satellite for one in listed] == reference.satellite[inside].tolist()
+    assert [one.rise_s for one in listed] == pytest.approx(reference.rise_s[inside], abs=1e-2)
+    assert [one.set_s for one in listed] == pytest.approx(reference.set_s[inside], abs=1e-2)
+    highest = [one.max_elevation_deg for one in listed]
+    assert highest == pytest.approx(reference.max_elevation_deg[inside], abs=1e-3)
+
+
+def test_listed_passes_of_low_orbits_are_those_served():
+    book = PassBook(ORBITS, SITE)
+    assert book.whole_between(1234.0, 40_000.0) == book.between(1234.0, 40_000.0)
+
+
 def test_a_search_that_ends_before_it_begins_is_refused():
     with pytest.raises(ValueError, match="end_s must be > start_s"):
         find_passes(ORBITS, SITE, 10.0, 10.0)
