@@ -53,6 +53,9 @@ def test_schema_describes_every_section():
         (["encode", "LICENSE", "-o", "x.spiff"], "LICENSE: not a readable image"),
         (["decode", "LICENSE", "-o", "x.png"], "LICENSE"),
         (["plot", "docs/none"], "docs/none"),
+        (["link", "--set", "3"], "'--set'"),
+        (["run", "--frobnicate"], "No such option: --frobnicate"),
+        (["passes"], "Missing argument 'SCENARIO'"),
     ],
 )  # fmt: skip
 def test_mistake_is_one_line_with_exit_code_2(arguments, complaint):

@@ -1,13 +1,16 @@
 """The command line: arguments to one call. No logic lives here; heavy imports wait inside each command."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ntnsim import __version__
 from ntnsim.cli import codec, experiments, models, results, simulate, space
 from ntnsim.errors import InputError
+
+# Not exported under a name of its own; where it comes from changes with typer's version.
+UsageError: Any = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="ntnsim",
@@ -39,8 +42,18 @@ def root(
 def main() -> None:
     """Run the command line; a mistake of the user's is told in plain lines and ends with exit code 2."""
     try:
-        app()
+        code = app(standalone_mode=False)
     except InputError as error:
         for line in str(error).splitlines():
             print(f"ntnsim: {line}", file=sys.stderr)
         sys.exit(2)
+    except UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+        else:
+            print(f"ntnsim: {' '.join(error.format_message().split())}", file=sys.stderr)
+        sys.exit(2)
+    except typer.Abort:
+        print("ntnsim: aborted", file=sys.stderr)
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)
