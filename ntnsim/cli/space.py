@@ -1,6 +1,7 @@
 """Commands about orbit and link: passes over a site, one link budget, or the link along a whole pass."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -28,15 +29,14 @@ def passes(
     site: Annotated[
         str | None, typer.Option(help="A gateway or ground station; default the first gateway.")
     ] = None,
-    hours: Annotated[
-        float, typer.Option(min=0.0, help="Length of the search from the scenario's start.")
-    ] = 24.0,
+    hours: Annotated[float, typer.Option(help="Length of the search from the scenario's start.")] = 24.0,
     set_: Override = None,
     as_json: AsJson = False,
 ) -> None:
     """List the satellite passes over a site, in seconds from the scenario's start.
 
-    A pass under way at the start has its true rise, before 0.
+    A pass under way at the start has its true rise, before 0; one under way at the end its true set. A satellite that
+    never sets is listed from start to end, in whole hours.
 
     Example: ntnsim passes scenarios/quickstart.yaml --site parma --hours 6
     """
@@ -44,8 +44,8 @@ def passes(
     from ntnsim.scenario.load import load_scenario
     from ntnsim.world.space_segment import space_model
 
-    if not hours > 0:
-        raise InputError(f"--hours: {hours:g} is not > 0")
+    if not 0 < hours < float("inf"):
+        raise InputError(f"--hours: {hours:g} is not a finite number > 0")
     loaded = load_scenario(scenario, set_ or [])
     model = space_model(loaded.space, loaded.start_utc, scenario.parent)
     rows = [
@@ -71,6 +71,7 @@ def passes(
 
 
 def link(
+    context: typer.Context,
     satellite: Annotated[
         Literal["geo", "leo-600", "leo-1200"], typer.Option(help="Reference orbit.")
     ] = "leo-600",
@@ -110,6 +111,8 @@ def link(
 
     Example: ntnsim link --scenario scenarios/quickstart.yaml --pass 2 --plot pass.png
     """
+    geometry = ("satellite", "set_", "band", "terminal", "reuse", "case", "direction", "elevation")
+    _refuse(context, geometry if scenario else ("site", "number", "step", "plot"), "scenario", bool(scenario))
     if scenario is not None:
         _show_pass(scenario, site, number, step, plot, as_json)
         return
@@ -117,6 +120,7 @@ def link(
     from ntnsim.link.budget import REUSE_BY_OPTION, calibration_case, reference_budget
 
     if case is not None:
+        _refuse(context, ("satellite", "set_", "band", "terminal", "reuse"), "case", True)
         try:
             parameters = calibration_case(case)
         except ValueError as error:
@@ -152,6 +156,17 @@ def link(
         )
 
 
+def _refuse(context: typer.Context, names: Sequence[str], other: str, present: bool) -> None:
+    """Refuse the first option among *names* that was given although *other* is there, or is not."""
+    from ntnsim.errors import InputError
+
+    options = {option.name: option.opts[0] for option in context.command.params}
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise InputError(f"{options[name]}: {'does not go' if present else 'goes only'} with --{other}")
+
+
 def _show_pass(
     scenario: Path, site: str | None, number: int, step_s: float, plot: Path | None, as_json: bool
 ) -> None:
@@ -163,8 +178,8 @@ def _show_pass(
     from ntnsim.scenario.load import load_scenario
     from ntnsim.world.space_segment import terminal_profile_source
 
-    if not step_s > 0:
-        raise InputError(f"--step: {step_s:g} is not > 0")
+    if not 0 < step_s < float("inf"):
+        raise InputError(f"--step: {step_s:g} is not a finite number > 0")
     loaded = load_scenario(scenario, [])
     terminal = terminal_profile_source(
         loaded.space,

@@ -390,6 +390,7 @@ def test_earth_models_differ_as_their_radii_say():
         assert geometry.range_m == pytest.approx(expected, rel=1e-9)
 
 
+QUICKSTART = str(Path(__file__).parents[2] / "scenarios" / "quickstart.yaml")
 app = typer.Typer()
 space_commands.register(app)
 runner = CliRunner()
@@ -429,12 +430,13 @@ def test_link_command_knows_calibration_cases_and_refuses_others():
         ("link --case SC31", "SC1 to SC30"),
         ("link --band ka --terminal handheld", "handheld in s, vsat in ka"),
         ("link --elevation 95", r"95 is not in \(0, 90\]"),
+        ("link --case SC9 --band ka", "--band: does not go with --case"),
+        ("link --plot pass.png", "--plot: goes only with --scenario"),
+        (f"link --scenario {QUICKSTART} --case SC9", "--case: does not go with --scenario"),
+        (f"link --scenario {QUICKSTART} --step inf", "--step: inf is not a finite number"),
     ):
         with pytest.raises(InputError, match=message):
             runner.invoke(app, arguments.split(), catch_exceptions=False)
-
-
-QUICKSTART = str(Path(__file__).parents[2] / "scenarios" / "quickstart.yaml")
 
 
 def test_passes_command_lists_every_pass_of_the_site():
@@ -449,8 +451,9 @@ def test_passes_command_lists_every_pass_of_the_site():
     assert f"{len(rows)} passes of" in table
     with pytest.raises(InputError, match="'nowhere' is not one of"):
         runner.invoke(app, ["passes", QUICKSTART, "--site", "nowhere"], catch_exceptions=False)
-    with pytest.raises(InputError, match="--hours: 0 is not > 0"):
-        runner.invoke(app, ["passes", QUICKSTART, "--hours", "0"], catch_exceptions=False)
+    for hours in ("0", "nan", "inf"):
+        with pytest.raises(InputError, match=f"--hours: {hours} is not a finite number > 0"):
+            runner.invoke(app, ["passes", QUICKSTART, "--hours", hours], catch_exceptions=False)
 
 
 def test_link_command_shows_a_whole_pass_as_json_table_and_picture(tmp_path):
