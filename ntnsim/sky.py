@@ -13,8 +13,24 @@ POINTS_PER_TRACK = 120
 
 
 def sky_rows(terminals: Mapping[str, TerminalLink], duration_s: float) -> list[dict[str, Any]]:
-    """Return passes and handovers over all *terminals* in [0, *duration_s*), as the timeline's writer takes them."""
+    """Return passes and handovers over all *terminals* in [0, *duration_s*), as the timeline's writer takes them.
+
+    A pass that is under way at the beginning starts there.
+    """
     rows = [row for terminal in terminals.values() for row in terminal.timeline(0.0, duration_s)]
+    for terminal in terminals.values():
+        rows += [
+            {
+                "kind": "pass",
+                "terminal": terminal.site.name,
+                "time_s": 0.0,
+                "end_s": one.set_s,
+                "satellite": terminal.model.orbits.names[one.satellite],
+                "max_elevation_deg": one.max_elevation_deg,
+            }
+            for one in terminal.book.whole_between(0.0, 1e-3)
+            if one.rise_s < 0
+        ]
     return sorted(rows, key=lambda row: (row["time_s"], row["terminal"], row["kind"]))
 
 

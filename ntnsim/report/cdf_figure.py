@@ -82,7 +82,12 @@ def _figure(curves: list[Curve], x_label: str, deadline: float | None, *, percen
     styles = scheme_styles(schemes)
     scale = 100.0 if percent else 1.0
     logarithmic = not percent and _spans_decades(curves)
-    end = max((float(curve.band.x[-1]) for curve in curves if len(curve.band.x)), default=1.0) * scale
+    values = [scale * float(x) for curve in curves if len(curve.band.x) for x in curve.band.x[[0, -1]]]
+    low, end = min(values, default=0.0), max([*values, deadline or 0.0], default=1.0)
+    # Room beside the last step, where a curve that ends below one is seen to do so.
+    end = end * 1.2 if logarithmic else end + 0.05 * (end - (low if percent else 0.0))
+    if percent:
+        end = min(end, 100.0)
     for axes, panel in zip(grid, panels, strict=False):
         chosen = [c for c in curves if (c.scheme if by_scheme else c.point.title) == panel]
         for position, curve in enumerate(chosen):
@@ -100,10 +105,13 @@ def _figure(curves: list[Curve], x_label: str, deadline: float | None, *, percen
         if deadline is not None:
             axes.axvline(deadline, color="#444444", linewidth=0.8, linestyle=(0, (2, 2)))
             axes.text(
-                deadline, 0.02, r" $d^{\max}$", ha="left", va="bottom", transform=axes.get_xaxis_transform()
+                deadline, 0.02, r"$d^{\max}$ ", ha="right", va="bottom", transform=axes.get_xaxis_transform()
             )
         if logarithmic:
             axes.set_xscale("log")
+            axes.set_xlim(right=end)
+        elif values:
+            axes.set_xlim(low - 0.03 * (end - low) if percent else 0.0, end)
         axes.set_ylim(0, 1.02)
         if len(panels) > 1:
             axes.set_title(panel)

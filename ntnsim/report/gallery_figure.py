@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ntnsim.errors import InputError
+from ntnsim.report.groups import scores_note
 from ntnsim.report.style import DOUBLE_COLUMN_IN, in_preferred_order
 from ntnsim.results.gallery import GalleryEntry, read_index
 from ntnsim.results.read import RunDirectory
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_ROWS = 4
-CAPTION_IN = 0.34  # room for two lines below a picture
+CAPTION_IN = 0.44  # room for three lines below a picture
 MAX_PIXELS = 640  # enough for 300 dpi at a fifth of a double column
 
 
@@ -58,7 +59,9 @@ def gallery(runs: Sequence[RunDirectory]) -> "Figure":
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title, pad=3)
     figure.supxlabel(
-        "PF and SF per relevance rank, lowest first; savings against the file as captured", fontsize=6
+        "PF and SF per relevance rank, lowest first; savings against the file as captured"
+        + scores_note([run], "\n"),
+        fontsize=6,
     )
     return figure
 
@@ -73,7 +76,7 @@ def rows_of(entries: Sequence[GalleryEntry]) -> list[dict[str, GalleryEntry]]:
 
 
 def caption(entry: GalleryEntry | None) -> str:
-    """Return savings, and PF and SF per rank from the lowest: ``saves 91 %``, ``PF 0.62 / 0.97  SF 0.80 / 0.99``."""
+    """Return savings, PF and SF per rank from the lowest: ``saves 91 %``, ``PF 0.62 / 0.97``, ``SF 0.80 / 0.99``."""
     if entry is None:
         return "not delivered"
     lines = [f"saves {100 * entry.savings:.1f} %"]
@@ -82,7 +85,7 @@ def caption(entry: GalleryEntry | None) -> str:
         values = per_rank or ((whole,) if whole is not None else ())
         if values:
             scores.append(f"{name} " + " / ".join("–" if v is None else f"{v:.2f}" for v in values))
-    return "\n".join([*lines, "  ".join(scores)])
+    return "\n".join([*lines, *scores])
 
 
 def configuration_text(entry: GalleryEntry) -> str:

@@ -114,3 +114,12 @@ def _run_samples(run: RunDirectory, quantity: str, lost_is_infinite: bool) -> di
 def schemes_in(runs: Sequence[RunDirectory]) -> list[str]:
     """Return the schemes of *runs*, in order of first appearance."""
     return list(dict.fromkeys(scheme for run in runs for scheme in run.summary()["schemes"]))
+
+
+def scores_note(runs: Sequence[RunDirectory], before: str = "") -> str:
+    """Return what measured PF and SF, *before* in front of it; "" where the runs do not tell, or differ."""
+    found = {(s.get("pf_backend"), s.get("sf_backend")) for s in (run.summary() for run in runs)}
+    if len(found) != 1 or (None, None) in found:
+        return ""
+    [(pf, sf)] = found
+    return f"{before}PF: 1\u00a0−\u00a0{pf} distance, SF: {sf} cosine"

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ntnsim.report.groups import Point, points_of
+from ntnsim.report.groups import Point, points_of, scores_note
 from ntnsim.report.page_data import gallery_rows, page_data, summary_rows
 from ntnsim.report.style import COMPONENT_COLOURS
 from ntnsim.results.atomic import write_text
@@ -148,13 +148,14 @@ def _summary(points: Sequence[Point], runs: Sequence[RunDirectory]) -> str:
     confidence = 100 * float(runs[0].summary()["confidence"])
     replicated = any(len(point.runs) > 1 for point in points)
     kind = "Student's t over replications" if replicated else "batches of consecutive images within the run"
+    scores = f" {note}." if (note := scores_note(runs)) and scored else ""
     cut = ""
     if len(rows) > MAX_SUMMARY_ROWS:
         cut = f"<p>The first {MAX_SUMMARY_ROWS} of {len(rows)} lines; all are in sweep_summary.json.</p>"
     return (
         "<section><h2>Summary</h2>\n"
         f'<p class="soft">± is half of the {confidence:g} % confidence interval, from {kind}. Savings are against the '
-        "file as captured. Images that never arrived count as not in time.</p>\n"
+        f"file as captured. Images that never arrived count as not in time.{escape(scores)}</p>\n"
         f'<div class="scroll" tabindex="0" role="region" aria-label="Summary table"><table><thead><tr>{head}</tr>'
         f"</thead><tbody>{''.join(lines)}</tbody></table></div>{cut}</section>"
     )
@@ -198,8 +199,8 @@ def _pareto(data: Mapping[str, Any]) -> str:
         return ""
     charts = "".join(_chart(f"pareto-{i}", panel["title"]) for i, panel in enumerate(data["pareto"]))
     return (
-        '<section><h2>Fidelity against savings</h2><p class="soft">A dot per image, a ring per scheme; up and to the '
-        f'right is better.</p><div class="charts narrow">{charts}</div></section>'
+        '<section><h2>Fidelity against savings</h2><p class="soft">A small dot per image, a large one per scheme; up '
+        f'and to the right is better.</p><div class="charts narrow">{charts}</div></section>'
     )
 
 
@@ -222,7 +223,8 @@ def _track(data: Mapping[str, Any]) -> str:
     return (
         "<section><h2>Ground tracks</h2>"
         + _chart(
-            "track", f"Satellites over the first {minutes:.0f} minutes; blue ones served a gateway meanwhile."
+            "track",
+            f"Latitude against longitude in the first {minutes:.0f} minutes; blue ones served a gateway.",
         )
         + "</section>"
     )

@@ -24,7 +24,7 @@ from ntnsim.results.gallery import read_index
 from ntnsim.results.ground_track import read_ground_track
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.record import COMPONENTS
-from ntnsim.results.show import with_half_width
+from ntnsim.results.show import with_half_width, with_limits
 from ntnsim.results.statistics import Interval
 
 # A page with more settings than this is no longer read, and its curves would fill it; the summary lists them all.
@@ -94,7 +94,7 @@ def summary_rows(points: Sequence[Point]) -> list[dict[str, Any]]:
                     "images": jobs,
                     "delay": shown("delay_s"),
                     "q95": shown("delay_s.quantiles.q95", "value"),
-                    "in_time": shown("deadline_met", "value", 100),
+                    "in_time": _share_text(metric_interval(summaries, scheme, "deadline_met", "value")),
                     "savings": shown("savings", scale=100),
                     "pf": [shown(f"fidelity.pf_rank.{rank}") for rank in ends],
                     "sf": [shown(f"fidelity.sf_rank.{rank}") for rank in ends],
@@ -110,6 +110,12 @@ def interval_text(interval: Interval, scale: float = 1.0) -> str:
     if not math.isfinite(interval.half_width):
         return f"{scale * interval.value:.4g}"
     return with_half_width(scale * interval.value, scale * interval.half_width)
+
+
+def _share_text(share: Interval) -> str:
+    if not math.isfinite(share.half_width):
+        return f"{100 * share.value:.1f}" if math.isfinite(share.value) else "–"
+    return with_limits(100 * share.value, 100 * share.low, 100 * share.high)
 
 
 def gallery_rows(runs: Sequence[RunDirectory]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ntnsim.errors import InputError
 from ntnsim.report.breakdown_figure import metric_interval
-from ntnsim.report.groups import points_of, samples_of, schemes_in
+from ntnsim.report.groups import points_of, samples_of, schemes_in, scores_note
 from ntnsim.report.style import DOUBLE_COLUMN_IN, in_preferred_order, scheme_styles
 from ntnsim.results.columns import rank_columns
 from ntnsim.results.read import RunDirectory
@@ -131,7 +131,7 @@ def pareto(runs: Sequence[RunDirectory]) -> "Figure":
             )
             drawn.add(one.scheme)
         axes.set_title(title)
-    figure.supxlabel("bandwidth savings (% of the captured file)", fontsize=8)
+    figure.supxlabel(f"bandwidth savings (% of the captured file){scores_note(runs, '; ')}", fontsize=8)
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 8))
     return figure

@@ -130,6 +130,7 @@ def timeline(runs: Sequence[RunDirectory]) -> "Figure":
             )
         axes.set_ylabel(panel.title.replace(" (", "\n("), fontsize=7)
         axes.set_ylim(bottom=0)
+    figure.align_ylabels(grid)
     grid[-1].set_xlim(0, view.end_s / unit_s)
     grid[-1].set_xlabel(f"simulated time ({unit})")
     handles, labels = grid[-1].get_legend_handles_labels()

@@ -1,13 +1,22 @@
 """The summary as a table for the terminal."""
 
 import io
+import math
 from collections.abc import Mapping
 from typing import Any
 
 
 def with_half_width(value: float, half_width: float) -> str:
-    """Return ``7.53 ± 0.21``: the half-width to two digits, without an exponent up to millions."""
-    return f"{value:.4g} ± {half_width:.2g}" if half_width < 100 else f"{value:.0f} ± {half_width:.0f}"
+    """Return ``7.53 ± 0.21``: the half-width to two digits, and the value as far as that says anything about it."""
+    if not 1e-6 < half_width < math.inf:
+        return f"{value:.4g} ± {half_width:.2g}"
+    decimals = max(0, 1 - math.floor(math.log10(half_width)))
+    return f"{value:.{decimals}f} ± {half_width:.{decimals}f}"
+
+
+def with_limits(value: float, low: float, high: float) -> str:
+    """Return ``98.4 [95.2, 100.0]``, for percentages: near 0 and 100 their intervals are not symmetric."""
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
 
 
 ROWS_OF_RANKS = 4  # a table wider than a terminal helps nobody; the JSON has every rank
@@ -72,4 +81,6 @@ def _value(entry: Mapping[str, Any] | None) -> str:
 def _share(entry: Mapping[str, Any]) -> str:
     if entry["value"] is None:
         return "–"
+    if entry["low"] is None:
+        return f"{100 * entry['value']:.1f} %"
     return f"{100 * entry['value']:.1f} % [{100 * entry['low']:.1f}, {100 * entry['high']:.1f}]"

@@ -126,6 +126,7 @@ def test_bars_stack_to_the_mean_delay(run):
         )
     with journal():
         figure = delay_breakdown(find_runs([run]))
+    assert len(figure.axes[0].collections) == len(bars_of(find_runs([run])))  # an interval on every bar
     drawn = [patch for patch in figure.axes[0].patches if patch.get_width() > 0]
     assert max(patch.get_x() + patch.get_width() for patch in drawn) == pytest.approx(
         max(bar.total.value for bar in bars_of(find_runs([run])))
@@ -134,7 +135,7 @@ def test_bars_stack_to_the_mean_delay(run):
 
 def test_caption_gives_scores_per_rank_and_a_dash_for_an_empty_one(run):
     entry = next(entry for entry in read_index(run) if entry.scheme == "spiff" and entry.job == "harbour/1")
-    assert caption(entry) == "saves 92.0 %\nPF 0.62 / 0.97  SF 0.81 / –"
+    assert caption(entry) == "saves 92.0 %\nPF 0.62 / 0.97\nSF 0.81 / –"
     assert configuration_text(entry) == "β 0.1, p 0.2, q 0.15"
     assert caption(None) == "not delivered"
 

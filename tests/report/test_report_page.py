@@ -45,6 +45,24 @@ def sweep_page(tmp_path_factory):
     return path
 
 
+def install_browser():
+    """Install Debian's browser where that is wanted and possible; skip the test, saying why, where it is not."""
+    if not os.environ.get("CI"):
+        pytest.skip(
+            f"no browser here: install Debian's {' and '.join(PACKAGES)}, or set CI=1 to have it done"
+        )
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        pytest.skip("no browser here, and installing Debian's needs apt-get and root")
+    install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *PACKAGES]
+    for command in (["apt-get", "update", "-q"], install):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        if done.returncode != 0:
+            said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+            pytest.skip(
+                f"no browser here, and {' '.join(command[:2])} failed: {said[-1] if said else 'silently'}"
+            )
+
+
 @pytest.fixture(scope="module")
 def browser():
     selenium = pytest.importorskip("selenium", reason="selenium drives the browser")
@@ -54,13 +72,7 @@ def browser():
     from selenium.webdriver.chrome.service import Service
 
     if not all(map(shutil.which, ("chromium", "chromedriver"))):
-        if not (
-            os.environ.get("CI") and hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get")
-        ):
-            pytest.skip(f"no browser here: install Debian's {' and '.join(PACKAGES)}")
-        install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *PACKAGES]
-        for command in (["apt-get", "update", "-q"], install):
-            subprocess.run(command, check=True, capture_output=True)
+        install_browser()
     options = Options()
     options.binary_location = shutil.which("chromium")
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):

@@ -53,7 +53,7 @@ function frame(host, options) {
   host.querySelector("svg")?.remove();
   const width = Math.max(240, Math.round(host.clientWidth || 480));
   const height = options.height;
-  const margin = { left: options.left ?? 46, right: 12, top: 10, bottom: options.xLabel ? 40 : 24 };
+  const margin = { left: options.left ?? 46, right: options.right ?? 12, top: options.heading ? 24 : 10, bottom: options.xLabel ? 40 : 24 };
   const svg = make(host, "svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": options.title, tabindex: options.focusable ? 0 : -1 });
   make(svg, "title", {}, options.title);
   const [x0, x1] = options.x, [y0, y1] = options.y;
@@ -78,6 +78,7 @@ function frame(host, options) {
   }
   make(axis, "line", { x1: margin.left, x2: margin.left + inner.width, y1: margin.top + inner.height, y2: margin.top + inner.height });
   make(axis, "line", { x1: margin.left, x2: margin.left, y1: margin.top, y2: margin.top + inner.height });
+  if (options.heading) make(svg, "text", { x: margin.left, y: 15, "font-weight": 600 }, options.heading);
   if (options.xLabel) make(svg, "text", { x: margin.left + inner.width / 2, y: height - 4, "text-anchor": "middle" }, options.xLabel);
   return { svg, px, py, fromPx, width, height, margin, inner };
 }
@@ -189,7 +190,7 @@ function drawBreakdown(host) {
   const limit = Math.min(ends.at(-1) || 1, 8 * (ends[(ends.length - 1) >> 1] || Infinity));
   const label = Math.min(120, Math.max(60, ...bars.map((bar) => bar.scheme.length * 7.5 + 10)));
   const height = 58 + 40 * Math.max(1, bars.length);
-  const box = frame(host, { x: [0, limit * 1.12], y: [0, Math.max(1, bars.length)], height, left: label, hideY: true, xLabel: "mean delay (s)", title: "Mean delay by component" });
+  const box = frame(host, { x: [0, limit], y: [0, Math.max(1, bars.length)], height, left: label, right: 72, hideY: true, xLabel: "mean delay (s)", title: "Mean delay by component" });
   const pattern = make(make(box.svg, "defs"), "pattern", { id: "waiting", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" });
   make(pattern, "rect", { width: 2, height: 6, fill: "white", opacity: 0.75 });
   bars.forEach((bar, row) => {
@@ -211,8 +212,8 @@ function drawBreakdown(host) {
       const middle = y + tall / 2;
       make(box.svg, "path", { d: `M${box.px(Math.max(0, bar.total[1]))},${middle}H${box.px(bar.total[2])}m0,-4v8M${box.px(Math.max(0, bar.total[1]))},${middle - 4}v8`, stroke: "#111", fill: "none" });
     }
-    const text = bar.total[0] === null ? "none arrived" : `${format(bar.total[0])} s${left > limit ? " ▸" : ""}`;
-    make(box.svg, "text", { x: Math.min(box.px(Math.min(limit, Math.max(left, bar.total[2] ?? 0))) + 6, box.width - 50), y: y + tall / 2 - 6 }, text);
+    const text = bar.total[0] === null ? "none arrived" : `${Number(bar.total[0].toPrecision(3))} s${left > limit ? " ▸" : ""}`;
+    make(box.svg, "text", { x: box.px(Math.min(limit, Math.max(left, bar.total[2] ?? 0))) + 6, y: y + tall / 2 + 4 }, text);
   });
 }
 
@@ -269,7 +270,7 @@ function drawPareto(host, panel) {
 function drawTimeline(host, panel, last) {
   const line = DATA.timeline, chosen = panel.lines.filter((one) => shown(one.scheme));
   const [low, high] = extent(panel.lines.flatMap((one) => one.y).concat([0]));
-  const box = frame(host, { x: [0, line.end || 1], y: [Math.min(0, low), high > 0 ? high * 1.06 : 1], height: last ? 150 : 125, left: 54, xLabel: last ? `simulated time (${line.unit})` : "", title: panel.title, focusable: true });
+  const box = frame(host, { x: [0, line.end || 1], y: [Math.min(0, low), high > 0 ? high * 1.06 : 1], height: last ? 160 : 135, left: 54, heading: panel.title, xLabel: last ? `simulated time (${line.unit})` : "", title: panel.title, focusable: true });
   for (const span of line.spans) {
     if (span.kind === "pass" && !panel.passes) continue;
     const area = make(box.svg, "rect", { x: box.px(span.start), width: Math.max(1, box.px(span.end) - box.px(span.start)), y: box.margin.top, height: box.inner.height, fill: span.kind === "fault" ? "#D55E00" : "#0072B2", opacity: span.kind === "fault" ? 0.22 : 0.09 });
@@ -279,7 +280,6 @@ function drawTimeline(host, panel, last) {
     const style = one.scheme ? STYLE[one.scheme] : { colour: "#333", dash: [] };
     make(box.svg, "path", { class: "curve", d: stepPath(one.x, one.y, box.px, box.py), fill: "none", stroke: style.colour, "stroke-width": 1.5, "stroke-dasharray": style.dash.map((v) => v * 1.5).join(" ") });
   }
-  make(box.svg, "text", { x: box.margin.left + 5, y: box.margin.top + 11, "font-weight": 600 }, panel.title);
   cursor(host, box, 100, (x) => {
     const about = line.spans.filter((span) => span.start <= x && x <= span.end).slice(0, 4).map((span) => `${span.kind} ${escaped(span.text)}`);
     return [`<b>${format(x)} ${line.unit}</b>`].concat(chosen.map((one) => {
