@@ -1,4 +1,4 @@
-"""Commands about model bundles: list them, check their files, fetch one, measure how good one is."""
+"""Commands about model bundles: list them, check that they work, fetch one, measure how good one is."""
 
 import json
 from pathlib import Path
@@ -64,25 +64,41 @@ def list_(as_json: AsJson = False) -> None:
 
 
 @models_app.command()
-def check(name: Name = "tiny", as_json: AsJson = False) -> None:
-    """Compare every file of a bundle with its manifest; exit code 2 if one is absent or damaged.
+def check(
+    name: Name = "tiny",
+    files_only: Annotated[
+        bool, typer.Option("--files-only", help="Compare the files with the manifest, run nothing.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="Torch device: cpu, cuda.")] = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Compare every file of a bundle with its manifest, load every member and run one photograph through it.
 
-    Example: ntnsim models check tiny
+    Exit code 2 if a file is absent or damaged, or a member fails. Example: ntnsim models check tiny
     """
+    from dataclasses import asdict
+
+    from ntnsim.datasets.samples import SampleCaptures
     from ntnsim.spiff.bundle import open_bundle
+    from ntnsim.spiff.bundle_check import run_members
 
     bundle = open_bundle(name)
     bundle.verify()
+    photograph = SampleCaptures(1, 256, 192).image(0)
+    checks = [] if files_only else run_members(bundle, photograph.pixels, device=device)
     result = {
         "name": bundle.name,
         "files": len(bundle.files),
         "mb": round(bundle.size_bytes / 1e6, 2),
         "digest": bundle.digest,
+        "members": [asdict(one) for one in checks],
     }
     if as_json:
         typer.echo(json.dumps(result, indent=1))
-    else:
-        typer.echo("{name}: {files} files, {mb} MB, all as sealed; digest {digest}".format(**result))
+        return
+    typer.echo("{name}: {files} files, {mb} MB, all as sealed; digest {digest}".format(**result))
+    for one in checks:
+        typer.echo(f"  {one.member} ({one.kind}): loaded in {one.load_s} s, ran in {one.run_s} s: {one.made}")
 
 
 @models_app.command()

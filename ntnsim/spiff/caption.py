@@ -32,7 +32,7 @@ class BlipCaptioner:
         try:
             with quiet_libraries():
                 model = BlipForConditionalGeneration.from_pretrained(
-                    directory, local_files_only=True, dtype="float32"
+                    directory, local_files_only=True, use_safetensors=True, dtype="float32"
                 )
                 self._processor = BlipProcessor.from_pretrained(directory, local_files_only=True)
         except (OSError, ValueError) as error:

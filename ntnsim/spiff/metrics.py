@@ -183,7 +183,9 @@ class ClipBackend:
         from transformers import AutoTokenizer, CLIPModel
 
         try:
-            self._model: Any = CLIPModel.from_pretrained(directory, local_files_only=True)
+            self._model: Any = CLIPModel.from_pretrained(
+                directory, local_files_only=True, use_safetensors=True
+            )
             self._tokenizer: Any = AutoTokenizer.from_pretrained(directory, local_files_only=True)
         except (OSError, ValueError) as error:
             raise BundleError(f"{directory}: no CLIP model in the transformers format ({error})") from None

@@ -58,7 +58,7 @@ class NetworkSegmenter:
         try:
             with quiet_libraries():
                 model = AutoModelForSemanticSegmentation.from_pretrained(
-                    directory, local_files_only=True, dtype="float32"
+                    directory, local_files_only=True, use_safetensors=True, dtype="float32"
                 )
         except (OSError, ValueError) as error:
             first = str(error).splitlines()[0]
@@ -118,9 +118,9 @@ class GroundedSamSegmenter:
             raise BundleError("Grounded-SAM needs at least one category to look for, got none")
         try:
             detector = GroundingDinoForObjectDetection.from_pretrained(
-                detector_directory, local_files_only=True
+                detector_directory, local_files_only=True, use_safetensors=True
             )
-            sam = SamModel.from_pretrained(sam_directory, local_files_only=True)
+            sam = SamModel.from_pretrained(sam_directory, local_files_only=True, use_safetensors=True)
             self._detector_processor = AutoProcessor.from_pretrained(
                 detector_directory, local_files_only=True
             )

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -10,6 +11,7 @@ from ntnsim.cli.models import models_app
 from ntnsim.errors import BundleError
 from ntnsim.spiff import bundle_pull
 from ntnsim.spiff.bundle import Member, find_bundles, open_bundle, write_manifest
+from ntnsim.spiff.bundle_check import run_members
 
 
 @pytest.fixture
@@ -143,9 +145,64 @@ def test_list_and_check_commands(small, monkeypatch):
     monkeypatch.setenv("NTNSIM_MODELS", str(small.parent))
     listed = json.loads(CliRunner().invoke(models_app, ["list", "--json"]).stdout)
     assert {"small", "paper"} <= {row["name"] for row in listed}
-    checked = CliRunner().invoke(models_app, ["check", "small"])
+    checked = CliRunner().invoke(models_app, ["check", "small", "--files-only"])
     assert checked.exit_code == 0
     assert "2 files" in checked.stdout
+
+
+def test_check_runs_a_photograph_through_every_member(random_bundle):
+    checked = CliRunner().invoke(models_app, ["check", str(random_bundle.directory), "--json"])
+    assert checked.exit_code == 0, checked.output
+    made = {member["member"]: member["made"] for member in json.loads(checked.stdout)["members"]}
+    assert set(made) == {"inpainter", "segmenter"}
+    assert "50% restored in 2 steps" in made["inpainter"]
+    assert any(name in made["segmenter"] for name in ("background", "person", "dog"))
+
+
+def test_check_finds_a_member_that_is_sealed_and_no_network(small):
+    with pytest.raises(BundleError, match="member 'part' is unknown"):
+        run_members(open_bundle(small), np.zeros((32, 32, 3), np.uint8))
+    (small / "part").rename(small / "segmenter")
+    write_manifest(small, "two files", [Member("segmenter", "semantic-segmentation")])
+    checked = CliRunner().invoke(models_app, ["check", str(small)])
+    assert isinstance(checked.exception, BundleError)
+    assert "segmenter" in str(checked.exception)
+
+
+def test_check_finds_a_network_that_fails_on_an_image(random_bundle, tmp_path, photograph):
+    from transformers import MobileViTConfig, MobileViTForSemanticSegmentation
+
+    config = MobileViTConfig.from_pretrained(random_bundle.directory / "segmenter")
+    config.num_channels = 1  # a network for grey images: it loads, and cannot take a photograph
+    MobileViTForSemanticSegmentation(config).save_pretrained(tmp_path / "segmenter")
+    options = random_bundle.members["segmenter"].options
+    write_manifest(tmp_path, "grey", [Member("segmenter", "semantic-segmentation", options=options)])
+    with pytest.raises(BundleError, match="the segmenter fails on an image"):
+        run_members(open_bundle(tmp_path), photograph)
+
+
+def test_pull_turns_pickled_weights_into_safetensors(tmp_path, monkeypatch):
+    import huggingface_hub
+    import torch
+    from safetensors.torch import load_file
+
+    weights = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.ones(2)}
+    weights["tied"] = weights["a.weight"]  # safetensors refuses shared memory unless it is copied
+
+    class Info:
+        sha = "c0ffee"
+
+    def fetch(hub_id, *, revision, local_dir, allow_patterns):
+        local_dir.mkdir(parents=True)
+        torch.save(weights, local_dir / "pytorch_model.bin")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *_, **__: Info)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    bundle_pull.pull(open_bundle("paper"), tmp_path, say=lambda line: None)
+    assert not list(tmp_path.rglob("*.bin"))
+    kept = load_file(tmp_path / "segmenter" / "model.safetensors")
+    assert kept.keys() == weights.keys()
+    assert all(torch.equal(kept[name], weights[name]) for name in weights)
 
 
 def test_pull_asks_first(small):
