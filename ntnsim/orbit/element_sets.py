@@ -7,6 +7,7 @@ import csv
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,17 @@ from ntnsim.errors import InputError
 from ntnsim.orbit.constellation import IntArray
 from ntnsim.orbit.earth import FloatArray, greenwich_sidereal_angle_rad
 
-FORMAT_BY_SUFFIX = {".xml": "omm-xml", ".json": "omm-json", ".csv": "omm-csv"}
+FORMAT_BY_SUFFIX = {".xml": "omm-xml", ".json": "omm-json", ".csv": "omm-csv", ".kvn": "omm-kvn"}
+OMM_OPTIONAL = {  # CCSDS 502.0-B lets a message leave these out; none of them moves a satellite in SGP4
+    "CLASSIFICATION_TYPE": "U",
+    "OBJECT_ID": "",
+    "EPHEMERIS_TYPE": 0,
+    "ELEMENT_SET_NO": 0,
+    "REV_AT_EPOCH": 0,
+    "MEAN_MOTION_DOT": 0,
+    "MEAN_MOTION_DDOT": 0,
+}
+LARGEST_ALPHA_5 = 339_999  # catalogue numbers beyond it fit no TLE; OMM holds them
 SGP4_ERRORS = {  # codes of Vallado's reference code
     1: "mean eccentricity out of range",
     2: "mean motion is not positive",
@@ -114,20 +125,20 @@ def read_element_sets(
         raise ElementSetError(f"{path}: holds no element set ({file_format})")
     if expected_satellites is not None and len(named) != expected_satellites:
         raise ElementSetError(f"{path}: holds {len(named)} satellites, {expected_satellites} expected")
-    numbers = [record.satnum_str for _, record in named]
+    numbers = [number for _, number, _ in named]
     if len(set(numbers)) < len(numbers):
         twice = next(number for number in numbers if numbers.count(number) > 1)
         raise ElementSetError(
             f"{path}: {len(named)} records for {len(set(numbers))} satellites; twice: {twice}"
         )
-    labels = [name for name, _ in named]
+    labels = [name for name, _, _ in named]
     if len(set(labels)) < len(labels):  # names such as "OBJECT A" repeat; catalogue numbers do not
         labels = [f"{name} ({number})" for name, number in zip(labels, numbers, strict=True)]
-    return ElementSets(tuple(labels), tuple(record for _, record in named), start)
+    return ElementSets(tuple(labels), tuple(record for _, _, record in named), start)
 
 
-def _tle_records(text: str, path: Path) -> Iterable[tuple[str, Satrec]]:
-    """Yield (name, record) per two- or three-line set; any line that fits nowhere is an error."""
+def _tle_records(text: str, path: Path) -> Iterable[tuple[str, str, Satrec]]:
+    """Yield (name, catalogue number, record) per two- or three-line set; any line that fits nowhere is an error."""
     lines = [(number, line.rstrip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     lines = [(number, line) for number, line in lines if not line.startswith("#")]
     title: str | None = None
@@ -150,7 +161,7 @@ def _tle_records(text: str, path: Path) -> Iterable[tuple[str, Satrec]]:
                 record = Satrec.twoline2rv(line, second)
             except ValueError as error:
                 raise ElementSetError(f"{path}:{number}: {error}") from error
-            yield title or line[2:7].strip(), record
+            yield title or line[2:7].strip(), line[2:7].strip(), record
             title = None
             position += 2
         elif line.startswith("2 ") and len(line) >= 64:
@@ -173,8 +184,8 @@ def _check_tle_line(line: str, where: str) -> None:
         raise ElementSetError(f"{where}: checksum is {line[68]!r}, the line gives {total}")
 
 
-def _omm_records(text: str, path: Path, file_format: str) -> Iterable[tuple[str, Satrec]]:
-    """Yield (name, record) per Orbit Mean-Elements Message."""
+def _omm_records(text: str, path: Path, file_format: str) -> Iterable[tuple[str, str, Satrec]]:
+    """Yield (name, catalogue number, record) per Orbit Mean-Elements Message."""
     rows: list[dict[str, Any]]
     try:
         if file_format == "omm-json":
@@ -182,6 +193,8 @@ def _omm_records(text: str, path: Path, file_format: str) -> Iterable[tuple[str,
             rows = loaded if isinstance(loaded, list) else [loaded]
         elif file_format == "omm-csv":
             rows = list(csv.DictReader(text.splitlines()))
+        elif file_format == "omm-kvn":
+            rows = list(_kvn_messages(text, path))
         else:
             rows = [
                 {item.tag.rpartition("}")[2]: item.text for item in segment.iter() if item.text}
@@ -193,7 +206,38 @@ def _omm_records(text: str, path: Path, file_format: str) -> Iterable[tuple[str,
     for number, row in enumerate(rows, 1):
         record = Satrec()
         try:
-            omm.initialize(record, row)
+            catalogue = int(row["NORAD_CAT_ID"])
+            known = {name: value for name, value in row.items() if value not in (None, "")}
+            fields = {**OMM_OPTIONAL, **known, "EPOCH": _epoch(str(row["EPOCH"]))}
+            # SGP4 does not use the number, and its reader takes none that no TLE could hold.
+            fields["NORAD_CAT_ID"] = catalogue if catalogue <= LARGEST_ALPHA_5 else 0
+            omm.initialize(record, fields)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise ElementSetError(f"{path}: record {number} is not a complete OMM: {error!r}") from error
-        yield str(row.get("OBJECT_NAME") or row["NORAD_CAT_ID"]).strip(), record
+        yield str(row.get("OBJECT_NAME") or catalogue).strip(), str(catalogue), record
+
+
+def _kvn_messages(text: str, path: Path) -> Iterable[dict[str, str]]:
+    """Yield the keys and values of each message in "KEY = value" notation; a message begins with its version."""
+    message: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        key, equals, value = (part.strip() for part in line.partition("="))
+        if not key or key.startswith("COMMENT"):
+            continue
+        if not equals:
+            raise ElementSetError(f"{path}:{number}: not KEY = value: {line.strip()!r}")
+        if key == "CCSDS_OMM_VERS" and message:
+            yield message
+            message = {}
+        message[key] = value.partition("[")[0].strip()  # units may follow in brackets
+    if message:
+        yield message
+
+
+def _epoch(text: str) -> str:
+    """Return an epoch as the reader wants it, from what CCSDS allows: day of year, any digits of seconds, a final Z."""
+    whole, _, fraction = text.strip().removesuffix("Z").partition(".")
+    day = "%Y-%jT" if len(whole.partition("T")[0]) == len("2026-001") else "%Y-%m-%dT"
+    moment = datetime.strptime(whole, day + "%H:%M:%S")
+    microseconds = round(float(f"0.{fraction or 0}") * 1e6)
+    return (moment + timedelta(microseconds=microseconds)).strftime("%Y-%m-%dT%H:%M:%S.%f")

@@ -19,7 +19,7 @@ class WalkerShell(Entity):
     altitude_m: float = Field(gt=100e3, le=50_000e3)
     """Height above the Earth model's equatorial radius."""
     inclination_deg: float = Field(ge=0, le=180)
-    satellites: int = Field(ge=1)
+    satellites: int = Field(ge=1, le=100_000)
     """T, all planes together."""
     planes: int = Field(ge=1)
     """P; must divide T."""
@@ -136,9 +136,9 @@ class ElementSetConstellation(Entity):
 
     kind: Literal["element_sets"]
     path: str
-    """TLE file (two or three lines per satellite) or CCSDS OMM (XML, JSON, CSV), relative to the scenario file."""
-    format: Literal["auto", "tle", "omm-xml", "omm-json", "omm-csv"] = "auto"
-    """auto goes by the file's suffix: .xml, .json, .csv, anything else is TLE."""
+    """TLE file (two or three lines per satellite) or CCSDS OMM (XML, JSON, CSV, KVN), relative to the scenario file."""
+    format: Literal["auto", "tle", "omm-xml", "omm-json", "omm-csv", "omm-kvn"] = "auto"
+    """auto goes by the file's suffix: .xml, .json, .csv, .kvn, anything else is TLE."""
     expected_satellites: int | None = Field(default=None, ge=1)
     """If given, another count in the file is an error."""
 

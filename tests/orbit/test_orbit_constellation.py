@@ -82,9 +82,12 @@ def test_starlinks_satellites_stay_apart_where_planes_cross():
     assert closest_m > 50e3
 
 
-def test_j2_stays_within_25_km_of_sgp4_over_a_day():
-    """SGP4 without drag on the same mean orbit: short-period terms of some 10 km and second-order rates are left."""
-    altitude_m, inclination_deg = 550e3, 53.0
+@pytest.mark.parametrize(
+    ("altitude_m", "inclination_deg"),
+    [(550e3, 53.0), (550e3, 0.1), (600e3, 87.0), (600e3, 97.8), (780e3, 86.4), (1200e3, 87.9)],
+)
+def test_j2_stays_within_20_km_of_sgp4_over_a_day(altitude_m, inclination_deg):
+    """SGP4 without drag on the same mean orbit: short-period terms of 10 to 17 km and second-order rates are left."""
     orbits = walker_orbits([Shell("a", "delta", altitude_m, inclination_deg, 1, 1, 0)], WGS)
     radius_m = 6_378_137.0 + altitude_m
     record = Satrec()
@@ -118,7 +121,7 @@ def test_j2_stays_within_25_km_of_sgp4_over_a_day():
         axis=1,
     )
     error_km = np.linalg.norm(inertial_m / 1e3 - inertial_km, axis=1)
-    assert error_km.max() < 25.0
+    assert error_km.max() < 20.0
 
 
 @pytest.mark.parametrize("name", ["leo-600", "leo-1200"])

@@ -77,39 +77,65 @@ def test_passes_rise_and_set_within_a_second_of_skyfield(
     assert np.sort(table.set_s[~table.set_clipped]) == pytest.approx(sets, abs=1.0)
 
 
-def test_three_formats_of_one_satellite_agree(tmp_path):
-    fields = {
-        "OBJECT_NAME": "ISS (ZARYA)",
-        "OBJECT_ID": "1998-067A",
-        "EPOCH": "2014-01-20T22:23:04.000416",
-        "MEAN_MOTION": 15.49815350,
-        "ECCENTRICITY": 0.0003572,
-        "INCLINATION": 51.6498,
-        "RA_OF_ASC_NODE": 109.4756,
-        "ARG_OF_PERICENTER": 55.9686,
-        "MEAN_ANOMALY": 274.8005,
-        "EPHEMERIS_TYPE": 0,
-        "CLASSIFICATION_TYPE": "U",
-        "NORAD_CAT_ID": 25544,
-        "ELEMENT_SET_NO": 508,
-        "REV_AT_EPOCH": 86847,
-        "BSTAR": 0.000182,
-        "MEAN_MOTION_DOT": 9.878e-05,
-        "MEAN_MOTION_DDOT": 0,
-    }
+FIELDS = {
+    "OBJECT_NAME": "ISS (ZARYA)",
+    "OBJECT_ID": "1998-067A",
+    "EPOCH": "2014-01-20T22:23:04.000416",
+    "MEAN_MOTION": 15.49815350,
+    "ECCENTRICITY": 0.0003572,
+    "INCLINATION": 51.6498,
+    "RA_OF_ASC_NODE": 109.4756,
+    "ARG_OF_PERICENTER": 55.9686,
+    "MEAN_ANOMALY": 274.8005,
+    "EPHEMERIS_TYPE": 0,
+    "CLASSIFICATION_TYPE": "U",
+    "NORAD_CAT_ID": 25544,
+    "ELEMENT_SET_NO": 508,
+    "REV_AT_EPOCH": 86847,
+    "BSTAR": 0.000182,
+    "MEAN_MOTION_DOT": 9.878e-05,
+    "MEAN_MOTION_DDOT": 0,
+}
+
+
+def test_four_formats_of_one_satellite_agree(tmp_path):
+    fields = FIELDS
     as_json = write(tmp_path, json.dumps([fields]), "iss.json")
     as_csv = write(tmp_path, ",".join(fields) + "\n" + ",".join(map(str, fields.values())) + "\n", "iss.csv")
     parts = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
     as_xml = write(
         tmp_path, f"<ndm><omm><body><segment><d>{parts}</d></segment></body></omm></ndm>", "iss.xml"
     )
+    pairs = "".join(f"{name} = {value}\n" for name, value in fields.items())
+    as_kvn = write(tmp_path, "CCSDS_OMM_VERS = 2.0\nCOMMENT by hand\n\n" + pairs, "iss.kvn")
     start = (2_456_679.5, 0.0)
     times_s = np.arange(0.0, 6000.0, 100.0)
     reference = read_element_sets(write(tmp_path, ISS), start).positions_m(times_s)
-    for path in (as_json, as_csv, as_xml):
+    for path in (as_json, as_csv, as_xml, as_kvn):
         own = read_element_sets(path, start)
         assert own.names == ("ISS (ZARYA)",)
         assert own.positions_m(times_s) == pytest.approx(reference, abs=1.0)
+
+
+@pytest.mark.parametrize("epoch", ["2014-020T22:23:04.000416Z", "2014-01-20T22:23:04.0004160000"])
+def test_a_message_may_leave_out_what_ccsds_lets_it_and_write_its_epoch_in_other_ways(tmp_path, epoch):
+    needless = ("CLASSIFICATION_TYPE", "EPHEMERIS_TYPE", "ELEMENT_SET_NO", "REV_AT_EPOCH", "MEAN_MOTION_DDOT")
+    short = {name: value for name, value in FIELDS.items() if name not in needless}
+    start, times_s = (2_456_679.5, 0.0), np.array([0.0, 5000.0])
+    full = read_element_sets(write(tmp_path, json.dumps(FIELDS), "full.json"), start)
+    own = read_element_sets(write(tmp_path, json.dumps({**short, "EPOCH": epoch}), "short.json"), start)
+    assert own.positions_m(times_s).tolist() == full.positions_m(times_s).tolist()
+
+
+def test_messages_hold_satellites_whose_catalogue_numbers_fit_no_tle(tmp_path):
+    two = [{**FIELDS, "NORAD_CAT_ID": number} for number in (799_500_001, 799_500_002)]
+    orbits = read_element_sets(write(tmp_path, json.dumps(two), "new.json"), (2_456_679.5, 0.0))
+    assert orbits.names == ("ISS (ZARYA) (799500001)", "ISS (ZARYA) (799500002)")
+    kvn = "".join(
+        "CCSDS_OMM_VERS = 3.0\n" + "".join(f"{name} = {value}\n" for name, value in one.items())
+        for one in two
+    )
+    assert read_element_sets(write(tmp_path, kvn, "new.kvn"), (2_456_679.5, 0.0)).names == orbits.names
 
 
 def test_every_record_of_a_file_becomes_a_satellite(tmp_path):
@@ -152,6 +178,8 @@ def test_a_missing_file_and_broken_messages_are_told_in_one_line(tmp_path):
         read_element_sets(write(tmp_path, "{", "x.json"), (2_456_679.5, 0.0))
     with pytest.raises(ElementSetError, match="record 1 is not a complete OMM"):
         read_element_sets(write(tmp_path, "[{}]", "x.json"), (2_456_679.5, 0.0))
+    with pytest.raises(ElementSetError, match=r"x.kvn:2: not KEY = value: 'nonsense'"):
+        read_element_sets(write(tmp_path, "CCSDS_OMM_VERS = 2.0\nnonsense\n", "x.kvn"), (2_456_679.5, 0.0))
 
 
 def test_a_decayed_satellite_is_named_with_sgp4s_reason(tmp_path):
