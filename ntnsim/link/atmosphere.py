@@ -42,10 +42,14 @@ def gas_loss_db(carrier_hz: float, elevation_deg: Any) -> Any:
     """Return A_zenith / sin(elevation) (TR 38.811, eq. 6.6-8).
 
     TR 38.811 asks for it from 10 GHz on, and from 1 GHz below 10 degrees; the link budgets of TR 38.821 add it
-    always, and so does this function. Below 5 degrees, where the flat-layer law has no meaning, the value at 5
-    degrees stands.
+    always, and so does this function. Below 5 degrees the flat-layer law has no meaning: the value at 5 degrees stands.
     """
-    return zenith_gas_loss_db(carrier_hz) / np.sin(np.radians(np.maximum(elevation_deg, 5.0)))
+    return slant_gas_loss_db(zenith_gas_loss_db(carrier_hz), elevation_deg)
+
+
+def slant_gas_loss_db(zenith_db: float, elevation_deg: Any) -> Any:
+    """Return a zenith attenuation on a slant path: over sin(elevation), as at 5 degrees below 5."""
+    return zenith_db / np.sin(np.radians(np.maximum(elevation_deg, 5.0)))
 
 
 def ionospheric_scintillation_db(carrier_hz: float, latitude_deg: float, *, s4_index: float = 0.7) -> float:

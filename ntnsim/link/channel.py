@@ -12,7 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ntnsim.link.atmosphere import gas_loss_db, ionospheric_scintillation_db, tropospheric_scintillation_db
+from ntnsim.link.atmosphere import (
+    gas_loss_db,
+    ionospheric_scintillation_db,
+    slant_gas_loss_db,
+    tropospheric_scintillation_db,
+)
 from ntnsim.link.correlated import gaussian_process, latent_uniform
 from ntnsim.link.path_loss import (
     Environment,
@@ -32,7 +37,10 @@ LINE_OF_SIGHT_DISTANCE_M = 50.0  # TR 38.901, Table 7.6.3.1-2: 50 m (60 in RMa)
 
 @dataclass(frozen=True, slots=True)
 class ChannelSettings:
-    """Where the terminal is and which of the TR's terms apply."""
+    """Where the terminal is and which of the TR's terms apply.
+
+    zenith_gas_db: of the site's own climate, and then lost at every elevation; None: the TR's reference atmosphere.
+    """
 
     environment: Environment
     carrier_hz: float
@@ -43,6 +51,7 @@ class ChannelSettings:
     terminal_speed_m_s: float = 0.0
     ionospheric: bool = True
     s4_index: float = 0.7
+    zenith_gas_db: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +109,16 @@ def channel_loss(
         line_of_sight=line_of_sight,
         shadowing_db=sigma * unit_shadowing,
         clutter_db=clutter,
-        gas_db=_gas_db(carrier_hz, elevation_deg),
+        gas_db=_gas_db(settings, elevation_deg),
         scintillation_db=scintillation,
     )
 
 
-def _gas_db(carrier_hz: float, elevation_deg: FloatArray) -> FloatArray:
+def _gas_db(settings: ChannelSettings, elevation_deg: FloatArray) -> FloatArray:
     """Return gas attenuation [n] where TR 38.811, 6.6.4 asks for it: from 10 GHz on, else under 10 degrees."""
+    carrier_hz = settings.carrier_hz
+    if settings.zenith_gas_db is not None:
+        return np.asarray(slant_gas_loss_db(settings.zenith_gas_db, elevation_deg))
     if carrier_hz >= GAS_ALWAYS_FROM_HZ:
         return np.asarray(gas_loss_db(carrier_hz, elevation_deg))
     if np.min(elevation_deg, initial=90.0) >= 10.0:

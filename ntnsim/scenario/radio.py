@@ -93,6 +93,9 @@ class StochasticChannel(Entity):
     elevation_decorrelation_deg: float = Field(default=3.0, gt=0)
     """The TR gives no law for a moving satellite: e-folding angle of shadowing and of line of sight."""
     terminal_speed_m_s: float = Field(default=0.0, ge=0)
+    gas: Literal["reference_atmosphere", "itu"] = "reference_atmosphere"
+    """reference_atmosphere: the TR's, from 10 GHz on or below 10 degrees. itu: P.676 through the `itu` extra, in the
+    site's own climate and at every elevation."""
     rain: Literal["clear_sky", "itu"] = "clear_sky"
     """itu: P.618 rain and P.840 cloud through the `itu` extra, as a log-normal series correlated in time."""
     rain_correlation_s: float = Field(default=5000.0, gt=0)

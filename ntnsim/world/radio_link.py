@@ -15,12 +15,15 @@ from ntnsim.link.goodput import GoodputSettings
 from ntnsim.link.numerology import default_overhead, resource_blocks, resource_elements_per_s, slot_s
 from ntnsim.link.pass_link import FeederRadio, LinkModel, station_g_over_t_db_k
 from ntnsim.link.retransmission import ErrorTables, RetransmissionSettings
+from ntnsim.link.site_gas import site_zenith_gas_db
 from ntnsim.scenario.radio import Radio, ReferenceTerminal
 from ntnsim.scenario.space import SpaceSegment
 
 
-def link_model(space: SpaceSegment, radio: Radio, latitude_deg: float) -> LinkModel:
-    """Return the service link that *radio* describes, at a terminal's latitude."""
+def link_model(
+    space: SpaceSegment, radio: Radio, latitude_deg: float, longitude_deg: float = 0.0
+) -> LinkModel:
+    """Return the service link that *radio* describes, at a terminal's place."""
     carrier_hz = radio.carrier_hz or reference_carrier_hz(radio.band, radio.direction)
     if radio.satellite.kind == "tr38821":
         satellite = reference_satellite(radio.satellite.orbit, radio.satellite.set, radio.band)
@@ -82,6 +85,11 @@ def link_model(space: SpaceSegment, radio: Radio, latitude_deg: float) -> LinkMo
             terminal_speed_m_s=radio.channel.terminal_speed_m_s,
             ionospheric=radio.channel.ionospheric_scintillation == "latitude_rule",
             s4_index=radio.channel.s4_index,
+            zenith_gas_db=(
+                site_zenith_gas_db(round(latitude_deg, 2), round(longitude_deg, 2), carrier_hz)
+                if radio.channel.gas == "itu"
+                else None
+            ),
         )
     return LinkModel(
         satellite=satellite,

@@ -159,3 +159,9 @@ def test_gas_counts_from_10_ghz_on_and_below_that_only_under_10_degrees():
     high = channel_loss(elevation, zero, zero, settings("rural", 20e9)).gas_db
     assert low == pytest.approx([0.0355 / np.sin(np.radians(8.0)), 0.0, 0.0])
     assert high == pytest.approx(0.2526 / np.sin(np.radians(elevation)))
+
+
+def test_gas_of_a_sites_own_climate_counts_at_every_elevation():
+    elevation, zero = np.array([8.0, 30.0, 90.0]), np.zeros(3)
+    own = channel_loss(elevation, zero, zero, settings("rural", 2e9, zenith_gas_db=0.04)).gas_db
+    assert own == pytest.approx(0.04 / np.sin(np.radians(elevation)))

@@ -1,4 +1,4 @@
-"""Rain and cloud: the series has the statistics of its table, and links of one site share it."""
+"""Rain, cloud and a site's gas: the series has the statistics of its table, and links of one site share it."""
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from ntnsim.link.rain import (
     fitted_table,
     rain_table,
 )
+from ntnsim.link.site_gas import site_zenith_gas_db
 
 
 def made_up_table(rain_percent=6.0):
@@ -71,3 +72,12 @@ def test_table_of_a_real_site_reproduces_p618_within_its_fit():
         assert own_db == pytest.approx(expected_db, rel=0.2)
     # Worked point of the Amsterdam site: cloud at 1 % of time is 0.91 dB at 30 degrees.
     assert table.cloud_loss_db(np.array([-ndtri(0.01)]), np.array([30.0]))[0] == pytest.approx(0.91, abs=0.01)
+
+
+def test_gas_of_a_real_site_is_the_reference_atmospheres_scaled_by_its_water_vapour():
+    pytest.importorskip("itur", reason="needs the optional package itur")
+    # Amsterdam's median of 7.9 g/m³ is near the 7.5 g/m³ behind the table's 0.2526 dB; at 20 GHz vapour is most of it.
+    assert site_zenith_gas_db(52.37, 4.9, 20e9) == pytest.approx(0.2526 * 7.9 / 7.5, rel=0.1)
+    assert site_zenith_gas_db(1.35, 103.8, 20e9) > 2 * site_zenith_gas_db(52.37, 4.9, 20e9)
+    # At 2 GHz oxygen is nearly all of it, whatever the climate.
+    assert site_zenith_gas_db(1.35, 103.8, 2e9) == pytest.approx(0.0355, rel=0.2)
