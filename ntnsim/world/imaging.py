@@ -6,7 +6,7 @@ distributions.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
@@ -26,14 +26,14 @@ class Capture(NamedTuple):
     """
 
     image_id: str
-    source_bits: int
+    source_bits: float
     state: ImageState
 
 
 class Encoded(NamedTuple):
-    """The coded file's accounts: size_bits = sum(bits_per_rank) + overhead_bits."""
+    """The coded file's accounts: size_bits = sum(bits_per_rank) + overhead_bits, up to the fraction of a drawn size."""
 
-    size_bits: int
+    size_bits: float
     bits_per_rank: tuple[int, ...]  # lowest rank first
     overhead_bits: int
 
@@ -45,7 +45,7 @@ class Reconstruction(NamedTuple):
     scores: further figures by column name (``pf``, ``sf``, ``psnr_db`` …), among the imaging's *score_names*.
     """
 
-    file_bits: int
+    file_bits: float
     pf_rank: tuple[float, ...] = ()
     sf_rank: tuple[float, ...] = ()
     scores: Mapping[str, float] = _NO_SCORES
@@ -107,7 +107,9 @@ class Imaging(Protocol):
 class SizesImaging:
     """Images without pixels: sizes are drawn from the distributions of a `SizesCodec`.
 
-    The n-th image of a source has the sizes of the n-th draws of that source's own streams, whatever else happens.
+    The n-th image of a source has the sizes of the n-th draws of that source's own streams, whatever else happens. Links
+    are charged the sizes as drawn: rounded, exponential sizes of mean 1 bit would be no exponential sizes. Whole bits
+    are what ranks, records and policies see.
     """
 
     score_names: tuple[str, ...] = ()
@@ -120,7 +122,7 @@ class SizesImaging:
         self._seed = seed
         self._streams: dict[str, _SourceSizes] = {}
         self._last = ImageState(codec.rank_fractions, 0, codec.width_px, codec.height_px)
-        self._images: dict[str, tuple[int, int]] = {}  # image_id → coded bits, reconstructed bits
+        self._images: dict[str, tuple[float, float]] = {}  # image_id → coded bits, reconstructed bits
 
     def capture(self, source: str, index: int) -> Capture:
         """Draw the sizes of image *index* of *source*; a source's images are captured in order."""
@@ -128,17 +130,19 @@ class SizesImaging:
         if sizes is None:
             sizes = self._streams[source] = _SourceSizes(self._codec, self._seed, source)
         image_id = f"{source}/{index}"
-        self._images[image_id] = (round(sizes.coded()), round(sizes.reconstructed()))
-        source_bits = round(sizes.original())
-        if source_bits != self._last.source_bits:
-            self._last = replace(self._last, source_bits=source_bits)
+        self._images[image_id] = (sizes.coded(), sizes.reconstructed())
+        source_bits = sizes.original()
+        whole_bits = round(source_bits)
+        if whole_bits != self._last.source_bits:
+            codec = self._codec
+            self._last = ImageState(codec.rank_fractions, whole_bits, codec.width_px, codec.height_px)
         return Capture(image_id, source_bits, self._last)
 
     def encode(self, image_id: str, configuration: Configuration) -> Encoded:
         """Return the drawn size, split over the ranks by their shares; the remainder of rounding is overhead."""
         size_bits = self._images[image_id][0]
-        per_rank = tuple(int(size_bits * fraction) for fraction in self._codec.rank_fractions)
-        return Encoded(size_bits, per_rank, size_bits - sum(per_rank))
+        per_rank = tuple([int(size_bits * fraction) for fraction in self._codec.rank_fractions])
+        return Encoded(size_bits, per_rank, round(size_bits) - sum(per_rank))
 
     def expect(self, image_id: str, configuration: Configuration) -> None:
         """Nothing to prepare."""

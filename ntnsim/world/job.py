@@ -68,7 +68,13 @@ class Job:
     )
 
     def __init__(
-        self, origin: Origin, index: int, created_s: float, image_id: str, source_bits: int, image: ImageState
+        self,
+        origin: Origin,
+        index: int,
+        created_s: float,
+        image_id: str,
+        source_bits: float,
+        image: ImageState,
     ) -> None:
         self.origin = origin
         self.index = index

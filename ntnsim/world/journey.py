@@ -9,7 +9,7 @@ from typing import cast
 
 import simpy
 
-from ntnsim.engine.policy import DeliveredImage, Policy
+from ntnsim.engine.policy import DeliveredImage, ImageState, Policy
 from ntnsim.world.data_network import DataNetwork
 from ntnsim.world.gateway import Gateway
 from ntnsim.world.imaging import Imaging
@@ -69,7 +69,11 @@ class Journey:
     def decide(self, job: Job) -> bool:
         """Segmentation is done: let the policy choose, and encode at once what it chose. Return whether it goes on."""
         job.network = self.sites[job.origin.gateway].observer.state()
-        job.decided_s = self._env.now
+        job.decided_s = now = self._env.now
+        seen = job.image
+        job.image = ImageState(
+            seen.rank_fractions, seen.source_bits, seen.width_px, seen.height_px, now - job.created_s
+        )
         decision = self._policy.choose(job.image, job.network, job.origin.requirement)
         if decision.configuration is None:
             self.dropped(job, decision.reason or "rejected by the policy")
@@ -130,7 +134,7 @@ class Journey:
                 network=job.network,
                 requirement=job.origin.requirement,
                 configuration=job.configuration,
-                size_bits=job.encoded.size_bits,
+                size_bits=round(job.encoded.size_bits),
                 pf=job.reconstruction.pf_rank or unknown,
                 sf=job.reconstruction.sf_rank or unknown,
                 delay_s=job.delivered_s - job.created_s,

@@ -179,10 +179,10 @@ class Recorder:
             image.width_px,
             image.height_px,
             *_padded(image.rank_fractions, n_ranks, nan),
-            job.source_bits,
+            round(job.source_bits),
             *(
                 (
-                    encoded.size_bits,
+                    round(encoded.size_bits),
                     encoded.overhead_bits,
                     *_padded(encoded.bits_per_rank, n_ranks, None),
                     job.link_bits,
@@ -190,8 +190,8 @@ class Recorder:
                 if encoded
                 else (None,) * (n_ranks + 2) + (nan,)
             ),
-            reconstruction.file_bits if reconstruction else None,
-            1 - encoded.size_bits / job.source_bits if encoded else nan,
+            round(reconstruction.file_bits) if reconstruction else None,
+            1 - encoded.size_bits / job.source_bits if encoded and job.source_bits else nan,
             *(
                 (
                     configuration.box_growth,

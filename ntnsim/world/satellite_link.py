@@ -65,7 +65,7 @@ class SatelliteTerminal:
         """All jobs that the link holds."""
         return [*self.sender.jobs, *self._propagating]
 
-    def send(self, job: Job, size_bits: int) -> None:
+    def send(self, job: Job, size_bits: float) -> None:
         """Take *job*, coded in *size_bits*."""
         job.link_bits = size_bits * self._overhead + self._entity.overhead_bits
         self.sender.send(job)

@@ -342,3 +342,43 @@ def test_sampling_the_timeline_changes_no_record(textbook):
         ), name
         if values.dtype.kind == "f":
             np.testing.assert_array_equal(values, watched[name], err_msg=name)
+
+
+def test_policy_is_told_how_old_the_image_is_and_taught_the_same(textbook):
+    world_of, run_world, _, _ = textbook
+    policy = Recording()
+    gateway = {
+        "name": "g",
+        "device": "instant",
+        "servers": 1,
+        "service_s": {"segmentation": 2.0},
+        "access": {"service_s": 1.0},
+    }
+    run_world(world_of(sources=at(10.0, 10.5), gateways=[gateway]), policy=policy)
+    # The first waits 1 s for access and 2 s for segmentation; the second reaches the gateway at 12 s, is begun at 13 s.
+    assert [image.age_s for image, _, _ in policy.seen] == [3.0, 4.5]
+    assert [delivered.image.age_s for delivered in policy.taught] == [3.0, 4.5]
+
+
+def test_links_carry_sizes_as_drawn_and_records_whole_bits(textbook):
+    world_of, run_world, _, _ = textbook
+    codec = {"kind": "sizes", "size_bits": 0.5, "source_bits": 2.75, "reconstructed_bits": 0.0}
+    run = run_world(
+        world_of(
+            sources=at(0.0),
+            gateways=[{"name": "g", "device": "instant", "access": {"rate": 1.0}}],
+            satellite_link={"kind": "constant", "rate_bps": 1.0},
+            delivery={"rate": 1.0},
+            schemes=[{"name": "sizes", "codec": codec}],
+        )
+    )
+    assert run["delay_s"][0] == 3.25 and run["link_bits"][0] == 0.5
+    assert (run["original_bits"][0], run["transmitted_bits"][0], run["reconstructed_bits"][0]) == (3, 0, 0)
+    assert run["bits_rank_0"][0] + run["bits_rank_1"][0] + run["overhead_bits"][0] == 0
+
+
+def test_a_source_without_bits_has_no_savings_to_tell(textbook):
+    world_of, run_world, _, _ = textbook
+    codec = {"kind": "sizes", "size_bits": 1e6, "source_bits": 0}
+    run = run_world(world_of(sources=at(0.0), schemes=[{"name": "sizes", "codec": codec}]))
+    assert isnan(run["savings"][0]) and run["state"][0] == "delivered"
