@@ -107,9 +107,9 @@ class Imaging(Protocol):
 class SizesImaging:
     """Images without pixels: sizes are drawn from the distributions of a `SizesCodec`.
 
-    The n-th image of a source has the sizes of the n-th draws of that source's own streams, whatever else happens. Links
-    are charged the sizes as drawn: rounded, exponential sizes of mean 1 bit would be no exponential sizes. Whole bits
-    are what ranks, records and policies see.
+    The n-th image of a source has the sizes of the n-th draws of that source's own streams, whatever else happens.
+    Links are charged the sizes as drawn: rounded, exponential sizes of mean 1 bit would be no exponential sizes.
+    Ranks, records and policies see whole bits.
     """
 
     score_names: tuple[str, ...] = ()
