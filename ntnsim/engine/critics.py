@@ -55,18 +55,20 @@ class QuantileCritics:
         penalties: Hinges,
         risk_level: float,
         dimension: int,
+        n_proposed: int,
     ) -> tuple[Float32Array, Tensor]:
         """Take one step, and price other rows in the same pass, by the critics as they were before the step.
 
         inputs: [batch + priced, n_inputs], the rows to fit first; targets: [n_critics, batch]. Return C^agg [priced]
-        (Eq. 5) and its gradient [priced, dimension] with respect to the last *dimension* inputs: x in [−1, 1].
+        (Eq. 5), and for the first *n_proposed* of those rows its gradient [n_proposed, dimension] with respect to the
+        last *dimension* inputs: x in [−1, 1].
         """
         batch = targets.shape[1]
         quantiles = self.network.forward(inputs)
         cost, gradient = aggregate_cost(quantiles[:, batch:], bits_offset, bits_scale, penalties, risk_level)
         fit_gradient = quantile_huber_gradient(quantiles[:, :batch], targets, self.levels, self.kappa)
         action_gradient = self.network.backward(
-            torch.cat((fit_gradient, gradient), 1), n_fit=batch, n_columns=dimension
+            torch.cat((fit_gradient, gradient[:, :n_proposed]), 1), n_fit=batch, n_columns=dimension
         )
         self.network.step()
         return cost, action_gradient

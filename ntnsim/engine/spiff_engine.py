@@ -45,10 +45,14 @@ class SpiffEngine(Bandit):
         conditions = torch.from_numpy(conditioning_features(asked, self.offset, self.scale))
 
         proposed = self.actor.act(torch.cat((states, conditions), 1))
-        actions = torch.cat((torch.from_numpy(rows["action"]), proposed))
-        price = Priced.of(asked)
-        _, gradient = self.critics.fit_and_price(
-            torch.cat((states.repeat(2, 1), actions.mul_(2.0).sub_(1.0)), 1),
+        # Some rows are priced a second time, at a uniformly drawn x.
+        n_searched = round(settings.search_share * settings.minibatch)
+        drawn = self.update_rng.random((n_searched, self.space.dimension), dtype=np.float32)
+        actions = torch.cat((torch.from_numpy(rows["action"]), proposed, torch.from_numpy(drawn)))
+        price = Priced.of(np.concatenate((asked, asked[:n_searched])))
+        elapsed = rows["elapsed"][:, 0]
+        cost, gradient = self.critics.fit_and_price(
+            torch.cat((torch.cat((states, states, states[:n_searched])), actions.mul(2.0).sub_(1.0)), 1),
             targets,
             bits_offset=float(self.offset[0]),
             bits_scale=float(self.scale[0]),
@@ -57,15 +61,21 @@ class SpiffEngine(Bandit):
                 price.targets,
                 price.delay_weight,
                 price.deadline,
-                rows["elapsed"][:, 0],
+                np.concatenate((elapsed, elapsed[:n_searched])),
                 self.offset,
                 self.scale,
             ),
             risk_level=settings.risk_level,
             dimension=self.space.dimension,
+            n_proposed=settings.minibatch,
         )
-        # 2 for x in [−1, 1], and the mean over the batch.
-        self.actor.descend(gradient * (2.0 / settings.minibatch))
+        gradient = 2.0 * gradient  # of x in [0, 1]
+        if n_searched:
+            n_proposed = settings.minibatch
+            gradient[:n_searched] += secant(
+                proposed[:n_searched], cost[:n_searched], drawn, cost[n_proposed:]
+            )
+        self.actor.descend(gradient / settings.minibatch)
 
     def predicted_quantiles(self, state: Float32Array, action: tuple[float, ...]) -> FloatArray:
         """Return the critics' sorted quantiles [2R+2, N] in natural units.
@@ -93,3 +103,17 @@ class SpiffEngine(Bandit):
         # Calibrated critics reach 0.5 for bits, α for each fidelity and 1 − α for the delay.
         covered = ("bits_coverage", *(f"{name}_coverage" for name in self.fidelity_names()), "delay_coverage")
         return (*super()._judged_names(), *covered)
+
+
+def secant(
+    proposed: torch.Tensor, cost: Float32Array, drawn: Float32Array, drawn_cost: Float32Array
+) -> torch.Tensor:
+    """Return the mean slope of C^agg from a cheaper *drawn* x up to the *proposed* one [rows, dimension]; else 0.
+
+    C^agg is not convex: where the box is the whole image, p and q have no effect and their gradient vanishes, so an
+    actor that follows gradients alone can stay there. The slope between two points leads out, and fades by itself
+    where no draw is cheaper any more.
+    """
+    step = proposed.numpy() - drawn
+    gain = np.maximum(cost - drawn_cost, 0.0)
+    return torch.from_numpy(step * (gain / np.maximum((step**2).sum(-1), 1e-6))[:, None])

@@ -117,11 +117,11 @@ class StackedMlp:
 
         The first *n_fit* rows set the parameters' gradient. For the other rows, the gradient with respect to the last
         *n_columns* inputs is returned [batch − n_fit, n_columns], summed over the networks. One pass serves both: the
-        critics' own rows and the actor's proposals.
+        critics' own rows and the actor's proposals. Rows of the forward beyond *output_gradient*'s are left out.
         """
         if self._tape is None:
             raise RuntimeError("backward needs a forward pass first")
-        stacked, h1, h2 = self._tape
+        stacked, h1, h2 = (kept[:, : output_gradient.shape[1]] for kept in self._tape)
         w1, _, w2, _, w3, _ = self._weights
         d2 = torch.ops.aten.threshold_backward(torch.bmm(output_gradient, w3.transpose(1, 2)), h2, 0)
         d1 = torch.ops.aten.threshold_backward(torch.bmm(d2, w2.transpose(1, 2)), h1, 0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from scipy.stats import lognorm
+from scipy.stats import lognorm, norm
 
 from ntnsim.engine.critics import QuantileCritics
 from ntnsim.engine.losses import quantile_huber_gradient, quantile_huber_loss, quantile_midpoints
@@ -65,3 +65,17 @@ def test_critic_quantiles_match_a_log_normal_whose_spread_depends_on_the_input()
         predicted = critics.quantiles_one(np.array([2.0 * x - 1.0], dtype=np.float32))[0]
         exact = lognorm.ppf(levels, 0.2 + 0.4 * x)
         assert np.abs(predicted - exact)[inner].max() < stated_error
+
+
+@pytest.mark.parametrize(("kappa", "covered"), [(0.01, 0.105), (0.05, 0.123)])
+def test_low_quantile_covers_more_than_its_level_when_kappa_nears_the_spread(kappa, covered):
+    spread = 0.15
+    draws = torch.from_numpy(spread * norm.ppf((np.arange(20_001) + 0.5) / 20_001)).float()
+    candidates = torch.linspace(-2.0 * spread, 0.0, 601).expand(1, 1, -1)
+    # The stationary point of the loss over all draws: where the mean gradient crosses zero.
+    levels = torch.full((601,), 0.1)
+    gradient = sum(
+        quantile_huber_gradient(candidates, draw.view(1, 1), levels, kappa) for draw in draws[::20]
+    )
+    stationary = candidates[0, 0, int(gradient[0, 0].abs().argmin())].item()
+    assert norm.cdf(stationary / spread) == pytest.approx(covered, abs=0.004)
