@@ -55,10 +55,14 @@ class PassBook:
         """
         first, last = int(start_s // BLOCK_S), int(-(-end_s // BLOCK_S)) - 1
         begin, end = first, last
-        while begin > first - LONGEST_PASS_BLOCKS and any(head for _, head, _ in self._pieces(begin)):
+        up = {one.satellite for one, head, _ in self._pieces(first) if head}
+        while up and begin > first - LONGEST_PASS_BLOCKS:
             begin -= 1
-        while end < last + LONGEST_PASS_BLOCKS and any(tail for _, _, tail in self._pieces(end)):
+            up &= self._up_throughout(begin)
+        up = {one.satellite for one, _, tail in self._pieces(last) if tail}
+        while up and end < last + LONGEST_PASS_BLOCKS:
             end += 1
+            up &= self._up_throughout(end)
         chains: list[list[Pass]] = []
         under_way: dict[int, list[Pass]] = {}
         for block in range(begin, end + 1):
@@ -77,6 +81,10 @@ class PassBook:
         whole = [reduce(_joined, chain) for chain in chains if chain]
         found = [one for one in whole if one.rise_s < end_s and one.set_s > start_s]
         return sorted(found, key=lambda one: (one.rise_s, one.satellite))
+
+    def _up_throughout(self, block: int) -> set[int]:
+        """Return the satellites that stay up for the whole block."""
+        return {one.satellite for one, head, tail in self._pieces(block) if head and tail}
 
     def _passes_of(self, block: int) -> list[Pass]:
         """Return the passes that touch a block, joined across its two boundaries."""

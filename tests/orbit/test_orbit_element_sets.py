@@ -54,9 +54,19 @@ def skyfield_events(lines, site, start_jd, days):
     return seconds, np.array(events)
 
 
-@pytest.mark.parametrize("which", ["iss", "low", "retrograde", "molniya"])
 @pytest.mark.parametrize(
-    ("latitude_deg", "longitude_deg", "mask_deg"), [(44.8, 10.33, 10.0), (-33.9, 18.4, 5.0)]
+    ("which", "latitude_deg", "longitude_deg", "mask_deg"),
+    [
+        (which, *place)
+        for which in ("iss", "low", "retrograde", "molniya")
+        for place in ((44.8, 10.33, 10.0), (-33.9, 18.4, 5.0))
+    ]
+    + [
+        ("retrograde", 90.0, 0.0, 10.0),
+        ("retrograde", -90.0, 180.0, 0.0),
+        ("retrograde", 78.2, 15.4, 60.0),
+        ("low", 0.0, -180.0, 0.0),
+    ],
 )
 def test_passes_rise_and_set_within_a_second_of_skyfield(
     tmp_path, which, latitude_deg, longitude_deg, mask_deg

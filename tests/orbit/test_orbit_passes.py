@@ -141,6 +141,24 @@ def test_listed_passes_of_low_orbits_are_those_served():
     assert book.whole_between(1234.0, 40_000.0) == book.between(1234.0, 40_000.0)
 
 
+def test_listing_low_orbits_searches_one_hour_around_and_no_more():
+    # SGP4 may fail far from the epoch, and a search of thousands of element sets takes its time.
+    asked_s = []
+
+    class Watched:
+        names, period_s = ORBITS.names, ORBITS.period_s
+
+        def __len__(self):
+            return len(ORBITS)
+
+        def positions_of_m(self, satellite, time_s):
+            asked_s.extend((np.min(time_s), np.max(time_s)))
+            return ORBITS.positions_of_m(satellite, time_s)
+
+    PassBook(Watched(), SITE).whole_between(7200.0, 10_800.0)
+    assert min(asked_s) >= 3600.0 and max(asked_s) <= 14_400.0
+
+
 def test_a_search_that_ends_before_it_begins_is_refused():
     with pytest.raises(ValueError, match="end_s must be > start_s"):
         find_passes(ORBITS, SITE, 10.0, 10.0)
