@@ -74,14 +74,16 @@ def sweep(
         typer.echo(f"interrupted; --resume --out {directory} goes on from here", err=True)
         raise typer.Exit(130)
     summary = read_json(directory / SWEEP_SUMMARY)
+    damaged = f" ({outcome.n_damaged} had been damaged)" if outcome.n_damaged else ""
     if as_json:
         counts = {"cells": outcome.n_cells, "run": outcome.n_run, "reused": outcome.n_reused}
+        counts["damaged"] = outcome.n_damaged
         failed = [{"cell": label, "error": error} for label, error in outcome.failed]
         typer.echo(json.dumps({"directory": str(directory), **counts, "failed": failed, **summary}, indent=2))
     else:
         typer.echo(sweep_table(summary))
         typer.echo(
-            f"{outcome.n_run} cells run, {outcome.n_reused} reused, {len(outcome.failed)} failed: {directory}"
+            f"{outcome.n_run} cells run, {outcome.n_reused} reused, {len(outcome.failed)} failed{damaged}: {directory}"
         )
     if outcome.failed:
         label, error = outcome.failed[0]
@@ -95,10 +97,11 @@ def _show_plan(plan: "SweepPlan", directory: Path, n_workers: int, *, probe: boo
     from ntnsim.results.read import CELLS
     from ntnsim.sweep.drive import estimated_wall_s
     from ntnsim.sweep.execute import execute, simulate_cell
+    from ntnsim.sweep.seal import is_whole
     from ntnsim.sweep.show import plan_text
 
     cells = plan.first_cells()
-    missing = [cell for cell in cells if not (directory / CELLS / cell.digest).is_dir()]
+    missing = [cell for cell in cells if not is_whole(directory / CELLS / cell.digest)]
     median_wall_s = estimated_wall_s(directory)
     if probe and missing:
         result = execute(missing[0], directory, simulate_cell)

@@ -1,8 +1,8 @@
 """Points × replications → cells: runs that are known by the digest of everything that determines their result.
 
-A cell's address covers the resolved scenario with its seed, and ntnsim's code and tables. Files that a scenario names
-(photographs, traces, a bundle of one's own) are covered by their path only: after changing one, sweep into a new
-directory.
+A cell's address covers the resolved scenario with its seed, ntnsim's code and tables, and the model bundle. Files that
+a scenario names (photographs, traces, checkpoints) are covered by their path only: after changing one, sweep into a
+new directory.
 """
 
 import copy
@@ -10,16 +10,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ntnsim.errors import ScenarioError
+from ntnsim.errors import BundleError, ScenarioError
 from ntnsim.results.atomic import canonical_json
 from ntnsim.results.provenance import code_digest, digest
 from ntnsim.scenario.load import load_scenario, read_yaml, validated
 from ntnsim.scenario.override import apply_override
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.sweep import Sweep
+from ntnsim.spiff.bundle import open_bundle
 from ntnsim.streams import integer_seed
 from ntnsim.sweep.points import PointValues, points_of_design
 
@@ -99,7 +101,8 @@ class SweepPlan:
             values = ", ".join(f"{path}={_shown(value)}" for path, value in parameters.items())
             raise ScenarioError(f"{self.path}: sweep point {values}: {error}") from None
         code = code_digest()
-        address = digest({"scenario": resolved, "code": code})
+        bundle = _bundle_digest(resolved["task"]["bundle"], self.path.parent)
+        address = digest({"scenario": resolved, "code": code, "bundle": bundle})
         return Cell(
             address, code, point, parameters, replication, seed, tree, str(self.path), tuple(overrides)
         )
@@ -123,6 +126,19 @@ class SweepPlan:
             for replication in range(self.sweep.replications)
             for point in range(len(self.points))
         ]
+
+
+@cache
+def _bundle_digest(name: str, base: Path) -> str:
+    """Return the digest that the manifest of the bundle *name* has, "" where there is no such bundle.
+
+    As in a run, a relative directory starts at *base*. A scenario without networks needs no bundle; one that does
+    says at its first cell what is missing.
+    """
+    try:
+        return open_bundle(base / name if len(Path(name).parts) > 1 else name).digest
+    except BundleError:
+        return ""
 
 
 def _apply(tree: dict[str, Any], path: str, value: Any, source: Path) -> str:

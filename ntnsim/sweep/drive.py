@@ -8,6 +8,7 @@ driver.
 import errno
 import fcntl
 import math
+import shutil
 import statistics
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ from ntnsim.results.summary import figure_of, has_figure
 from ntnsim.scenario.sweep import Adaptive
 from ntnsim.sweep.cells import Cell, SweepPlan
 from ntnsim.sweep.execute import CellResult, remove_partial_cells
+from ntnsim.sweep.seal import is_whole
 
 JOURNAL = "journal.csv"
 SWEEP_SUMMARY = "sweep_summary.json"
@@ -62,11 +64,15 @@ class Executor(Protocol):
 
 @dataclass
 class SweepOutcome:
-    """What became of a sweep. failed: label and error of each cell without a result."""
+    """What became of a sweep. failed: label and error of each cell without a result.
+
+    n_damaged: cells that were there, but not as they had been written, and were run again.
+    """
 
     n_cells: int = 0
     n_run: int = 0
     n_reused: int = 0
+    n_damaged: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
     interrupted: bool = False
 
@@ -152,10 +158,14 @@ class _Ledger:
         self.outcome.n_cells = len(self.cells)
         write_json(self.directory / SWEEP, plan_content(self.plan, self.cells))
         for cell in new:
-            if (self.directory / CELLS / cell.digest).is_dir():
+            directory = self.directory / CELLS / cell.digest
+            if is_whole(directory):
                 self.end(CellResult(cell.digest, 0.0, reused=True))
-            else:
-                self.waiting.append(cell)
+                continue
+            if directory.exists():
+                self.outcome.n_damaged += 1
+                shutil.rmtree(directory)
+            self.waiting.append(cell)
 
     def end(self, result: CellResult) -> None:
         """Take in a cell's end; when it was its point's last, plan more replications if they are wanted."""

@@ -1,7 +1,8 @@
 """One cell, run in whichever process is handed it: whole under its address, or not there at all.
 
 The run writes into a directory of its own beside the address and is renamed there when it is complete; a process that
-is killed leaves only that directory, which the next driver removes. A cell whose address exists is never run again.
+is killed leaves only that directory, which the next driver removes. A cell that is there, as its seal says, is never
+run again.
 """
 
 import shutil
@@ -15,6 +16,7 @@ from typing import Any
 from ntnsim.results.atomic import partial_name, write_text
 from ntnsim.results.read import CELLS
 from ntnsim.sweep.cells import Cell
+from ntnsim.sweep.seal import is_whole, seal
 
 FAILED = "failed"
 # Runs the cell's scenario and writes its results to the directory: the seam at which tests put small stand-ins.
@@ -50,13 +52,15 @@ def execute(cell: Cell, sweep_directory: Path, runner: Runner) -> CellResult:
     """Run *cell* unless its result is there; a failure is written to ``failed/`` and returned, never raised."""
     target = sweep_directory / CELLS / cell.digest
     failure = sweep_directory / FAILED / f"{cell.digest}.txt"
-    if target.is_dir():
+    if is_whole(target):
         return CellResult(cell.digest, 0.0, reused=True)
     started = time.perf_counter()
     partial = partial_name(target)
     try:
+        shutil.rmtree(target, ignore_errors=True)  # damaged, if it is there at all
         partial.mkdir(parents=True)
         runner(cell, partial)
+        seal(partial)
         _move(partial, target)
         failure.unlink(missing_ok=True)
     except Exception as error:

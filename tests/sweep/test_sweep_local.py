@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from stand_in import SCENARIO
 
 from ntnsim.errors import InputError
 from ntnsim.results import atomic
-from ntnsim.sweep import drive
+from ntnsim.spiff.bundle import Member, write_manifest
+from ntnsim.sweep import cells, drive
 from ntnsim.sweep.cells import SweepPlan
 from ntnsim.sweep.drive import estimated_wall_s, run_sweep
 from ntnsim.sweep.local import LocalExecutor
@@ -92,6 +94,51 @@ def test_resume_runs_only_what_is_missing(undisturbed):
     outcome = swept(plan, undisturbed / "out", resume=True)
     assert (outcome.n_run, outcome.n_reused) == (2, N_CELLS - 2)
     assert contents(undisturbed / "out") == before
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("summary.json", lambda path: path.write_bytes(path.read_bytes()[:50])),
+        ("summary.json", lambda path: path.unlink()),
+        ("seal.json", lambda path: path.write_text("{}")),
+        # One bit, in the middle of the compressed records.
+        ("records/part-00000.parquet", lambda path: flip_bit(path, path.stat().st_size // 2)),
+    ],
+)
+def test_a_damaged_cell_is_noticed_and_run_again(tmp_path, undisturbed, name, damage):
+    before = contents(undisturbed / "out")
+    shutil.copytree(undisturbed / "out", tmp_path / "out")
+    damage(sorted((tmp_path / "out/cells").iterdir())[4] / name)
+    outcome = swept(plan_of(undisturbed), tmp_path / "out", resume=True)
+    assert (outcome.n_run, outcome.n_reused, outcome.n_damaged) == (1, N_CELLS - 1, 1)
+    assert contents(tmp_path / "out") == before
+
+
+def flip_bit(path: Path, position: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(content)
+
+
+def test_files_that_are_added_to_a_cell_do_not_damage_it(tmp_path, undisturbed):
+    shutil.copytree(undisturbed / "out", tmp_path / "out")
+    (next((tmp_path / "out/cells").iterdir()) / "report.html").write_text("")
+    assert swept(plan_of(undisturbed), tmp_path / "out", resume=True).n_reused == N_CELLS
+
+
+def test_another_bundle_of_the_same_name_makes_other_cells(tmp_path, monkeypatch):
+    mine = tmp_path / "models/mine"
+    mine.mkdir(parents=True)
+    monkeypatch.setenv("NTNSIM_MODELS", str(mine.parent))
+    addresses = []
+    for version in ("first", "second"):
+        cells._bundle_digest.cache_clear()
+        write_manifest(mine, version, [Member("segmenter", "semantic-segmentation")])
+        addresses.append(plan_of(tmp_path, SWEEP + "\ntask: {bundle: mine}").cell(0, 0).digest)
+        assert plan_of(tmp_path, SWEEP + "\ntask: {bundle: mine}").cell(0, 0).digest == addresses[-1]
+    cells._bundle_digest.cache_clear()
+    assert addresses[0] != addresses[1]
 
 
 def test_a_longer_design_reuses_the_cells_of_a_shorter_one(tmp_path):
