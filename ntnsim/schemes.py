@@ -103,7 +103,9 @@ class SchemeAssembly:
     ) -> tuple[Codec, Work]:
         n_ranks = self._relevance.n_ranks
         if isinstance(wanted, entry.WholeImageCodec):
-            component = Component(wanted.kind, wanted.quality, wanted.speed)
+            component = Component(
+                wanted.kind, wanted.quality, wanted.speed, wanted.full_chroma, wanted.loop_filters
+            )
             return WholeImageCodec(component, n_ranks=n_ranks), Work((), ("encode",), ())
         inpaint = wanted.inpaint
         bundle = self._bundle()
@@ -197,7 +199,7 @@ def _relevance(wanted: dataset_entry.Relevance) -> Relevance:
 
 
 def _delivered_bits(wanted: entry.Component) -> Callable[[Pixels], int]:
-    component = Component(wanted.codec, wanted.quality, wanted.speed)
+    component = Component(**wanted.model_dump())
     return lambda pixels: 8 * len(encode_component(pixels, component))
 
 

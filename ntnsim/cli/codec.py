@@ -261,17 +261,16 @@ def _segmented(pixels: "NDArray[np.uint8]", bundle: str, n_ranks: int) -> "NDArr
 def _codec(name: str, quality: int | None, n_ranks: int, bundle: str) -> "Codec":
     from dataclasses import replace
 
-    from ntnsim.spiff.baselines import PAPER_JPEG_QUALITY, WholeImageCodec
+    from ntnsim.spiff.baselines import PAPER_JPEG_QUALITY, WholeImageCodec, as_the_library_comes
     from ntnsim.spiff.codec import CaptionCodec, SpiffCodec, spiff_settings
-    from ntnsim.spiff.components import COMPONENT_CODECS, Component
+    from ntnsim.spiff.components import COMPONENT_CODECS
     from ntnsim.spiff.inpaint import inpainter_named
 
     unused = inpainter_named("none", None)  # encoding restores nothing
     for kind in COMPONENT_CODECS:
         if name == kind:
-            return WholeImageCodec(
-                Component(kind, PAPER_JPEG_QUALITY if quality is None else quality), n_ranks=n_ranks
-            )
+            chosen = PAPER_JPEG_QUALITY if quality is None else quality
+            return WholeImageCodec(as_the_library_comes(kind, chosen), n_ranks=n_ranks)
     if name == "sc":
         return CaptionCodec(_bundle(bundle).captioner(), unused, n_ranks=n_ranks)
     settings = spiff_settings(name, {})

@@ -21,10 +21,10 @@ from ntnsim.datasets.persons import PersonsDataset
 from ntnsim.datasets.samples import SampleCaptures
 from ntnsim.errors import DatasetError, ImageError
 from ntnsim.report.style import DOUBLE_COLUMN_IN, save
-from ntnsim.spiff.baselines import WholeImageCodec
+from ntnsim.spiff.baselines import WholeImageCodec, as_the_library_comes
 from ntnsim.spiff.bundle import open_bundle
 from ntnsim.spiff.codec import CaptionCodec, Codec, SpiffCodec, spiff_settings
-from ntnsim.spiff.components import COMPONENT_CODECS, Component
+from ntnsim.spiff.components import COMPONENT_CODECS
 from ntnsim.spiff.configuration import Configuration
 from ntnsim.spiff.inpaint import Inpainter, inpainter_named
 from ntnsim.spiff.metrics import Scorer, scorer_named
@@ -81,7 +81,7 @@ class CodecStudy:
     def whole_image_codec(self, name: str, quality: int) -> WholeImageCodec:
         """Return JPEG, WebP, AVIF or JPEG XL as their libraries come."""
         kind = next(codec for codec in COMPONENT_CODECS if codec == name)
-        return WholeImageCodec(Component(kind, quality), n_ranks=N_RANKS)
+        return WholeImageCodec(as_the_library_comes(kind, quality), n_ranks=N_RANKS)
 
     def caption_codec(self) -> CaptionCodec:
         """Return standard semantic communication with the bundle's captioner and inpainter."""

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ntnsim.datasets.dataset import Dataset
-from ntnsim.spiff.baselines import WholeImageCodec
+from ntnsim.spiff.baselines import WholeImageCodec, as_the_library_comes
 from ntnsim.spiff.codec import Codec, SpiffCodec
-from ntnsim.spiff.components import Component
 from ntnsim.spiff.configuration import Configuration
 from ntnsim.spiff.inpaint import Inpainter, inpainter_named
 from ntnsim.spiff.metrics import Scorer
@@ -175,10 +174,8 @@ def _whole_image_settings() -> Iterator[Setting]:
         for quality in qualities:
             if name == "avif-tuned":  # the very component that spiff uses
                 component = replace(SPIFF.crop, quality=quality)
-            elif name == "avif":
-                component = Component("avif", quality, speed=6)  # what the library does by default
             else:
-                component = Component(name, quality)  # type: ignore[arg-type]
+                component = as_the_library_comes(name, quality)  # type: ignore[arg-type]
             yield Setting(name, quality, WholeImageCodec(component, n_ranks=2), Configuration(0.0, (0.0,)))
 
 

@@ -23,6 +23,12 @@ from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
 from ntnsim.spiff.encoded_image import EncodedImage
 
 PAPER_JPEG_QUALITY = 45  # paper, Sec. VII: the traditional benchmark
+LIBRARY_AVIF_SPEED = 6
+
+
+def as_the_library_comes(codec: ComponentCodec, quality: int) -> Component:
+    """Return *codec* as its library codes a photograph unless told otherwise."""
+    return Component(codec, quality, speed=LIBRARY_AVIF_SPEED)
 
 
 class WholeImageCodec:

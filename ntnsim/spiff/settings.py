@@ -24,7 +24,10 @@ class SpiffSettings:
     boxes: one box around the whole top rank, or one per connected component.
     crop_fill: ``box``: the crop carries every pixel of the grown boxes, as in the paper. ``mask``: it carries the top
         rank's own pixels, grown by β in every direction; the rest of the box counts as tiles.
-    cell_px: with ``mask``, the region is rounded up to cells of this side; the bitmap shrinks accordingly.
+    cell_px: with ``mask``, the region is rounded up to cells of this side; the bitmap shrinks accordingly. On the
+        codec's own block grid no block is paid twice, in crop and in coarse layer: at equal PF of both ranks (top 0.98
+        and 0.95, ten photographs) cells of 16 px need 4 to 13 % fewer bytes than of 4 px, 1 to 3 % fewer than of 8 px,
+        as many as of 32 px.
     selection: which tiles are kept.
     crop, grid: how the crop and the patch grids are coded.
     coarse: how the coarse layer is coded; its quality is q of the configuration, not the component's.
@@ -35,7 +38,7 @@ class SpiffSettings:
     tile_px: int = 16
     boxes: BoxMode = "union"
     crop_fill: CropFill = "mask"
-    cell_px: int = 4
+    cell_px: int = 16
     selection: Selection = "random"
     crop: Component = _CROP
     grid: Component = _GRID

@@ -79,10 +79,10 @@ def test_received_pixels_are_those_of_the_decoded_components(astronaut, astronau
     image = codec.decode([encoded.payload], [1])[0]
     received = decode_partial_image(encoded.payload)
     assert np.array_equal(image[received.known], received.pixels[received.known])
-    # The crop, decoded past the decoder, lies at the bounding box of the region (cells of 4 px).
+    # The crop, decoded past the decoder, lies at the bounding box of the region (cells of 16 px).
     rows, columns = np.nonzero(astronaut_mask)
-    top, left = rows.min() // 4 * 4, columns.min() // 4 * 4
-    bottom, right = -(-(rows.max() + 1) // 4) * 4, -(-(columns.max() + 1) // 4) * 4
+    top, left = rows.min() // 16 * 16, columns.min() // 16 * 16
+    bottom, right = -(-(rows.max() + 1) // 16) * 16, -(-(columns.max() + 1) // 16) * 16
     crop = component_pixels(encoded.payload, Kind.CROP, (bottom - top, right - left))
     inside = astronaut_mask[top:bottom, left:right]
     assert np.array_equal(image[top:bottom, left:right][inside], crop[inside])
@@ -108,13 +108,14 @@ def test_coarse_bits_are_shared_by_the_pixels_they_serve(astronaut):
     ranks[:2, :2] = 2
     encoded = encode_image(astronaut, ranks, Configuration(0, (0, 0), 0.4), SPIFF, n_ranks=3, seed=1)
     low, middle, _ = encoded.bits_per_rank
-    assert middle / (low + middle) == pytest.approx((40 * 144 - 16) / (160 * 144 - 16), rel=1e-3)
+    assert middle / (low + middle) == pytest.approx((40 * 144 - 256) / (160 * 144 - 256), rel=1e-3)
 
 
 def test_mask_shaped_crop_does_not_pay_for_background_in_the_box(astronaut, astronaut_mask):
     ranks = astronaut_mask.astype(np.uint8)
     x = Configuration(0, (0,), 0)
-    shaped = encode_image(astronaut, ranks, x, SPIFF, n_ranks=2, seed=1)
+    # Small cells, as the image is small.
+    shaped = encode_image(astronaut, ranks, x, spiff_settings("spiff", {"cell_px": 4}), n_ranks=2, seed=1)
     boxed = encode_image(
         astronaut, ranks, x, spiff_settings("spiff", {"crop_fill": "box"}), n_ranks=2, seed=1
     )

@@ -11,17 +11,19 @@ from ntnsim.spiff.metrics import StLpipsBackend
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 50), (47, 33), (64, 64)])
-def test_fill_leaves_carried_pixels_and_completes_blocks_with_their_mean(shape):
+def test_fill_leaves_carried_pixels_and_gives_the_rest_one_colour_near_their_mean(shape):
     rng = np.random.default_rng(1)
     pixels = rng.integers(0, 256, (*shape, 3)).astype(np.uint8)
     carried = rng.random(shape) < 0.3
     carried[0, 0] = True
     filled = cheap_fill(pixels, carried)
     assert np.array_equal(filled[carried], pixels[carried])
-    block = np.s_[:16, :16]
-    missing = filled[block][~carried[block]]
+    missing = filled[~carried]
     if len(missing):
-        assert np.abs(missing - pixels[block][carried[block]].mean(axis=0)).max() <= 0.5
+        assert (missing == missing[0]).all()
+        # A sixteenth of the carried pixels is looked at: six standard errors of a uniform byte's mean.
+        sampled = max(1, int(carried[::4, ::4].sum()))
+        assert np.abs(missing[0] - pixels[carried].mean(axis=0)).max() <= 6 * 74 / np.sqrt(sampled) + 0.5
 
 
 def test_fill_of_everything_and_nothing():
