@@ -195,7 +195,7 @@ def _show_pass(
             f"--pass: {number} is more than the passes of the first two days over {terminal.site.name}"
         )
     one = terminal.pass_link(found)
-    columns = terms_table(one, terminal.link.terminal, loaded.radio.direction, loaded.radio.reuse)
+    columns = terms_table(one)
     geometry = one.geometry
     times_s = (
         geometry.first_step + np.arange(len(geometry.range_m), dtype=np.float64) + 0.5

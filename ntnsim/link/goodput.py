@@ -45,10 +45,14 @@ class GoodputSettings:
 
 @dataclass(frozen=True, slots=True)
 class Goodput:
-    """Per step of a pass [n]: delivered rate, block error rate of first transmissions, level, outer-loop offset."""
+    """Per step of a pass [n]: delivered rate, block error rate of first transmissions, level, outer-loop offset.
+
+    residual_loss: share of blocks that HARQ gives up, or has no feedback to repeat, and RLC sends anew.
+    """
 
     rate_bps: FloatArray
     bler: FloatArray
+    residual_loss: FloatArray
     level: npt.NDArray[np.intp]
     outer_loop_offset_db: FloatArray
 
@@ -76,7 +80,11 @@ def goodput_along_pass(
     if not settings.outer_loop:
         only = link.at_offset(np.zeros(len(sinr_db)))
         return Goodput(
-            link.rate_bps(only.delivered, only.slots), only.bler, only.level, np.zeros(len(sinr_db))
+            link.rate_bps(only.delivered, only.slots),
+            only.bler,
+            only.residual_loss,
+            only.level,
+            np.zeros(len(sinr_db)),
         )
     per_interval = max(1, round(OUTER_LOOP_INTERVAL_S / step_s))
     number = np.arange(len(sinr_db)) + first_step
@@ -97,9 +105,11 @@ def goodput_along_pass(
     steady = link.steady(interval)[interval]
     rate_bps = link.rate_bps(delivered, slots)
     bler = low.bler + weight * (high.bler - low.bler)
+    residual_loss = low.residual_loss + weight * (high.residual_loss - low.residual_loss)
     return Goodput(
         rate_bps=np.where(steady, _interval_mean(rate_bps, interval), rate_bps),
         bler=np.where(steady, _interval_mean(bler, interval), bler),
+        residual_loss=np.where(steady, _interval_mean(residual_loss, interval), residual_loss),
         level=np.where(weight < 0.5, low.level, high.level),
         outer_loop_offset_db=(low_db + share * (high_db - low_db))[interval],
     )
@@ -116,6 +126,7 @@ class _Operation:
     """A link at some offset of the reported SINR, per step [n]: block errors, bits delivered and slots per block."""
 
     bler: FloatArray
+    residual_loss: FloatArray
     delivered: FloatArray  # per resource element of one slot
     slots: FloatArray
     level: npt.NDArray[np.intp]
@@ -179,7 +190,8 @@ class _Link:
         shown = np.where(self.heard, level, -1)
         ones = np.ones(len(level))
         if again.feedback == "disabled":
-            return _Operation(bler, errors.delivered_without_feedback.ravel()[position], ones, shown)
+            return _Operation(bler, bler, errors.delivered_without_feedback.ravel()[position], ones, shown)
+        residual_loss = errors.residual.ravel()[position] * self.heard
         delivered = errors.delivered_with_feedback.ravel()[position]
         slots = errors.transmissions.ravel()[position]
         share = stall_share(self.round_trip_s, self.settings.slot_s, again)
@@ -187,9 +199,10 @@ class _Link:
         if again.feedback == "auto" and stalls.any():
             without = errors.delivered_without_feedback.ravel()[position]
             delivered, slots = np.where(stalls, without, delivered), np.where(stalls, 1.0, slots)
+            residual_loss = np.where(stalls, bler, residual_loss)
         elif stalls.any():
             slots = slots / share
-        return _Operation(bler, delivered, slots, shown)
+        return _Operation(bler, residual_loss, delivered, slots, shown)
 
 
 def steady_efficiency(sinr_db: FloatArray, settings: GoodputSettings) -> FloatArray:

@@ -25,7 +25,6 @@ from ntnsim.link.budget import (
     combined_db,
     g_over_t_db_k,
     link_budget,
-    polarisation_loss_db,
 )
 from ntnsim.link.channel import ChannelLoss, ChannelSettings, channel_along_pass
 from ntnsim.link.doppler import doppler_from_ranges_hz, intercarrier_interference_ratio_db
@@ -204,7 +203,7 @@ def _beam(geometry: PassGeometry, model: LinkModel) -> tuple[FloatArray | float,
     return 0.0, np.zeros(2)
 
 
-def terms_table(link: PassLink, terminal: TerminalRadio, direction: str, reuse: str) -> dict[str, FloatArray]:
+def terms_table(link: PassLink) -> dict[str, FloatArray]:
     """Return every dB term along the pass as columns [n]."""
     count = len(link.geometry.elevation_deg)
 
@@ -222,7 +221,7 @@ def terms_table(link: PassLink, terminal: TerminalRadio, direction: str, reuse: 
         "eirp_dbw": column(budget.eirp_dbw),
         "g_over_t_db_k": column(budget.g_over_t_db_k),
         "fspl_db": column(budget.fspl_db),
-        "polarisation_db": column(polarisation_loss_db(terminal, direction, reuse)),
+        "polarisation_db": column(budget.polarisation_db),
         "additional_db": column(budget.additional_db),
     }
     if link.loss is None:
@@ -240,5 +239,6 @@ def terms_table(link: PassLink, terminal: TerminalRadio, direction: str, reuse: 
         columns[f"{name}_db"] = column(limit_db)
     columns["sinr_db"] = column(link.sinr_db)
     columns["bler"] = column(link.goodput.bler)
+    columns["residual_loss"] = column(link.goodput.residual_loss)
     columns["rate_bps"] = column(link.goodput.rate_bps)
     return columns

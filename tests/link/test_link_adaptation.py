@@ -141,6 +141,26 @@ def test_auto_feedback_is_off_exactly_where_processes_would_stall():
         assert auto.rate_bps.tolist() == other.rate_bps.tolist()
 
 
+def test_rlc_gets_what_harq_leaves_as_many_blocks_as_the_per_block_model_counts():
+    steady, trip = np.full(12_000, 6.3), np.full(12_000, 0.0126)
+    without = goodput_along_pass(steady, trip, SLOT_S, 0, link(feedback="disabled"))
+    assert without.residual_loss.tolist() == without.bler.tolist()
+    # A second transmission, 3 dB better, hardly ever fails on a steady channel.
+    assert goodput_along_pass(steady, trip, SLOT_S, 0, link(feedback="enabled")).residual_loss.max() < 1e-6
+    once = link(feedback="enabled", max_transmissions=1)
+    fluid = goodput_along_pass(steady, trip, SLOT_S, 0, once)
+    run = run_blocks(
+        steady,
+        0.0126,
+        once,
+        np.random.default_rng(6),
+        start_offset_db=float(fluid.outer_loop_offset_db[0]),
+    )
+    assert run.lost_by_harq / run.first_transmissions == pytest.approx(
+        float(fluid.residual_loss.mean()), abs=3 * np.sqrt(0.09 / 12_000)
+    )
+
+
 def test_peak_rate_is_the_top_level_without_errors():
     result = goodput_along_pass(np.full(100, 40.0), np.zeros(100), SLOT_S, 0, link())
     assert result.rate_bps[-1] == pytest.approx(ELEMENTS_PER_S * 6 * 948 / 1024, rel=1e-6)

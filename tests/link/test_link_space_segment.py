@@ -464,7 +464,16 @@ def test_link_command_shows_a_whole_pass_as_json_table_and_picture(tmp_path):
     assert picture.read_bytes()[:4] == b"\x89PNG"
     assert shown["rise_s"] - 0.2 <= columns["time_s"][0] <= shown["rise_s"] + 0.2
     assert np.all(np.diff(columns["time_s"]) == pytest.approx(30.0))
-    for name in ("fspl_db", "atmospheric_db", "doppler_hz", "cnr_db", "sinr_db", "rate_bps", "bler"):
+    for name in (
+        "fspl_db",
+        "atmospheric_db",
+        "doppler_hz",
+        "cnr_db",
+        "sinr_db",
+        "rate_bps",
+        "bler",
+        "residual_loss",
+    ):
         assert len(columns[name]) == len(columns["time_s"])
     assert columns["doppler_hz"][0] > 0 > columns["doppler_hz"][-1]
     table = runner.invoke(app, arguments).stdout
