@@ -5,6 +5,7 @@ The count is audited: every record of the file becomes one satellite, or the fil
 
 import csv
 import json
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +33,7 @@ OMM_OPTIONAL = {  # CCSDS 502.0-B lets a message leave these out; none of them m
     "MEAN_MOTION_DDOT": 0,
 }
 LARGEST_ALPHA_5 = 339_999  # catalogue numbers beyond it fit no TLE; OMM holds them
+GOOD_FOR_DAYS = 30.0  # beyond that, passes in LEO are off by minutes
 SGP4_ERRORS = {  # codes of Vallado's reference code
     1: "mean eccentricity out of range",
     2: "mean motion is not positive",
@@ -134,7 +136,14 @@ def read_element_sets(
     labels = [name for name, _, _ in named]
     if len(set(labels)) < len(labels):  # names such as "OBJECT A" repeat; catalogue numbers do not
         labels = [f"{name} ({number})" for name, number in zip(labels, numbers, strict=True)]
-    return ElementSets(tuple(labels), tuple(record for _, _, record in named), start)
+    records = tuple(record for _, _, record in named)
+    oldest_days = max(abs(sum(start) - one.jdsatepoch - one.jdsatepochF) for one in records)
+    if oldest_days > GOOD_FOR_DAYS:
+        warnings.warn(
+            f"{path}: an epoch is {oldest_days:.0f} days from the scenario's start; SGP4 loses kilometres per day",
+            stacklevel=2,
+        )
+    return ElementSets(tuple(labels), records, start)
 
 
 def _tle_records(text: str, path: Path) -> Iterable[tuple[str, str, Satrec]]:

@@ -221,6 +221,7 @@ class Handover(Entity):
     """Which satellite serves, and what a change costs."""
 
     policy: Literal["max_elevation", "longest_remaining", "best_sinr"] = "max_elevation"
+    """longest_remaining looks an hour ahead, which LEO passes never last."""
     hysteresis_deg: float = Field(default=5.0, ge=0)
     """max_elevation: another satellite must stand this much higher."""
     hysteresis_db: float = Field(default=2.0, ge=0)
