@@ -75,7 +75,7 @@ def main() -> None:
     sizes = {"kind": "sizes", "size_bits": {"kind": "constant", "value": 1.0}}
     figures = []
     for load in LOADS:
-        study = Study(data=Path(), out=Path())
+        study = Study(data=Path(), out=Path(), work=Path())
         scenario = study.scenario([{"name": "unused", "codec": sizes}], n_images=arguments.images, load=load)
         links = links_of(scenario)
         for name, entity in POLICIES.items():

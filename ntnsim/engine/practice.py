@@ -18,6 +18,8 @@ from ntnsim.engine.policy import Decision, DeliveredImage, ImageState, Policy, R
 from ntnsim.network_state import NetworkState
 from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
 
+OUTAGE_S = 600.0  # by how much an image is late that the pass under way cannot carry
+
 
 class Instance(Protocol):
     """A BITS problem that can be sampled."""
@@ -89,19 +91,15 @@ class Witness:
 
 
 class TableInstance:
-    """An outcome table's images in witnessed surroundings; x between grid points is interpolated.
+    """An outcome table's images in witnessed surroundings; x between grid points is interpolated."""
 
-    An image that the pass under way cannot carry is late by *outage_s*.
-    """
-
-    def __init__(self, table: OutcomeTable, moments: Sequence[Moment], outage_s: float = 600.0) -> None:
+    def __init__(self, table: OutcomeTable, moments: Sequence[Moment]) -> None:
         if not moments:
             raise ValueError("moments must not be empty")
         self.table = table
         self.space = table.space
         self._moments = tuple(moments)
         self._remainders_s = {moment.network: moment.remainder_s for moment in moments}
-        self._outage_s = outage_s
 
     def context(self, rng: np.random.Generator) -> tuple[ImageState, NetworkState]:
         """Draw one of the table's images and one of the moments, independently."""
@@ -120,19 +118,27 @@ class TableInstance:
         """Return the table's outcome, delayed as the moment tells; *rng* is not used."""
         outcome = self.table.between(self.table.place_of(image), np.array(self.space.vector(configuration)))
         size_bits = max(round(outcome[0] * image.source_bits), 1)
-        known_s = known_delay_s(image, network, size_bits, network.satellite_link.rate_bps)
-        if not isfinite(known_s):
-            known_s = self._outage_s
-        return DeliveredImage(
-            image=image,
-            network=network,
-            requirement=requirement,
-            configuration=configuration,
-            size_bits=size_bits,
-            pf=tuple(outcome[1::2].tolist()),
-            sf=tuple(outcome[2::2].tolist()),
-            delay_s=image.age_s + known_s + self._remainders_s[network],
-        )
+        moment = Moment(network, image.age_s, self._remainders_s[network])
+        pf, sf = tuple(outcome[1::2].tolist()), tuple(outcome[2::2].tolist())
+        return delivered_in(moment, image, requirement, configuration, size_bits, pf, sf)
+
+
+def delivered_in(
+    moment: Moment,
+    image: ImageState,
+    requirement: Requirement,
+    configuration: Configuration,
+    size_bits: int,
+    pf: tuple[float, ...],
+    sf: tuple[float, ...],
+) -> DeliveredImage:
+    """Return the delivery of an outcome in the surroundings of *moment*; one that the pass cannot carry is late."""
+    network = moment.network
+    known_s = known_delay_s(image, network, size_bits, network.satellite_link.rate_bps)
+    if not isfinite(known_s):
+        known_s = OUTAGE_S
+    delay_s = image.age_s + known_s + moment.remainder_s
+    return DeliveredImage(image, network, requirement, configuration, size_bits, pf, sf, delay_s)
 
 
 def fill_memory(

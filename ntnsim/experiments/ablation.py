@@ -1,11 +1,11 @@
 """Ablation: the engine without Ω_t, without distributional reads, with one scalar critic, and with a guard.
 
-    python -m ntnsim.experiments.ablation --data ../shared/data/persons --out results/ablation
+    ntnsim experiment ablation --data ../shared/data/persons --out results/ablation
 
-Every variant learns on a table of training photographs on `spiff`, under all three targets, and is then judged
+Every variant learns from the log of training photographs on `spiff`, under all three targets, and is then judged
 greedily on a table of other photographs, against the oracle that searches the same table's grid. Outcomes between grid
-points are interpolated. "Median reads" keeps the quantile critics but reads every term at its median: what a
-risk-neutral engine does.
+points are interpolated; interpolation.csv tells by how much real ones differ. "Median reads" keeps the quantile critics
+but reads every term at its median: what a risk-neutral engine does.
 """
 
 import argparse
@@ -16,14 +16,15 @@ import numpy as np
 import pandas as pd
 
 from ntnsim.engine.build import build_engine, requirement_from
-from ntnsim.engine.checkpoint import restore_engine
 from ntnsim.engine.conditioning import interleaved
 from ntnsim.engine.guard import GuardedPolicy
 from ntnsim.engine.objective import realised_cost
 from ntnsim.engine.oracle import OraclePolicy
+from ntnsim.engine.outcome_table import OutcomeTable
 from ntnsim.engine.policy import Policy, Requirement
 from ntnsim.engine.practice import TableInstance, practised
-from ntnsim.experiments.study import Study, requirement_range, trained
+from ntnsim.experiments.outcomes import build_outcome_log
+from ntnsim.experiments.study import SOURCE, Study, learner
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
 from ntnsim.scenario import policy as spec
 from ntnsim.streams import stream
@@ -36,43 +37,32 @@ MEDIAN = 0.499  # α just below ½: fidelities and delay are read at their media
 
 def run(study: Study) -> pd.DataFrame:
     """Run the experiment; write ablation.csv and its figure to *study.out*; return a row per variant, target, load."""
-    training = study.table(KIND, split="train", n_images=study.n_train)
     testing = study.table(KIND, split="val", n_images=study.n_test)
-    targets = study.targets(training)
+    targets = study.targets()
     moments = {load: study.moments(load) for load in LOADS}
     every_moment = [moment for load in LOADS for moment in moments[load]]
-    engine: dict[str, Any] = {"requirement_range": requirement_range(targets)}
-    variants: dict[str, spec.SpiffEngine | spec.NeuralContextualBandit] = {
-        "engine": spec.SpiffEngine.model_validate(engine),
-        "engine, guarded": spec.SpiffEngine.model_validate(engine),
-        "without Ω_t": spec.SpiffEngine.model_validate({**engine, "paper_state": True}),
-        "median reads": spec.SpiffEngine.model_validate({**engine, "risk_level": MEDIAN}),
-        "scalar critic (NCB)": spec.NeuralContextualBandit(),
+    variants: dict[str, dict[str, Any]] = {
+        "engine": study.engine(targets),
+        "engine, guarded": study.engine(targets),
+        "without Ω_t": study.engine(targets, paper_state=True),
+        "median reads": study.engine(targets, risk_level=MEDIAN),
+        "scalar critic (NCB)": {"kind": "ncb"},
     }
     rows = []
     for seed in study.seeds:
-        for name, entity in variants.items():
-            directory = study.out / "engines" / f"{name.split(',')[0].replace(' ', '-')}-{seed}"
-            if name != "engine, guarded":
+        for name, settings in variants.items():
+            if not name.endswith("guarded"):  # that one is the engine before it
                 study.say(f"{name}, seed {seed}")
-                trained(
-                    entity,
-                    TableInstance(training, every_moment),
-                    list(targets.values()),
-                    study.training_images,
-                    seed,
-                    directory,
-                )
+                asked = list(targets.values())
+                directory = study.trained(f"ablation {name}", settings, KIND, every_moment, asked, seed)
+            entity = learner({**settings, "checkpoint": str(directory), "evaluate": True})
             for load in LOADS:
                 for target, requirement in targets.items():
-                    frozen = build_engine(entity.model_copy(update={"evaluate": False}), testing.space, 0)
-                    restore_engine(frozen, directory)
-                    frozen.settings = entity.model_copy(update={"evaluate": True})
-                    policy: Policy = frozen
+                    policy: Policy = build_engine(entity, testing.space, 0)
                     if name.endswith("guarded"):
-                        policy = GuardedPolicy(frozen, spec.Guard(), testing.space)
-                    asked = requirement_from(requirement)
-                    judged = judge(policy, TableInstance(testing, moments[load]), asked, seed)
+                        policy = GuardedPolicy(policy, spec.Guard(), testing.space)
+                    asked_of = requirement_from(requirement)
+                    judged = judge(policy, TableInstance(testing, moments[load]), asked_of, seed)
                     rows.append({"variant": name, "seed": seed, "load": load, "target": target, **judged})
     oracle = OraclePolicy(testing, testing.space, margin_s=0.0)
     for load in LOADS:
@@ -84,10 +74,29 @@ def run(study: Study) -> pd.DataFrame:
                 {"variant": "oracle", "seed": study.seeds[0], "load": load, "target": target, **judged}
             )
     results = pd.DataFrame(rows)
-    study.out.mkdir(parents=True, exist_ok=True)
-    results.to_csv(study.out / "ablation.csv", index=False)
-    draw(results, study.out)
+    caption = (
+        f"Ablation on `{KIND}`: {JUDGED_IMAGES} drawn images for each variant, target and load, greedy, on photographs "
+        "never trained on; the oracle searches the same table's grid."
+    )
+    study.write("ablation", caption, results, lambda directory: draw(results, directory))
+    interpolation_errors(study, testing).to_csv(study.out / "interpolation.csv", index=False)
     return results
+
+
+def interpolation_errors(study: Study, table: OutcomeTable) -> pd.DataFrame:
+    """Return, for one drawn x on each test photograph, the real outcome and what the table tells in its place."""
+    pipeline = study.pipeline(KIND, split="val", n_images=study.n_test)
+    real = build_outcome_log(pipeline, table.space, SOURCE, study.n_test, stream(0, "interpolation"))
+    names = ("bits_share", "pf_0", "sf_0", "pf_1", "sf_1")
+    rows = []
+    for seen in real:
+        x = table.space.vector(seen.configuration)
+        told = table.between(table.place_of(seen.image), np.array(x))
+        true = (seen.size_bits / seen.image.source_bits, *interleaved(seen.pf, seen.sf))
+        row = {f"x_{entry}": value for entry, value in enumerate(x)}
+        row |= {f"real_{name}": value for name, value in zip(names, true, strict=True)}
+        rows.append(row | {f"table_{name}": float(value) for name, value in zip(names, told, strict=True)})
+    return pd.DataFrame(rows).round(6)
 
 
 def judge(policy: Policy, instance: TableInstance, asked: Requirement, seed: int) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """Adaptation: the load on the beam steps up, then the requirement changes; who follows, and how fast.
 
-    python -m ntnsim.experiments.adapt --data ../shared/data/persons --out results/adapt
+    ntnsim experiment adapt --data ../shared/data/persons --out results/adapt
 
 One run in three phases of equal length: light load and intermediate target; heavy load; heavy load and lenient target.
 Policies on `spiff` learn online throughout: the engine that sees Ω_t, the engine on the paper's state alone, the engine
@@ -10,13 +10,12 @@ in the world.
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from ntnsim.engine.build import build_policy, requirement_from
 from ntnsim.engine.practice import TableInstance, practised
-from ntnsim.experiments.study import Study, requirement_range
+from ntnsim.experiments.study import Study, learner
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
 from ntnsim.scenario import policy as spec
 from ntnsim.streams import integer_seed, stream
@@ -28,15 +27,14 @@ POINTS_PER_PHASE = 10  # of the curves
 
 def run(study: Study) -> pd.DataFrame:
     """Run the experiment; write adapt.csv and its figure to *study.out*; return the windows' means."""
-    table = study.table(KIND, split="train", n_images=study.n_train)
-    targets = study.targets(table)
+    table = study.table(KIND, split="val", n_images=study.n_test)
+    targets = study.targets()
     worlds = {load: TableInstance(table, study.moments(load)) for load in (LIGHT_LOAD, HEAVY_LOAD)}
     phases = [(LIGHT_LOAD, "intermediate"), (HEAVY_LOAD, "intermediate"), (HEAVY_LOAD, "lenient")]
-    engine: dict[str, Any] = {"requirement_range": requirement_range(targets)}
     policies: dict[str, spec.SpiffEngine | spec.NeuralContextualBandit] = {
-        "engine, Ω_t": spec.SpiffEngine.model_validate(engine),
-        "engine, paper state": spec.SpiffEngine.model_validate({**engine, "paper_state": True}),
-        "engine, Ω_t and guard": spec.SpiffEngine.model_validate({**engine, "guard": {}}),
+        "engine, Ω_t": learner(study.engine(targets)),
+        "engine, paper state": learner(study.engine(targets, paper_state=True)),
+        "engine, Ω_t and guard": learner(study.engine(targets, guard={})),
         "ncb, Ω_t": spec.NeuralContextualBandit(),
     }
     length = study.training_images // len(phases)
@@ -68,9 +66,12 @@ def run(study: Study) -> pd.DataFrame:
     means["admitted"] = (
         notes.groupby(["policy", "seed", "phase", "window"], sort=False).size().to_numpy() / window
     )
-    study.out.mkdir(parents=True, exist_ok=True)
-    means.to_csv(study.out / "adapt.csv", index=False)
-    draw(means, study.out, length, len(phases))
+    caption = (
+        f"Adaptation on `{KIND}`: load {LIGHT_LOAD} and intermediate targets, load {HEAVY_LOAD} and intermediate "
+        f"targets, load {HEAVY_LOAD} and lenient targets, {length} images each; every policy starts from nothing and "
+        "learns online. Outcomes between the grid's points are interpolated."
+    )
+    study.write("adapt", caption, means, lambda directory: draw(means, directory, length, len(phases)))
     return means
 
 

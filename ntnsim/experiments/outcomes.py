@@ -1,4 +1,4 @@
-"""Outcome tables from the real pipeline: every image coded, reconstructed and scored under a full grid of x.
+"""Outcomes of the real pipeline, coded, reconstructed and scored: full grids, and logs of single decisions.
 
 What the outcome store already holds is not computed again, so an interrupted build goes on where it stopped.
 """
@@ -8,11 +8,14 @@ from itertools import product
 
 import numpy as np
 
+from ntnsim.engine.outcome_log import LoggedOutcome
 from ntnsim.engine.outcome_table import OutcomeTable
 from ntnsim.pipeline import ImagePipeline
-from ntnsim.spiff.configuration import ConfigurationSpace
+from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
 
 Axes = tuple[tuple[float, ...], ...]
+Progress = Callable[[int, int], None]
+AT_ZERO = 0.5  # share of drawn configurations whose β, and whose p, is exactly 0, where optima lie
 
 
 def axes_of(
@@ -27,28 +30,46 @@ def axes_of(
     return (*axes, tuple(coarse)) if space.has_coarse_layer else axes
 
 
+def alike(configuration: Configuration) -> Configuration:
+    """Return the simplest configuration with the same reconstruction.
+
+    Where the box is the image, nothing lies outside it; where every tile is kept, every pixel is received, and pasted
+    over whatever the coarse layer would give. Sizes may differ: a coarse layer that nobody needs is still sent.
+    """
+    if configuration.box_growth == 1.0:
+        return Configuration(1.0, (0.0,) * len(configuration.patch_fractions), 0.0)
+    if all(share == 1.0 for share in configuration.patch_fractions):
+        return Configuration(configuration.box_growth, configuration.patch_fractions, 0.0)
+    return configuration
+
+
 def build_outcome_table(
     pipeline: ImagePipeline,
     space: ConfigurationSpace,
     source: str,
     n_images: int,
     axes: Axes,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> OutcomeTable:
     """Return the outcomes of the first *n_images* photographs of *source* at every point of *axes*.
 
+    Every size is that of a real stream; configurations with the same reconstruction are restored and scored once.
     progress: called with the number of finished images and *n_images*.
     """
     grid = [space.configuration(x) for x in product(*axes)]
+    restored = list(dict.fromkeys(alike(configuration) for configuration in grid))
     names, images, sizes, pf, sf = [], [], [], [], []
     for index in range(n_images):
         capture = pipeline.capture(source, index)
         sizes.append([pipeline.encode(capture.image_id, configuration).size_bits for configuration in grid])
-        for configuration in grid:
+        for configuration in restored:
+            pipeline.encode(capture.image_id, configuration)
             pipeline.expect(capture.image_id, configuration)
-        scores = [pipeline.reconstruct(capture.image_id, configuration) for configuration in grid]
-        pf.append([score.pf_rank for score in scores])
-        sf.append([score.sf_rank for score in scores])
+        scores = {one: pipeline.reconstruct(capture.image_id, one) for one in restored}
+        for configuration in grid:
+            pipeline.forget(capture.image_id, configuration)
+        pf.append([scores[alike(configuration)].pf_rank for configuration in grid])
+        sf.append([scores[alike(configuration)].sf_rank for configuration in grid])
         names.append(capture.image_id)
         images.append(capture.state)
         if progress is not None:
@@ -63,3 +84,36 @@ def build_outcome_table(
         np.array(pf, dtype=np.float64).reshape(*shape, space.n_ranks),
         np.array(sf, dtype=np.float64).reshape(*shape, space.n_ranks),
     )
+
+
+def drawn_configuration(space: ConfigurationSpace, rng: np.random.Generator) -> Configuration:
+    """Draw x for a log: q uniformly; β and p exactly 0 half of the time, else more often small than large."""
+    below_q = space.n_ranks  # β and the p(l)
+    x = rng.random(space.dimension)
+    x[:below_q] **= 2
+    x[:below_q][rng.random(below_q) < AT_ZERO] = 0.0
+    if not space.has_coarse_layer:
+        x[1:] = rng.random(space.n_ranks - 1)  # without a coarse layer p carries the low ranks alone
+    return space.configuration(x.tolist())
+
+
+def build_outcome_log(
+    pipeline: ImagePipeline,
+    space: ConfigurationSpace,
+    source: str,
+    n_images: int,
+    rng: np.random.Generator,
+    progress: Progress | None = None,
+) -> list[LoggedOutcome]:
+    """Return one outcome, of a drawn configuration, for each of the first *n_images* photographs of *source*."""
+    log = []
+    for index in range(n_images):
+        capture = pipeline.capture(source, index)
+        configuration = drawn_configuration(space, rng)
+        size_bits = round(pipeline.encode(capture.image_id, configuration).size_bits)
+        pipeline.expect(capture.image_id, configuration)
+        seen = pipeline.reconstruct(capture.image_id, configuration)
+        log.append(LoggedOutcome(capture.state, configuration, size_bits, seen.pf_rank, seen.sf_rank))
+        if progress is not None:
+            progress(index + 1, n_images)
+    return log

@@ -11,17 +11,21 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, default=Path("../shared/data/persons"), help="photographs with index.csv"
     )
+    parser.add_argument("--out", type=Path, required=True, help="directory for table, figure and caption")
     parser.add_argument(
-        "--out", type=Path, required=True, help="directory for tables, engines, runs and figures"
+        "--work",
+        type=Path,
+        default=Path("results/learning-work"),
+        help="directory for outcomes, engines and runs, shared by the learning experiments",
     )
     parser.add_argument(
-        "--train-images", type=int, default=24, help="training photographs in the outcome tables"
+        "--logged-images", type=int, default=400, help="training photographs in a log, one outcome each"
     )
-    parser.add_argument("--test-images", type=int, default=24, help="test photographs, never trained on")
+    parser.add_argument("--test-images", type=int, default=30, help="test photographs, never trained on")
     parser.add_argument(
-        "--learned-images", type=int, default=3000, help="deliveries that each engine learns from"
+        "--learned-images", type=int, default=2000, help="deliveries that each engine learns from"
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="seeds of the training")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="seeds of the training")
     parser.add_argument(
         "--inpaint",
         choices=["bundle", "telea", "ns", "nearest", "none"],
@@ -42,7 +46,8 @@ def study_from(arguments: argparse.Namespace) -> Study:
     return Study(
         data=arguments.data,
         out=arguments.out,
-        n_train=arguments.train_images,
+        work=arguments.work,
+        n_logged=arguments.logged_images,
         n_test=arguments.test_images,
         seeds=tuple(arguments.seeds),
         training_images=arguments.learned_images,

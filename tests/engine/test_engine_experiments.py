@@ -2,22 +2,37 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from ntnsim.engine.build import build_engine
+from ntnsim.engine.build import build_engine, requirement_from
 from ntnsim.engine.checkpoint import restore_engine
+from ntnsim.engine.outcome_log import fill_from_log, load_log, save_log
 from ntnsim.engine.policy import ImageState
-from ntnsim.experiments.outcomes import axes_of, build_outcome_table
+from ntnsim.engine.practice import Moment
+from ntnsim.engine.synthetic import network_state
+from ntnsim.errors import InputError
+from ntnsim.experiments.outcomes import (
+    alike,
+    axes_of,
+    build_outcome_log,
+    build_outcome_table,
+    drawn_configuration,
+)
 from ntnsim.experiments.study import SPACES, requirement_range
 from ntnsim.experiments.table4 import summary
 from ntnsim.experiments.targets import calibrated_targets
 from ntnsim.run import run_scenario
 from ntnsim.scenario import policy as spec
 from ntnsim.scenario.load import load_scenario
+from ntnsim.spiff.codec import SpiffCodec
+from ntnsim.spiff.inpaint import ClassicalInpainter
 from ntnsim.spiff.outcome_store import OutcomeStore
+from ntnsim.spiff.settings import SPIFF
+from ntnsim.streams import stream
 from ntnsim.world.imaging import Capture, Encoded, Reconstruction
 
 TARGETS = calibrated_targets(
@@ -57,6 +72,7 @@ class CountedPipeline:
 
     def __init__(self):
         self.announced = []
+        self.reconstructed = []
 
     def capture(self, source, index):
         return Capture(f"image-{index}", 1000, ImageState((0.5, 0.5), 1000 + index, 4, 4))
@@ -69,16 +85,89 @@ class CountedPipeline:
 
     def reconstruct(self, image_id, configuration):
         assert (image_id, configuration) in self.announced
+        self.reconstructed.append(configuration)
         return Reconstruction(1, (configuration.box_growth, 1.0), (configuration.patch_fractions[0], 1.0))
+
+    def forget(self, image_id, configuration):
+        pass
 
 
 def test_table_builder_puts_each_outcome_in_its_place():
     space = SPACES["spiff-paper"]
-    axes = axes_of(space, box_growth=(0.0, 1.0), patches=(0.0, 0.5, 1.0), coarse=())
+    axes = axes_of(space, box_growth=(0.0, 0.9), patches=(0.0, 0.5, 1.0), coarse=())
     table = build_outcome_table(CountedPipeline(), space, "camera", 2, axes)
     np.testing.assert_array_equal(table.size_bits[1], [[1, 51, 101], [1, 51, 101]])
-    np.testing.assert_array_equal(table.pf[0, ..., 0], [[0, 0, 0], [1, 1, 1]])
+    np.testing.assert_array_equal(table.pf[0, ..., 0], [[0, 0, 0], [0.9, 0.9, 0.9]])
     np.testing.assert_array_equal(table.sf[0, ..., 0], [[0, 0.5, 1], [0, 0.5, 1]])
+
+
+def test_configurations_that_restore_alike_are_restored_once():
+    space, pipeline = SPACES["spiff"], CountedPipeline()
+    axes = axes_of(space, box_growth=(0.0, 1.0), patches=(0.0, 1.0), coarse=(0.0, 0.5))
+    table = build_outcome_table(pipeline, space, "camera", 1, axes)
+    assert [space.vector(one) for one in pipeline.reconstructed] == [
+        (0, 0, 0),
+        (0, 0, 0.5),
+        (0, 1, 0),
+        (1, 0, 0),
+    ]
+    assert table.size_bits[0].tolist() == [[[0, 0], [100, 100]], [[0, 0], [100, 100]]]  # as really coded
+    assert (table.pf[0, 1, :, :, 0] == 1.0).all()
+
+
+def test_alike_configurations_give_the_same_pixels():
+    rng = np.random.default_rng(3)
+    pixels = cv2.resize(
+        rng.integers(0, 255, (6, 8, 3), dtype=np.uint8), (128, 96), interpolation=cv2.INTER_CUBIC
+    )
+    ranks = np.zeros((96, 128), dtype=np.uint8)
+    ranks[20:70, 40:90] = 1
+    codec = SpiffCodec("spiff", SPIFF, ClassicalInpainter("telea"), n_ranks=2, has_coarse_layer=True)
+    for x in ((0.0, 1.0, 0.5), (1.0, 0.3, 0.0), (1.0, 0.0, 0.7)):
+        configuration = SPACES["spiff"].configuration(x)
+        payloads = [
+            codec.encode(pixels, ranks, one, 7).payload for one in (configuration, alike(configuration))
+        ]
+        first, second = codec.decode(payloads, [7, 7])
+        np.testing.assert_array_equal(first, second)
+        assert alike(alike(configuration)) == alike(configuration)
+
+
+def test_log_holds_one_outcome_per_photograph_and_comes_back_from_disk(tmp_path: Path):
+    space = SPACES["spiff"]
+    log = build_outcome_log(CountedPipeline(), space, "camera", 6, stream(0, "log"))
+    assert [seen.image.source_bits for seen in log] == [1000, 1001, 1002, 1003, 1004, 1005]
+    assert all(seen.pf[0] == seen.configuration.box_growth for seen in log)
+    save_log(log, space, tmp_path / "log.parquet")
+    assert load_log(space, tmp_path / "log.parquet") == log
+    with pytest.raises(InputError, match="not a log of this codec"):
+        load_log(SPACES["spiff-paper"], tmp_path / "log.parquet")
+    with pytest.raises(InputError, match="no such outcome log"):
+        load_log(space, tmp_path / "none.parquet")
+
+
+def test_drawn_configurations_favour_the_edges_where_optima_lie():
+    drawn = np.array(
+        [SPACES["spiff"].vector(drawn_configuration(SPACES["spiff"], stream(0, str(i)))) for i in range(400)]
+    )
+    assert np.mean(drawn[:, :2] == 0.0) == pytest.approx(0.5, abs=0.06)
+    assert np.mean(drawn[:, 2]) == pytest.approx(0.5, abs=0.06)
+    assert drawn[:, :2].max() > 0.9
+
+
+def test_memory_filled_from_a_log_keeps_outcomes_and_adds_the_moments_delay():
+    space = SPACES["spiff-paper"]
+    log = build_outcome_log(CountedPipeline(), space, "camera", 3, stream(0, "log"))
+    moments = [Moment(network_state(100.0), 1.0, 2.0)]
+    engine = build_engine(spec.SpiffEngine(hidden_units=8), space, seed=0)
+    fill_from_log(engine, log, moments, [requirement_from(TARGETS["strict"])], 5, stream(0, "fill"))
+    outcomes = engine.replay.part("outcome")
+    shares = [seen.size_bits / seen.image.source_bits for seen in log]
+    np.testing.assert_allclose(outcomes[:, 0], [*shares, *shares[:2]], rtol=1e-6)
+    # Waiting none, (backlog 0 + bits)/100 on the link, 5 ms away, the source's bits at 100 Mbit/s, and 2 s besides;
+    # the age is no part of what remains. In nominal deadlines of 20 s.
+    seconds = [seen.size_bits / 100 + 0.005 + seen.image.source_bits / 100e6 + 2.0 for seen in log]
+    np.testing.assert_allclose(outcomes[:3, -1] * 20.0, seconds, rtol=1e-5)
 
 
 def test_coarse_quality_is_an_axis_only_where_the_codec_has_it():

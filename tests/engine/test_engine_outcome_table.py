@@ -145,7 +145,7 @@ def test_practice_on_a_table_delivers_its_outcomes_with_the_witnessed_delay():
 
 
 def test_image_that_outlasts_the_pass_is_late_by_an_outage():
-    instance = TableInstance(table(), [Moment(network_state(100.0), 0.0, 0.0)], outage_s=600.0)
+    instance = TableInstance(table(), [Moment(network_state(100.0), 0.0, 0.0)])
     image, network = instance.context(np.random.default_rng(0))
     delivered = instance.deliver(
         image, network, REQUIREMENT, Configuration(0.5, (0.5,)), np.random.default_rng(0)
