@@ -6,7 +6,7 @@ The count is audited: every record of the file becomes one satellite, or the fil
 import csv
 import json
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -63,24 +63,34 @@ class ElementSets:
         """Period [n] from the mean motion."""
         return np.array([2 * np.pi / record.no_kozai * 60.0 for record in self.records])
 
+    @cached_property
+    def fastest_turn_s(self) -> FloatArray:
+        """Time [n] of a turn about the Earth's centre at the angular rate of the perigee; the period of a circle."""
+        eccentricity = np.array([record.ecco for record in self.records])
+        return self.period_s * (1 - eccentricity**2) ** 1.5 / (1 + eccentricity) ** 2
+
+    def sampled(self, satellites: Sequence[int], times_s: FloatArray) -> "SampledOrbits":
+        """Return some of the satellites between samples at *times_s*, a uniform grid: one call of SGP4 for each."""
+        day, fraction = self.start
+        fractions = fraction + times_s / 86_400.0
+        days = np.full_like(fractions, day)
+        positions_m = np.empty((len(satellites), len(times_s), 3))
+        velocities_m_s = np.empty_like(positions_m)
+        for row, satellite in enumerate(satellites):
+            codes, positions_m[row], velocities_m_s[row] = self.records[satellite].sgp4_array(days, fractions)
+            _refuse_failures(codes, times_s, self.names[satellite])
+        positions_m *= 1e3
+        velocities_m_s *= 1e3
+        step_s = float(times_s[1] - times_s[0])
+        return SampledOrbits(float(times_s[0]), step_s, positions_m, velocities_m_s, self.start)
+
     def _earth_fixed_m(self, record: Satrec, name: str, time_s: FloatArray) -> FloatArray:
         day, fraction = self.start
         fractions = fraction + np.asarray(time_s, dtype=float) / 86_400.0
         days = np.full_like(fractions, day)
         codes, inertial_km, _ = record.sgp4_array(days, fractions)
-        if codes.any():
-            at = int(np.flatnonzero(codes)[0])
-            reason = SGP4_ERRORS.get(int(codes[at]), "unknown error")
-            after_s = float(np.asarray(time_s)[at])
-            raise ElementSetError(f"{name}: SGP4 fails {after_s:.0f} s after the start: {reason}")
-        angle = greenwich_sidereal_angle_rad(days, fractions)
-        cosine, sine = np.cos(angle), np.sin(angle)
-        fixed = np.empty_like(inertial_km)
-        fixed[:, 0] = cosine * inertial_km[:, 0] + sine * inertial_km[:, 1]
-        fixed[:, 1] = cosine * inertial_km[:, 1] - sine * inertial_km[:, 0]
-        fixed[:, 2] = inertial_km[:, 2]
-        fixed *= 1e3
-        return fixed
+        _refuse_failures(codes, time_s, name)
+        return _earth_fixed(inertial_km * 1e3, greenwich_sidereal_angle_rad(days, fractions))
 
     def positions_of_m(self, satellite: IntArray, time_s: FloatArray) -> FloatArray:
         """Return Earth-fixed positions [k, 3] of satellites [k] at times [k] (or shapes that broadcast)."""
@@ -101,6 +111,67 @@ class ElementSets:
         """Return Earth-fixed positions [n, t, 3] of all satellites at *times_s* [t]."""
         pairs = zip(self.records, self.names, strict=True)
         return np.stack([self._earth_fixed_m(record, name, times_s) for record, name in pairs])
+
+
+@dataclass(frozen=True)
+class SampledOrbits:
+    """n satellites at any time within a uniform grid of samples: cubic Hermite in the frame that does not turn.
+
+    With ninety samples per turn the interpolated position is within ten metres of SGP4's, in one vectorised
+    step for any number of satellites and times.
+    positions_m, velocities_m_s: [n, t, 3].
+    """
+
+    begin_s: float
+    step_s: float
+    positions_m: FloatArray
+    velocities_m_s: FloatArray
+    start: tuple[float, float]
+
+    def positions_of_m(self, satellite: IntArray, time_s: FloatArray) -> FloatArray:
+        """Return Earth-fixed positions [k, 3] of satellites [k] at times [k]."""
+        place = (time_s - self.begin_s) / self.step_s
+        left = np.clip(place.astype(np.int64), 0, self.positions_m.shape[1] - 2)
+        share = (place - left)[:, np.newaxis]
+        rest = 1.0 - share
+        inertial_m = rest**2 * (
+            (1 + 2 * share) * self.positions_m[satellite, left]
+            + self.step_s * share * self.velocities_m_s[satellite, left]
+        )
+        inertial_m += share**2 * (
+            (1 + 2 * rest) * self.positions_m[satellite, left + 1]
+            - self.step_s * rest * self.velocities_m_s[satellite, left + 1]
+        )
+        return _earth_fixed(inertial_m, self._greenwich_rad(time_s))
+
+    def at_samples_m(self) -> FloatArray:
+        """Return Earth-fixed positions [n, t, 3] at all samples."""
+        times_s = self.begin_s + self.step_s * np.arange(self.positions_m.shape[1], dtype=np.float64)
+        return _earth_fixed(self.positions_m, self._greenwich_rad(times_s))
+
+    def _greenwich_rad(self, time_s: FloatArray) -> FloatArray:
+        day, fraction = self.start
+        angle: FloatArray = greenwich_sidereal_angle_rad(day, fraction + time_s / 86_400.0)
+        return angle
+
+
+def _earth_fixed(inertial_m: FloatArray, greenwich_rad: FloatArray) -> FloatArray:
+    """Return positions [..., 3] turned by Greenwich's angle."""
+    cosine, sine = np.cos(greenwich_rad), np.sin(greenwich_rad)
+    fixed_m = np.empty_like(inertial_m)
+    fixed_m[..., 0] = cosine * inertial_m[..., 0] + sine * inertial_m[..., 1]
+    fixed_m[..., 1] = cosine * inertial_m[..., 1] - sine * inertial_m[..., 0]
+    fixed_m[..., 2] = inertial_m[..., 2]
+    return fixed_m
+
+
+def _refuse_failures(codes: IntArray, time_s: FloatArray, name: str) -> None:
+    """Raise the first failure among SGP4's result codes [t] with its reason."""
+    if codes.any():
+        at = int(np.flatnonzero(codes)[0])
+        reason = SGP4_ERRORS.get(int(codes[at]), "unknown error")
+        after_s = float(np.asarray(time_s)[at])
+        raise ElementSetError(f"{name}: SGP4 fails {after_s:.0f} s after the start: {reason}")
 
 
 def read_element_sets(

@@ -6,13 +6,14 @@ and edges are then refined together, against the exact elevation.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
 import numpy as np
 
 from ntnsim.orbit.constellation import CircularOrbits, IntArray
 from ntnsim.orbit.earth import FloatArray, Site
+from ntnsim.orbit.element_sets import ElementSets
 from ntnsim.orbit.visibility import (
     BoolArray,
     masks_by_chunk,
@@ -21,6 +22,8 @@ from ntnsim.orbit.visibility import (
     visibility_circle,
 )
 
+TURN_SAMPLES = 90.0  # of the coarse search, per turn about the Earth
+LOT_SAMPLES = 100_000  # of element sets, in memory at a time
 EDGE_TOLERANCE_S = 1e-4
 MAX_EDGE_STEPS = 60
 PEAK_SAMPLES = 7  # points per candidate from which the refinement of its peak starts
@@ -83,19 +86,52 @@ def find_passes_over_sites(
 ) -> list[PassTable]:
     """Return one pass table per site.
 
-    step_s: step of the coarse search; default a ninetieth of the shortest period (about 60 s in LEO).
+    step_s: step of the coarse search; default, and the most, a ninetieth of the shortest period (about 60 s in LEO).
+        Element sets are always searched at a ninetieth of a turn, and known between the samples to ten metres.
     """
     if not end_s > start_s:
         raise ValueError(f"end_s must be > start_s, got {end_s!r} and {start_s!r}")
-    longest_step_s = float(np.min(orbits.period_s)) / 90.0
-    step_s = min(step_s or longest_step_s, longest_step_s)
-    times_s = np.linspace(start_s, end_s, max(2, int(np.ceil((end_s - start_s) / step_s)) + 1))
-    search = _circular_candidates if isinstance(orbits, CircularOrbits) else _sampled_candidates
-    found = search(orbits, sites, times_s)  # type: ignore[arg-type]
+    if isinstance(orbits, ElementSets):
+        times_s = _grid_s(start_s, end_s, float(np.min(orbits.fastest_turn_s)) / TURN_SAMPLES)
+        return _passes_of_element_sets(orbits, sites, times_s)
+    assert isinstance(orbits, CircularOrbits)  # there are no others
+    longest_step_s = float(np.min(orbits.period_s)) / TURN_SAMPLES
+    times_s = _grid_s(start_s, end_s, min(step_s or longest_step_s, longest_step_s))
+    found = _circular_candidates(orbits, sites, times_s)
     return [_refined(orbits, site, times_s, own) for site, own in zip(sites, found, strict=True)]
 
 
-def _refined(orbits: Orbits, site: Site, times_s: FloatArray, candidates: "_Candidates") -> PassTable:
+def _grid_s(start_s: float, end_s: float, step_s: float) -> FloatArray:
+    """Return the times from start to end with at most a step between them."""
+    return np.linspace(start_s, end_s, max(2, int(np.ceil((end_s - start_s) / step_s)) + 1))
+
+
+def _passes_of_element_sets(
+    orbits: ElementSets, sites: Sequence[Site], times_s: FloatArray
+) -> list[PassTable]:
+    """Return one pass table per site: each lot of satellites is sampled once, for all sites and all refinement."""
+    lots: list[list[PassTable]] = [[] for _ in sites]
+    size = max(1, LOT_SAMPLES // len(times_s))
+    for first in range(0, len(orbits), size):
+        sampled = orbits.sampled(range(first, min(first + size, len(orbits))), times_s)
+        positions_m = sampled.at_samples_m()
+        for tables, site in zip(lots, sites, strict=True):
+            table = _refined(sampled, site, times_s, _sampled_candidates(positions_m, site))
+            tables.append(replace(table, satellite=table.satellite + first))
+    return [_merged(tables) for tables in lots]
+
+
+def _merged(tables: Sequence[PassTable]) -> PassTable:
+    """Return the passes of all *tables* in order of rising."""
+    columns = {
+        column.name: np.concatenate([getattr(table, column.name) for table in tables])
+        for column in fields(PassTable)
+    }
+    order = np.lexsort((columns["satellite"], columns["rise_s"]))
+    return PassTable(**{name: column[order] for name, column in columns.items()})
+
+
+def _refined(orbits: "_Positions", site: Site, times_s: FloatArray, candidates: "_Candidates") -> PassTable:
     """Return the passes over one site among its candidates, all peaks and edges refined together."""
     satellite, first, last = candidates
     if not len(satellite):
@@ -132,7 +168,7 @@ def _refined(orbits: Orbits, site: Site, times_s: FloatArray, candidates: "_Cand
 class _Sight:
     """Satellites [k] whose height above the mask of a site can be asked for at a time each."""
 
-    orbits: Orbits
+    orbits: "_Positions"
     site: Site
     satellite: IntArray
 
@@ -143,6 +179,12 @@ class _Sight:
         up_m = from_site_m @ self.site.up
         range_m = np.sqrt(np.einsum("kx,kx->k", from_site_m, from_site_m))
         return up_m / range_m - np.sin(np.radians(self.site.min_elevation_deg))
+
+
+class _Positions(Protocol):
+    """What refinement asks of satellites."""
+
+    def positions_of_m(self, satellite: IntArray, time_s: FloatArray) -> FloatArray: ...
 
 
 _Candidates = tuple[IntArray, IntArray, IntArray]  # satellite, first and last grid index above
@@ -179,24 +221,18 @@ def _advanced(orbits: CircularOrbits, time_s: float) -> CircularOrbits:
     )
 
 
-def _sampled_candidates(orbits: Orbits, sites: Sequence[Site], times_s: FloatArray) -> list[_Candidates]:
-    """Find candidate passes over each site from sampled positions, one satellite at a time."""
-    found: list[list[_Candidates]] = [[] for _ in sites]
-    for satellite in range(len(orbits)):
-        positions_m = orbits.positions_of_m(np.full(len(times_s), satellite), times_s)
-        for own, site in zip(found, sites, strict=True):
-            from_site_m = positions_m - site.position_m
-            sine = from_site_m @ site.up / np.sqrt(np.einsum("tx,tx->t", from_site_m, from_site_m))
-            above = sine - np.sin(np.radians(site.min_elevation_deg))
-            mask = np.zeros((1, len(times_s) + 1), dtype=np.bool_)
-            mask[0, :-1] = above >= 0
-            # A peak between two samples exceeds the higher one by at most an eighth of the second difference, as
-            # far as a parabola goes; twice that leaves room for the rest.
-            bend = np.abs(np.diff(above, 2))
-            mask[0, 1:-2] |= above[1:-1] + bend / 4 >= 0
-            _, first, last = _runs(mask)
-            own.append((np.full(len(first), satellite), first, last))
-    return [_joined(own) for own in found]
+def _sampled_candidates(positions_m: FloatArray, site: Site) -> _Candidates:
+    """Find candidate passes over a site from positions [n, t, 3] sampled on a grid."""
+    x_m, y_m, z_m = (positions_m[..., axis] - site.position_m[axis] for axis in range(3))
+    up_m = site.up[0] * x_m + site.up[1] * y_m + site.up[2] * z_m
+    above = up_m / np.sqrt(x_m * x_m + y_m * y_m + z_m * z_m) - np.sin(np.radians(site.min_elevation_deg))
+    mask = np.zeros((above.shape[0], above.shape[1] + 1), dtype=np.bool_)
+    mask[:, :-1] = above >= 0
+    # A peak between two samples exceeds the higher one by at most an eighth of the second difference, as far as a
+    # parabola goes; twice that leaves room for the rest.
+    bend = np.abs(np.diff(above, 2, axis=1))
+    mask[:, 1:-2] |= above[:, 1:-1] + bend / 4 >= 0
+    return _runs(mask)
 
 
 def _runs(mask: BoolArray) -> tuple[IntArray, IntArray, IntArray]:

@@ -148,6 +148,30 @@ def test_messages_hold_satellites_whose_catalogue_numbers_fit_no_tle(tmp_path):
     assert read_element_sets(write(tmp_path, kvn, "new.kvn"), (2_456_679.5, 0.0)).names == orbits.names
 
 
+@pytest.mark.parametrize("which", ["low", "molniya"])
+def test_positions_between_samples_are_sgp4s_to_a_few_metres(tmp_path, which):
+    day = 2_453_912.5
+    orbits = read_element_sets(write(tmp_path, VALLADO[which]), (day, 0.0))
+    step_s = float(orbits.fastest_turn_s[0]) / 90
+    sampled = orbits.sampled([0], np.arange(0.0, 90_000.0, step_s))
+    times_s = np.random.default_rng(1).uniform(0.0, 86_400.0, 2_000)
+    satellite = np.zeros(len(times_s), dtype=np.int64)
+    error_m = sampled.positions_of_m(satellite, times_s) - orbits.positions_of_m(satellite, times_s)
+    assert np.abs(error_m).max() < 10.0
+    at_samples_m = sampled.at_samples_m()[0, :100]
+    assert at_samples_m == pytest.approx(orbits.positions_m(step_s * np.arange(100.0))[0], abs=1e-2)
+
+
+def test_a_low_perigee_sets_the_pace_of_the_search(tmp_path):
+    # 600 km at perigee, turning there about as fast as a circular orbit at that height, which takes 96 minutes.
+    orbits = read_element_sets(write(tmp_path, VALLADO["molniya"]), (2_453_912.5, 0.0))
+    assert orbits.period_s[0] == pytest.approx(86_400 / 2.00491383, rel=1e-6)
+    eccentricity, axis_m = 0.6877146, (3.986e14 * (orbits.period_s[0] / (2 * np.pi)) ** 2) ** (1 / 3)
+    perigee_m = axis_m * (1 - eccentricity)
+    speed_m_s = np.sqrt(3.986e14 * (2 / perigee_m - 1 / axis_m))
+    assert orbits.fastest_turn_s[0] == pytest.approx(2 * np.pi * perigee_m / speed_m_s, rel=1e-3)
+
+
 def test_every_record_of_a_file_becomes_a_satellite(tmp_path):
     text = ISS + "".join(VALLADO.values())
     with pytest.warns(UserWarning, match="an epoch is 2766 days from the scenario's start"):
