@@ -98,23 +98,29 @@ def one_beam(terminals: int, jobs: int) -> Scenario:
 
 
 def own_rates(scenario: Scenario) -> dict[str, ProfileSource]:
-    """Return a source of random rates for each gateway, all of them different, mean 1.25 Mbit/s, new every 10 s."""
+    """Return a source of random rates for each gateway, all of them different, mean 1.25 Mbit/s, new every 10 s.
+
+    They repeat after 64 windows of 600 s: drawing is no part of what is measured.
+    """
+    n = 60
+    constant = [np.full(n, value) for value in (0.005, 45.0, 7.0)]
 
     def source(number: int) -> ProfileSource:
+        rates_bps = np.random.default_rng(number).uniform(0.5e6, 2e6, (64, n))
+
         def window(start_s: float) -> RateProfile:
-            n = 60
-            rate_bps = np.random.default_rng([number, round(start_s)]).uniform(0.5e6, 2e6, n)
+            rate_bps = rates_bps[round(start_s / (10.0 * n)) % 64]
             return RateProfile(
                 start_s=start_s,
                 step_s=10.0,
                 rate_bps=rate_bps,
                 cumulative_bits=np.concatenate(([0.0], 10 * np.cumsum(rate_bps))),
-                propagation_s=np.full(n, 0.005),
+                propagation_s=constant[0],
                 satellite_index=np.zeros(n, dtype=np.int32),
                 contact_end_s=np.full(n, start_s + 10 * n),
                 next_contact_s=np.full(n, np.nan),
-                elevation_deg=np.full(n, 45.0),
-                sinr_db=np.full(n, 7.0),
+                elevation_deg=constant[1],
+                sinr_db=constant[2],
                 satellites=("s",),
             )
 

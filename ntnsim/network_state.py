@@ -5,12 +5,11 @@ seconds. ``nan`` marks what does not exist at that moment (the elevation when no
 ``inf`` a link whose transfers take no time.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayState:
+# Made at every decision: named tuples cost a fifth of frozen dataclasses.
+class GatewayState(NamedTuple):
     """ω_GW: the access link and the gateway's processors."""
 
     access_rate_bps: float
@@ -20,8 +19,7 @@ class GatewayState:
     residual_work_s: float  # expected processor time of all that is queued or in service
 
 
-@dataclass(frozen=True, slots=True)
-class SatelliteLinkState:
+class SatelliteLinkState(NamedTuple):
     """ω_NTN: the serving satellite and what is left of its pass."""
 
     satellite: str  # "" when none is in view
@@ -35,8 +33,7 @@ class SatelliteLinkState:
     propagation_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class DataNetworkState:
+class DataNetworkState(NamedTuple):
     """ω_DN: the reconstruction servers and the delivery link."""
 
     queue: int
@@ -45,8 +42,7 @@ class DataNetworkState:
     delivery_rate_bps: float
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkState:
+class NetworkState(NamedTuple):
     """Ω_t = (ω_GW, ω_NTN, ω_DN) at *time_s*."""
 
     time_s: float
@@ -59,5 +55,5 @@ class NetworkState:
         row: dict[str, Any] = {"omega_time_s": self.time_s}
         parts = (("gw", self.gateway), ("ntn", self.satellite_link), ("dn", self.data_network))
         for prefix, part in parts:
-            row.update({f"omega_{prefix}_{name}": value for name, value in asdict(part).items()})
+            row.update({f"omega_{prefix}_{name}": value for name, value in part._asdict().items()})
         return row

@@ -5,7 +5,7 @@ This module imports neither torch nor the world, so that a new policy needs to k
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ntnsim.network_state import NetworkState
 from ntnsim.spiff.configuration import Configuration
@@ -53,8 +53,8 @@ class Decision:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveredImage:
+# Made for every delivered image: a named tuple costs a fifth of a frozen dataclass.
+class DeliveredImage(NamedTuple):
     """What came of one decision, as fed back to the policy that made it."""
 
     image: ImageState

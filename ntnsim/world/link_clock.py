@@ -141,20 +141,26 @@ def orbit_clock(source: ProfileSource, impairments: Impairments, until_s: float)
     first = source(0.0)
     window_s = len(first.rate_bps) * first.step_s
 
+    paths = impairments.paths()
+
     def next_window(start_s: float) -> RateWindow[LinkDetails]:
         profile = source(start_s)
         steps = len(profile.rate_bps)
-        edges_s: FloatArray = profile.start_s + profile.step_s * np.arange(steps + 1, dtype=np.float64)
-        changes_s = [t for path in impairments.paths() for t in path.change_times_s(edges_s[0], edges_s[-1])]
+        begin_s, end_s = profile.start_s, profile.start_s + profile.step_s * steps
+        edges_s: FloatArray = begin_s + profile.step_s * np.arange(steps + 1, dtype=np.float64)
+        changes_s = [t for path in paths for t in path.change_times_s(begin_s, end_s)]
         if changes_s:
             edges_s = np.union1d(edges_s, changes_s).astype(np.float64)
             middle_s = (edges_s[:-1] + edges_s[1:]) / 2
             step = np.clip(((middle_s - profile.start_s) / profile.step_s).astype(np.intp), 0, steps - 1)
+            rate_bps = _impaired(profile, step, middle_s, impairments)
+        elif len(paths) > len(impairments.factors):  # the paths have one value in all the window
+            rate_bps = _impaired(profile, np.arange(steps), edges_s[:1], impairments)
         else:
-            middle_s = edges_s[:1]  # the paths have one value in all the window
-            step = np.arange(steps)
-        rate_bps = _impaired(profile, step, middle_s, impairments)
-        for path in impairments.paths():
+            rate_bps = profile.rate_bps
+            for path in paths:  # one by one, as in _impaired: the same bits wherever windows are cut
+                rate_bps = rate_bps * path.at(begin_s)
+        for path in paths:
             path.forget_before(start_s)
         return RateWindow(edges_s, rate_bps, _ProfileDetails(profile))
 

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from math import log1p, sqrt
 
 import simpy
@@ -68,9 +67,8 @@ class Observer:
 
 def _blurred(link: SatelliteLinkState, data_network: DataNetworkState, noise: Callable[[], float]) -> Remote:
     return (
-        replace(link, rate_bps=link.rate_bps * noise(), backlog_bits=link.backlog_bits * noise()),
-        replace(
-            data_network,
+        link._replace(rate_bps=link.rate_bps * noise(), backlog_bits=link.backlog_bits * noise()),
+        data_network._replace(
             residual_work_s=data_network.residual_work_s * noise(),
             delivery_rate_bps=data_network.delivery_rate_bps * noise(),
         ),

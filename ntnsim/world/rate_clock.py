@@ -30,16 +30,17 @@ class RateWindow(Generic[Details]):
     def __init__(self, edges_s: ArrayLike, rates_bps: ArrayLike, details: Details) -> None:
         edges, rates = np.asarray(edges_s, dtype=np.float64), np.asarray(rates_bps, dtype=np.float64)
         # Runs of equal rates are joined: the contact gaps of a day become one run each.
-        begins = np.concatenate(([True], rates[1:] != rates[:-1]))
-        rates = rates[begins]
-        edges = np.append(edges[:-1][begins], edges[-1])
-        lengths_s = np.diff(edges)
+        differs = rates[1:] != rates[:-1]
+        if not differs.all():
+            begins = np.concatenate(([True], differs))
+            rates = rates[begins]
+            edges = np.append(edges[:-1][begins], edges[-1])
+        lengths_s = edges[1:] - edges[:-1]
         if rates[-1] == 0:
             lengths_s[-1] = 0.0  # it may be infinite, and 0 · inf is no number
-        run_bits = rates * lengths_s
         self.edges_s: list[float] = edges.tolist()
         self.rates_bps: list[float] = rates.tolist()
-        self.cumulative_bits: list[float] = np.concatenate(([0.0], np.cumsum(run_bits))).tolist()
+        self.cumulative_bits: list[float] = [0.0, *(rates * lengths_s).cumsum().tolist()]
         self.end_s = self.edges_s[-1]
         self.details = details
 

@@ -36,13 +36,19 @@ class Luck:
         self._access_attempts = _attempts(access_link.loss_probability, streams, "access_loss")
         self._delivery_attempts = _attempts(delivery_link.loss_probability, streams, "delivery_loss")
 
+        self._pixels = -1  # the size that the two means are right for
+        self._gateway_mean_s = self._reconstruction_mean_s = 0.0
+
     def bestow(self, job: Job, pixels: int) -> None:
         """Draw for *job*."""
+        if pixels != self._pixels:
+            self._pixels = pixels
+            self._gateway_mean_s = self._before.mean_s(pixels) + self._after.mean_s(pixels)
+            self._reconstruction_mean_s = self._reconstruction.mean_s(pixels)
         job.before_decision_s = self._before.draw_s(pixels)
         job.after_decision_s = self._after.draw_s(pixels)
         job.reconstruction_work_s = self._reconstruction.draw_s(pixels)
-        job.gateway_mean_s = self._before.mean_s(pixels) + self._after.mean_s(pixels)
-        job.reconstruction_mean_s = self._reconstruction.mean_s(pixels)
+        job.gateway_mean_s, job.reconstruction_mean_s = self._gateway_mean_s, self._reconstruction_mean_s
         if self._access_s is not None:
             job.access_work_s = self._access_s()
         if self._delivery_s is not None:

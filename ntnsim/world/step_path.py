@@ -58,6 +58,8 @@ class StepPath:
 
     def change_times_s(self, start_s: float, end_s: float) -> list[float]:
         """Return the times in (start_s, end_s) at which the value changes."""
+        if self._ended and start_s >= self._times_s[-1]:
+            return []
         self._extend(end_s)
         first = bisect_right(self._times_s, start_s)
         last = bisect_right(self._times_s, end_s)

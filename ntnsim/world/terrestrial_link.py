@@ -71,6 +71,8 @@ class TerrestrialLink:
         self._entity = entity
         self._name = name
         self._bits_of, self._work_s_of, self._attempts_of = bits_of, work_s_of, attempts_of
+        self._loses = entity.loss_probability > 0
+        self._propagation_s = entity.propagation_s
         self._begun, self._arrived, self._dropped = begun, arrived, dropped
         self._propagating: dict[Job, None] = {}
         self.clock: RateClock[None] | None = None
@@ -86,7 +88,7 @@ class TerrestrialLink:
                     medium(env, transfer_ended),
                     self.clock,
                     self._line,
-                    bits_of=self._charged_bits,
+                    bits_of=self._charged_bits if self._loses else bits_of,
                     begun=begun,
                     sent=self._sent,
                     dropped=dropped,
@@ -176,13 +178,16 @@ class TerrestrialLink:
             self._sent(job)
 
     def _sent(self, job: Job) -> None:
-        self._alone.pop(job, None)
-        attempts = self._attempts_of(job)
-        if attempts > self._entity.max_attempts:
-            self._dropped(job, f"{self._name} lost it {self._entity.max_attempts} times")
-            return
-        # A lost transfer is noticed one propagation later and asked for again after another.
-        delay_s = (2 * attempts - 1) * self._entity.propagation_s
+        if self._alone:
+            self._alone.pop(job, None)
+        delay_s = self._propagation_s
+        if self._loses:
+            attempts = self._attempts_of(job)
+            if attempts > self._entity.max_attempts:
+                self._dropped(job, f"{self._name} lost it {self._entity.max_attempts} times")
+                return
+            # A lost transfer is noticed one propagation later and asked for again after another.
+            delay_s *= 2 * attempts - 1
         if delay_s > 0:
             self._propagating[job] = None
             self._env.timeout(delay_s, job).callbacks.append(self._landed)
