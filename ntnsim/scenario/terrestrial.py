@@ -129,7 +129,7 @@ class Gateway(Entity):
     """Copies of this gateway at one site, in one beam; they are called name-0, name-1 … when there are several."""
     latitude_deg: float = Field(default=0.0, ge=-90, le=90)
     longitude_deg: float = Field(default=0.0, ge=-180, le=180)
-    altitude_m: float = 0.0
+    altitude_m: float = Field(default=0.0, ge=-500, le=20_000)
     min_elevation_deg: float = Field(default=10.0, ge=0, lt=90)  # TR 38.821, Table 4.2-2
     on_satellite: bool = False
     """Topology `satellite_source`: images are born and encoded on board, the coordinates are those of the ground
