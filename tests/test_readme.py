@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from test_cli import ROOT, ntnsim
 
+from ntnsim.cli.experiments import EXPERIMENTS
 from ntnsim.results.show import summary_table
 from ntnsim.run import run_scenario
 from ntnsim.scenario.load import load_scenario
@@ -78,3 +79,18 @@ def test_every_file_that_the_readme_shows_exists():
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
     assert Path(ROOT / "scenarios/quickstart.yaml").exists()
+
+
+def test_table_of_figures_names_commands_that_exist():
+    table = README.split("## Figures and tables")[1].split("## Results")[0]
+    experiments = re.findall(r"`ntnsim experiment (\w+) ", table)
+    assert set(experiments) <= set(EXPERIMENTS)
+    named = {
+        name for cell in re.findall(r"^\|[^|]*\|([^|]*)\|", table, re.MULTILINE) for name in cell.split(", ")
+    }
+    assert set(EXPERIMENTS) <= {name.strip() for name in named}  # none is left out
+    scenarios = {path.stem for path in (ROOT / "scenarios").glob("*.yaml")}
+    assert scenarios <= set(re.findall(r"`(?:scenarios/)?(\w+)(?:\.yaml)?`", table))
+    for command, name in re.findall(r"`ntnsim (sweep|run) scenarios/(\w+)\.yaml", table):
+        loaded = load_scenario(ROOT / f"scenarios/{name}.yaml")
+        assert (command == "run") == (loaded.sweep is None)
