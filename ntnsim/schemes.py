@@ -22,7 +22,7 @@ from ntnsim.scenario.scheme import Scheme
 from ntnsim.scenario.sizes import SizesCodec
 from ntnsim.scenario.traffic import Source
 from ntnsim.spiff.baselines import WholeImageCodec
-from ntnsim.spiff.bundle import Bundle, open_bundle
+from ntnsim.spiff.bundle import Bundle, check_device, open_bundle
 from ntnsim.spiff.codec import CaptionCodec, Codec, SpiffCodec, spiff_settings
 from ntnsim.spiff.components import Component, encode_component
 from ntnsim.spiff.configuration import ConfigurationSpace
@@ -227,6 +227,8 @@ def _segmenter(bundle: Bundle):  # type: ignore[no-untyped-def]
 def _inpainter(bundle: Bundle, method: str, steps: int | None, device: str, dtype: str) -> "Inpainter":
     from ntnsim.spiff.inpaint import inpainter_named
 
+    if method == "bundle":
+        check_device(device)
     return inpainter_named(method, bundle, steps=steps, device=device, dtype=dtype)
 
 

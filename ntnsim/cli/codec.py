@@ -49,7 +49,7 @@ def encode(
     quality: Annotated[
         int | None, typer.Option(help="Whole-image codecs: quality (45). SPIFF: quality of the crop.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Decides which tiles are kept.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Decides which tiles are kept.")] = 1,
     bundle: BundleName = "tiny",
     as_json: AsJson = False,
 ) -> None:
@@ -106,7 +106,7 @@ def decode(
         ),
     ] = "bundle",
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps; default: the bundle's.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the diffusion's noise.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the diffusion's noise.")] = 1,
     partial: Annotated[
         bool, typer.Option("--partial", help="Rebuild what is intact of a damaged stream.")
     ] = False,
@@ -286,8 +286,11 @@ def _bundle(name: str) -> "Bundle":
 
 
 def _inpainter(name: str, bundle: str, steps: int | None, device: str, dtype: str | None) -> Any:
+    from ntnsim.spiff.bundle import check_device
     from ntnsim.spiff.inpaint import inpainter_named
 
+    if name == "bundle":
+        check_device(device)
     return inpainter_named(
         name, _bundle(bundle) if name == "bundle" else None, steps=steps, device=device, dtype=dtype
     )

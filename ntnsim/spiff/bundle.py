@@ -173,18 +173,21 @@ class Bundle:
         """Return the bundle's segmentation network."""
         from ntnsim.spiff.segment import load_segmenter
 
+        check_device(device)
         return load_segmenter(*self.member("segmenter"), device=device)
 
     def captioner(self, device: str = "cpu") -> "Captioner":
         """Return the bundle's captioner."""
         from ntnsim.spiff.caption import load_captioner
 
+        check_device(device)
         return load_captioner(*self.member("captioner"), device=device)
 
     def inpainter_pipeline(self, device: str = "cpu", dtype: str | None = None) -> Any:
         """Return the bundle's latent diffusion model as diffusers' own StableDiffusionInpaintPipeline."""
         from ntnsim.spiff.inpaint import load_pipeline
 
+        check_device(device)
         return load_pipeline(self.member("inpainter")[1], device=device, dtype=dtype)
 
     @cached_property
@@ -193,6 +196,17 @@ class Bundle:
         return sum(
             seal.size_bytes for seal in self.files if seal.path.endswith((".safetensors", ".bin", ".pth"))
         )
+
+
+def check_device(device: str) -> None:
+    """Refuse a torch device that is no device, or that this machine lacks."""
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BundleError(f"torch device {device!r} cannot be used ({first})") from None
 
 
 def _has_size(path: Path, size_bytes: int) -> bool:

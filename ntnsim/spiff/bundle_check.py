@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ntnsim.errors import BundleError
-from ntnsim.spiff.bundle import Bundle
+from ntnsim.spiff.bundle import Bundle, check_device
 from ntnsim.spiff.inpaint import Canvas, inpainter_named
 
 KEPT_TILE_PX = 16
@@ -33,6 +33,7 @@ def run_members(bundle: Bundle, pixels: NDArray[np.uint8], *, device: str = "cpu
         "captioner": lambda: _captioner(bundle, pixels, device),
         "inpainter": lambda: _inpainter(bundle, pixels, device),
     }
+    check_device(device)
     checks = []
     for name, member in bundle.members.items():
         if name not in loaders:

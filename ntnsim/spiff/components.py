@@ -103,7 +103,7 @@ def decode_component(
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # the JPEG XL plugin panics outside Exception
-            raise CorruptStreamError(f"{part}: the {codec} data is damaged ({error})") from None
+            raise CorruptStreamError(f"{part}: the {codec} data is damaged ({_first_line(error)})") from None
     if pixels.shape[:2] != shape:
         raise CorruptStreamError(
             f"{part}: the {codec} data decodes to {pixels.shape[1]}x{pixels.shape[0]} pixels"
@@ -184,8 +184,13 @@ def _opened(data: bytes, codec: ComponentCodec, part: str) -> Image.Image:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
-        reason = "not an image of that kind" if isinstance(error, Image.UnidentifiedImageError) else error
+        unknown = isinstance(error, Image.UnidentifiedImageError)
+        reason = "not an image of that kind" if unknown else _first_line(error)
         raise CorruptStreamError(f"{part}: the {codec} data is damaged ({reason})") from None
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0].strip() if str(error) else type(error).__name__
 
 
 def _register_jxl() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ntnsim.errors import ImageError
 
@@ -79,5 +79,8 @@ def _opened(data: bytes, name: str) -> Image.Image:
     except ImageError:
         raise
     except Exception as error:  # Pillow's plugins raise many kinds on a damaged file
-        raise ImageError(f"{name}: not a readable image ({error})") from None
+        # Pillow would name a buffer in memory, which says nothing to the user.
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "of no known format" if unknown else str(error).splitlines()[0] if str(error) else "damaged"
+        raise ImageError(f"{name}: not a readable image ({reason})") from None
     return image

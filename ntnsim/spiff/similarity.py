@@ -22,7 +22,7 @@ def psnr_db(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
 def ssim(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
     """Return the mean structural similarity over pixels and channels, windows inside the image only."""
     luminance, structure = _ssim_terms(*_wide_enough(first, second))
-    return float(np.mean(luminance * structure))
+    return min(1.0, float(np.mean(luminance * structure)))  # float32 variances can end a hair above
 
 
 def ms_ssim(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
@@ -39,7 +39,7 @@ def ms_ssim(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
         if last:
             break
         a, b = _shrunk(a, (width, height)), _shrunk(b, (width, height))
-    return float(product ** (1 / used))
+    return min(1.0, float(product ** (1 / used)))
 
 
 def _wide_enough(

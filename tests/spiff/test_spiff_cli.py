@@ -118,7 +118,32 @@ def test_bad_files_are_one_line(files, tmp_path):
     Image.new("L", (3, 3)).save(tmp_path / "small.png")
     with pytest.raises(InputError, match=r"the mask is 3x3 and must be as large as the image, 144x160$"):
         run("encode", files / "a.jpg", "-o", tmp_path / "x", "--mask", tmp_path / "small.png")
+    (tmp_path / "junk.png").write_bytes(b"hello")
+    with pytest.raises(InputError, match=r"junk\.png: not a readable image \(of no known format\)$"):
+        run("encode", tmp_path / "junk.png", "-o", tmp_path / "x")
     with pytest.raises(InputError, match=r"small\.png: is 3x3 and must be as large as"):
         run("score", files / "a.jpg", tmp_path / "small.png")
     with pytest.raises(InputError, match=r"small\.png: magic: the stream starts with b'\\x89PNG'"):
         run("decode", tmp_path / "small.png", "-o", tmp_path / "y.png")
+
+
+def test_device_that_is_none_is_one_line(files):
+    encoded(files)
+    with pytest.raises(InputError, match=r"^torch device 'tpu' cannot be used \(Expected one of .*\)$"):
+        run("decode", files / "a.spiff", "-o", files / "b.png", "--device", "tpu")
+
+
+@pytest.mark.parametrize("codec", ["webp", "avif", "jxl"])
+def test_truncated_whole_image_is_one_line(files, codec):
+    encoded(files, "--codec", codec, name="w.bin")
+    data = (files / "w.bin").read_bytes()
+    (files / "w.bin").write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match=rf"w\.bin: file: the {codec} data is damaged \([^\n]+\)$"):
+        run("decode", files / "w.bin", "-o", files / "b.png")
+
+
+def test_avif_as_a_whole_image_is_what_pillow_writes(files):
+    encoded(files, "--codec", "avif", "--quality", 60, name="w.avif")
+    Image.open(files / "a.jpg").save(files / "own.avif", quality=60, max_threads=1)
+    ours, own = (files / "w.avif").stat().st_size, (files / "own.avif").stat().st_size
+    assert ours == pytest.approx(own, abs=400)  # but for the photograph's metadata
