@@ -1,6 +1,6 @@
 """Bits against fidelity per rank: SPIFF, part by part, against whole-image codecs over their whole quality range.
 
-    ntnsim experiment rate --data ../shared/data/persons --images 9 --out results/rate
+    ntnsim experiment rate --data ../shared/data/persons --out results/rate
 
 At equal top-rank PF and for each of decision 13's lower-rank targets, how many bits does each codec need? Curves are
 means over the photographs, interpolated in the logarithms of bits and distance; a SPIFF operating point combines a
@@ -41,6 +41,18 @@ AS_THEY_COME = ("jpeg", "webp", "avif")
 WHOLE_IMAGE = (*AS_THEY_COME, "avif-tuned")
 JPEG_KEEPS_PF = 0.83  # paper, Table IV, Strict
 RESAMPLES = 400
+PARTS = (  # what a series shows beside "spiff coarse"
+    ("mask shape", "spiff, box instead of mask"),
+    ("cells on the block grid", "spiff, cells of 4 px"),
+    ("AVIF for parts", "spiff, AVIF as it comes"),
+    ("a slower AVIF", "spiff, AVIF speed 8"),
+    ("grain", "spiff coarse, no grain"),
+    ("patches", "spiff, with patches"),
+    ("diffusion", "spiff coarse, diffusion"),
+    ("diffusion without grain", "spiff coarse, diffusion, no grain"),
+    ("coarse layer", "spiff-paper, nearest"),
+    ("coarse layer", "spiff-paper, diffusion"),
+)
 
 Values = NDArray[np.float64]
 
@@ -179,6 +191,33 @@ def comparison(curves: Curves, strict: float, coarse_series: Sequence[str]) -> p
     return pd.DataFrame(rows)
 
 
+def contributions(curves: Curves, coarse_series: str = "spiff coarse") -> pd.DataFrame:
+    """Return what leaving out or adding one part does at the middle point: bits, both PFs, and a price.
+
+    The price is the part's mean bits beyond those that SPIFF without diffusion, its coarse layer's q moved, needs for
+    the same PF of the lower rank; positive where the variant is the worse bargain. Beyond that curve there is none.
+    """
+    reference_bits = curves.bits[coarse_series].mean(axis=0)
+    reference_low = curves.low[coarse_series].mean(axis=0)
+    rows = []
+    for part, series in PARTS:
+        for column, setting in enumerate(curves.settings.get(series, [])):
+            bits = curves.bits[series].mean(axis=0)[column]
+            low = curves.low[series].mean(axis=0)[column]
+            rows.append(
+                {
+                    "part": part,
+                    "series": series,
+                    "setting": setting,
+                    "kB": round(bits / 8000, 2),
+                    "pf_top": round(1 - curves.top[series].mean(axis=0)[column], 4),
+                    "pf_low": round(1 - low, 4),
+                    "bits at equal pf_low": round(bits / bits_for(reference_bits, reference_low, low) - 1, 3),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
 def strict_distance(dataset: Dataset, path: Path) -> float:
     """Return the lower rank's distance that JPEG q45 meets on 83 % of the photographs of *dataset*."""
     codec = WholeImageCodec(Component("jpeg", PAPER_JPEG_QUALITY), n_ranks=2)
@@ -235,8 +274,10 @@ def main() -> None:
     """Read the arguments and run."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data/persons"), help="persons layout")
-    parser.add_argument("--images", type=int, default=9, help="photographs of the validation part")
-    parser.add_argument("--stride", type=int, default=2, help="take every so many-th of them")
+    parser.add_argument(
+        "--images", type=int, default=36, help="photographs of the validation part: 25 CPU seconds each"
+    )
+    parser.add_argument("--stride", type=int, default=1, help="take every so many-th of them")
     parser.add_argument(
         "--calibration", type=int, default=20, help="training photographs that set the targets"
     )
@@ -273,6 +314,8 @@ def main() -> None:
         ["bits", "pf", "pf_top", "pf_low", "sf_low"]
     ].mean()
     means.round(4).to_csv(arguments.out / "rate_means.csv", lineterminator="\n")
+    parts = contributions(curves)
+    parts.to_csv(arguments.out / "rate_parts.csv", index=False, lineterminator="\n")
     restored = f"; diffusion: bundle {arguments.bundle}" if diffusion is not None else ""
     note = (
         f"{len(photographs)} photographs of {photographs.name} (COCO, validation); PF = 1 − ST-LPIPS; grey lines: "
@@ -282,6 +325,7 @@ def main() -> None:
     print(f"strict lower-rank PF {1 - strict:.4f}")
     print(table.to_string(index=False))
     print(verified.round(4).to_string())
+    print(parts.to_string(index=False))
 
 
 if __name__ == "__main__":

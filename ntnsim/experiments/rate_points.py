@@ -27,9 +27,9 @@ WHOLE_IMAGE_QUALITIES = {
     "avif": (20, 35, 50, 62, 75, 88, 97),
     "avif-tuned": (20, 32, 45, 58, 68, 78, 90),
 }
-CROP_QUALITIES = (32, 45, 56, 64, 72, 80)
-COARSE_QUALITIES = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
-DIFFUSION_QUALITIES = (0.3, 0.45, 0.6, 0.75)  # a network's points take twice the time of the others
+CROP_QUALITIES = (26, 36, 46, 56, 64, 72, 80)
+COARSE_QUALITIES = (0.1, 0.2, 0.3, 0.45, 0.6, 0.75, 0.9)
+DIFFUSION_QUALITIES = (0.2, 0.3, 0.45, 0.6, 0.75)  # a network's points take twice the time of the others
 PATCH_FRACTIONS = (0.0, 0.1, 0.25, 0.5, 1.0)
 
 MIDDLE_CROP, MIDDLE_COARSE = 64, 0.6  # the other axis, while one is swept
@@ -79,7 +79,7 @@ def rate_settings(diffusion: Inpainter | None) -> list[Setting]:
             settings.append(
                 _spiff("spiff coarse, diffusion", coarse, diffusion, _with_crop(MIDDLE_CROP), coarse)
             )
-        if diffusion is not None and coarse == DIFFUSION_QUALITIES[1]:
+        if diffusion is not None and coarse == DIFFUSION_QUALITIES[2]:
             settings.append(_spiff("spiff coarse, diffusion, no grain", coarse, diffusion, no_grain, coarse))
     middle = _with_crop(MIDDLE_CROP)
     box = replace(middle, crop_fill="box")
@@ -90,6 +90,10 @@ def rate_settings(diffusion: Inpainter | None) -> list[Setting]:
         coarse=replace(middle.coarse, full_chroma=False, loop_filters=True),
     )
     settings.append(_spiff("spiff, AVIF as it comes", MIDDLE_COARSE, plain, filtered, MIDDLE_COARSE))
+    fine = replace(middle, cell_px=4)
+    settings.append(_spiff("spiff, cells of 4 px", MIDDLE_COARSE, plain, fine, MIDDLE_COARSE))
+    slower = replace(middle, crop=replace(middle.crop, speed=8), coarse=replace(middle.coarse, speed=8))
+    settings.append(_spiff("spiff, AVIF speed 8", MIDDLE_COARSE, plain, slower, MIDDLE_COARSE))
     for fraction in (0.1, 0.25):
         settings.append(_spiff("spiff, with patches", fraction, plain, middle, 0.45, fraction))
     nearest = inpainter_named("nearest", None)

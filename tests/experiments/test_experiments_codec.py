@@ -171,6 +171,18 @@ def test_comparison_takes_the_best_rival(monkeypatch):
     assert row["saving vs best at all"] < row["saving vs best as it comes"]
 
 
+def test_price_of_a_part_is_its_bits_against_the_curve_at_the_same_lower_pf():
+    points = straight_lines()
+    # Half as far from the original as the layer at q = 0.1 (25,200 bits, 1/10): the curve gets there at q = 0.2.
+    points += [
+        RatePoint(image, "spiff, with patches", 0.1, 40_000, 0, 1, 0, 0.99, 1 - 1 / 20, 0, 0)
+        for image in ("a", "b")
+    ]
+    row = rate.contributions(rate.curves_of(pd.DataFrame(points))).iloc[0]
+    assert (row["part"], row["kB"], row["pf_low"]) == ("patches", 5.0, 0.95)
+    assert row["bits at equal pf_low"] == pytest.approx(40_000 / (300 * 64 + 60_000 * 0.2) - 1, abs=0.001)
+
+
 def test_rate_points_survive_the_file(tmp_path):
     points = straight_lines()
     write_points(tmp_path / "points.csv", points)
