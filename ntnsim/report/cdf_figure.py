@@ -74,7 +74,7 @@ def _figure(curves: list[Curve], x_label: str, deadline: float | None, *, percen
     titles = list(dict.fromkeys(curve.point.title for curve in curves))
     by_scheme = len(titles) > MAX_POINT_PANELS
     panels = schemes if by_scheme else titles
-    columns = min(len(panels), MAX_PANELS_IN_A_ROW)
+    columns = 2 if len(panels) == 4 else min(len(panels), MAX_PANELS_IN_A_ROW)
     rows = -(-len(panels) // columns) if panels else 1
     width = SINGLE_COLUMN_IN if columns <= 1 else DOUBLE_COLUMN_IN
     figure = Figure(figsize=(width, (2.3 if columns <= 1 else 2.1) * rows + 0.25))
@@ -115,8 +115,9 @@ def _figure(curves: list[Curve], x_label: str, deadline: float | None, *, percen
         axes.set_ylim(0, 1.02)
         if len(panels) > 1:
             axes.set_title(panel)
-    for axes in grid[len(panels) :]:
-        axes.set_visible(False)
+    for position in range(len(panels), len(grid)):
+        grid[position].set_visible(False)
+        grid[position - columns].tick_params(labelbottom=True)  # nothing below it carries the numbers
     for row in range(rows):
         grid[row * max(columns, 1)].set_ylabel("share of images (CDF)")
     figure.supxlabel(x_label, fontsize=8)

@@ -62,6 +62,13 @@ def swept_number(points: Sequence[Point]) -> str | None:
     return None
 
 
+def axis_name(path: str) -> str:
+    """Return what to call the swept *path* on an axis."""
+    if path in ("background", "background.load"):
+        return "constellation load: share of the beam that others take"
+    return path.replace("_", " ")
+
+
 def load_curves_of(runs: Sequence[RunDirectory]) -> tuple[str, list[LoadCurve]]:
     """Return the swept path and a line per scheme."""
     points = points_of(runs)
@@ -119,7 +126,7 @@ def load_curves(runs: Sequence[RunDirectory]) -> "Figure":
             axes.set_yscale("log")
         if metric.name == "deadline_met":
             axes.set_ylim(-3, 103)
-    figure.supxlabel(path.replace("_", " "), fontsize=8)
+    figure.supxlabel(axis_name(path), fontsize=8)
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 6))
     return figure

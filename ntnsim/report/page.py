@@ -190,7 +190,7 @@ def _load(data: Mapping[str, Any]) -> str:
     if data["load"] is None:
         return ""
     charts = "".join(_chart(f"load-{i}", metric["label"]) for i, metric in enumerate(data["load"]["metrics"]))
-    heading = f"<h2>Against {escape(data['load']['path'])}</h2>"
+    heading = f"<h2>Against {escape(data['load']['axis'].split(':')[0])}</h2>"
     return f'<section>{heading}<div class="charts narrow">{charts}</div></section>'
 
 

@@ -15,7 +15,7 @@ from ntnsim.report.breakdown_figure import bars_of, metric_interval
 from ntnsim.report.cdf_figure import curves_of, deadline_s
 from ntnsim.report.gallery_figure import caption, configuration_text, rows_of
 from ntnsim.report.groups import Point, points_of, schemes_in
-from ntnsim.report.load_figure import METRICS, load_curves_of, swept_number
+from ntnsim.report.load_figure import METRICS, axis_name, load_curves_of, swept_number
 from ntnsim.report.pareto_figure import clouds_of, panels_of, standings_of
 from ntnsim.report.style import COMPONENT_COLOURS, in_preferred_order, scheme_styles
 from ntnsim.report.timeline_figure import PANELS, time_unit, timeline_view
@@ -195,6 +195,7 @@ def _load_data(runs: Sequence[RunDirectory]) -> dict[str, Any]:
     path, curves = load_curves_of(runs)
     return {
         "path": path,
+        "axis": axis_name(path),
         "metrics": [
             {
                 "label": metric.plain_label,

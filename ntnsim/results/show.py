@@ -11,6 +11,8 @@ def with_half_width(value: float, half_width: float) -> str:
     if not 1e-6 < half_width < math.inf:
         return f"{value:.4g} ± {half_width:.2g}"
     decimals = max(0, 1 - math.floor(math.log10(half_width)))
+    if half_width > 1e-4:
+        decimals = min(decimals, 4)  # a fidelity's fifth digit helps nobody
     return f"{value:.{decimals}f} ± {half_width:.{decimals}f}"
 
 

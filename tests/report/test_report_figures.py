@@ -20,6 +20,7 @@ from ntnsim.results import load
 from ntnsim.results.gallery import read_index
 from ntnsim.results.point_names import point_title, short_names
 from ntnsim.results.read import RunDirectory, find_runs
+from ntnsim.results.show import with_half_width
 from ntnsim.results.timeline import TimelineWriter
 
 
@@ -97,6 +98,23 @@ def test_sweep_gets_a_panel_per_point_with_a_legend_entry_per_scheme(sweep):
         figure = delay_cdf(find_runs([sweep]))
     assert [axes.get_title() for axes in figure.axes] == ["load = 0.3", "load = 0.6", "load = 0.9"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["spiff", "jpeg"]
+
+
+def test_every_panel_of_a_grid_can_be_read_off_its_axis(tmp_path):
+    for loads, shape in (((0.1, 0.3, 0.5, 0.7), (2, 2)), ((0.1, 0.3, 0.5), (1, 3))):
+        write_sweep(tmp_path / str(len(loads)), loads=loads, replications=1, n_jobs=30)
+        with journal():
+            figure = delay_cdf(find_runs([tmp_path / str(len(loads))]))
+        rows = {axes.get_subplotspec().get_topmost_subplotspec().get_geometry()[:2] for axes in figure.axes}
+        assert rows == {shape}
+        assert all(axes.get_visible() for axes in figure.axes)
+
+
+def test_intervals_decide_how_many_digits_a_figure_has():
+    shown = [
+        with_half_width(*pair) for pair in ((0.4941, 0.035), (7.534, 0.21), (96.96, 0.0), (0.9696, 0.00059))
+    ]
+    assert shown == ["0.494 ± 0.035", "7.53 ± 0.21", "96.96 ± 0", "0.9696 ± 0.0006"]
 
 
 def test_many_points_get_a_panel_per_scheme_instead(tmp_path):

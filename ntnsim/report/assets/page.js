@@ -225,7 +225,7 @@ function drawLoad(host, metric) {
   const logY = metric.canLog && Math.min(...means) > 0 && Math.max(...means) > 20 * Math.min(...means);
   if (logY) { ys[0] = Math.min(...means) / 1.5; ys[1] = Math.max(...means) * 2; }
   const pad = logY ? 0 : (ys[1] - ys[0]) * 0.08 || 1, side = (xs[1] - xs[0]) * 0.04 || 1;
-  const box = frame(host, { x: [xs[0] - side, xs[1] + side], y: [ys[0] - pad, ys[1] + pad], logY, height: 260, xLabel: DATA.load.path, title: metric.label, focusable: true });
+  const box = frame(host, { x: [xs[0] - side, xs[1] + side], y: [ys[0] - pad, ys[1] + pad], logY, height: 260, xLabel: DATA.load.axis, title: metric.label, focusable: true });
   for (const curve of chosen) {
     const style = STYLE[curve.scheme];
     const line = curve.x.map((x, i) => curve.y[i][0] === null ? "" : `${box.px(x).toFixed(1)},${box.py(curve.y[i][0]).toFixed(1)}`).filter(Boolean).join("L");
