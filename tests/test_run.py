@@ -180,6 +180,16 @@ def test_another_satellite_takes_over_when_a_fault_takes_the_serving_one(tmp_pat
     assert (tmp_path / "broken" / "ground_track.json").is_file()
 
 
+def test_a_fault_of_a_satellite_that_does_not_fly_is_refused(tmp_path):
+    file = tmp_path / "sky.yaml"
+    file.write_text(SKY)
+    fault = "faults=[{name: f, kind: satellite, target: nobody, outages: [{start_s: 1, duration_s: 1}]}]"
+    with pytest.raises(
+        InputError, match="fault 'f': target 'nobody' is none of the satellites leo600-00-00 …"
+    ):
+        run_scenario_file(file, [fault], tmp_path / "out")
+
+
 def test_element_sets_lie_beside_the_scenario_wherever_it_is_run_from(tmp_path, monkeypatch):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

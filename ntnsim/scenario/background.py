@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from ntnsim.scenario.distribution import Distribution
+from ntnsim.scenario.distribution import Distribution, check_not_always_zero
 from ntnsim.scenario.entity import Entity
 
 Load = Annotated[float, Field(ge=0, le=1)]
@@ -39,6 +39,11 @@ class OnOffLoad(Entity):
     off_load: Load = 0.0
     on_s: Distribution
     off_s: Distribution
+
+    @model_validator(mode="after")
+    def _alternates(self) -> Self:
+        check_not_always_zero(on_s=self.on_s, off_s=self.off_s)
+        return self
 
 
 class TraceLoad(Entity):

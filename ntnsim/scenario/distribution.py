@@ -146,6 +146,13 @@ class Empirical(Entity):
         return math.fsum(v * p for v, p in zip(self.values, self.probabilities, strict=True))
 
 
+def check_not_always_zero(**distributions: "Distribution") -> None:
+    """Refuse times that are all 0: whatever repeats after such a time would do so for ever at one instant."""
+    for name, distribution in distributions.items():
+        if not distribution.mean > 0:
+            raise ValueError(f"{name} must have a mean > 0, got {distribution.mean:g}")
+
+
 def _check_probabilities(probabilities: tuple[float, ...], count: int, of: str) -> None:
     if len(probabilities) != count:
         raise ValueError(

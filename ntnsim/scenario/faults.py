@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from ntnsim.scenario.distribution import Distribution
+from ntnsim.scenario.distribution import Distribution, check_not_always_zero
 from ntnsim.scenario.entity import Entity
 
 WorkInProgress = Literal["resume", "restart", "drop"]
@@ -38,6 +38,10 @@ class _Fault(Entity):
             raise ValueError("time_to_failure_s and time_to_repair_s belong together")
         if random[0] == bool(self.outages):
             raise ValueError("give either outages, or time_to_failure_s and time_to_repair_s")
+        if self.time_to_failure_s is not None and self.time_to_repair_s is not None:
+            check_not_always_zero(
+                time_to_failure_s=self.time_to_failure_s, time_to_repair_s=self.time_to_repair_s
+            )
         ends = sorted((o.start_s, o.start_s + o.duration_s) for o in self.outages)
         if any(later[0] < earlier[1] for earlier, later in pairwise(ends)):
             raise ValueError("outages must not overlap; write two faults instead")

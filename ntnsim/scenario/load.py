@@ -84,7 +84,7 @@ def _is_consequence(details: ErrorDetails) -> bool:
 def _message(
     details: ErrorDetails, tree: Any, schema: dict[str, Any], source: str, overridden: dict[DataPath, str]
 ) -> str:
-    path, problem = _data_path(details["loc"], tree), _problem(details, schema)
+    path, problem = _data_path(details, tree), _problem(details, schema)
     # A check across sections is made by their common parent, and says itself which field is meant.
     if field := re.match(r"([a-z_][\w.]*(?:\[\d+\][\w.]*)*): ", problem):
         inner = (*path, *_keys(field[1]))
@@ -131,6 +131,12 @@ def _problem(details: ErrorDetails, schema: dict[str, Any]) -> str:
         return f"{tag} {str(limits['tag'])!r} is not one of {limits['expected_tags']}"
     if kind == "union_tag_not_found":
         return f"needs the key {limits['discriminator']}"
+    if kind in ("dict_type", "model_type", "model_attributes_type"):
+        return f"{shown} is not a mapping of keys to values"
+    if kind == "too_short":
+        return f"must have at least {limits['min_length']} entries, got {limits['actual_length']}"
+    if kind == "timezone_aware":
+        return f"{details['input']} needs a time and its zone, as in 2026-06-01T09:00:00Z"
     if kind in ("literal_error", "enum"):
         return f"{shown} is not {limits['expected']}"
     message = details["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
@@ -139,8 +145,10 @@ def _problem(details: ErrorDetails, schema: dict[str, Any]) -> str:
     return f"{shown}: {message[0].lower()}{message[1:]}"
 
 
-def _data_path(location: tuple[PathKey, ...], tree: Any) -> DataPath:
-    """Return *location* without what pydantic adds to it: the tags of unions, which are not keys of the file."""
+def _data_path(details: ErrorDetails, tree: Any) -> DataPath:
+    """Return where the error is, without what pydantic adds: the tags of unions, which are not keys of the file."""
+    location = details["loc"]
+    of_a_key = details["type"] in ("missing", "extra_forbidden")
     path: list[PathKey] = []
     node = tree
     for position, part in enumerate(location):
@@ -150,7 +158,7 @@ def _data_path(location: tuple[PathKey, ...], tree: Any) -> DataPath:
         if inside:
             node = node[part]
             path.append(part)
-        elif position == len(location) - 1 and isinstance(node, dict):
+        elif of_a_key and position == len(location) - 1 and isinstance(node, dict):
             path.append(part)  # a key that is missing from the file
     return tuple(path)
 

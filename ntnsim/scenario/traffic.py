@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
 
-from ntnsim.scenario.distribution import Distribution
+from ntnsim.scenario.distribution import Distribution, check_not_always_zero
 from ntnsim.scenario.entity import Entity
 from ntnsim.scenario.terrestrial import TerrestrialLink
 
@@ -32,6 +32,11 @@ class Renewal(Entity):
 
     kind: Literal["renewal"]
     interval_s: Distribution
+
+    @model_validator(mode="after")
+    def _goes_on(self) -> Self:
+        check_not_always_zero(interval_s=self.interval_s)
+        return self
 
 
 class Mmpp(Entity):
@@ -70,6 +75,11 @@ class Batch(Entity):
     kind: Literal["batch"]
     interval_s: Distribution
     size: Distribution
+
+    @model_validator(mode="after")
+    def _goes_on(self) -> Self:
+        check_not_always_zero(interval_s=self.interval_s)
+        return self
 
 
 class Trace(Entity):

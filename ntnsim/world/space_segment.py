@@ -4,9 +4,11 @@ Satellites and their way down are in space_model.py, the radio in radio_link.py,
 terminal_link.py.
 """
 
+import fnmatch
 from datetime import datetime
 from pathlib import Path
 
+from ntnsim.errors import ScenarioError
 from ntnsim.orbit.serving_plan import Outage
 from ntnsim.scenario.radio import Radio
 from ntnsim.scenario.scenario import Scenario
@@ -33,6 +35,12 @@ def terminal_links(scenario: Scenario, base: Path = Path()) -> dict[str, Termina
     if scenario.satellite_link.kind != "orbit":
         return {}
     outage = satellite_outages(scenario.faults, scenario.seed)
+    names = space_model(scenario.space, scenario.start_utc, base).orbits.names
+    for fault in scenario.faults:
+        if fault.kind == "satellite" and not fnmatch.filter(names, fault.target):
+            raise ScenarioError(
+                f"fault {fault.name!r}: target {fault.target!r} is none of the satellites {names[0]} … {names[-1]}"
+            )
     return {
         gateway.name: terminal_profile_source(
             scenario.space,

@@ -62,6 +62,7 @@ def test_valid_file_loads_with_defaults_filled_in(scenario_file):
         ("name: parma",  "name: [", "small.yaml:14: expected ',' or ']', but got ':' (while parsing a flow sequence that begins in line 12)"),
         ("seed: 3", "seed: 3\nseed: 4", 'small.yaml:3: found duplicate key "seed"'),
         ("{duration_s: 60}", "{}", "small.yaml:3: horizon.duration_s: is required, as sources[0]"),
+        ("horizon: {duration_s: 60}", "horizon:", "small.yaml:3: horizon: None is not a mapping of keys to values"),
     ],
 )  # fmt: skip
 def test_mistake_is_told_with_its_line(scenario_file, old, new, message):
@@ -118,3 +119,20 @@ def test_override_changes_one_value(scenario_file, override, read, value):
 )
 def test_wrong_override_is_told_as_it_was_written(scenario_file, override, message):
     assert complaint(scenario_file(VALID), override).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("sources.quay.arrivals={kind: renewal, interval_s: 0}", "sources[1].arrivals: interval_s must have a mean > 0, got 0"),
+        ("background={kind: on_off, on_load: 1, on_s: 1, off_s: 0}", "background: off_s must have a mean > 0, got 0"),
+        ("faults=[{name: f, kind: gpu, time_to_failure_s: 0, time_to_repair_s: 1}]", "faults[0]: time_to_failure_s must have a mean > 0, got 0"),
+        ("satellite_link={kind: windows, rate_bps: 1, period_s: 1, contact_s: 2}", "satellite_link: contact_s must be <= period_s = 1.0, got 2.0"),
+        ("schemes=[]", "schemes: must have at least 1 entries, got 0"),
+        ("start_utc=2026-06-01", "start_utc: 2026-06-01 needs a time and its zone, as in 2026-06-01T09:00:00Z"),
+    ],
+)  # fmt: skip
+def test_what_could_never_run_is_refused_in_the_users_terms(scenario_file, override, message):
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(scenario_file(VALID), [override])
+    assert str(caught.value) == f"--set {override}: {message}"
