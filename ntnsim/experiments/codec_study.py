@@ -19,7 +19,7 @@ from ntnsim.datasets.files import AreaRange
 from ntnsim.datasets.folder import FolderDataset
 from ntnsim.datasets.persons import PersonsDataset
 from ntnsim.datasets.samples import SampleCaptures
-from ntnsim.errors import DatasetError, ImageError
+from ntnsim.errors import DatasetError, ImageError, InputError
 from ntnsim.report.style import DOUBLE_COLUMN_IN, save
 from ntnsim.spiff.baselines import WholeImageCodec, as_the_library_comes
 from ntnsim.spiff.bundle import open_bundle
@@ -224,6 +224,8 @@ def study_parser(
 
 def study_from(arguments: argparse.Namespace) -> CodecStudy:
     """Return the study that parsed *arguments* describe."""
+    if arguments.images < 1:
+        raise InputError(f"--images: must be at least 1, got {arguments.images}")
     dataset, ranks_from = _dataset(arguments)
     count = min(arguments.images, len(dataset))
     images = [dataset.image(index) for index in range(count)]

@@ -6,7 +6,8 @@ ntnsim experiment fig8 --out results/fig8 --data ../shared/data/persons
 import numpy as np
 import pandas as pd
 
-from ntnsim.experiments.codec_study import CodecStudy, study_from, study_parser
+from ntnsim.errors import InputError
+from ntnsim.experiments.codec_study import CodecStudy, study_from, study_parser, with_photographs
 from ntnsim.report.style import DOUBLE_COLUMN_IN, journal
 from ntnsim.spiff.bitstream import Kind, read_stream
 from ntnsim.spiff.configuration import Configuration
@@ -82,11 +83,15 @@ def main() -> None:
     parser.add_argument("--p", type=float, default=0.25)
     parser.add_argument("--coarse", type=float, default=0.0)
     arguments = parser.parse_args()
-    print(
-        run(study_from(arguments), Configuration(arguments.beta, (arguments.p,), arguments.coarse)).to_string(
-            index=False
-        )
-    )
+    for name in ("beta", "p", "coarse"):
+        if not 0 <= getattr(arguments, name) <= 1:
+            raise InputError(f"--{name}: must be in 0 to 1, got {getattr(arguments, name)}")
+    if arguments.codec == "spiff-paper" and arguments.coarse > 0:
+        raise InputError("--coarse: spiff-paper has no coarse layer; use --codec spiff")
+    study = study_from(arguments)
+    one = with_photographs(study, study.photographs[:1])
+    table = run(one, Configuration(arguments.beta, (arguments.p,), arguments.coarse))
+    print(table.to_string(index=False))
 
 
 if __name__ == "__main__":

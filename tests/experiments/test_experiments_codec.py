@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from ntnsim.errors import DatasetError
+from ntnsim.errors import DatasetError, InputError
 from ntnsim.experiments import fig2, fig4, fig6, fig8, fig10, fig11, rate
 from ntnsim.experiments.codec_study import pareto
 from ntnsim.experiments.rate_points import RatePoint, read_points, write_points
@@ -88,6 +88,10 @@ def test_fig8_lists_the_bytes_of_every_part(photographs, tmp_path, monkeypatch):
     table = pd.read_csv(tmp_path / "fig8.csv")
     assert table["part"].tolist() == ["region", "mask", "tiles", "grid of rank 0", "crop"]
     assert (table["bytes"] > 0).all()
+    with pytest.raises(InputError, match=r"^--coarse: spiff-paper has no coarse layer"):
+        run(fig8, monkeypatch, *options(photographs, tmp_path), "--coarse", 0.5)
+    with pytest.raises(InputError, match=r"^--images: must be at least 1, got 0$"):
+        run(fig8, monkeypatch, *options(photographs, tmp_path), "--images", 0)
 
 
 def test_fig10_and_fig11_compare_spiff_with_whole_image_codecs(photographs, tmp_path, monkeypatch):
