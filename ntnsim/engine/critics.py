@@ -73,6 +73,22 @@ class QuantileCritics:
         self.network.step()
         return cost, action_gradient
 
+    def price(
+        self,
+        inputs: Tensor,
+        *,
+        bits_offset: float,
+        bits_scale: float,
+        penalties: Hinges,
+        risk_level: float,
+        dimension: int,
+        n_proposed: int,
+    ) -> tuple[Float32Array, Tensor]:
+        """Price rows as `fit_and_price` does, without a step."""
+        quantiles = self.network.forward(inputs)
+        cost, gradient = aggregate_cost(quantiles, bits_offset, bits_scale, penalties, risk_level)
+        return cost, self.network.backward(gradient[:, :n_proposed], n_fit=0, n_columns=dimension)
+
     def quantiles_one(self, inputs: Float32Array) -> Float32Array:
         """Return the sorted quantiles [n_critics, n_quantiles] for one input, standardised."""
         return np.sort(self.network.forward_one(inputs), axis=-1)

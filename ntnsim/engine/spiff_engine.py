@@ -8,10 +8,12 @@ from ntnsim.engine.conditioning import Priced, RequirementLaw, conditioning_feat
 from ntnsim.engine.critics import QuantileCritics, quantile_at
 from ntnsim.engine.objective import hinges
 from ntnsim.engine.policy import DeliveredImage
-from ntnsim.engine.stacked_mlp import StackedMlp
+from ntnsim.engine.stacked_mlp import StackedMlp, small_network_mode
 from ntnsim.scenario.policy import SpiffEngine as Settings
 from ntnsim.spiff.configuration import ConfigurationSpace
 from ntnsim.streams import stream
+
+AT_ZERO = 0.25  # share of the entries of x that a search sets to 0
 
 
 class SpiffEngine(Bandit):
@@ -76,6 +78,51 @@ class SpiffEngine(Bandit):
                 proposed[:n_searched], cost[:n_searched], drawn, cost[n_proposed:]
             )
         self.actor.descend(gradient / settings.minibatch)
+
+    def settle(self, n_steps: int, n_drawn: int = 16) -> None:
+        """Take *n_steps* steps of the actor alone, through critics as they are: the end of offline learning.
+
+        Where the cheapest of *n_drawn* other x is cheaper than the proposal, the slope between the two replaces the
+        gradient: from where the box is the whole image, no gradient leads to a better optimum elsewhere.
+        """
+        settings, dimension = self.settings, self.space.dimension
+        batch = settings.minibatch
+        for _ in range(n_steps):
+            with small_network_mode():
+                rows = self.replay.draw(batch, self.update_rng)
+                states = torch.from_numpy(rows["state"])
+                asked = self.law.draw(rows["requirement"], self.update_rng)
+                conditions = torch.from_numpy(conditioning_features(asked, self.offset, self.scale))
+                proposed = self.actor.act(torch.cat((states, conditions), 1))
+                drawn = self.update_rng.random((n_drawn, batch, dimension), dtype=np.float32)
+                # Optima lie on the cube's faces more often than uniform draws do.
+                drawn[self.update_rng.random(drawn.shape) < AT_ZERO] = 0.0
+                x = torch.cat((proposed, torch.from_numpy(drawn.reshape(-1, dimension))))
+                every = n_drawn + 1
+                price = Priced.of(np.tile(asked, (every, 1)))
+                cost, gradient = self.critics.price(
+                    torch.cat((states.repeat(every, 1), 2.0 * x - 1.0), 1),
+                    bits_offset=float(self.offset[0]),
+                    bits_scale=float(self.scale[0]),
+                    penalties=hinges(
+                        price.weights,
+                        price.targets,
+                        price.delay_weight,
+                        price.deadline,
+                        np.tile(rows["elapsed"][:, 0], every),
+                        self.offset,
+                        self.scale,
+                    ),
+                    risk_level=settings.risk_level,
+                    dimension=dimension,
+                    n_proposed=batch,
+                )
+                drawn_cost = cost[batch:].reshape(n_drawn, batch)
+                best = drawn_cost.argmin(0)
+                cheapest = np.arange(batch)
+                towards = secant(proposed, cost[:batch], drawn[best, cheapest], drawn_cost[best, cheapest])
+                beaten = torch.from_numpy(drawn_cost[best, cheapest] < cost[:batch])[:, None]
+                self.actor.descend(torch.where(beaten, towards, 2.0 * gradient) / batch)
 
     def predicted_quantiles(self, state: Float32Array, action: tuple[float, ...]) -> FloatArray:
         """Return the critics' sorted quantiles [2R+2, N] in natural units.

@@ -19,6 +19,7 @@ from ntnsim.engine.checkpoint import save_engine
 from ntnsim.engine.outcome_log import LoggedOutcome, fill_from_log, load_log, save_log
 from ntnsim.engine.outcome_table import OutcomeTable
 from ntnsim.engine.practice import Moment, Witness
+from ntnsim.engine.spiff_engine import SpiffEngine
 from ntnsim.engine.uniform import RandomPolicy
 from ntnsim.experiments.outcomes import axes_of, build_outcome_log, build_outcome_table
 from ntnsim.experiments.targets import calibrated_targets
@@ -42,14 +43,18 @@ SPACES = {
     "spiff": ConfigurationSpace(n_ranks=2, has_coarse_layer=True),
 }
 WITNESSED_IMAGES = 300  # decisions whose surroundings training draws from
+# More memorise single photographs: after 80 logged outcomes and 500 updates the 3 % quantile of PF covers 2.5 % of
+# other photographs and that of SF 8 %; after 2,000 updates 11 % and 27 %.
+UPDATES_PER_OUTCOME = 4
+SETTLING_STEPS = 500  # of the actor alone, through the learned critics
 CALIBRATED_ON = 60  # training photographs that JPEG q45 is scored on, for the targets
 TOLD_EVERY = 20  # photographs between two lines of progress
-# The share of requests that an engine may expect to miss: 0.95 is asked for, on images it has not seen.
-RISK_LEVEL = 0.03
+# α of Eq. 5: an engine may expect to miss this share of requests. The paper's bar is met on 0.96 of images.
+RISK_LEVEL = 0.05
 # Of the crop of `spiff`: the top rank fares no worse than under JPEG q45, the benchmark (the codec's own 62 gives it a
 # quarter of that distance, at twice the bits). Tables show its PF beside the savings.
 CROP = {"codec": "avif", "quality": 45, "full_chroma": True, "loop_filters": False}
-TOP_SHARE = 0.05  # the top rank's target is what JPEG q45 reaches for it on all but this share of images
+TOP_SHARE = 0.0  # the top rank's target is what JPEG q45 reaches for it on all but this share of photographs
 
 Say = Callable[[str], None]
 
@@ -60,7 +65,7 @@ class Study:
 
     data: directory of the person photographs (index.csv); out: where table, figure and caption go; work: where the
     experiments share what they have computed. n_logged: training photographs in a log; n_test: photographs judged on;
-    seeds: of the training; training_images: deliveries that an engine learns from.
+    seeds: of the training; training_images: deliveries that an engine learns from online, in fig12 and adapt.
     inpaint: the decoder's inpainting, as in a scenario's codec; period_s: gap between two images; load: background.
     """
 
@@ -244,8 +249,11 @@ class Study:
         engine = build_engine(learner(settings), SPACES[kind], integer_seed(seed, "engine"))
         asked = [requirement_from(requirement) for requirement in requirements]
         rng = stream(seed, "training")
-        fill_from_log(engine, self.log(kind), moments, asked, self.training_images, rng)
-        engine.update(self.training_images)
+        n_remembered = engine.settings.replay_capacity
+        fill_from_log(engine, self.log(kind), moments, asked, n_remembered, rng)
+        engine.update(UPDATES_PER_OUTCOME * self.n_logged)
+        if isinstance(engine, SpiffEngine):
+            engine.settle(SETTLING_STEPS)
         directory = self.work / "engines" / f"{name.replace(' ', '-')}-{seed}"
         save_engine(engine, directory)
         return directory
@@ -267,7 +275,7 @@ class Study:
             f"calibrated on JPEG q45 over training photographs; inpainting {dict(self.inpaint)}; crop of `spiff`: AVIF "
             f"q{CROP['quality']}; savings against the file as captured. Training seeds "
             f"{', '.join(map(str, self.seeds))}; {self.n_logged} logged, {self.n_test} test photographs; "
-            f"{self.training_images} deliveries learned per engine. {process_time():.0f} s of processor time, without "
+            f"{process_time():.0f} s of processor time, without "
             "what the outcome store held already."
         )
         (self.out / f"{name}.md").write_text(f"{caption}\n\n{facts}\n", encoding="utf-8")

@@ -23,7 +23,7 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--test-images", type=int, default=30, help="test photographs, never trained on")
     parser.add_argument(
-        "--learned-images", type=int, default=2000, help="deliveries that each engine learns from"
+        "--learned-images", type=int, default=2000, help="deliveries learned from online, in fig12 and adapt"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="seeds of the training")
     parser.add_argument(

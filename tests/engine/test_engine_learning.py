@@ -163,6 +163,16 @@ def test_offline_learning_needs_no_decision_of_its_own():
     assert np.mean(gaps(trained, REQUIREMENT)) < 0.10
 
 
+def test_settling_leads_an_actor_out_of_the_corner_where_the_box_is_the_image():
+    trained = build_engine(spec.SpiffEngine(), SPACE, seed=1)
+    fill_memory(trained, INSTANCE, [REQUIREMENT], 1500, stream(1, "offline"))
+    trained.update(800)
+    trained.actor.network.flat[-2:] += 8.0  # the output's bias: x = (1, 1) for every state
+    assert np.mean(gaps(trained, REQUIREMENT)) > 0.2
+    trained.settle(300)
+    assert np.mean(gaps(trained, REQUIREMENT)) < 0.10
+
+
 def run(engine: Bandit, n_images: int, name: str) -> list[tuple[float, ...]]:
     deliveries = practised(engine, INSTANCE, [REQUIREMENT], n_images, stream(0, name))
     return [SPACE.vector(delivered.configuration) for _, delivered in deliveries]
