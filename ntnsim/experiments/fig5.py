@@ -74,6 +74,8 @@ def run(study: CodecStudy) -> pd.DataFrame:
                     label=f"savings {100 * of_level['savings'].mean():.0f} %",
                 )
             axis.set(xlabel="denoising steps", ylabel=label, xscale="log")
+            axis.set_xticks(STEPS, [str(steps) for steps in STEPS])
+            axis.minorticks_off()
         axes[0].legend()
         return study.write("fig5", table, figure)
 
