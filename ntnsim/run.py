@@ -184,7 +184,7 @@ def _simulated(
         write_ground_track(directory, track)
     [run] = find_runs([directory])
     summary = summarise(
-        run.records(),
+        run,
         warm_up_s=scenario.statistics.warm_up_s,
         confidence=scenario.statistics.confidence,
         details={"name": scenario.name, "seed": scenario.seed, **_details(scenario), "worlds": worlds},

@@ -15,21 +15,6 @@ COMPONENT_TITLES = {
 # End states of an image that reached the user.
 SERVED = (DELIVERED, LATE)
 COMPONENT_COLUMNS = tuple(f"{name}_{part}_s" for name in COMPONENTS for part in ("wait", "service"))
-SUMMARY_COLUMNS = (
-    "scheme",
-    "job",
-    "created_s",
-    "state",
-    "reason",
-    "deadline_met",
-    "delay_s",
-    *COMPONENT_COLUMNS,
-    "savings",
-    "transmitted_bits",
-    "original_bits",
-    "pf",
-    "sf",
-)
 
 
 def rank_columns(names: Iterable[str], score: str) -> list[str]:

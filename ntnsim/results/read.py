@@ -56,6 +56,10 @@ class RunDirectory:
             raise InputError(f"{self.path / RECORDS}: has no column {', '.join(missing)}")
         return pa.concat_tables(tables)
 
+    def record_column(self, name: str) -> pa.ChunkedArray:
+        """Return one column of the records."""
+        return self.records([name]).column(0)
+
     def timeline(self) -> pd.DataFrame | None:
         """Return the timeline's rows, or None when the run kept none."""
         return self._optional(TIMELINE)

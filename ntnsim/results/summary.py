@@ -4,8 +4,8 @@ Jobs created during the warm-up are left out of every figure but the counts of e
 are those of images that reached the user; a job that did not has no delay, and counts as having missed its deadline.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from ntnsim.errors import InputError
 from ntnsim.results.atomic import write_json
-from ntnsim.results.columns import SERVED, SUMMARY_COLUMNS, rank_columns
+from ntnsim.results.columns import SERVED, rank_columns
+from ntnsim.results.read import RunDirectory
 from ntnsim.results.record import COMPONENTS
 from ntnsim.results.statistics import (
     DEFAULT_CONFIDENCE,
@@ -36,37 +37,56 @@ MSER5 = "mser5"
 
 @dataclass(frozen=True)
 class SchemeRecords:
-    """The columns of one scheme's jobs, in order of creation, as the summary needs them."""
+    """One scheme's jobs, in order of creation; a column is read when asked for, so that a million jobs need no room.
+
+    rows: where its jobs stand in the run's records. read: gives a column of all of the run's records.
+    """
 
     scheme: str
-    columns: Mapping[str, npt.NDArray[Any]]
+    rows: npt.NDArray[np.intp]
+    names: Sequence[str]
+    read: Callable[[str], pa.ChunkedArray]
 
     def __len__(self) -> int:
-        return len(self.columns["job"])
+        return len(self.rows)
 
     def float(self, name: str) -> FloatArray:
         """Return a column as floating point; absent values are nan."""
-        return np.asarray(self.columns[name], dtype=np.float64)
+        return np.asarray(self.read(name).to_numpy()[self.rows], dtype=np.float64)
 
-    def take(self, rows: BoolArray | npt.NDArray[np.intp]) -> "SchemeRecords":
-        """Return the chosen *rows*."""
-        return SchemeRecords(self.scheme, {name: values[rows] for name, values in self.columns.items()})
+    def texts(self, name: str) -> tuple[npt.NDArray[np.intp], list[str]]:
+        """Return a column of texts as positions in the list of those that occur in the run."""
+        encoded = self.read(name).combine_chunks().dictionary_encode()
+        return encoded.indices.to_numpy()[self.rows], encoded.dictionary.to_pylist()
+
+    def take(self, chosen: BoolArray) -> "SchemeRecords":
+        """Return the *chosen* jobs."""
+        return replace(self, rows=self.rows[chosen])
+
+    def served(self) -> "SchemeRecords":
+        """Return the jobs that reached the user."""
+        positions, states = self.texts("state")
+        return self.take(np.isin(positions, [k for k, state in enumerate(states) if state in SERVED]))
 
 
-def by_scheme(records: pa.Table) -> list[SchemeRecords]:
-    """Split *records* by scheme, schemes in order of first appearance, jobs in order of creation."""
-    schemes = records["scheme"].to_pandas().to_numpy()
-    columns = {name: records[name].to_numpy() for name in records.column_names if name != "scheme"}
+def by_scheme(names: Sequence[str], read: Callable[[str], pa.ChunkedArray]) -> list[SchemeRecords]:
+    """Split records by scheme, schemes in order of first appearance, jobs in order of creation.
+
+    names: the records' columns. read: gives one of them.
+    """
+    created_s = read("created_s").to_numpy()
+    everything = SchemeRecords("", np.arange(len(created_s)), names, read)
+    positions, schemes = everything.texts("scheme")
     split = []
-    for scheme in dict.fromkeys(schemes.tolist()):
-        rows = np.flatnonzero(schemes == scheme)
-        rows = rows[np.argsort(columns["created_s"][rows], kind="stable")]
-        split.append(SchemeRecords(str(scheme), {name: values[rows] for name, values in columns.items()}))
+    for position, scheme in enumerate(schemes):
+        rows = np.flatnonzero(positions == position)
+        rows = rows[np.argsort(created_s[rows], kind="stable")]
+        split.append(replace(everything, scheme=scheme, rows=rows))
     return split
 
 
 def summarise(
-    records: pa.Table,
+    records: pa.Table | RunDirectory,
     *,
     warm_up_s: float | str = 0.0,
     confidence: float = DEFAULT_CONFIDENCE,
@@ -74,10 +94,14 @@ def summarise(
 ) -> dict[str, Any]:
     """Return the summary of a run's *records* as a JSON-like mapping.
 
+    records: a table, or the run's directory, which is then read column by column.
     warm_up_s: jobs created earlier are left out; ``"mser5"`` finds the time from the delays, per scheme.
     details: further named facts to keep at the top (name, seed, horizon, fidelity backends).
     """
-    schemes = by_scheme(records.select(summary_columns(records.column_names)))
+    if isinstance(records, RunDirectory):
+        schemes = by_scheme(records.record_columns(), records.record_column)
+    else:
+        schemes = by_scheme(records.column_names, records.column)
     return {
         "format": 1,
         **dict(details or {}),
@@ -87,30 +111,23 @@ def summarise(
     }
 
 
-def summary_columns(names: Iterable[str]) -> list[str]:
-    """Return those of the records' columns that a summary reads: with many jobs, read only them."""
-    return [name for name in names if name in SUMMARY_COLUMNS or _is_rank_column(name)]
-
-
 def scheme_summary(jobs: SchemeRecords, warm_up_s: float | str, confidence: float) -> dict[str, Any]:
     """Return one scheme's figures."""
-    served_ever = np.isin(jobs.columns["state"], SERVED)
     if warm_up_s == MSER5:
-        in_order = jobs.take(served_ever)
+        in_order = jobs.served()
         cut = mser5_truncation(in_order.float("delay_s"))
         start_s = float(in_order.float("created_s")[cut]) if cut else 0.0
     else:
         start_s = float(warm_up_s)
     counted = jobs.take(jobs.float("created_s") >= start_s)
-    served = counted.take(np.isin(counted.columns["state"], SERVED))
-    met = counted.columns["deadline_met"].astype(bool) if len(counted) else np.empty(0, dtype=bool)
+    served = counted.served()
     return {
         "jobs": len(jobs),
         "counted_jobs": len(counted),
         "warm_up_s": start_s,
-        "states": _counts(counted.columns["state"]),
-        "reasons": _counts([reason for reason in counted.columns["reason"].tolist() if reason]),
-        "deadline_met": _as_json(proportion_interval(met, confidence=confidence)),
+        "states": _counts(*counted.texts("state")),
+        "reasons": _counts(*counted.texts("reason")),
+        "deadline_met": _as_json(proportion_interval(counted.float("deadline_met"), confidence=confidence)),
         "delay_s": distribution(served.float("delay_s"), confidence),
         "components_s": {name: _component(served, name, confidence) for name in COMPONENTS},
         "savings": distribution(served.float("savings"), confidence),
@@ -194,21 +211,18 @@ def _fidelity(served: SchemeRecords, confidence: float) -> dict[str, Any]:
     """Return PF and SF, whole and per rank, of the scored images."""
     entry: dict[str, Any] = {}
     for whole in ("pf", "sf"):
-        if whole in served.columns:
+        if whole in served.names:
             entry[whole] = mean_only(served.float(whole), confidence)
         entry[f"{whole}_rank"] = [
-            mean_only(served.float(name), confidence) for name in rank_columns(served.columns, whole)
+            mean_only(served.float(name), confidence) for name in rank_columns(served.names, whole)
         ]
     return entry
 
 
-def _is_rank_column(name: str) -> bool:
-    return bool(rank_columns([name], "pf") or rank_columns([name], "sf"))
-
-
-def _counts(values: npt.NDArray[Any] | Sequence[str]) -> dict[str, int]:
-    names, counts = np.unique(np.asarray(values, dtype=str), return_counts=True)
-    return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
+def _counts(positions: npt.NDArray[np.intp], texts: Sequence[str]) -> dict[str, int]:
+    """Return how often each text occurs, in alphabetical order, without those that do not and the empty one."""
+    counts = dict(zip(texts, np.bincount(positions, minlength=len(texts)).tolist(), strict=True))
+    return {text: counts[text] for text in sorted(texts) if text and counts[text]}
 
 
 def _as_json(interval: Interval) -> dict[str, float | None]:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from ntnsim.results.atomic import atomic_path
 
-ROWS_PER_PART = 262_144
+ROWS_PER_PART = 32_768  # some 30 MB while they wait to be written
 WALL_PREFIX = "wall_"
 RECORDS = "records"
 WALL_TIME = "wall_time"

@@ -1,6 +1,7 @@
 """The summary says what the records say, with intervals; the loader hands the records to pandas."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from ntnsim.errors import InputError
 from ntnsim.results import load
 from ntnsim.results.gallery import read_index
 from ntnsim.results.provenance import code_digest, digest, package_versions
-from ntnsim.results.read import find_runs
+from ntnsim.results.read import RunDirectory, find_runs
 from ntnsim.results.show import summary_table
 from ntnsim.results.summary import figure_of, summarise
 
@@ -35,6 +36,35 @@ def test_summary_agrees_with_pandas_on_the_records(run):
         assert entry["savings"]["mean"] == pytest.approx(served.savings.mean(), rel=1e-12)
         assert entry["deadline_met"]["value"] == pytest.approx((of_scheme.delay_s <= DEADLINE_S).mean())
         assert entry["fidelity"]["pf_rank"][1]["mean"] == pytest.approx(served.pf_rank_1.mean())
+
+
+def test_summary_of_a_directory_is_that_of_its_table(run):
+    [directory] = find_runs([run])
+    for warm_up_s in (0.0, 300.0, "mser5"):
+        assert summarise(directory, warm_up_s=warm_up_s) == summarise(
+            directory.records(), warm_up_s=warm_up_s
+        )
+
+
+def test_summary_of_a_directory_holds_few_columns_at_a_time(tmp_path):
+    write_run(tmp_path / "run", n_jobs=20_000)
+    [directory] = find_runs([tmp_path / "run"])
+    tracemalloc.start()
+    before = pa.default_memory_pool().bytes_allocated()
+    held = []
+
+    class Watched(RunDirectory):
+        def record_column(self, name):
+            column = super().record_column(name)
+            held.append(pa.default_memory_pool().bytes_allocated() - before)
+            return column
+
+    summarise(Watched(directory.path, directory.label))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    real_bytes = 8 * 2 * 20_000  # of one column of both schemes
+    assert max(held) < 4 * real_bytes
+    assert peak < 8 * real_bytes
 
 
 def test_mean_components_add_up_to_the_mean_delay(run):

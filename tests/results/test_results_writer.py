@@ -39,6 +39,18 @@ def test_records_do_not_depend_on_the_batches_they_came_in(tmp_path):
     assert by_one == at_once == uneven
 
 
+def test_only_the_part_being_filled_is_in_memory(tmp_path):
+    before = pa.total_allocated_bytes()
+    with RecordWriter(tmp_path, rows_per_part=1000) as writer:
+        held = []
+        for first in range(0, 20_000, 500):
+            columns = columns_of(first, first + 500)
+            del columns["wall_encode_s"]
+            writer.write(columns)
+            held.append(pa.total_allocated_bytes() - before)
+    assert max(held[4:]) <= 1.1 * max(held[:4])
+
+
 def test_records_read_back_as_they_were_written(tmp_path):
     written(tmp_path, [130, 120], rows_per_part=100)
     table = pa.concat_tables([pq.read_table(path) for path in sorted((tmp_path / "records").iterdir())])
