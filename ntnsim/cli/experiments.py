@@ -40,7 +40,7 @@ def train(
 ) -> None:
     """Run a scenario whose policies learn, and keep the engines that it leaves.
 
-    Example: ntnsim train scenarios/learning.yaml --out results/learned
+    Example: ntnsim train scenarios/load_sweep.yaml --out results/learned
     """
     from ntnsim.errors import ScenarioError
     from ntnsim.results.show import summary_table

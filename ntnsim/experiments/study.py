@@ -34,7 +34,7 @@ from ntnsim.spiff.bundle import open_bundle
 from ntnsim.spiff.configuration import ConfigurationSpace
 from ntnsim.streams import integer_seed, stream
 from ntnsim.world.build import simulate
-from ntnsim.world.space_segment import TerminalLink, terminal_profile_source
+from ntnsim.world.space_segment import terminal_links
 
 SOURCE = "camera"
 BUNDLE = "tiny"
@@ -208,7 +208,7 @@ class Study:
             witness,
             requirement_from(scenario.requirement),
             lambda columns: None,
-            profile_sources=links_of(scenario),
+            profile_sources=terminal_links(scenario),
         )
         return witness.moments()
 
@@ -304,15 +304,3 @@ def assembly_of(scenario: Scenario) -> SchemeAssembly:
     """Return the maker of *scenario*'s schemes; its outcomes are shared with runs of the same program."""
     versions = digest({"code": code_digest(), "packages": package_versions()})
     return SchemeAssembly(scenario, Path(), default_store(), versions)
-
-
-def links_of(scenario: Scenario) -> dict[str, TerminalLink]:
-    """Return the satellite link of every gateway, if satellites fly in this scenario."""
-    if scenario.satellite_link.kind != "orbit":
-        return {}
-    return {
-        gateway.name: terminal_profile_source(
-            scenario.space, scenario.radio, gateway, scenario.seed, start_utc=scenario.start_utc
-        )
-        for gateway in scenario.gateways
-    }
