@@ -9,7 +9,7 @@ from diffusers import AutoencoderTiny, StableDiffusionInpaintPipeline, UNet2DCon
 from transformers import BlipForConditionalGeneration, CLIPTextModel, CLIPTokenizer
 
 from ntnsim.spiff.bundle import Member, write_manifest
-from ntnsim.spiff.segmentation_network import Lite0ForSemanticSegmentation
+from ntnsim.spiff.segmentation_network import Lite0ForSemanticSegmentation, Lite0SegmentationConfig
 from training.inpainter import MASK_COARSE, RESIDUAL_GAIN, new_scheduler, new_unet, variance_output
 from training.segmenter import new_segmenter
 
@@ -46,13 +46,15 @@ def assemble_inpainter(work: Path, directory: Path, name: str, steps: int, tempe
 
 
 def assemble_segmenter(work: Path, directory: Path) -> Member:
-    """Write the segmenter from the recipe's newest checkpoint."""
-    model: Lite0ForSemanticSegmentation = new_segmenter()
-    model.load_state_dict(torch.load(work / "segmenter.pt", weights_only=True)["model"])
-    shutil.rmtree(directory / "segmenter", ignore_errors=True)
-    model.eval().half().save_pretrained(directory / "segmenter")
+    """Write the segmenter from the recipe's newest checkpoint; without one, keep the bundle's own."""
+    if (work / "segmenter.pt").exists():
+        model: Lite0ForSemanticSegmentation = new_segmenter()
+        model.load_state_dict(torch.load(work / "segmenter.pt", weights_only=True)["model"])
+        shutil.rmtree(directory / "segmenter", ignore_errors=True)
+        model.eval().half().save_pretrained(directory / "segmenter")
+    config = Lite0SegmentationConfig.from_pretrained(directory / "segmenter", local_files_only=True)
     options = {
-        "longest_side_px": model.config.longest_side_px,
+        "longest_side_px": config.longest_side_px,
         "multiple_px": 32,
         "channel_order": "rgb",
         "value_range": [-1.0, 1.0],

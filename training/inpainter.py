@@ -10,9 +10,10 @@ texture of known strength and unknown place, which the sampler's last step draws
 
 - ``likelihood``: the Gaussian likelihood of the true residual, in latents; neither the decoder nor a feature network
   is needed, which makes a step cheap.
-- ``perceptual``: L1 of the mean's picture, and of the sampled picture local texture energies (``texture.py``) and
-  distances of VGG16's features (``vgg.py``; not the network that the bundle is scored with). The strength of the
-  texture is free to settle where it looks most like the original.
+- ``perceptual``: L1 and distances of VGG16's features (``vgg.py``; not the network that the bundle is scored with)
+  of the mean's picture, and local texture energies (``texture.py``) of the sampled one: the drawn texture should have
+  the energy that is missing, which is less than the error's. Without a coarse layer the features look at the sampled
+  picture, so that noise does not stand for whole objects.
 
 One step from pure noise is what is mostly trained; a share of the batches starts from the network's own first answer,
 noised to a middle time, so that further steps refine instead of wander.
@@ -43,7 +44,8 @@ TYPICAL_ERROR = 0.08  # mean absolute error of a fill, in [−1, 1] units
 MIDDLE_TIMES = (249, 499, 749)
 DECADES = 10.0  # of standard deviation that the variance output spans: DDPMScheduler's floor is 1e-20
 FIRST_STD = 0.1  # of the untrained network's texture, in scaled latents
-SMALLEST_STD = 0.01
+VARIANCE_RATE = 0.03  # of the variance output's last layer, as a share of the common learning rate
+SMALLEST_STD = 0.001  # where clamped, no gradient is left
 
 
 def new_unet(
@@ -280,10 +282,10 @@ def main() -> None:
     parser.add_argument("--no-attention", action="store_true", help="the convolution-only design")
     parser.add_argument("--start", type=Path, help="directory of a UNet to start from, instead of noise")
     parser.add_argument("--temperature", type=float, default=1.0, help="factor on that UNet's deviations")
-    parser.add_argument("--stage", choices=("likelihood", "perceptual"), default="likelihood")
+    parser.add_argument("--stage", choices=("likelihood", "perceptual", "variance"), default="likelihood")
     parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
     parser.add_argument("--perceptual", type=float, default=0.3, help="weight of the feature distance")
-    parser.add_argument("--texture", type=float, default=0.3, help="weight of the texture distance")
+    parser.add_argument("--texture", type=float, default=0.6, help="weight of the texture distance")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
@@ -296,9 +298,18 @@ def main() -> None:
     unet = new_unet(attention=not arguments.no_attention).to(memory_format=torch.channels_last)
     if arguments.start:
         started_from(arguments.start, unet, arguments.temperature)
+    if arguments.stage == "variance":
+        unet.requires_grad_(False)
+        unet.conv_out.requires_grad_(True)
     average = new_unet(attention=not arguments.no_attention).requires_grad_(False)
     average.load_state_dict(unet.state_dict())
-    optimizer = torch.optim.AdamW(unet.parameters(), lr=arguments.rate, betas=(0.9, 0.98), weight_decay=1e-3)
+    trained = [parameter for parameter in unet.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(
+        trained,
+        lr=arguments.rate,
+        betas=(0.9, 0.98),
+        weight_decay=0.0 if arguments.stage == "variance" else 1e-3,
+    )
     if arguments.resume:
         state = progress.resume()
         unet.load_state_dict(state["unet"])
@@ -327,20 +338,31 @@ def main() -> None:
         middle = int(rng.choice(MIDDLE_TIMES)) if progress.step > 200 and rng.random() < 0.3 else None
         with torch.autocast("cpu", dtype=torch.bfloat16):
             ours = predicted(unet, vae, scheduler, example, states, middle)
-            if arguments.stage == "likelihood":
+            if arguments.stage != "perceptual":
                 loss = likelihood_loss(vae, example, ours)
             else:
-                loss = l1_of(composite(vae, example, ours.base, ours.mean), example)
-                picture = composite(vae, example, ours.base, ours.sample())
-                loss = loss + arguments.texture * texture_distance(picture, example.original, bank)
+                mean = composite(vae, example, ours.base, ours.mean)
+                sample = composite(vae, example, ours.base, ours.sample())
+                loss = l1_of(mean, example)
+                loss = loss + arguments.texture * texture_distance(sample, example.original, bank)
                 top, left = (int(edge) for edge in rng.integers(0, CROP_PX - WINDOW_PX + 1, size=2))
                 window = (..., slice(top, top + WINDOW_PX), slice(left, left + WINDOW_PX))
-                features = vgg_distance(trunk, picture[window], example.original[window])
+                seen = torch.where(example.has_coarse[:, None, None, None], mean, sample)
+                features = vgg_distance(trunk, seen[window], example.original[window])
                 loss = loss + arguments.perceptual * features
         optimizer.zero_grad(set_to_none=True)
         (example.weight * loss).mean().backward()
-        nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
+        if arguments.stage == "variance":
+            unet.conv_out.weight.grad[:4] = 0.0
+            unet.conv_out.bias.grad[:4] = 0.0
+        nn.utils.clip_grad_norm_(trained, 1.0)
+        before = [parameter[4:].detach().clone() for parameter in (unet.conv_out.weight, unet.conv_out.bias)]
         optimizer.step()
+        # One unit of the variance output is ten decades of standard deviation halved: at the common rate it would
+        # jump by factors and, once at the floor, stay there.
+        with torch.no_grad():
+            for parameter, old in zip((unet.conv_out.weight, unet.conv_out.bias), before, strict=True):
+                parameter[4:] = torch.lerp(old, parameter[4:], VARIANCE_RATE)
         progress.step += 1
         decay = min(0.99, (progress.step + 1) / (progress.step + 20))
         with torch.no_grad():

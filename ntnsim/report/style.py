@@ -38,6 +38,8 @@ STYLES = (
     SchemeStyle("#E69F00", (3, 1.2, 1, 1.2, 1, 1.2), "P"),  # orange
     SchemeStyle("#56B4E9", (2.6, 1.2), "X"),  # sky blue
     SchemeStyle("#7F7F7F", (8, 1.5, 2, 1.5), "*"),  # grey
+    SchemeStyle("#8C510A", (1.2, 1.2, 4, 1.2), "<"),  # brown
+    SchemeStyle("#4B2E83", (6, 1, 1, 1, 1, 1), ">"),  # indigo
 )
 # Known schemes keep one look in every figure, whichever of them a run holds.
 PREFERRED = {"spiff": 0, "jpeg": 1, "ncb": 2, "sc": 3, "spiff-paper": 4, "avif": 5, "webp": 6, "jxl": 7}
