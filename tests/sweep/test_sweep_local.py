@@ -272,7 +272,7 @@ def children_alive(session: int) -> bool:
     return False
 
 
-def wait_until(condition, limit_s: float = 60) -> None:
+def wait_until(condition, limit_s: float = 240) -> None:
     ends = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < ends, "waited in vain"
