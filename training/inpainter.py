@@ -282,7 +282,7 @@ def main() -> None:
     parser.add_argument("--no-attention", action="store_true", help="the convolution-only design")
     parser.add_argument("--start", type=Path, help="directory of a UNet to start from, instead of noise")
     parser.add_argument("--temperature", type=float, default=1.0, help="factor on that UNet's deviations")
-    parser.add_argument("--stage", choices=("likelihood", "perceptual", "variance"), default="likelihood")
+    parser.add_argument("--stage", choices=("likelihood", "perceptual"), default="likelihood")
     parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
     parser.add_argument("--perceptual", type=float, default=0.3, help="weight of the feature distance")
     parser.add_argument("--texture", type=float, default=0.6, help="weight of the texture distance")
@@ -298,17 +298,13 @@ def main() -> None:
     unet = new_unet(attention=not arguments.no_attention).to(memory_format=torch.channels_last)
     if arguments.start:
         started_from(arguments.start, unet, arguments.temperature)
-    if arguments.stage == "variance":
-        unet.requires_grad_(False)
-        unet.conv_out.requires_grad_(True)
     average = new_unet(attention=not arguments.no_attention).requires_grad_(False)
     average.load_state_dict(unet.state_dict())
-    trained = [parameter for parameter in unet.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(
-        trained,
+        unet.parameters(),
         lr=arguments.rate,
         betas=(0.9, 0.98),
-        weight_decay=0.0 if arguments.stage == "variance" else 1e-3,
+        weight_decay=1e-3,
     )
     if arguments.resume:
         state = progress.resume()
@@ -338,7 +334,7 @@ def main() -> None:
         middle = int(rng.choice(MIDDLE_TIMES)) if progress.step > 200 and rng.random() < 0.3 else None
         with torch.autocast("cpu", dtype=torch.bfloat16):
             ours = predicted(unet, vae, scheduler, example, states, middle)
-            if arguments.stage != "perceptual":
+            if arguments.stage == "likelihood":
                 loss = likelihood_loss(vae, example, ours)
             else:
                 mean = composite(vae, example, ours.base, ours.mean)
@@ -352,10 +348,7 @@ def main() -> None:
                 loss = loss + arguments.perceptual * features
         optimizer.zero_grad(set_to_none=True)
         (example.weight * loss).mean().backward()
-        if arguments.stage == "variance":
-            unet.conv_out.weight.grad[:4] = 0.0
-            unet.conv_out.bias.grad[:4] = 0.0
-        nn.utils.clip_grad_norm_(trained, 1.0)
+        nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         before = [parameter[4:].detach().clone() for parameter in (unet.conv_out.weight, unet.conv_out.bias)]
         optimizer.step()
         # One unit of the variance output is ten decades of standard deviation halved: at the common rate it would
