@@ -73,7 +73,9 @@ def measure_host(bundle: Bundle, *, repeats: int = 3, device: str = "cpu") -> De
             note("encode", size, seconds)
             seconds, received = _timed(decode_partial_image, coded.payload)
             note("decode", size, seconds)
-            canvases.append(Canvas(received.pixels, received.known, received.coarse, "", index))
+            canvases.append(
+                Canvas(received.pixels, received.known, received.coarse, "", index, received.grain)
+            )
         for steps, inpainter in inpainters.items():
             inpainter.restore(canvases[-1:])
             for canvas in canvases[-repeats:]:

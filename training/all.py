@@ -1,6 +1,6 @@
 """Train the whole tiny bundle and put it together: ``make train-tiny``.
 
-Each recipe runs on one thread, two at a time: the VAE and the inpainter's two stages in one lane, segmenter and
+Each recipe runs on one thread, two at a time: the VAE and the inpainter's two parts in one lane, segmenter and
 captioner in the other. With ``--resume`` each goes on from its checkpoint where there is one.
 """
 
@@ -24,13 +24,12 @@ class Job:
 
 def lanes(work: Path) -> tuple[tuple[Job, ...], ...]:
     """Return the jobs, each lane in order. The shipped bundle's own hours are in models/tiny/README.md."""
-    start = str(work / "inpainter_likelihood")
-    perceptual = ("--stage", "perceptual", "--start", start, "--temperature", "0.4", "--rate", "5e-4")
+    sharpened = ("--perceptual", "0.8", "--start", str(work / "inpainter_plain"), "--rate", "6e-4")
     return (
         (
             Job("vae", "vae", 10),
-            Job("inpainter", "inpainter_likelihood", 120, ("--name", "inpainter_likelihood")),
-            Job("inpainter", "inpainter", 120, ("--name", "inpainter", *perceptual)),
+            Job("inpainter", "inpainter_plain", 120, ("--name", "inpainter_plain")),
+            Job("inpainter", "inpainter", 120, ("--name", "inpainter", *sharpened)),
         ),
         (Job("segmenter", "segmenter", 60), Job("captioner", "captioner", 20)),
     )

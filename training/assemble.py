@@ -10,23 +10,23 @@ from transformers import BlipForConditionalGeneration, CLIPTextModel, CLIPTokeni
 
 from ntnsim.spiff.bundle import Member, write_manifest
 from ntnsim.spiff.segmentation_network import Lite0ForSemanticSegmentation, Lite0SegmentationConfig
-from training.inpainter import MASK_COARSE, RESIDUAL_GAIN, new_scheduler, new_unet, variance_output
+from training.inpainter import MASK_COARSE, RESIDUAL_GAIN, new_scheduler, new_unet
 from training.segmenter import new_segmenter
+
+COARSE_SHARE = 0.5  # of the residual to a coarse layer: chosen on training photographs, with grain
 
 DESCRIPTION = (
     "Small real networks for machines without a GPU or a network connection; see README.md beside this file."
 )
 
 
-def assemble_inpainter(work: Path, directory: Path, name: str, steps: int, temperature: float) -> Member:
+def assemble_inpainter(work: Path, directory: Path, name: str, steps: int, noise_scale: float) -> Member:
     """Write the diffusion pipeline, from the averaged weights of the recipe's newest checkpoint.
 
-    temperature: factor on the texture's standard deviation; it becomes part of the last layer's bias.
+    noise_scale: of the noise that the sampler starts from, and so of the texture.
     """
     unet: UNet2DConditionModel = new_unet()
     unet.load_state_dict(torch.load(work / f"{name}.pt", weights_only=True)["average"])
-    with torch.no_grad():
-        unet.conv_out.bias[4:] += variance_output(temperature) - variance_output(1.0)
     pipeline = StableDiffusionInpaintPipeline(
         vae=AutoencoderTiny.from_pretrained(work / "vae", local_files_only=True).half(),
         text_encoder=CLIPTextModel.from_pretrained(
@@ -41,7 +41,14 @@ def assemble_inpainter(work: Path, directory: Path, name: str, steps: int, tempe
     )
     shutil.rmtree(directory / "inpainter", ignore_errors=True)
     pipeline.save_pretrained(directory / "inpainter")
-    options = {"steps": steps, "stride_px": 16, "residual_gain": RESIDUAL_GAIN, "coarse_mask": MASK_COARSE}
+    options = {
+        "steps": steps,
+        "stride_px": 16,
+        "residual_gain": RESIDUAL_GAIN,
+        "coarse_mask": MASK_COARSE,
+        "noise_scale": noise_scale,
+        "coarse_share": COARSE_SHARE,
+    }
     return Member("inpainter", "latent-residual", options=options)
 
 
@@ -81,12 +88,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("models/tiny"))
     parser.add_argument("--inpainter", default="inpainter", help="name of the inpainter's checkpoint")
     parser.add_argument("--steps", type=int, default=1, help="recommended sampler steps")
-    parser.add_argument("--temperature", type=float, default=1.0, help="factor on the texture's strength")
+    parser.add_argument("--noise-scale", type=float, default=0.8, help="strength of the texture")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     members = [
         assemble_inpainter(
-            arguments.work, arguments.out, arguments.inpainter, arguments.steps, arguments.temperature
+            arguments.work, arguments.out, arguments.inpainter, arguments.steps, arguments.noise_scale
         ),
         assemble_segmenter(arguments.work, arguments.out),
     ]

@@ -36,22 +36,13 @@ def recoded(pixels: UInt8Image, form: str, quality: int, **options: int) -> UInt
     return np.asarray(Image.open(stream).convert("RGB"))
 
 
-def grained(layer: UInt8Image, original: UInt8Image, rng: np.random.Generator) -> UInt8Image:
-    """Return the coarse *layer* with luma noise in proportion to its error, as the codec's grain adds it."""
-    error = (layer.astype(np.float32) - original) @ np.array([0.299, 0.587, 0.114], np.float32)
-    level = cv2.resize(np.sqrt(cv2.resize(error**2, (2, 2), interpolation=cv2.INTER_AREA)), error.shape[::-1])
-    noise = rng.normal(size=error.shape) * level * rng.uniform(0.1, 0.6)
-    return np.clip(np.rint(layer + noise[:, :, None]), 0, 255).astype(np.uint8)
-
-
 def coarse_layer(pixels: UInt8Image, rng: np.random.Generator) -> UInt8Image:
     """Return a coarse layer of the crop: mostly AVIF at low quality, sometimes WebP, JPEG or half scale."""
     kind = rng.random()
-    if kind < 0.35:  # as the codec ``spiff`` sends it
-        quality = int(rng.integers(8, 32 if rng.random() < 0.7 else 58))
+    if kind < 0.5:  # as the codec ``spiff`` sends it
+        quality = int(rng.integers(8, 32 if rng.random() < 0.5 else 66))
         component = Component("avif", quality, full_chroma=True, loop_filters=False)
-        layer = decode_component(encode_component(pixels, component), "avif", pixels.shape[:2], "coarse")
-        return grained(layer, pixels, rng) if rng.random() < 0.4 else layer
+        return decode_component(encode_component(pixels, component), "avif", pixels.shape[:2], "coarse")
     if kind < 0.75:
         return recoded(
             pixels,

@@ -1,22 +1,17 @@
 """The tiny inpainter: a UNet2DConditionModel that predicts, in latents, the residual from the fill to the picture.
 
 Contract: input [noisy residual (4), mask (1), latents of the fill (4)]; mask 0 = received, 1/2 = a coarse layer came,
-1 = classical fill. Output: v of the scaled residual (4) and how uncertain it is (4), the learned variance of Nichol and
-Dhariwal (2021) as diffusers' DDPMScheduler reads it. The picture is fill + D(z + r) − D(z), so the VAE's own error
+1 = classical fill. Output: v of the scaled residual. The picture is fill + D(z + r) − D(z), so the VAE's own error
 cancels and a zero residual leaves the fill as it is. VAE and text encoder stay frozen.
 
-What a coarse layer lost can be known only in part: the mean of the residual takes codec noise away, and the rest is
-texture of known strength and unknown place, which the sampler's last step draws. Two stages teach it:
+What was lost can be known only in part: the mean of the residual takes codec noise away, and the rest is texture of
+known strength and unknown place. So the target of one step from noise is the true residual plus texture that this very
+noise makes (``texture.py``), as strong as what is missing there; the squared error's optimum is the mean plus texture
+of the expected strength. With weaker noise comes weaker texture, and from zeros the mean alone. Later steps of a
+deterministic sampler see the same noise and have the same target, so that more of them change little.
 
-- ``likelihood``: the Gaussian likelihood of the true residual, in latents; neither the decoder nor a feature network
-  is needed, which makes a step cheap.
-- ``perceptual``: L1 and distances of VGG16's features (``vgg.py``; not the network that the bundle is scored with)
-  of the mean's picture, and local texture energies (``texture.py``) of the sampled one: the drawn texture should have
-  the energy that is missing, which is less than the error's. Without a coarse layer the features look at the sampled
-  picture, so that noise does not stand for whole objects.
-
-One step from pure noise is what is mostly trained; a share of the batches starts from the network's own first answer,
-noised to a middle time, so that further steps refine instead of wander.
+``--perceptual`` adds distances of VGG16's features (``vgg.py``; not the network that the bundle is scored with), which
+sharpen the mean; they cost a decoding of the latents, so that the first part of a training goes without.
 """
 
 from dataclasses import dataclass
@@ -24,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny, DDPMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -32,7 +27,7 @@ from training import text
 from training.degradation import received
 from training.loop import Progress, recipe_arguments
 from training.photographs import Photograph, load_photographs, random_crop
-from training.texture import quadrature_bank, texture_distance
+from training.texture import band_kernels, missing_texture
 from training.vae import to_tensor
 from training.vgg import VggTrunk, imagenet_vgg, vgg_distance
 
@@ -42,10 +37,11 @@ RESIDUAL_GAIN = 2.0  # brings the residual's spread (coarse and classical fills 
 MASK_COARSE = 0.5
 TYPICAL_ERROR = 0.08  # mean absolute error of a fill, in [−1, 1] units
 MIDDLE_TIMES = (249, 499, 749)
-DECADES = 10.0  # of standard deviation that the variance output spans: DDPMScheduler's floor is 1e-20
-FIRST_STD = 0.1  # of the untrained network's texture, in scaled latents
-VARIANCE_RATE = 0.03  # of the variance output's last layer, as a share of the common learning rate
-SMALLEST_STD = 0.001  # where clamped, no gradient is left
+MIDDLE_SHARE = 0.45  # of the batches: a second step from one of these times
+NOISE_PARTS = (
+    0.35,
+    0.25,
+)  # of the examples: no noise, and noise of random strength; the rest have full noise
 
 
 def new_unet(
@@ -56,7 +52,7 @@ def new_unet(
     unet = UNet2DConditionModel(
         sample_size=CROP_PX // 2,
         in_channels=9,
-        out_channels=8,
+        out_channels=4,
         block_out_channels=channels,
         layers_per_block=1,
         down_block_types=("DownBlock2D",) * (levels - 1)
@@ -71,51 +67,16 @@ def new_unet(
         unet.conv_in.weight[:, :4] *= 0.5  # the fill should be heard above the noise from the start
     nn.init.zeros_(unet.conv_out.weight)
     nn.init.zeros_(unet.conv_out.bias)
-    nn.init.constant_(unet.conv_out.bias[4:], variance_output(FIRST_STD))
     return unet
 
 
-def variance_output(std: float) -> float:
-    """Return the output that stands for a standard deviation *std* of the scaled residual; at the last time, nearly."""
-    return 1.0 + 2.0 * float(np.log10(std)) / DECADES
-
-
-def std_of(output: Tensor, alpha: Tensor) -> Tensor:
-    """Return the standard deviation that DDPMScheduler adds for *output* in a step to time 0.
-
-    "learned_range" interpolates the logarithm of the variance between its floor, 1e-20, and 1 − ᾱ of the step's start;
-    *alpha* is that ᾱ.
-    """
-    share = (output + 1.0) / 2.0
-    floor = -2.0 * DECADES * float(np.log(10.0))
-    return torch.exp(0.5 * (share * (1 - alpha).log() + (1 - share) * floor))
-
-
-def started_from(directory: Path, unet: UNet2DConditionModel, temperature: float) -> None:
-    """Take over the weights of the UNet in *directory*; one without a variance output fills in the first half.
-
-    temperature: factor on the deviations of its residuals.
-    """
-    weights = UNet2DConditionModel.from_pretrained(directory, local_files_only=True).state_dict()
-    own = unet.state_dict()
-    for name in ("conv_out.weight", "conv_out.bias"):
-        if weights[name].shape != own[name].shape:
-            weights[name] = torch.cat([weights[name], own[name][4:]])
-    weights["conv_out.bias"][4:] += variance_output(temperature) - variance_output(1.0)
-    unet.load_state_dict(weights)
-
-
-def new_scheduler() -> DDPMScheduler:
-    """Return the sampler that the recipe trains for: ancestral, learned variance, trailing times, v-prediction.
-
-    The terminal SNR is left as it is, not rescaled to zero: the variance formulas need it above zero.
-    """
-    return DDPMScheduler(
+def new_scheduler() -> DDIMScheduler:
+    """Return the sampler that the recipe trains for: deterministic, trailing times, v-prediction."""
+    return DDIMScheduler(
         beta_schedule="scaled_linear",
         beta_start=0.00085,
         beta_end=0.012,
         prediction_type="v_prediction",
-        variance_type="learned_range",
         timestep_spacing="trailing",
         clip_sample=False,
         steps_offset=1,  # of no effect with trailing times; the pipeline asks for it
@@ -153,68 +114,83 @@ class Example:
 
 @dataclass(frozen=True)
 class Predicted:
-    """Mean and standard deviation of the scaled residual [B, 4, h, w], and the latents of the fill they belong to."""
+    """The scaled residual [B, 4, h, w], the noise it was made of, and the latents of the fill it belongs to."""
 
-    mean: Tensor
-    std: Tensor
+    residual: Tensor
+    noise: Tensor
     base: Tensor
 
-    def sample(self) -> Tensor:
-        """Return a draw of the scaled residual."""
-        return self.mean + self.std * torch.randn_like(self.std)
+
+def strengths(batch: int, rng: np.random.Generator) -> Tensor:
+    """Draw how strong the noise of each example is, [B] in [0, 1]."""
+    without, weaker = NOISE_PARTS
+    kind = rng.random(batch)
+    drawn = np.where(kind < without, 0.0, np.where(kind < without + weaker, rng.random(batch), 1.0))
+    return torch.from_numpy(drawn.astype(np.float32))
 
 
 def one_step(
     unet: nn.Module,
-    scheduler: DDPMScheduler,
+    scheduler: DDIMScheduler,
     noisy: Tensor,
     time: Tensor,
     mask: Tensor,
     base: Tensor,
     states: Tensor,
-) -> Predicted:
-    """Return what one step from *noisy* at *time* to the end predicts."""
-    v, variance = unet(torch.cat([noisy, mask, base], dim=1), time, states).sample.float().chunk(2, dim=1)
+) -> Tensor:
+    """Return the residual that one step from *noisy* at *time* to the end predicts."""
+    v = unet(torch.cat([noisy, mask, base], dim=1), time, states).sample.float()
     alpha = scheduler.alphas_cumprod[time][:, None, None, None]
-    mean = alpha.sqrt() * noisy - (1 - alpha).sqrt() * v
-    return Predicted(mean, std_of(variance, alpha).clamp(SMALLEST_STD, 3.0), base)
+    return alpha.sqrt() * noisy - (1 - alpha).sqrt() * v
 
 
 def predicted(
     unet: nn.Module,
     vae: AutoencoderTiny,
-    scheduler: DDPMScheduler,
+    scheduler: DDIMScheduler,
     example: Example,
     states: Tensor,
+    strength: Tensor,
     middle_time: int | None,
 ) -> Predicted:
-    """Return what one step predicts, or a second one from *middle_time*."""
+    """Return what one step from noise of *strength* [B] predicts, or a second one from *middle_time*."""
     with torch.no_grad():
         base = vae.encode(example.fill).latents.float() * vae.config.scaling_factor
-    noisy = torch.randn_like(base)
-    batch = base.shape[0]
-    time = torch.full((batch,), scheduler.config.num_train_timesteps - 1)
+    noise = strength[:, None, None, None] * torch.randn_like(base)
+    noisy = noise
+    time = torch.full((base.shape[0],), scheduler.config.num_train_timesteps - 1)
     if middle_time is not None:
         with torch.no_grad():
             first = one_step(unet, scheduler, noisy, time, example.mask, base, states)
-        time = torch.full((batch,), middle_time)
         alpha = scheduler.alphas_cumprod[time][:, None, None, None]
-        noisy = alpha.sqrt() * first.mean + (1 - alpha).sqrt() * torch.randn_like(base)
-    return one_step(unet, scheduler, noisy, time, example.mask, base, states)
+        direction = (noisy - alpha.sqrt() * first) / (1 - alpha).sqrt()  # DDIM (Song et al. 2021), Eq. 12
+        time = torch.full_like(time, middle_time)
+        alpha = scheduler.alphas_cumprod[time][:, None, None, None]
+        noisy = alpha.sqrt() * first + (1 - alpha).sqrt() * direction
+    return Predicted(one_step(unet, scheduler, noisy, time, example.mask, base, states), noise, base)
 
 
-def likelihood_loss(vae: AutoencoderTiny, example: Example, ours: Predicted) -> Tensor:
-    """Return the negative log likelihood [B] of the true residuals of unsent latents, weighted by the deviation.
+def channel_weights(vae: AutoencoderTiny) -> Tensor:
+    """Return what a squared error in each latent channel costs in pixels, [4, 1, 1], luma's as one."""
+    with torch.no_grad():
+        middle = torch.zeros(5, 4, 8, 8)
+        middle[torch.arange(4), torch.arange(4), 4, 4] = 0.1
+        pictures = vae.decode(middle).sample.float()
+    energy = (pictures[:4] - pictures[4]).square().sum(dim=(1, 2, 3))
+    return (energy / energy[0])[:, None, None]
 
-    The weight (β-NLL, Seitzer et al. 2022, β = 1/2) keeps the mean learning where the deviation is large.
-    """
+
+def latent_loss(
+    vae: AutoencoderTiny, example: Example, ours: Predicted, kernels: list[Tensor], weights: Tensor
+) -> Tensor:
+    """Return the mean squared errors [B] of the unsent latents against the true residual and its texture."""
     with torch.no_grad():
         truth = vae.encode(example.original).latents.float() * vae.config.scaling_factor
-        residual = RESIDUAL_GAIN * (truth - ours.base)
+        target = truth - ours.base
+        target[:, :1] += missing_texture(truth, ours.base, ours.noise, example.has_coarse, kernels)
         unsent = (example.mask > 0).float()
-    surprise = ours.std.log() + 0.5 * ((residual - ours.mean) / ours.std).square()
-    weighted = surprise * ours.std.detach() * unsent
-    return weighted.sum(dim=(1, 2, 3)) / (4 * unsent.sum(dim=(1, 2, 3)) + 1)
+    error = (ours.residual - RESIDUAL_GAIN * target).square() * weights * unsent
+    return error.sum(dim=(1, 2, 3)) / (4 * unsent.sum(dim=(1, 2, 3)) + 1)
 
 
 def composite(vae: AutoencoderTiny, example: Example, base: Tensor, residual: Tensor) -> Tensor:
@@ -226,9 +202,9 @@ def composite(vae: AutoencoderTiny, example: Example, base: Tensor, residual: Te
     return example.fill + example.unknown * (decoded - plain)
 
 
-def l1_of(picture: Tensor, example: Example) -> Tensor:
-    """Return the mean absolute error [B] of the unsent pixels."""
-    difference = ((picture - example.original).abs() * example.unknown).sum(dim=(1, 2, 3))
+def squared_error(picture: Tensor, example: Example) -> Tensor:
+    """Return the mean squared error [B] of the unsent pixels."""
+    difference = ((picture - example.original).square() * example.unknown).sum(dim=(1, 2, 3))
     return difference / (3 * example.unknown.sum(dim=(1, 2, 3)) + 1)
 
 
@@ -242,36 +218,46 @@ def states_for(
 def checked(
     unet: nn.Module,
     vae: AutoencoderTiny,
-    scheduler: DDPMScheduler,
+    scheduler: DDIMScheduler,
     checks: list[Example],
     states: Tensor,
     trunk: VggTrunk,
-    bank: Tensor,
+    kernels: list[Tensor],
+    weights: Tensor,
 ) -> dict[str, float]:
-    """Return figures of held-out examples, those with a coarse layer apart: ours, and ours over the fill's."""
+    """Return figures of held-out examples, those with a coarse layer apart.
+
+    Of the mean alone and of the textured picture: decibels gained over the fill, averaged, and the ratio of feature
+    distances; and the latents' loss over that of a zero residual.
+    """
     rows: dict[str, list[Tensor]] = {}
 
     def keep(name: str, values: Tensor) -> None:
         rows.setdefault(name, []).append(values)
 
+    full = torch.ones(len(states))
     for check in checks:
-        ours = predicted(unet, vae, scheduler, check, states, None)
-        mean = composite(vae, check, ours.base, ours.mean)
-        picture = composite(vae, check, ours.base, ours.sample())
         keep("coarse", check.has_coarse.float())
-        keep("likelihood", likelihood_loss(vae, check, ours))
-        for name, image in (("mean", mean), ("sample", picture), ("fill", check.fill)):
-            keep(f"{name}_l1", l1_of(image, check))
-            keep(f"{name}_texture", texture_distance(image, check.original, bank))
-        for name, image in (("sample", picture), ("fill", check.fill)):
-            keep(f"{name}_features", vgg_distance(trunk, image, check.original))
+        fill_error = squared_error(check.fill, check)
+        fill_features = vgg_distance(trunk, check.fill, check.original)
+        for name, strength in (("mean", 0 * full), ("textured", full)):
+            ours = predicted(unet, vae, scheduler, check, states, strength, None)
+            picture = composite(vae, check, ours.base, ours.residual)
+            keep(f"{name}_db", 10 * (fill_error / squared_error(picture, check)).log10())
+            keep(f"{name}_features", vgg_distance(trunk, picture, check.original))
+            keep(f"{name}_fill_features", fill_features)
+            keep(f"{name}_loss", latent_loss(vae, check, ours, kernels, weights))
+            zero = Predicted(torch.zeros_like(ours.residual), ours.noise, ours.base)
+            keep(f"{name}_zero_loss", latent_loss(vae, check, zero, kernels, weights))
     table = {name: torch.cat(values) for name, values in rows.items()}
     figures = {}
     for label, chosen in (("coarse", table["coarse"] > 0), ("bare", table["coarse"] == 0)):
-        part = {name: float(values[chosen].mean()) for name, values in table.items()}
-        figures[f"{label}_likelihood"] = part["likelihood"]
-        for name in ("mean_l1", "sample_l1", "sample_texture", "sample_features"):
-            figures[f"{label}_{name}"] = part[name] / part[f"fill_{name.split('_')[1]}"]
+        part = {name: values[chosen] for name, values in table.items()}
+        for name in ("mean", "textured"):
+            figures[f"{label}_{name}_db"] = float(part[f"{name}_db"].mean())
+            figures[f"{label}_{name}_loss"] = float((part[f"{name}_loss"] / part[f"{name}_zero_loss"]).mean())
+            ratio = part[f"{name}_features"].mean() / part[f"{name}_fill_features"].mean()
+            figures[f"{label}_{name}_features"] = float(ratio)
     return figures
 
 
@@ -281,23 +267,21 @@ def main() -> None:
     parser.add_argument("--name", default="inpainter", help="name of checkpoint and curve")
     parser.add_argument("--no-attention", action="store_true", help="the convolution-only design")
     parser.add_argument("--start", type=Path, help="directory of a UNet to start from, instead of noise")
-    parser.add_argument("--temperature", type=float, default=1.0, help="factor on that UNet's deviations")
-    parser.add_argument("--stage", choices=("likelihood", "perceptual"), default="likelihood")
     parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
-    parser.add_argument("--perceptual", type=float, default=0.3, help="weight of the feature distance")
-    parser.add_argument("--texture", type=float, default=0.6, help="weight of the texture distance")
+    parser.add_argument("--perceptual", type=float, default=0.0, help="weight of the feature distance")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
     progress = Progress(arguments.name, arguments.work, arguments.minutes)
     vae = AutoencoderTiny.from_pretrained(arguments.vae or arguments.work / "vae", local_files_only=True)
     vae = vae.to(memory_format=torch.channels_last).eval().requires_grad_(False)
-    bank = quadrature_bank()
+    kernels, weights = band_kernels(), channel_weights(vae)
     trunk = imagenet_vgg().to(memory_format=torch.channels_last)
     scheduler = new_scheduler()
     unet = new_unet(attention=not arguments.no_attention).to(memory_format=torch.channels_last)
     if arguments.start:
-        started_from(arguments.start, unet, arguments.temperature)
+        started = UNet2DConditionModel.from_pretrained(arguments.start, local_files_only=True)
+        unet.load_state_dict(started.state_dict())
     average = new_unet(attention=not arguments.no_attention).requires_grad_(False)
     average.load_state_dict(unet.state_dict())
     optimizer = torch.optim.AdamW(
@@ -331,42 +315,34 @@ def main() -> None:
             group["lr"] = arguments.rate * warm * float(0.03 + 0.97 * 0.5 * (1 + np.cos(np.pi * fraction)))
         example = Example(photographs, arguments.batch, rng, CROP_PX)
         states = states_for(example.names, captions, table, rng)
-        middle = int(rng.choice(MIDDLE_TIMES)) if progress.step > 200 and rng.random() < 0.3 else None
+        middle = (
+            int(rng.choice(MIDDLE_TIMES)) if progress.step > 200 and rng.random() < MIDDLE_SHARE else None
+        )
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            ours = predicted(unet, vae, scheduler, example, states, middle)
-            if arguments.stage == "likelihood":
-                loss = likelihood_loss(vae, example, ours)
-            else:
-                mean = composite(vae, example, ours.base, ours.mean)
-                sample = composite(vae, example, ours.base, ours.sample())
-                loss = l1_of(mean, example)
-                loss = loss + arguments.texture * texture_distance(sample, example.original, bank)
+            strength = strengths(arguments.batch, rng)
+            ours = predicted(unet, vae, scheduler, example, states, strength, middle)
+            loss = example.weight * latent_loss(vae, example, ours, kernels, weights)
+            if arguments.perceptual > 0:
+                picture = composite(vae, example, ours.base, ours.residual)
                 top, left = (int(edge) for edge in rng.integers(0, CROP_PX - WINDOW_PX + 1, size=2))
                 window = (..., slice(top, top + WINDOW_PX), slice(left, left + WINDOW_PX))
-                seen = torch.where(example.has_coarse[:, None, None, None], mean, sample)
-                features = vgg_distance(trunk, seen[window], example.original[window])
+                features = vgg_distance(trunk, picture[window], example.original[window])
                 loss = loss + arguments.perceptual * features
         optimizer.zero_grad(set_to_none=True)
         (example.weight * loss).mean().backward()
         nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
-        before = [parameter[4:].detach().clone() for parameter in (unet.conv_out.weight, unet.conv_out.bias)]
         optimizer.step()
-        # One unit of the variance output is ten decades of standard deviation halved: at the common rate it would
-        # jump by factors and, once at the floor, stay there.
-        with torch.no_grad():
-            for parameter, old in zip((unet.conv_out.weight, unet.conv_out.bias), before, strict=True):
-                parameter[4:] = torch.lerp(old, parameter[4:], VARIANCE_RATE)
         progress.step += 1
-        decay = min(0.99, (progress.step + 1) / (progress.step + 20))
+        decay = min(0.995, (progress.step + 1) / (progress.step + 20))
         with torch.no_grad():
             for kept, new in zip(average.parameters(), unet.parameters(), strict=True):
                 kept.lerp_(new, 1 - decay)
         running += 0.02 * (loss.mean().item() - running)
-        if progress.step % 100 == 0 or progress.step == 1 or fraction >= 1.0:
+        if progress.step % 200 == 0 or progress.step == 1 or fraction >= 1.0:
             average.to(memory_format=torch.channels_last).eval()
             with torch.no_grad(), torch.random.fork_rng():
                 torch.manual_seed(0)
-                values = checked(average, vae, scheduler, checks, empty, trunk, bank)
+                values = checked(average, vae, scheduler, checks, empty, trunk, kernels, weights)
             progress.log(train=running, **values)
             progress.save(
                 unet=unet.state_dict(), average=average.state_dict(), optimizer=optimizer.state_dict()

@@ -1,9 +1,10 @@
-"""A loss for texture whose exact place cannot be known: local energies of oriented band-pass filters.
+"""Texture of the strength that is missing: what the inpainter learns to make of its noise.
 
-A pixel loss rewards blur where detail was lost, and so do, nearly as much, fine-grained network features: plausible
-grain in the wrong phase counts as error. Here the picture's luma is filtered by quadrature pairs at four orientations
-on three octaves, the energies are pooled over windows, and the amplitudes are compared as ratios: grain, edges and
-cloth of the right strength count as right wherever inside the window they fall.
+A received picture, coarse or filled in, lacks part of the original's energy in each octave of luma. Where that energy
+lies can be told to about 16 pixels; its phase cannot, so a mean leaves it out and looks smooth. Here the lack is
+measured, in latents, and filled with band-passed noise of that deviation. ST-LPIPS, which took no part in any training,
+fell most per added squared error for noise of about 5 pixels' period (``GAINS``): what an oracle that knows the true
+lack gains over a coarse layer at AVIF quality 10 to 40 is a quarter of the distance for half a decibel.
 """
 
 import numpy as np
@@ -11,48 +12,49 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-ORIENTATIONS = 4
-WAVELENGTH_PX = 3.2
-KERNEL_PX = 7
-POOL_PX = 8
-FLOOR = 0.006  # amplitude below which differences fade: about half a grey level
+# Differences of two Gaussians, by deviations in latents of two pixels: octaves around periods of 5, 11 and 23 pixels.
+BANDS = ((0.5, 0.8), (1.0, 1.6), (2.0, 3.2))
+# How much of the lack is filled in each band, with a coarse layer and without. The finest stands for what lies above it
+# too, which costs more squared error than it pleases; coarse layers lack little below it.
+GAINS = {True: (2.0, 0.0, 0.0), False: (1.5, 1.0, 1.0)}
+CELL_LATENTS = 8
 
 
-def quadrature_bank() -> Tensor:
-    """Return the filters [2 · ORIENTATIONS, 1, 7, 7], even and odd of each orientation, with zero mean."""
-    half = KERNEL_PX // 2
-    y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(float)
-    window = np.exp(-(x * x + y * y) / (2 * 1.6**2))
+def band_kernels() -> list[Tensor]:
+    """Return the kernels [1, 1, k, k] that measure a band."""
     kernels = []
-    for phase in (0.0, np.pi / 2):
-        for index in range(ORIENTATIONS):
-            angle = np.pi * index / ORIENTATIONS
-            wave = np.cos(2 * np.pi * (x * np.cos(angle) + y * np.sin(angle)) / WAVELENGTH_PX + phase)
-            kernel = window * (wave - (window * wave).sum() / window.sum())
-            kernels.append(kernel / np.sqrt((kernel**2).sum()) / 2)
-    return torch.tensor(np.array(kernels), dtype=torch.float32)[:, None]
+    for narrow, wide in BANDS:
+        half = int(np.ceil(3 * wide))
+        square = np.add.outer(*(np.arange(-half, half + 1) ** 2,) * 2)
+        gaussians = [np.exp(-square / (2 * deviation**2)) for deviation in (narrow, wide)]
+        kernel = gaussians[0] / gaussians[0].sum() - gaussians[1] / gaussians[1].sum()
+        kernels.append(torch.tensor(kernel, dtype=torch.float32)[None, None])
+    return kernels
 
 
-def amplitudes(pictures: Tensor, bank: Tensor) -> list[Tensor]:
-    """Return, per octave, the pooled amplitudes [B, ORIENTATIONS, ·, ·] of *pictures* [B, 3, H, W] in [−1, 1]."""
-    luma = (pictures * pictures.new_tensor([0.299, 0.587, 0.114])[None, :, None, None]).sum(1, keepdim=True)
-    maps = []
-    for octave in range(3):
-        responses = functional.conv2d(luma, bank)
-        even, odd = responses.chunk(2, dim=1)
-        pool = POOL_PX if octave == 0 else POOL_PX // 2
-        energy = functional.avg_pool2d(even.square() + odd.square(), pool, stride=pool // 2)
-        maps.append((energy + 1e-8).sqrt())
-        luma = functional.avg_pool2d(luma, 2)
-    return maps
+def _filtered(luma: Tensor, kernel: Tensor) -> Tensor:
+    border = kernel.shape[-1] // 2
+    return functional.conv2d(functional.pad(luma, (border,) * 4, mode="reflect"), kernel)
 
 
-def texture_distance(ours: Tensor, truth: Tensor, bank: Tensor) -> Tensor:
-    """Return the mean relative difference of the amplitudes of each picture, [B], in [0, 1)."""
-    with torch.no_grad():
-        wanted = amplitudes(truth, bank)
-    parts = [
-        ((a - b).abs() / (a + b + FLOOR)).mean(dim=(1, 2, 3))
-        for a, b in zip(amplitudes(ours, bank), wanted, strict=True)
-    ]
-    return torch.stack(parts).mean(dim=0)
+def missing_texture(
+    original: Tensor, fill: Tensor, noise: Tensor, has_coarse: Tensor, kernels: list[Tensor]
+) -> Tensor:
+    """Return the texture [B, 1, h, w] that *fill* lacks of *original* (latents; luma is their first channel).
+
+    noise: white, [B, ≥ 3, h, w], one channel for each band. has_coarse: bool [B].
+    """
+    gains = torch.tensor([GAINS[bool(coarse)] for coarse in has_coarse])
+    total = torch.zeros_like(noise[:, :1])
+    for band, kernel in enumerate(kernels):
+        energies = [
+            functional.avg_pool2d(_filtered(latents[:, :1], kernel).square(), CELL_LATENTS)
+            for latents in (original, fill)
+        ]
+        lack = (energies[0] - energies[1]).clamp(min=0).sqrt()
+        lack = functional.interpolate(lack, noise.shape[2:], mode="bilinear", align_corners=False)
+        shaped = _filtered(
+            noise[:, band : band + 1], kernel / kernel.square().sum().sqrt()
+        )  # of deviation one
+        total = total + gains[:, band, None, None, None] * lack * shaped
+    return total

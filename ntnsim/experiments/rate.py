@@ -301,7 +301,7 @@ def main() -> None:
     table = comparison(curves, strict, series)
     table.to_csv(arguments.out / "rate_comparison.csv", index=False, lineterminator="\n")
 
-    plain = inpainter_named("none", None)
+    plain = inpainter_named("nearest", None)
     checks = []
     for _, row in table[(table["lower target"] == "strict") & table["spiff kB"].notna()].iterrows():
         restoring = diffusion if diffusion is not None and "diffusion" in row["spiff"] else plain

@@ -67,7 +67,7 @@ def rate_settings(diffusion: Inpainter | None) -> list[Setting]:
 
     diffusion: the bundle's inpainter; None leaves its series out.
     """
-    plain = inpainter_named("none", None)
+    plain = inpainter_named("nearest", None)
     settings = list(_whole_image_settings())
     for quality in CROP_QUALITIES:
         settings.append(_spiff("spiff crop", quality, plain, _with_crop(quality), MIDDLE_COARSE))
@@ -96,9 +96,8 @@ def rate_settings(diffusion: Inpainter | None) -> list[Setting]:
     settings.append(_spiff("spiff, AVIF speed 8", MIDDLE_COARSE, plain, slower, MIDDLE_COARSE))
     for fraction in (0.1, 0.25):
         settings.append(_spiff("spiff, with patches", fraction, plain, middle, 0.45, fraction))
-    nearest = inpainter_named("nearest", None)
     for fraction in PATCH_FRACTIONS:
-        settings.append(_paper("spiff-paper, nearest", fraction, nearest))
+        settings.append(_paper("spiff-paper, nearest", fraction, plain))
         if diffusion is not None and fraction in (0.0, 0.25):
             settings.append(_paper("spiff-paper, diffusion", fraction, diffusion))
     return settings

@@ -13,7 +13,6 @@ from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
 from ntnsim.spiff.decoder import PartialImage, decode_partial_image
 from ntnsim.spiff.encoded_image import EncodedImage
 from ntnsim.spiff.encoder import encode_caption, encode_image
-from ntnsim.spiff.grain import with_grain
 from ntnsim.spiff.settings import SPIFF, SPIFF_PAPER, SpiffSettings
 
 if TYPE_CHECKING:
@@ -142,16 +141,14 @@ def restored(
     from ntnsim.spiff.inpaint import Canvas  # models are needed for decoding only
 
     canvases = [
-        Canvas(image.pixels, image.known, image.coarse, image.caption, seed)
+        Canvas(image.pixels, image.known, image.coarse, image.caption, seed, image.grain)
         for image, seed in zip(received, seeds, strict=True)
     ]
-    images = []
-    for partial_image, image in zip(received, inpainter.restore(canvases), strict=True):
-        # Pasted again, whatever the inpainter did: received pixels are the codec's promise (decision 10).
-        image = np.where(partial_image.known[..., None], partial_image.pixels, image)
-        grain = partial_image.grain
-        images.append(image if grain is None else with_grain(image, grain, partial_image.known))
-    return images
+    # Pasted again, whatever the inpainter did: received pixels are the codec's promise (decision 10).
+    return [
+        canvas.with_received(image)
+        for canvas, image in zip(canvases, inpainter.restore(canvases), strict=True)
+    ]
 
 
 def spiff_settings(name: str, changes: Mapping[str, Any]) -> SpiffSettings:

@@ -166,7 +166,8 @@ class _Recomposition:
             n_ranks = self._stream.frame.n_ranks
             _, offset = coarse_shares(part, n_ranks)
             grain_bytes, offset = read_varint(part.payload, offset, part.name)
-            grain = decode_grain(part.payload[offset : offset + grain_bytes], self._shape, part.name)
+            code = part.payload[offset : offset + grain_bytes]
+            grain = decode_grain(code, self._shape, part.name) if code else None
             offset += grain_bytes
         except BitstreamError as error:
             self._failed(error)

@@ -22,7 +22,8 @@ from PIL import Image
 
 from ntnsim.errors import DatasetError
 from ntnsim.spiff.bundle import Bundle
-from ntnsim.spiff.inpaint import Canvas, Inpainter, inpainter_named
+from ntnsim.spiff.grain import grain_gain, grain_strengths
+from ntnsim.spiff.inpaint import Canvas, inpainter_named
 from ntnsim.spiff.segment import Segmenter
 
 UInt8Image = NDArray[np.uint8]
@@ -94,8 +95,13 @@ def coarse_layer(pixels: UInt8Image, quality: int) -> UInt8Image:
     return np.asarray(Image.open(stream).convert("RGB"))
 
 
-def canvas_of(photograph: Photograph, index: int, fraction: float, quality: int | None) -> Canvas:
-    """Return what the decoder holds: the kept region, *fraction* of the tiles, and perhaps a coarse layer."""
+def canvas_of(
+    photograph: Photograph, index: int, fraction: float, quality: int | None, *, sends_grain: bool = False
+) -> Canvas:
+    """Return what the decoder holds: the kept region, *fraction* of the tiles, and perhaps a coarse layer.
+
+    sends_grain: with the strength of what the coarse layer lost, as the codec ``spiff`` sends it.
+    """
     height, width = photograph.kept.shape
     rows, columns = -(-height // TILE_PX), -(-width // TILE_PX)
     rng = np.random.default_rng([index, 16])
@@ -104,7 +110,10 @@ def canvas_of(photograph: Photograph, index: int, fraction: float, quality: int 
     known = np.kron(tiles.reshape(rows, columns), np.ones((TILE_PX, TILE_PX), bool))[:height, :width]
     known = known | photograph.kept
     coarse = None if quality is None else coarse_layer(photograph.pixels, quality)
-    return Canvas(np.where(known[:, :, None], photograph.pixels, 0), known, coarse, "", index)
+    grain = None
+    if coarse is not None and quality is not None and sends_grain:
+        grain = grain_strengths(photograph.pixels, coarse, ~known, grain_gain(quality))
+    return Canvas(np.where(known[:, :, None], photograph.pixels, 0), known, coarse, "", index, grain)
 
 
 def unsent_psnr_db(original: UInt8Image, image: UInt8Image, unsent: BoolMask) -> float:
@@ -151,21 +160,32 @@ def restoration_tables(
     steps: Sequence[int] = (1,),
     say: Callable[[str], None] = lambda line: None,
 ) -> list[dict[str, Any]]:
-    """Return one row per task and method: mean distance and PSNR, and the bundle's ratio to the method."""
+    """Return one row per task and method: mean distance and PSNR, and the bundle's ratio to the method.
+
+    With a coarse layer the bundle restores what the codec delivers, grain included; "blind" had no grain sent.
+    """
     scores = _Scores(photographs)
     networks = {count: inpainter_named("bundle", bundle, steps=count) for count in steps}
     rows: list[dict[str, Any]] = []
     tasks: list[tuple[int | None, float]] = [*COARSE_TASKS, *((None, fraction) for fraction in PATCH_TASKS)]
     for quality, fraction in tasks:
-        canvases = [canvas_of(p, index, fraction, quality) for index, p in enumerate(photographs)]
-        methods: dict[str, Inpainter] = {f"bundle, {count} steps": networks[count] for count in steps}
-        # With a coarse layer every classical fill is that layer.
-        for name in ("none",) if quality is not None else ("none", "telea", "ns", "nearest"):
-            methods[name] = inpainter_named(name, None)
-        found = {name: scores.of(canvases, method.restore(canvases)) for name, method in methods.items()}
+        canvases, blind = (
+            [canvas_of(p, i, fraction, quality, sends_grain=sends) for i, p in enumerate(photographs)]
+            for sends in (True, False)
+        )
+        found = {
+            f"bundle, {count} steps": scores.of(canvases, network.restore(canvases))
+            for count, network in networks.items()
+        }
+        # With a coarse layer every classical fill is that layer, and its grain unless nothing is restored.
+        classical = {"none": "own fill", "telea": "telea", "ns": "ns", "nearest": "nearest"}
+        if quality is not None:
+            classical = {"none": "coarse layer", "ns": "coarse and grain"}
+            found["bundle, blind"] = scores.of(blind, networks[steps[0]].restore(blind))
+        for name, label in classical.items():
+            found[label] = scores.of(canvases, inpainter_named(name, None).restore(canvases))
         first = found[f"bundle, {steps[0]} steps"]
-        for name, values in found.items():
-            label = {"none": "coarse layer" if quality is not None else "own fill"}.get(name, name)
+        for label, values in found.items():
             ratio, low, high = ratio_with_interval(first[:, 0], values[:, 0])
             rows.append(
                 {

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ntnsim.errors import BundleError, InputError
 from ntnsim.spiff.bundle import Bundle, Member, quiet_libraries
 from ntnsim.spiff.fill import blended_fill, check_canvas, nearest_fill, opencv_fill
+from ntnsim.spiff.grain import with_grain
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +39,8 @@ class Canvas:
 
     pixels: uint8 [H, W, 3], the received pixels where *known*; elsewhere of no meaning.
     known: bool [H, W]. coarse: uint8 [H, W, 3], the decoded coarse layer at full size, or None.
-    prompt: the caption, may be empty. seed: of the sampler's noise.
+    prompt: the caption, may be empty. seed: of the sampler's noise. grain: uint8 [rows, columns], the strength of the
+    texture that the coarse layer lost (``grain.py``), or None if that was not sent.
     """
 
     pixels: UInt8Image
@@ -46,6 +48,7 @@ class Canvas:
     coarse: UInt8Image | None
     prompt: str
     seed: int
+    grain: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         check_canvas(self.pixels, self.known)
@@ -62,6 +65,10 @@ class Canvas:
         """Return *image* with the received pixels pasted over it."""
         return np.where(self.known[:, :, None], self.pixels, image)
 
+    def with_texture(self, image: UInt8Image) -> UInt8Image:
+        """Return *image* with grain of the strength that was sent, on what was not received."""
+        return image if self.grain is None else with_grain(image, self.grain, self.known)
+
 
 class Inpainter(Protocol):
     """Anything that completes canvases; *name* goes into records."""
@@ -74,7 +81,10 @@ class Inpainter(Protocol):
 
 
 class ClassicalInpainter:
-    """A fill as the whole decoder. Where a coarse layer was sent, that is what stands: the fill has no better."""
+    """A fill as the whole decoder. Where a coarse layer was sent, that is what stands, with its grain.
+
+    "none" restores nothing: the coarse layer or the plain fill as it stands.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -82,7 +92,10 @@ class ClassicalInpainter:
 
     def restore(self, canvases: Sequence[Canvas]) -> list[UInt8Image]:
         """Return the filled canvases."""
-        return [canvas.fill(self._method) for canvas in canvases]
+        images = [canvas.fill(self._method) for canvas in canvases]
+        if self.name == "none":
+            return images
+        return [canvas.with_texture(image) for canvas, image in zip(canvases, images, strict=True)]
 
 
 def padded(array: NDArray[Any], multiple_px: int) -> NDArray[Any]:
@@ -130,7 +143,7 @@ def load_pipeline(directory: Path, *, device: str, dtype: str | None) -> Any:
 
 
 class _DiffusionInpainter:
-    """What both diffusion inpainters share: paste-back, text-to-image, and whole canvases that need no network."""
+    """What both diffusion inpainters share: paste-back, grain, text-to-image, and canvases that need no network."""
 
     name: str
 
@@ -142,7 +155,7 @@ class _DiffusionInpainter:
         waiting = [index for index, image in enumerate(images) if image is None]
         generated = self._generated([canvases[index] for index in waiting])
         for index, image in zip(waiting, generated, strict=True):
-            images[index] = canvases[index].with_received(image)
+            images[index] = canvases[index].with_texture(canvases[index].with_received(image))
         return [image for image in images if image is not None]
 
     def generate(
@@ -165,8 +178,10 @@ class LatentResidualInpainter(_DiffusionInpainter):
 
     With z = E(fill), the UNet denoises r and the picture is fill + D(z + r) − D(z): the VAE's own error cancels, and
     r = 0 leaves the fill as it is. UNet input: [noisy r, mask, z], the 9-channel inpainting contract; the mask is 0
-    where received, ``coarse_mask`` where a coarse layer lies below, 1 where a classical fill does. The sampler is the
-    bundle's; with a learned variance, its last step draws the texture that the mean cannot know.
+    where received, ``coarse_mask`` where a coarse layer lies below, 1 where a classical fill does. The noise it starts
+    from becomes the texture that a mean cannot know, in proportion: ``noise_scale`` sets how much of what is missing.
+    Of the residual to a coarse layer only ``coarse_share`` is added: a half takes away three quarters of the squared
+    error that the whole would, and smooths half as much of the layer's own texture.
     """
 
     def __init__(
@@ -181,6 +196,8 @@ class LatentResidualInpainter(_DiffusionInpainter):
         self._stride_px = int(member.options["stride_px"])
         self._gain = float(member.options["residual_gain"])
         self._coarse_mask = float(member.options["coarse_mask"])
+        self._noise_scale = float(member.options["noise_scale"])
+        self._coarse_share = float(member.options["coarse_share"])
         self._dtype = _torch_dtype(dtype, device)
         if device == "cpu":
             self._pipeline.unet.to(memory_format=torch.channels_last)
@@ -227,13 +244,16 @@ class LatentResidualInpainter(_DiffusionInpainter):
         noisy = torch.randn(base.shape, generator=generator, dtype=torch.float32).to(
             self._device, self._dtype
         )
+        # Where the stream tells the texture's strength, grain is better than a guess.
+        noisy = noisy * (self._noise_scale if canvas.grain is None else 0.0)
         # Each image walks its own copy: a scheduler keeps its place between steps.
         scheduler = type(self._pipeline.scheduler).from_config(self._pipeline.scheduler.config)
         scheduler.set_timesteps(self.steps, device=self._device)
         for time in scheduler.timesteps:
             output = unet(torch.cat([noisy, mask, base], dim=1), time, self._states[canvas.prompt]).sample
-            noisy = scheduler.step(output, time, noisy, generator=generator).prev_sample
-        decoded = vae.decode((base + noisy / self._gain) / scale).sample
+            noisy = scheduler.step(output, time, noisy).prev_sample
+        share = 1.0 if canvas.coarse is None else self._coarse_share
+        decoded = vae.decode((base + share * noisy / self._gain) / scale).sample
         picture = fill + decoded - vae.decode(latents).sample
         levels = picture[0].float().add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
         return levels.permute(1, 2, 0).cpu().numpy()[:height, :width]

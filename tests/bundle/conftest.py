@@ -41,7 +41,14 @@ def random_bundle(tmp_path_factory) -> Bundle:
             Member(
                 "inpainter",
                 "latent-residual",
-                options={"steps": 2, "stride_px": 16, "residual_gain": 0.5, "coarse_mask": 0.5},
+                options={
+                    "steps": 2,
+                    "stride_px": 16,
+                    "residual_gain": 0.5,
+                    "coarse_mask": 0.5,
+                    "noise_scale": 1.0,
+                    "coarse_share": 1.0,
+                },
             ),
             Member(
                 "segmenter",

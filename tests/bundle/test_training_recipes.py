@@ -7,26 +7,72 @@ from diffusers import AutoencoderTiny
 
 from training import text
 from training.degradation import received
-from training.inpainter import Predicted, likelihood_loss, new_scheduler, std_of, variance_output
+from training.inpainter import Predicted, latent_loss, new_scheduler, predicted
+from training.texture import BANDS, GAINS, band_kernels, missing_texture
 from training.vae import new_vae, psnr_db, start_in_closed_form, to_tensor
 
 
-@pytest.mark.parametrize("steps", [1, 2, 4])
-def test_last_step_of_the_sampler_draws_the_deviation_that_training_assumes(steps):
+class Identity:
+    """Stands in for a VAE whose latents are its pictures: the recipe reads nothing else of it."""
+
+    class config:  # noqa: N801
+        scaling_factor = 1.0
+
+    def encode(self, latents):
+        return type("Output", (), {"latents": latents})
+
+
+def example_of(original: torch.Tensor, fill: torch.Tensor, *, coarse: bool):
+    """An example of one picture, all of it unsent."""
+    mask = torch.ones(1, 1, *fill.shape[2:])
+    has_coarse = torch.tensor([coarse])
+    return type("Example", (), {"original": original, "fill": fill, "mask": mask, "has_coarse": has_coarse})
+
+
+@pytest.mark.parametrize("steps", [2, 4])
+def test_second_step_of_training_starts_where_the_librarys_sampler_does(steps):
     scheduler = new_scheduler()
     scheduler.set_timesteps(steps)
-    time = scheduler.timesteps[-1]
-    output = torch.zeros(1, 8, 128, 128)
-    output[:, 4:] = variance_output(0.1)
-    # v = 0 at the noisy residual 0 means a mean of 0: what is left is the draw.
-    drawn = scheduler.step(
-        output, time, torch.zeros(1, 4, 128, 128), generator=torch.Generator().manual_seed(1)
-    )
-    standard_error = 1 / np.sqrt(2 * 4 * 128 * 128)
-    expected = float(std_of(torch.tensor(variance_output(0.1)), scheduler.alphas_cumprod[time]))
-    assert float(drawn.prev_sample.std()) == pytest.approx(expected, rel=4 * standard_error)
-    if steps == 1:
-        assert expected == pytest.approx(0.1, rel=0.005)  # 1 − ᾱ of the last time is 0.995
+    seen = []
+
+    def network(inputs, time, states):
+        seen.append((inputs[:, :4], int(time[0])))
+        return type("Output", (), {"sample": 0.3 * inputs[:, :4] + 0.1 * inputs[:, 5:]})
+
+    latents = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(1))
+    example = example_of(latents, latents, coarse=True)
+    middle = int(scheduler.timesteps[1])
+    predicted(network, Identity(), scheduler, example, None, torch.ones(1), middle)
+    (noise, first), (noisy, second) = seen
+    assert (first, second) == (int(scheduler.timesteps[0]), middle)
+    v = 0.3 * noise + 0.1 * latents
+    expected = scheduler.step(v, scheduler.timesteps[0], noise).prev_sample
+    assert torch.allclose(noisy, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("coarse", [True, False])
+def test_missing_texture_is_as_strong_as_what_the_fill_lacks(coarse):
+    generator = torch.Generator().manual_seed(3)
+    kernels = band_kernels()
+    noise = torch.randn(1, 4, 256, 256, generator=generator)
+    original = torch.randn(1, 4, 256, 256, generator=generator)
+    fill = 0.6 * original  # lacks 1 − 0.36 of the energy in every band
+    texture = missing_texture(original, fill, noise, torch.tensor([coarse]), kernels)
+    energies = [float(kernel.square().sum()) for kernel in kernels]  # of white noise seen through each band
+    expected = sum(g**2 * 0.64 * e for g, e in zip(GAINS[coarse], energies, strict=True))
+    assert float(texture.square().mean()) == pytest.approx(expected, rel=0.05)
+    lacks_nothing = missing_texture(original, original, noise, torch.tensor([coarse]), kernels)
+    assert not lacks_nothing.any()
+    halved = missing_texture(original, fill, 0.5 * noise, torch.tensor([coarse]), kernels)
+    assert torch.allclose(halved, 0.5 * texture)
+
+
+def test_finest_band_lies_around_a_period_of_five_pixels():
+    assert len(BANDS) == len(GAINS[True]) == len(GAINS[False])
+    kernel = np.pad(band_kernels()[0][0, 0].numpy(), 64)
+    row = np.abs(np.fft.fft2(kernel))[0, : len(kernel) // 2]
+    period_px = 2 * len(kernel) / np.argmax(row)  # a latent is two pixels wide
+    assert 4 <= period_px < 6
 
 
 def test_closed_form_vae_keeps_what_half_the_resolution_holds():
@@ -42,31 +88,20 @@ def test_closed_form_vae_keeps_what_half_the_resolution_holds():
         )
 
 
-def test_likelihood_is_least_at_the_true_mean_and_deviation():
-    class Linear:
-        """Stands in for a VAE whose latents are given: the loss reads nothing else of it."""
-
-        class config:  # noqa: N801
-            scaling_factor = 1.0
-
-        def encode(self, latents):
-            return type("Output", (), {"latents": latents})
-
+def test_loss_is_zero_at_the_true_residual_with_its_texture_and_nowhere_near():
     generator = torch.Generator().manual_seed(2)
-    shape = (1, 4, 64, 64)
-    base, truth = (
-        torch.zeros(shape),
-        0.3 + 0.2 * torch.randn(shape, generator=generator),
-    )  # gain 2: N(0.6, 0.4²)
-    example = type("Example", (), {"original": truth, "mask": torch.ones(1, 1, 64, 64)})
+    original, fill, noise = (torch.randn(1, 4, 64, 64, generator=generator) for _ in range(3))
+    kernels, weights = band_kernels(), torch.ones(4, 1, 1)
+    example = example_of(original, fill, coarse=True)
+    target = original - fill
+    target[:, :1] += missing_texture(original, fill, noise, torch.tensor([True]), kernels)
 
-    def gradients(mean: float, std: float) -> tuple[float, float]:
-        m, s = torch.full(shape, mean, requires_grad=True), torch.full(shape, std, requires_grad=True)
-        likelihood_loss(Linear(), example, Predicted(m, s, base)).sum().backward()
-        return float(m.grad.sum()), float(s.grad.sum())
+    def loss(residual):
+        return float(latent_loss(Identity(), example, Predicted(residual, noise, fill), kernels, weights))
 
-    assert gradients(0.5, 0.4)[0] < 0 < gradients(0.7, 0.4)[0]
-    assert gradients(0.6, 0.35)[1] < 0 < gradients(0.6, 0.45)[1]
+    assert loss(2 * target) < 1e-10
+    assert loss(2 * target + 0.1) == pytest.approx(0.01, rel=0.01)
+    assert loss(2 * (original - fill)) > 1e-3  # the mean alone is not what noise should become
 
 
 def test_examples_keep_received_pixels_and_span_what_an_engine_may_choose():

@@ -7,6 +7,7 @@ from ntnsim.errors import CorruptStreamError
 from ntnsim.spiff.cheap_fill import cheap_fill
 from ntnsim.spiff.components import Component, decode_component, encode_component
 from ntnsim.spiff.grain import decode_grain, encode_grain, grain_gain, grain_strengths, with_grain
+from ntnsim.spiff.inpaint import Canvas, inpainter_named
 from ntnsim.spiff.metrics import StLpipsBackend
 
 
@@ -38,10 +39,11 @@ def test_filled_crop_costs_less_than_the_whole_box(astronaut, astronaut_mask):
     assert len(filled) < 0.75 * len(encode_component(astronaut, component))
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (64, 64), (65, 200), (480, 640)])
-def test_grain_strengths_round_trip(shape):
-    rows, columns = -(-shape[0] // 64), -(-shape[1] // 64)
-    strengths = np.random.default_rng(0).integers(0, 16, (rows, columns)).astype(np.uint8)
+@pytest.mark.parametrize("levels", [(0, 16), (3, 5)])  # the first is shorter in nibbles, the second deflated
+@pytest.mark.parametrize("shape", [(1, 1), (32, 32), (33, 200), (480, 640)])
+def test_grain_strengths_round_trip(shape, levels):
+    rows, columns = -(-shape[0] // 32), -(-shape[1] // 32)
+    strengths = np.random.default_rng(0).integers(*levels, (rows, columns)).astype(np.uint8)
     assert np.array_equal(decode_grain(encode_grain(strengths), shape, "coarse"), strengths)
     assert encode_grain(strengths * 0) == b"" and not decode_grain(b"", shape, "coarse").any()
     with pytest.raises(CorruptStreamError, match=r"coarse: grain method 7 is unknown; allowed are 0 and 1"):
@@ -51,26 +53,48 @@ def test_grain_strengths_round_trip(shape):
 
 
 def test_strength_is_the_gain_times_the_lumas_error():
-    original = np.full((128, 128, 3), 100, np.uint8)
+    original = np.full((64, 64, 3), 100, np.uint8)
     coarse = original.copy()
-    coarse[:, 64:] += 8  # a luma error of 8 in the right half
-    wanted = np.ones((128, 128), bool)
-    wanted[64:] = False
-    # 0.5 · 8 = 4 grey levels: strength 8 in steps of a half.
-    assert grain_strengths(original, coarse, wanted, 0.5).tolist() == [[0, 8], [0, 0]]
+    coarse[:, 32:] += 8  # a luma error of 8 in the right half
+    wanted = np.ones((64, 64), bool)
+    wanted[32:] = False
+    # 0.5 · 8 = 4 grey levels: a half, doubled three times in steps of the root of two.
+    assert grain_strengths(original, coarse, wanted, 0.5).tolist() == [[0, 7], [0, 0]]
+    assert grain_strengths(original, coarse, wanted, 0.04).tolist() == [[0, 0], [0, 0]]
 
 
 def test_grain_has_the_promised_deviation_and_touches_unknown_pixels_only():
     image = np.full((256, 256, 3), 128, np.uint8)
     known = np.zeros((256, 256), bool)
     known[:64] = True
-    noisy = with_grain(image, np.full((4, 4), 8, np.uint8), known)
+    noisy = with_grain(image, np.full((8, 8), 7, np.uint8), known)
     assert np.array_equal(noisy[known], image[known])
     noise = noisy[~known].astype(float) - 128
     assert noise.std() == pytest.approx(4, rel=0.05)
     assert noise.mean() == pytest.approx(0, abs=0.05)
     assert np.array_equal(noise[:, 0], noise[:, 1])  # luma only
-    assert np.array_equal(noisy, with_grain(image, np.full((4, 4), 8, np.uint8), known))
+    assert np.array_equal(noisy, with_grain(image, np.full((8, 8), 7, np.uint8), known))
+
+
+def test_grain_is_a_band_around_a_period_of_five_pixels():
+    image = np.full((256, 256, 3), 128, np.uint8)
+    noisy = with_grain(image, np.full((8, 8), 9, np.uint8), np.zeros((256, 256), bool))
+    power = np.abs(np.fft.fft2(noisy[..., 0] - 128.0)) ** 2
+    frequency = np.hypot(np.fft.fftfreq(256)[:, None], np.fft.fftfreq(256))
+    inside = (frequency > 1 / 11) & (frequency < 1 / 2.7)
+    assert power[inside].sum() > 0.75 * power.sum()  # white noise: 0.4
+    densities = [power[np.abs(frequency - 1 / period) < 0.01].mean() for period in (20, 5.3, 2.2)]
+    assert densities[1] > 4 * max(densities[0], densities[2])
+
+
+def test_grain_strength_goes_smoothly_from_cell_to_cell():
+    image = np.full((64, 256, 3), 128, np.uint8)
+    strengths = np.zeros((2, 8), np.uint8)
+    strengths[:, 4:] = 9  # 8 grey levels
+    noise = with_grain(image, strengths, np.zeros((64, 256), bool)).astype(float)[..., 0] - 128
+    assert not noise[:, :112].any()  # up to the last weak cell's centre
+    left, right = noise[:, 116:128].std(), noise[:, 128:140].std()
+    assert 0 < left < right < 0.8 * noise[:, 144:].std()
 
 
 def test_better_layers_get_no_more_grain():
@@ -87,3 +111,13 @@ def test_grain_brings_a_coarse_photograph_perceptually_closer(astronaut):
     features = backend.features(astronaut)
     distances = [backend.distance_map(features, backend.features(image)).mean() for image in (coarse, grainy)]
     assert distances[1] < 0.95 * distances[0]
+
+
+def test_none_leaves_the_coarse_layer_as_it_stands_and_other_methods_add_its_grain():
+    coarse = np.full((64, 64, 3), 128, np.uint8)
+    known = np.zeros((64, 64), bool)
+    known[:32] = True
+    canvas = Canvas(coarse + np.uint8(9), known, coarse, "", 0, np.full((2, 2), 7, np.uint8))
+    plain, grainy = (inpainter_named(name, None).restore([canvas])[0] for name in ("none", "telea"))
+    assert (plain[:32] == 137).all() and (plain[32:] == 128).all()
+    assert (grainy[:32] == 137).all() and grainy[32:].std() == pytest.approx(4, rel=0.2)
