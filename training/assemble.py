@@ -13,7 +13,7 @@ from ntnsim.spiff.segmentation_network import Lite0ForSemanticSegmentation, Lite
 from training.inpainter import MASK_COARSE, RESIDUAL_GAIN, new_scheduler, new_unet
 from training.segmenter import new_segmenter
 
-COARSE_SHARE = 0.5  # of the residual to a coarse layer: chosen on training photographs, with grain
+COARSE_SHARE = 0.6  # of the residual to a coarse layer: chosen on training photographs, with grain
 
 DESCRIPTION = (
     "Small real networks for machines without a GPU or a network connection; see README.md beside this file."
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("models/tiny"))
     parser.add_argument("--inpainter", default="inpainter", help="name of the inpainter's checkpoint")
     parser.add_argument("--steps", type=int, default=1, help="recommended sampler steps")
-    parser.add_argument("--noise-scale", type=float, default=0.8, help="strength of the texture")
+    parser.add_argument("--noise-scale", type=float, default=1.0, help="strength of the texture")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     members = [

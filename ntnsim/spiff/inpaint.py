@@ -180,8 +180,8 @@ class LatentResidualInpainter(_DiffusionInpainter):
     r = 0 leaves the fill as it is. UNet input: [noisy r, mask, z], the 9-channel inpainting contract; the mask is 0
     where received, ``coarse_mask`` where a coarse layer lies below, 1 where a classical fill does. The noise it starts
     from becomes the texture that a mean cannot know, in proportion: ``noise_scale`` sets how much of what is missing.
-    Of the residual to a coarse layer only ``coarse_share`` is added: a half takes away three quarters of the squared
-    error that the whole would, and smooths half as much of the layer's own texture.
+    Of the residual to a coarse layer only ``coarse_share`` is added: a half would take away three quarters of the
+    squared error that the whole does, and smooth half as much of the layer's own texture.
     """
 
     def __init__(
