@@ -24,7 +24,7 @@ class Job:
 
 def lanes(work: Path) -> tuple[tuple[Job, ...], ...]:
     """Return the jobs, each lane in order. The shipped bundle's own hours are in models/tiny/README.md."""
-    sharpened = ("--perceptual", "0.8", "--start", str(work / "inpainter_plain"), "--rate", "6e-4")
+    sharpened = ("--perceptual", "1.2", "--start", str(work / "inpainter_plain"), "--rate", "6e-4")
     return (
         (
             Job("vae", "vae", 10),
