@@ -38,10 +38,8 @@ MASK_COARSE = 0.5
 TYPICAL_ERROR = 0.08  # mean absolute error of a fill, in [−1, 1] units
 MIDDLE_TIMES = (249, 499, 749)
 MIDDLE_SHARE = 0.45  # of the batches: a second step from one of these times
-NOISE_PARTS = (
-    0.35,
-    0.25,
-)  # of the examples: no noise, and noise of random strength; the rest have full noise
+# Shares of the examples without noise and with noise of random strength; the rest have full noise.
+NOISE_PARTS = (0.35, 0.25)
 
 
 def new_unet(
@@ -315,9 +313,8 @@ def main() -> None:
             group["lr"] = arguments.rate * warm * float(0.03 + 0.97 * 0.5 * (1 + np.cos(np.pi * fraction)))
         example = Example(photographs, arguments.batch, rng, CROP_PX)
         states = states_for(example.names, captions, table, rng)
-        middle = (
-            int(rng.choice(MIDDLE_TIMES)) if progress.step > 200 and rng.random() < MIDDLE_SHARE else None
-        )
+        refines = progress.step > 200 and rng.random() < MIDDLE_SHARE
+        middle = int(rng.choice(MIDDLE_TIMES)) if refines else None
         with torch.autocast("cpu", dtype=torch.bfloat16):
             strength = strengths(arguments.batch, rng)
             ours = predicted(unet, vae, scheduler, example, states, strength, middle)

@@ -46,7 +46,7 @@ WITNESSED_IMAGES = 300  # decisions whose surroundings training draws from
 # More memorise single photographs: after 80 logged outcomes and 500 updates the 3 % quantile of PF covers 2.5 % of
 # other photographs and that of SF 8 %; after 2,000 updates 11 % and 27 %.
 UPDATES_PER_OUTCOME = 4
-# Of the actor alone, through the learned critics: after 500, half of the seeds sit in a corner: all in the box.
+# Of the actor alone, through the learned critics: with fewer, some seeds stay in a corner, the whole image as box.
 SETTLING_STEPS = 3000
 CALIBRATED_ON = 60  # training photographs that JPEG q45 is scored on, for the targets
 TOLD_EVERY = 20  # photographs between two lines of progress

@@ -10,7 +10,7 @@ import csv
 import io
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -95,13 +95,8 @@ def coarse_layer(pixels: UInt8Image, quality: int) -> UInt8Image:
     return np.asarray(Image.open(stream).convert("RGB"))
 
 
-def canvas_of(
-    photograph: Photograph, index: int, fraction: float, quality: int | None, *, sends_grain: bool = False
-) -> Canvas:
-    """Return what the decoder holds: the kept region, *fraction* of the tiles, and perhaps a coarse layer.
-
-    sends_grain: with the strength of what the coarse layer lost, as the codec ``spiff`` sends it.
-    """
+def canvas_of(photograph: Photograph, index: int, fraction: float, quality: int | None) -> Canvas:
+    """Return what the decoder holds: kept region, *fraction* of the tiles, perhaps a coarse layer with its grain."""
     height, width = photograph.kept.shape
     rows, columns = -(-height // TILE_PX), -(-width // TILE_PX)
     rng = np.random.default_rng([index, 16])
@@ -109,9 +104,9 @@ def canvas_of(
     tiles[rng.permutation(rows * columns)[: round(fraction * rows * columns)]] = True
     known = np.kron(tiles.reshape(rows, columns), np.ones((TILE_PX, TILE_PX), bool))[:height, :width]
     known = known | photograph.kept
-    coarse = None if quality is None else coarse_layer(photograph.pixels, quality)
-    grain = None
-    if coarse is not None and quality is not None and sends_grain:
+    coarse, grain = None, None
+    if quality is not None:
+        coarse = coarse_layer(photograph.pixels, quality)
         grain = grain_strengths(photograph.pixels, coarse, ~known, grain_gain(quality))
     return Canvas(np.where(known[:, :, None], photograph.pixels, 0), known, coarse, "", index, grain)
 
@@ -169,10 +164,7 @@ def restoration_tables(
     rows: list[dict[str, Any]] = []
     tasks: list[tuple[int | None, float]] = [*COARSE_TASKS, *((None, fraction) for fraction in PATCH_TASKS)]
     for quality, fraction in tasks:
-        canvases, blind = (
-            [canvas_of(p, i, fraction, quality, sends_grain=sends) for i, p in enumerate(photographs)]
-            for sends in (True, False)
-        )
+        canvases = [canvas_of(p, index, fraction, quality) for index, p in enumerate(photographs)]
         found = {
             f"bundle, {count} steps": scores.of(canvases, network.restore(canvases))
             for count, network in networks.items()
@@ -181,6 +173,7 @@ def restoration_tables(
         classical = {"none": "own fill", "telea": "telea", "ns": "ns", "nearest": "nearest"}
         if quality is not None:
             classical = {"none": "coarse layer", "ns": "coarse and grain"}
+            blind = [replace(canvas, grain=None) for canvas in canvases]
             found["bundle, blind"] = scores.of(blind, networks[steps[0]].restore(blind))
         for name, label in classical.items():
             found[label] = scores.of(canvases, inpainter_named(name, None).restore(canvases))
