@@ -45,7 +45,7 @@ PARTS = (  # what a series shows beside "spiff coarse"
     ("mask shape", "spiff, box instead of mask"),
     ("cells on the block grid", "spiff, cells of 4 px"),
     ("AVIF for parts", "spiff, AVIF as it comes"),
-    ("a slower AVIF", "spiff, AVIF speed 8"),
+    ("AVIF at speed 8", "spiff, AVIF speed 9"),
     ("grain", "spiff coarse, no grain"),
     ("patches", "spiff, with patches"),
     ("diffusion", "spiff coarse, diffusion"),

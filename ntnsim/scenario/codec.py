@@ -14,12 +14,14 @@ class Component(Entity):
 
     codec: Literal["jpeg", "webp", "avif", "jxl"]
     quality: Quality
-    speed: int = Field(default=9, ge=0, le=10)
+    speed: int = Field(default=8, ge=0, le=10)
     """AVIF only: 0 is slow and small, 10 fast."""
     full_chroma: bool = False
     """JPEG and AVIF: 4:4:4 instead of 4:2:0."""
     loop_filters: bool = True
     """AVIF only: deblocking and CDEF."""
+    only_dct: bool = False
+    """AVIF only: no transform but the DCT."""
 
 
 class Inpainting(Entity):
@@ -52,7 +54,7 @@ class _SpiffBase(Entity):
     coarse: Component | None = None
     """How the coarse layer is coded; its quality comes from the configuration."""
     sends_grain: bool | None = None
-    """With the coarse layer: send how much texture it lost, for the decoder to add as noise."""
+    """Send how much texture coarse layer and crop lost, for the decoder to add as noise."""
     sends_mask: bool | None = None
     """Send the top rank's mask to the pixel, as the paper does."""
     caption: bool = False

@@ -13,9 +13,15 @@ from numpy.typing import NDArray
 from ntnsim.errors import BitstreamError, CorruptStreamError
 from ntnsim.spiff.bitstream import Kind, Part, Stream, coarse_shares, read_stream
 from ntnsim.spiff.box import tight_box
-from ntnsim.spiff.components import COMPONENT_CODECS, ComponentCodec, decode_component, unpacked
+from ntnsim.spiff.components import (
+    COMPONENT_CODECS,
+    GRAIN_FOLLOWS,
+    ComponentCodec,
+    decode_component,
+    unpacked,
+)
 from ntnsim.spiff.encoder import MAX_CAPTION_BYTES
-from ntnsim.spiff.grain import decode_grain
+from ntnsim.spiff.grain import decode_grain, with_grain
 from ntnsim.spiff.mask import decode_bitmap
 from ntnsim.spiff.patches import TileGeometry, grid_shape, paste_grid
 from ntnsim.spiff.region import decode_region
@@ -151,10 +157,28 @@ class _Recomposition:
         if part is None:
             return None
         box = None if region is None else tight_box(region)
-        if box is None:
+        if region is None or box is None:
             self._missing(part.name, "region")
             return None
-        return self._component(part, part.payload, 1, (box.height_px, box.width_px))
+        shape = (box.height_px, box.width_px)
+        payload, offset, strengths = part.payload, 1, None
+        if payload and payload[0] & GRAIN_FOLLOWS:
+            try:
+                strengths, offset = self._grain(part, offset, shape)
+            except BitstreamError as error:
+                self._failed(error)
+                return None
+            payload = bytes([payload[0] ^ GRAIN_FOLLOWS]) + payload[1:]
+        crop = self._component(part, payload, offset, shape)
+        if crop is None or strengths is None:
+            return crop
+        return with_grain(crop, strengths, ~region[box.slices])
+
+    def _grain(self, part: Part, offset: int, shape: tuple[int, int]) -> tuple[NDArray[np.uint8] | None, int]:
+        """Return the strengths of the grain at *offset*, None if none was sent, and where it ends."""
+        n_bytes, offset = read_varint(part.payload, offset, part.name)
+        code = part.payload[offset : offset + n_bytes]
+        return decode_grain(code, shape, part.name) if n_bytes else None, offset + n_bytes
 
     def _coarse(self) -> tuple[NDArray[np.uint8] | None, NDArray[np.uint8] | None]:
         part = self._stream.find(Kind.COARSE)
@@ -165,10 +189,7 @@ class _Recomposition:
                 raise CorruptStreamError(f"{part.name}: the scale must be in 1 to 16 sixteenths")
             n_ranks = self._stream.frame.n_ranks
             _, offset = coarse_shares(part, n_ranks)
-            grain_bytes, offset = read_varint(part.payload, offset, part.name)
-            code = part.payload[offset : offset + grain_bytes]
-            grain = decode_grain(code, self._shape, part.name) if code else None
-            offset += grain_bytes
+            grain, offset = self._grain(part, offset, self._shape)
         except BitstreamError as error:
             self._failed(error)
             return None, None

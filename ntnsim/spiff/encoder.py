@@ -1,6 +1,8 @@
 """The SPIFF encoder: pixels and rank map to stream (paper Sec. IV-B, steps 2, 3, 5–7). Segmentation happens before."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from zlib import MAX_WBITS, compress
 
 import numpy as np
@@ -11,15 +13,21 @@ from ntnsim.spiff import bitstream
 from ntnsim.spiff.bitstream import Frame, Kind, Part
 from ntnsim.spiff.box import tight_box
 from ntnsim.spiff.cheap_fill import cheap_fill
-from ntnsim.spiff.components import COMPONENT_CODECS, Component, decode_component, encode_component, packed
+from ntnsim.spiff.components import (
+    COMPONENT_CODECS,
+    GRAIN_FOLLOWS,
+    decode_component,
+    encode_component,
+    packed,
+)
 from ntnsim.spiff.configuration import Configuration
 from ntnsim.spiff.encoded_image import EncodedImage
-from ntnsim.spiff.grain import encode_grain, grain_gain, grain_strengths
+from ntnsim.spiff.grain import COARSE_GAINS, CROP_GAINS, encode_grain, grain_gain, grain_strengths
 from ntnsim.spiff.mask import encode_bitmap
 from ntnsim.spiff.patches import TileGeometry, packed_grid, tile_ranks
 from ntnsim.spiff.region import box_region
 from ntnsim.spiff.resize import resized
-from ntnsim.spiff.settings import SpiffSettings, coarse_step
+from ntnsim.spiff.settings import SpiffSettings, coarse_component, coarse_step
 from ntnsim.spiff.tile_map import chosen_tiles, encode_tile_map
 from ntnsim.spiff.varint import varint
 
@@ -60,15 +68,23 @@ def encode_image(
             parts.append(Part(Kind.MASK, 0, encode_bitmap(top)))
     if any(len(positions) for positions in chosen):
         parts.append(Part(Kind.TILES, 0, encode_tile_map(ranks, chosen, settings.selection, seed)))
-    for rank, positions in enumerate(chosen):
-        if len(positions):
-            grid = packed_grid(pixels, positions, geometry)
-            parts.append(Part(Kind.GRID, rank, _component(grid, settings.grid)))
+    pictures: list[Callable[[], Part]] = [
+        partial(_grid, pixels, positions, geometry, rank, settings)
+        for rank, positions in enumerate(chosen)
+        if len(positions)
+    ]
     if configuration.coarse_quality > 0 and not region.all():
-        parts.append(_coarse(pixels, region, rank_map, configuration.coarse_quality, settings, n_ranks))
+        pictures.append(
+            partial(_coarse, pixels, region, rank_map, configuration.coarse_quality, settings, n_ranks)
+        )
     if box is not None:
-        crop = cheap_fill(pixels[box.slices], region[box.slices])
-        parts.append(Part(Kind.CROP, n_ranks - 1, _component(crop, settings.crop)))
+        pictures.append(
+            partial(_crop, pixels[box.slices], region[box.slices], rank=n_ranks - 1, settings=settings)
+        )
+    if pictures:
+        # Nearly all time passes here, in libraries that let other threads run.
+        with ThreadPoolExecutor(len(pictures)) as pool:
+            parts += pool.map(lambda coded: coded(), pictures)
     if caption:
         parts.append(Part(Kind.CAPTION, 0, _caption(caption)))
 
@@ -104,9 +120,30 @@ def _check(
         )
 
 
-def _component(pixels: NDArray[np.uint8], component: Component) -> bytes:
-    code = bytes([COMPONENT_CODECS.index(component.codec)])
-    return code + packed(encode_component(pixels, component), component.codec)
+def _grid(
+    pixels: NDArray[np.uint8],
+    positions: NDArray[np.int64],
+    geometry: TileGeometry,
+    rank: int,
+    settings: SpiffSettings,
+) -> Part:
+    grid = packed_grid(pixels, positions, geometry)
+    code = bytes([COMPONENT_CODECS.index(settings.grid.codec)])
+    return Part(Kind.GRID, rank, code + packed(encode_component(grid, settings.grid), settings.grid.codec))
+
+
+def _crop(pixels: NDArray[np.uint8], region: NDArray[np.bool_], rank: int, settings: SpiffSettings) -> Part:
+    """Return the crop: *pixels* [H, W, 3] of the box, smooth outside *region* [H, W]."""
+    component = settings.crop
+    code = COMPONENT_CODECS.index(component.codec)
+    data = encode_component(cheap_fill(pixels, region), component)
+    head = bytes([code])
+    gain = grain_gain(CROP_GAINS, component.quality)
+    if settings.sends_grain and component.codec == "avif" and gain > 0:  # gains were chosen for AVIF
+        decoded = decode_component(data, component.codec, region.shape, "crop")
+        grain = encode_grain(grain_strengths(pixels, decoded, region, gain))
+        head = bytes([code | GRAIN_FOLLOWS]) + varint(len(grain)) + grain
+    return Part(Kind.CROP, rank, head + packed(data, component.codec))
 
 
 def _coarse(
@@ -125,14 +162,14 @@ def _coarse(
     height, width = rank_map.shape
     shape = (max(1, round(height * step.scale / 16)), max(1, round(width * step.scale / 16)))
     small = resized(cheap_fill(pixels, ~region), shape)
-    component = replace(settings.coarse, quality=step.quality)
+    component = coarse_component(settings.coarse, step)
     payload = bytes([COMPONENT_CODECS.index(component.codec), step.scale])
     if n_ranks > 2:
         counts = np.bincount(rank_map[~region].ravel(), minlength=n_ranks)
         payload += b"".join(varint(int(count)) for count in counts[: n_ranks - 1])
     data = encode_component(small, component)
     grain = b""
-    gain = grain_gain(step.quality)
+    gain = grain_gain(COARSE_GAINS, step.quality)
     if settings.sends_grain and gain > 0:
         decoded = resized(decode_component(data, component.codec, shape, "coarse"), (height, width))
         grain = encode_grain(grain_strengths(pixels, decoded, ~region, gain))

@@ -1,14 +1,14 @@
-"""Grain: noise that stands for the texture which the coarse layer lost, as AV1's film grain does.
+"""Grain: noise that stands for the texture which a coded layer lost, as AV1's film grain does.
 
-The encoder sends how strong the coarse layer's error is, per cell of 32×32 pixels, times a gain; the decoder adds luma
-noise of that strength to what was not received. The noise is a band around periods of five pixels: most of white noise
-lies elsewhere, where it costs squared error and brings little. ``ntnsim models evaluate`` measures what it brings: the
-ST-LPIPS distance of AVIF at quality 10 and 20 falls by 35 and 39 %, for 0.5 and 0.4 dB of PSNR.
+The encoder sends how strong the layer's error is, per cell of 32×32 pixels, times a gain; the decoder adds luma noise
+of that strength. The noise is a band around periods of five pixels: most of white noise lies elsewhere, where it costs
+squared error and brings little. ``ntnsim models evaluate`` measures what it brings to the coarse layer.
 
 Integers only, so that the noise is the same on every machine.
 """
 
 import zlib
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -21,31 +21,35 @@ from ntnsim.spiff.patches import block_reduce
 
 CELL_PX = 32
 
-# Chosen on training photographs, restored by the bundle: of a good layer's error less is texture.
-_GAIN_QUALITIES, _GAINS = (13, 38, 75, 100), (0.4, 0.3, 0.2, 0.0)
+# (AVIF qualities, gains), chosen on training photographs. Persons stand less noise than what surrounds them.
+COARSE_GAINS = ((75, 100), (0.38, 0.0))
+CROP_GAINS = ((60, 75), (0.2, 0.0))
 # Deviations, in sixteenths of a grey level, of the strengths 0…15: each √2 times the one before, from a half up.
 _DEVIATIONS = np.array([0] + [round(8 * 2 ** (step / 2)) for step in range(15)], dtype=np.int32)
 # Between two strengths the nearer by ratio is taken; below the first, zero.
 _BOUNDS = np.sqrt(np.concatenate([[_DEVIATIONS[1] ** 2 / 2.0], _DEVIATIONS[1:-1] * _DEVIATIONS[2:]]))
-_NIBBLES, _DEFLATED_DIFFERENCES = 0, 1
+_NIBBLES, _DEFLATED_DIFFERENCES, _NOTHING = 0, 1, 2
 _LUMA = np.array([77, 150, 29], dtype=np.int32)  # ITU-R BT.601, of 256
 _TILE_PX = 256  # the noise repeats with this period
 _BINOMIAL = (1, 4, 6, 4, 1)  # a blur of deviation one, times 16
 _NOISE_DEVIATION = 1024  # of the shaped noise
 
 
-def grain_gain(quality: int) -> float:
-    """Return the noise's deviation as a share of the error's, for a layer coded at *quality* (AVIF's scale)."""
-    return float(np.interp(quality, _GAIN_QUALITIES, _GAINS))
+def grain_gain(gains: tuple[Sequence[float], Sequence[float]], quality: int) -> float:
+    """Return the noise's deviation as a share of the error's, for a layer coded at *quality* (AVIF's scale).
+
+    gains: ``COARSE_GAINS`` or ``CROP_GAINS``.
+    """
+    return float(np.interp(quality, *gains))
 
 
 def grain_strengths(
-    original: NDArray[np.uint8], coarse: NDArray[np.uint8], wanted: NDArray[np.bool_], gain: float
+    original: NDArray[np.uint8], coded: NDArray[np.uint8], wanted: NDArray[np.bool_], gain: float
 ) -> NDArray[np.uint8]:
     """Return the strength 0…15 of each cell [rows, columns], from the luma error over the pixels *wanted* [H, W]."""
     # Every second pixel of every second row tells the strength as well, in a quarter of the time.
-    original, coarse, wanted = original[::2, ::2], coarse[::2, ::2], wanted[::2, ::2]
-    error = (original.astype(np.int32) - coarse.astype(np.int32)) @ _LUMA
+    original, coded, wanted = original[::2, ::2], coded[::2, ::2], wanted[::2, ::2]
+    error = (original.astype(np.int32) - coded.astype(np.int32)) @ _LUMA
     square = np.where(wanted, (error.astype(np.int64) >> 8) ** 2, 0)
     counts = block_reduce(wanted.astype(np.int64), CELL_PX // 2, np.add)
     deviation = np.sqrt(block_reduce(square, CELL_PX // 2, np.add) / np.maximum(counts, 1))
@@ -53,12 +57,13 @@ def grain_strengths(
 
 
 def encode_grain(strengths: NDArray[np.uint8]) -> bytes:
-    """Return the shorter of two codes of *strengths*; empty if all are zero.
+    """Return the shortest code of *strengths*.
 
-    Half a byte each; or differences modulo 16 to the mean of the neighbours above and to the left, deflated.
+    Nothing, if all are zero; half a byte each; or differences modulo 16 to the mean of the neighbours above and to the
+    left, deflated.
     """
     if not strengths.any():
-        return b""
+        return bytes([_NOTHING])
     flat = np.append(strengths.ravel(), np.zeros(strengths.size % 2, dtype=np.uint8))
     nibbles = (flat[::2] << 4 | flat[1::2]).tobytes()
     above = np.pad(strengths, ((1, 0), (0, 0)))[:-1]
@@ -75,10 +80,12 @@ def decode_grain(code: bytes, shape: tuple[int, int], part: str) -> NDArray[np.u
     part: what an error message calls this part of the stream.
     """
     rows, columns = -(-shape[0] // CELL_PX), -(-shape[1] // CELL_PX)
-    if not code:
+    if code == bytes([_NOTHING]):
         return np.zeros((rows, columns), dtype=np.uint8)
-    if code[0] not in (_NIBBLES, _DEFLATED_DIFFERENCES):
-        raise CorruptStreamError(f"{part}: grain method {code[0]} is unknown; allowed are 0 and 1")
+    if code[:1] not in (bytes([_NIBBLES]), bytes([_DEFLATED_DIFFERENCES])):
+        raise CorruptStreamError(
+            f"{part}: grain method {code[:1].hex() or 'missing'} is unknown; allowed are 0, 1 and 2"
+        )
     n_bytes = (rows * columns + 1) // 2 if code[0] == _NIBBLES else rows * columns
     symbols = code[1:] if code[0] == _NIBBLES else inflated(code[1:], n_bytes, part)
     if len(symbols) != n_bytes:

@@ -1,6 +1,6 @@
 """Settings of the SPIFF codec: everything that is chosen once, where the configuration x is chosen per image."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ntnsim.errors import ImageError
@@ -14,6 +14,8 @@ CropFill = Literal["box", "mask"]
 # AVIF as measured best for parts: full chroma, no filter that smooths texture away.
 _CROP = Component("avif", 62, full_chroma=True, loop_filters=False)
 _GRID = Component("avif", 45, full_chroma=True, loop_filters=False)
+_COARSE = Component("avif", 45, full_chroma=True, loop_filters=False, only_dct=True)
+_FAST, _SEARCH_PAYS_FROM = 9, 22  # AVIF's speed below that quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class SpiffSettings:
     selection: which tiles are kept.
     crop, grid: how the crop and the patch grids are coded.
     coarse: how the coarse layer is coded; its quality is q of the configuration, not the component's.
-    sends_grain: send with the coarse layer how much texture it lost, for the decoder to add as noise.
+    sends_grain: send with coarse layer and crop how much texture they lost, for the decoder to add as noise.
     sends_mask: also send the top rank's mask, to the pixel, as the paper does. The decoder does without.
     """
 
@@ -42,7 +44,7 @@ class SpiffSettings:
     selection: Selection = "random"
     crop: Component = _CROP
     grid: Component = _GRID
-    coarse: Component = _GRID
+    coarse: Component = _COARSE
     sends_grain: bool = True
     sends_mask: bool = False
 
@@ -72,6 +74,12 @@ class CoarseStep:
 
     scale: int
     quality: int
+
+
+def coarse_component(coarse: Component, step: CoarseStep) -> Component:
+    """Return how the coarse layer of *step* is coded: as *coarse*, faster where a slower search gains nothing."""
+    fast = step.quality < _SEARCH_PAYS_FROM
+    return replace(coarse, quality=step.quality, speed=max(coarse.speed, _FAST) if fast else coarse.speed)
 
 
 def coarse_step(coarse_quality: float) -> CoarseStep:

@@ -14,10 +14,18 @@ from ntnsim.spiff.baselines import WholeImageCodec, decode_whole_image
 from ntnsim.spiff.bitstream import Kind, read_stream
 from ntnsim.spiff.box import boxes_mask, relevance_boxes
 from ntnsim.spiff.codec import CaptionCodec, SpiffCodec, spiff_settings
-from ntnsim.spiff.components import COMPONENT_CODECS, Component, decode_component, encode_component, unpacked
+from ntnsim.spiff.components import (
+    COMPONENT_CODECS,
+    GRAIN_FOLLOWS,
+    Component,
+    decode_component,
+    encode_component,
+    unpacked,
+)
 from ntnsim.spiff.configuration import Configuration
 from ntnsim.spiff.decoder import decode_partial_image
 from ntnsim.spiff.encoder import encode_image
+from ntnsim.spiff.grain import decode_grain, with_grain
 from ntnsim.spiff.image_file import rgb_of_bytes
 from ntnsim.spiff.settings import SPIFF, SPIFF_PAPER, SpiffSettings, coarse_step
 
@@ -29,11 +37,14 @@ def random_image(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray
 
 
 def component_pixels(payload: bytes, kind: Kind, shape: tuple[int, int]) -> np.ndarray:
-    """Decode a part's coded image by itself, past the stream's decoder."""
+    """Decode a part's coded image by itself, past the stream's decoder; a crop's grain is added."""
     part = read_stream(payload).find(kind)
-    return decode_component(
-        unpacked(part.payload[1:], "part"), COMPONENT_CODECS[part.payload[0]], shape, "part"
-    )
+    code, offset, grain = part.payload[0], 1, b""
+    if code & GRAIN_FOLLOWS:
+        grain = part.payload[2 : 2 + part.payload[1]]
+        code, offset = code - GRAIN_FOLLOWS, 2 + len(grain)
+    pixels = decode_component(unpacked(part.payload[offset:], "part"), COMPONENT_CODECS[code], shape, "part")
+    return with_grain(pixels, decode_grain(grain, shape, "part"), np.zeros(shape, bool)) if grain else pixels
 
 
 @settings(max_examples=25, deadline=None)

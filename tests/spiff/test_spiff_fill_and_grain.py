@@ -1,14 +1,29 @@
 """The encoder's flat fill and the decoder's grain."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ntnsim.errors import CorruptStreamError
 from ntnsim.spiff.cheap_fill import cheap_fill
+from ntnsim.spiff.codec import SpiffCodec
 from ntnsim.spiff.components import Component, decode_component, encode_component
-from ntnsim.spiff.grain import decode_grain, encode_grain, grain_gain, grain_strengths, with_grain
+from ntnsim.spiff.configuration import Configuration
+from ntnsim.spiff.decoder import decode_partial_image
+from ntnsim.spiff.encoder import encode_image
+from ntnsim.spiff.grain import (
+    COARSE_GAINS,
+    CROP_GAINS,
+    decode_grain,
+    encode_grain,
+    grain_gain,
+    grain_strengths,
+    with_grain,
+)
 from ntnsim.spiff.inpaint import Canvas, inpainter_named
 from ntnsim.spiff.metrics import StLpipsBackend
+from ntnsim.spiff.settings import SPIFF
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 50), (47, 33), (64, 64)])
@@ -45,9 +60,14 @@ def test_grain_strengths_round_trip(shape, levels):
     rows, columns = -(-shape[0] // 32), -(-shape[1] // 32)
     strengths = np.random.default_rng(0).integers(*levels, (rows, columns)).astype(np.uint8)
     assert np.array_equal(decode_grain(encode_grain(strengths), shape, "coarse"), strengths)
-    assert encode_grain(strengths * 0) == b"" and not decode_grain(b"", shape, "coarse").any()
-    with pytest.raises(CorruptStreamError, match=r"coarse: grain method 7 is unknown; allowed are 0 and 1"):
+    nothing = encode_grain(strengths * 0)
+    assert len(nothing) == 1 and not decode_grain(nothing, shape, "coarse").any()
+    with pytest.raises(
+        CorruptStreamError, match=r"coarse: grain method 07 is unknown; allowed are 0, 1 and 2"
+    ):
         decode_grain(b"\x07", shape, "coarse")
+    with pytest.raises(CorruptStreamError, match=r"coarse: grain method missing is unknown"):
+        decode_grain(b"", shape, "coarse")
     with pytest.raises(CorruptStreamError, match=r"coarse: the grain holds 0 bytes"):
         decode_grain(b"\x00", shape, "coarse")
 
@@ -97,16 +117,50 @@ def test_grain_strength_goes_smoothly_from_cell_to_cell():
     assert 0 < left < right < 0.8 * noise[:, 144:].std()
 
 
-def test_better_layers_get_no_more_grain():
-    gains = [grain_gain(quality) for quality in range(1, 101)]
+@pytest.mark.parametrize("kind", [COARSE_GAINS, CROP_GAINS])
+def test_better_layers_get_no_more_grain(kind):
+    gains = [grain_gain(kind, quality) for quality in range(1, 101)]
     assert gains == sorted(gains, reverse=True) and gains[0] > 0 == gains[-1]
+
+
+def test_the_crops_grain_is_part_of_what_was_received(astronaut, astronaut_mask):
+    ranks = astronaut_mask.astype(np.uint8)
+    settings = replace(SPIFF, crop=replace(SPIFF.crop, quality=20))
+    without = replace(settings, sends_grain=False)
+    x = Configuration(0.0, (0.0,), 0.2)
+    grainy, plain = (encode_image(astronaut, ranks, x, s, n_ranks=2, seed=1) for s in (settings, without))
+    received, bare = (decode_partial_image(encoded.payload) for encoded in (grainy, plain))
+    known = received.known
+    assert np.array_equal(known, bare.known) and known[astronaut_mask].all()
+    noise = (received.pixels.astype(int) - bare.pixels)[known]
+    assert 0.5 < noise.std() < 6 and abs(noise.mean()) < 0.2  # a fifth of the error's deviation
+    for name in ("none", "telea", "nearest"):  # whatever restores the rest, received pixels stay
+        codec = SpiffCodec("spiff", settings, inpainter_named(name, None), n_ranks=2, has_coarse_layer=True)
+        image = codec.decode([grainy.payload], [1])[0]
+        assert np.array_equal(image[known], received.pixels[known])
+    assert 0 < grainy.bits_per_rank[1] - plain.bits_per_rank[1] <= 8 * 32  # 5 x 5 cells at most
+
+
+def test_a_layer_that_lost_nothing_says_so(astronaut, astronaut_mask):
+    """All strengths zero is not the same as none sent: then the decoder's network may draw texture of its own."""
+    flat = np.full_like(astronaut, 90)
+    ranks = astronaut_mask.astype(np.uint8)
+    sent, unsent = (
+        decode_partial_image(
+            encode_image(flat, ranks, Configuration(0.0, (0.0,), 0.3), s, n_ranks=2, seed=1).payload
+        ).grain
+        for s in (SPIFF, replace(SPIFF, sends_grain=False))
+    )
+    assert sent is not None and not sent.any() and unsent is None
 
 
 def test_grain_brings_a_coarse_photograph_perceptually_closer(astronaut):
     component = Component("avif", 25, full_chroma=True, loop_filters=False)
     coarse = decode_component(encode_component(astronaut, component), "avif", (160, 144), "part")
     nothing = np.zeros((160, 144), bool)
-    grainy = with_grain(coarse, grain_strengths(astronaut, coarse, ~nothing, grain_gain(25)), nothing)
+    grainy = with_grain(
+        coarse, grain_strengths(astronaut, coarse, ~nothing, grain_gain(COARSE_GAINS, 25)), nothing
+    )
     backend = StLpipsBackend()
     features = backend.features(astronaut)
     distances = [backend.distance_map(features, backend.features(image)).mean() for image in (coarse, grainy)]
