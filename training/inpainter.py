@@ -36,8 +36,8 @@ WINDOW_PX = 64
 RESIDUAL_GAIN = 2.0  # brings the residual's spread (coarse and classical fills together) near one
 MASK_COARSE = 0.5
 TYPICAL_ERROR = 0.08  # mean absolute error of a fill, in [−1, 1] units
-MIDDLE_TIMES = (249, 499, 749)
-MIDDLE_SHARE = 0.45  # of the batches: a second step from one of these times
+MIDDLE_TIMES = (30, 970)  # whatever number of steps is asked for, its times lie between
+MIDDLE_SHARE = 0.5  # of the batches: a second step, from a time drawn between these
 # Shares of the examples without noise and with noise of random strength; the rest have full noise.
 NOISE_PARTS = (0.35, 0.25)
 
@@ -314,7 +314,7 @@ def main() -> None:
         example = Example(photographs, arguments.batch, rng, CROP_PX)
         states = states_for(example.names, captions, table, rng)
         refines = progress.step > 200 and rng.random() < MIDDLE_SHARE
-        middle = int(rng.choice(MIDDLE_TIMES)) if refines else None
+        middle = int(rng.integers(*MIDDLE_TIMES)) if refines else None
         with torch.autocast("cpu", dtype=torch.bfloat16):
             strength = strengths(arguments.batch, rng)
             ours = predicted(unet, vae, scheduler, example, states, strength, middle)

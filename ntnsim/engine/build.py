@@ -57,7 +57,8 @@ def _unguarded(entity: spec.Policy, space: ConfigurationSpace, seed: int) -> Pol
         from ntnsim.engine.oracle import OraclePolicy
         from ntnsim.engine.outcome_table import OutcomeTable
 
-        return OraclePolicy(OutcomeTable.load(Path(entity.table)), space, entity.margin_s)
+        table = OutcomeTable.load(Path(entity.table))
+        return OraclePolicy(table, space, entity.margin_s, keeps_targets=entity.keeps_targets)
     return build_engine(entity, space, seed)
 
 

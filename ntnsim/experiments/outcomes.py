@@ -16,6 +16,7 @@ from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
 Axes = tuple[tuple[float, ...], ...]
 Progress = Callable[[int, int], None]
 AT_ZERO = 0.5  # share of drawn configurations whose β, and whose p, is exactly 0, where optima lie
+AT_ONE = 0.1  # and exactly 1: what critics have not seen there, actors take for a bargain
 
 
 def axes_of(
@@ -87,11 +88,13 @@ def build_outcome_table(
 
 
 def drawn_configuration(space: ConfigurationSpace, rng: np.random.Generator) -> Configuration:
-    """Draw x for a log: q uniformly; β and p exactly 0 half of the time, else more often small than large."""
+    """Draw x for a log: q uniformly; β and p often exactly 0, now and then 1, else more often small than large."""
     below_q = space.n_ranks  # β and the p(l)
     x = rng.random(space.dimension)
     x[:below_q] **= 2
-    x[:below_q][rng.random(below_q) < AT_ZERO] = 0.0
+    face = rng.random(below_q)
+    x[:below_q][face < AT_ZERO] = 0.0
+    x[:below_q][face >= 1.0 - AT_ONE] = 1.0
     if not space.has_coarse_layer:
         x[1:] = rng.random(space.n_ranks - 1)  # without a coarse layer p carries the low ranks alone
     return space.configuration(x.tolist())
@@ -104,16 +107,20 @@ def build_outcome_log(
     n_images: int,
     rng: np.random.Generator,
     progress: Progress | None = None,
+    *,
+    n_draws: int = 1,
 ) -> list[LoggedOutcome]:
-    """Return one outcome, of a drawn configuration, for each of the first *n_images* photographs of *source*."""
+    """Return the outcomes of *n_draws* drawn configurations for each of the first *n_images* of *source*."""
     log = []
     for index in range(n_images):
         capture = pipeline.capture(source, index)
-        configuration = drawn_configuration(space, rng)
-        size_bits = round(pipeline.encode(capture.image_id, configuration).size_bits)
-        pipeline.expect(capture.image_id, configuration)
-        seen = pipeline.reconstruct(capture.image_id, configuration)
-        log.append(LoggedOutcome(capture.state, configuration, size_bits, seen.pf_rank, seen.sf_rank))
+        drawn = [drawn_configuration(space, rng) for _ in range(n_draws)]
+        sizes = [round(pipeline.encode(capture.image_id, one).size_bits) for one in drawn]
+        for configuration in drawn:
+            pipeline.expect(capture.image_id, configuration)
+        for configuration, size_bits in zip(drawn, sizes, strict=True):
+            seen = pipeline.reconstruct(capture.image_id, configuration)
+            log.append(LoggedOutcome(capture.state, configuration, size_bits, seen.pf_rank, seen.sf_rank))
         if progress is not None:
             progress(index + 1, n_images)
     return log

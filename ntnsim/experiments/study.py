@@ -167,7 +167,9 @@ class Study:
             pipeline = self.pipeline(kind, split="train", n_images=self.n_logged)
             told = self._told(f"log of {kind}")
             rng = stream(0, "log", kind)
-            save_log(build_outcome_log(pipeline, space, SOURCE, self.n_logged, rng, told), space, path)
+            n_draws = space.dimension - 1  # one more dimension, one more configuration of each photograph
+            outcomes = build_outcome_log(pipeline, space, SOURCE, self.n_logged, rng, told, n_draws=n_draws)
+            save_log(outcomes, space, path)
         return load_log(space, path)
 
     def pipeline(self, kind: str, *, split: str, n_images: int, **world: Any) -> ImagePipeline:
@@ -251,8 +253,9 @@ class Study:
         asked = [requirement_from(requirement) for requirement in requirements]
         rng = stream(seed, "training")
         n_remembered = engine.settings.replay_capacity
-        fill_from_log(engine, self.log(kind), moments, asked, n_remembered, rng)
-        engine.update(UPDATES_PER_OUTCOME * self.n_logged)
+        log = self.log(kind)
+        fill_from_log(engine, log, moments, asked, n_remembered, rng)
+        engine.update(UPDATES_PER_OUTCOME * len(log))
         if isinstance(engine, SpiffEngine):
             engine.settle(SETTLING_STEPS)
         directory = self.work / "engines" / f"{name.replace(' ', '-')}-{seed}"

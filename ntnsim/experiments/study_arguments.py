@@ -18,9 +18,7 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("results/learning-work"),
         help="directory for outcomes, engines and runs, shared by the learning experiments",
     )
-    parser.add_argument(
-        "--logged-images", type=int, default=400, help="training photographs in a log, one outcome each"
-    )
+    parser.add_argument("--logged-images", type=int, default=400, help="training photographs in a log")
     parser.add_argument("--test-images", type=int, default=30, help="test photographs, never trained on")
     parser.add_argument(
         "--learned-images", type=int, default=2000, help="deliveries learned from online, in fig12 and adapt"

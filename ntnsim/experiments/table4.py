@@ -3,8 +3,9 @@
     ntnsim experiment table4 --data ../shared/data/persons --out results/table4
 
 Beyond the paper's four schemes: the engine on both codecs, with and without the deadline guard; JPEG at qualities that
-meet the targets more often than q45 does; AVIF, a fixed configuration and the oracle. The engine and NCB learn from
-the same log of training photographs, and all are judged on others.
+meet the targets more often than q45 does; AVIF, a fixed configuration, and the oracle, which keeps the targets
+wherever it can ("priced": where λ makes it worth while). The engine and NCB learn from the same log of training
+photographs, and all are judged on others.
 """
 
 import argparse
@@ -86,10 +87,11 @@ def _untrained(study: Study) -> dict[str, dict[str, Any]]:
         study.say(f"sc is left out: {error}")
     path = study.work / "outcomes" / "oracle-spiff.parquet"
     study.table("spiff", split="val", n_images=study.n_test).save(path)
-    schemes["oracle on spiff"] = {
-        "codec": study.codec("spiff"),
-        "policy": {"kind": "oracle", "table": str(path.resolve())},
-    }
+    for name, keeps_targets in (("oracle on spiff", True), ("oracle on spiff, priced", False)):
+        schemes[name] = {
+            "codec": study.codec("spiff"),
+            "policy": {"kind": "oracle", "table": str(path.resolve()), "keeps_targets": keeps_targets},
+        }
     return schemes
 
 
@@ -133,7 +135,8 @@ def draw(table: pd.DataFrame, directory: Path) -> None:
     names = list(table["target"].unique())
     bounds = table["scheme"].str.startswith("oracle")
     looks = scheme_styles(table.loc[~bounds, "scheme"].unique())
-    looks |= {name: looks[name.replace("oracle", "engine")] for name in table.loc[bounds, "scheme"].unique()}
+    for name in table.loc[bounds, "scheme"].unique():
+        looks[name] = looks[name.split(",")[0].replace("oracle", "engine")]
     with journal():
         figure, axes = plt.subplots(
             1, len(names), figsize=(DOUBLE_COLUMN_IN, 2.6), sharey=True, squeeze=False
@@ -150,6 +153,7 @@ def draw(table: pd.DataFrame, directory: Path) -> None:
                     look.marker,
                     color=look.colour,
                     markerfacecolor=fill,
+                    alpha=0.5 if row["scheme"].endswith("priced") else 1.0,
                     label=row["scheme"],
                 )
             axis.set_title(name.capitalize())

@@ -102,6 +102,9 @@ class OraclePolicy(Entity):
     """Path of the outcome table (Parquet) that holds every image's grid."""
     margin_s: float = Field(default=0.0, ge=0)
     """Seconds kept free below the deadline for what Ω_t does not tell."""
+    keeps_targets: bool = False
+    """Take the fewest bits among configurations that meet every fidelity target, wherever there is one; else λ prices
+    a shortfall against bits."""
 
 
 class RequirementRange(Entity):

@@ -180,6 +180,7 @@ class LatentResidualInpainter(_DiffusionInpainter):
     r = 0 leaves the fill as it is. UNet input: [noisy r, mask, z], the 9-channel inpainting contract; the mask is 0
     where received, ``coarse_mask`` where a coarse layer lies below, 1 where a classical fill does. The noise it starts
     from becomes the texture that a mean cannot know, in proportion: ``noise_scale`` sets how much of what is missing.
+    Where grain was sent there is no noise, and one step is all that is taken, whatever number is asked for.
     Of the residual to a coarse layer only ``coarse_share`` is added: a half would take away three quarters of the
     squared error that the whole does, and smooth half as much of the layer's own texture.
     """
@@ -244,11 +245,15 @@ class LatentResidualInpainter(_DiffusionInpainter):
         noisy = torch.randn(base.shape, generator=generator, dtype=torch.float32).to(
             self._device, self._dtype
         )
-        # Where the stream tells the texture's strength, grain is better than a guess.
-        noisy = noisy * (self._noise_scale if canvas.grain is None else 0.0)
+        steps = self.steps
+        if canvas.grain is not None:
+            # The stream tells the texture's strength, and grain is better than a guess. The network then gives the
+            # mean, from zeros: there is no noise that further steps could take away.
+            noisy, steps = torch.zeros_like(noisy), 1
+        noisy = noisy * self._noise_scale
         # Each image walks its own copy: a scheduler keeps its place between steps.
         scheduler = type(self._pipeline.scheduler).from_config(self._pipeline.scheduler.config)
-        scheduler.set_timesteps(self.steps, device=self._device)
+        scheduler.set_timesteps(steps, device=self._device)
         for time in scheduler.timesteps:
             output = unet(torch.cat([noisy, mask, base], dim=1), time, self._states[canvas.prompt]).sample
             noisy = scheduler.step(output, time, noisy).prev_sample

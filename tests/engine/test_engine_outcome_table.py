@@ -1,5 +1,6 @@
 """Outcome tables, the oracle that searches them, and practice on them."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -96,6 +97,35 @@ def test_oracle_equals_exhaustive_search_by_hand():
         for x in product(AXIS, AXIS)
     )[1]
     assert SPACE.vector(chosen) == best
+
+
+def test_oracle_that_keeps_targets_takes_the_fewest_bits_that_meet_them_all():
+    outcomes = table()
+    image = outcomes.images[2]
+    cheap = replace(
+        REQUIREMENT, lambda_pf=(0.01, 0.01), lambda_sf=(0.01, 0.01)
+    )  # shortfalls cost nearly nothing
+    targets = np.array((0.8, 0.85, 0.98, 0.95))
+    met = [
+        (float(INSTANCE.bits_share(0.6, np.array(x))), x)
+        for x in product(AXIS, AXIS)
+        if (np.array(INSTANCE.fidelity_means(np.array(x))) >= targets).all()
+    ]
+    priced, keeping = (
+        OraclePolicy(outcomes, SPACE, margin_s=0.0, keeps_targets=keeps).choose(
+            image, network_state(1e6), cheap
+        )
+        for keeps in (False, True)
+    )
+    assert SPACE.vector(keeping.configuration) == min(met)[1] != SPACE.vector(priced.configuration)
+    beyond = replace(cheap, pf_min=(1.1, 1.1))  # nothing meets it: the price decides
+    unmet, free = (
+        OraclePolicy(outcomes, SPACE, margin_s=0.0, keeps_targets=keeps).choose(
+            image, network_state(1e6), beyond
+        )
+        for keeps in (True, False)
+    )
+    assert unmet == free
 
 
 def test_oracle_keeps_the_deadline_or_rejects():
