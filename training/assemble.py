@@ -14,6 +14,7 @@ from training.inpainter import MASK_COARSE, RESIDUAL_GAIN, new_scheduler, new_un
 from training.segmenter import new_segmenter
 
 COARSE_SHARE = 0.6  # of the residual to a coarse layer: chosen on training photographs, with grain
+REFINEMENT_SHARE = 0.25  # of what more than one step change: the first is trained best
 
 DESCRIPTION = (
     "Small real networks for machines without a GPU or a network connection; see README.md beside this file."
@@ -48,6 +49,7 @@ def assemble_inpainter(work: Path, directory: Path, name: str, steps: int, noise
         "coarse_mask": MASK_COARSE,
         "noise_scale": noise_scale,
         "coarse_share": COARSE_SHARE,
+        "refinement_share": REFINEMENT_SHARE,
     }
     return Member("inpainter", "latent-residual", options=options)
 

@@ -182,7 +182,8 @@ class LatentResidualInpainter(_DiffusionInpainter):
     from becomes the texture that a mean cannot know, in proportion: ``noise_scale`` sets how much of what is missing.
     Where grain was sent there is no noise, and one step is all that is taken, whatever number is asked for.
     Of the residual to a coarse layer only ``coarse_share`` is added: a half would take away three quarters of the
-    squared error that the whole does, and smooth half as much of the layer's own texture.
+    squared error that the whole does, and smooth half as much of the layer's own texture. The network is trained for
+    one step foremost: of what further steps change, ``refinement_share`` is taken.
     """
 
     def __init__(
@@ -199,6 +200,7 @@ class LatentResidualInpainter(_DiffusionInpainter):
         self._coarse_mask = float(member.options["coarse_mask"])
         self._noise_scale = float(member.options["noise_scale"])
         self._coarse_share = float(member.options["coarse_share"])
+        self._refinement_share = float(member.options["refinement_share"])
         self._dtype = _torch_dtype(dtype, device)
         if device == "cpu":
             self._pipeline.unet.to(memory_format=torch.channels_last)
@@ -228,7 +230,7 @@ class LatentResidualInpainter(_DiffusionInpainter):
         import torch
         from torch.nn.functional import max_pool2d
 
-        vae, unet = self._pipeline.vae, self._pipeline.unet
+        vae = self._pipeline.vae
         scale = vae.config.scaling_factor
         height, width = canvas.known.shape
         fill_pixels = padded(canvas.fill(), self._stride_px)
@@ -251,17 +253,35 @@ class LatentResidualInpainter(_DiffusionInpainter):
             # mean, from zeros: there is no noise that further steps could take away.
             noisy, steps = torch.zeros_like(noisy), 1
         noisy = noisy * self._noise_scale
+        states = self._states[canvas.prompt]
+        residual = self._sampled(noisy, mask, base, states, 1)
+        if steps > 1:
+            refined = self._sampled(noisy, mask, base, states, steps)
+            residual = residual + self._refinement_share * (refined - residual)
+        share = 1.0 if canvas.coarse is None else self._coarse_share
+        decoded = vae.decode((base + share * residual / self._gain) / scale).sample
+        picture = fill + decoded - vae.decode(latents).sample
+        levels = picture[0].float().add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+        return levels.permute(1, 2, 0).cpu().numpy()[:height, :width]
+
+    def _sampled(
+        self,
+        noisy: "torch.Tensor",
+        mask: "torch.Tensor",
+        base: "torch.Tensor",
+        states: "torch.Tensor",
+        steps: int,
+    ) -> "torch.Tensor":
+        """Return the scaled residual r that the sampler reaches from *noisy* in *steps* steps."""
+        import torch
+
         # Each image walks its own copy: a scheduler keeps its place between steps.
         scheduler = type(self._pipeline.scheduler).from_config(self._pipeline.scheduler.config)
         scheduler.set_timesteps(steps, device=self._device)
         for time in scheduler.timesteps:
-            output = unet(torch.cat([noisy, mask, base], dim=1), time, self._states[canvas.prompt]).sample
+            output = self._pipeline.unet(torch.cat([noisy, mask, base], dim=1), time, states).sample
             noisy = scheduler.step(output, time, noisy).prev_sample
-        share = 1.0 if canvas.coarse is None else self._coarse_share
-        decoded = vae.decode((base + share * noisy / self._gain) / scale).sample
-        picture = fill + decoded - vae.decode(latents).sample
-        levels = picture[0].float().add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
-        return levels.permute(1, 2, 0).cpu().numpy()[:height, :width]
+        return noisy
 
 
 def vae_stride(vae: Any) -> int:

@@ -47,6 +47,7 @@ def random_bundle(tmp_path_factory) -> Bundle:
                     "residual_gain": 0.5,
                     "coarse_mask": 0.5,
                     "noise_scale": 1.0,
+                    "refinement_share": 0.25,
                     "coarse_share": 1.0,
                 },
             ),
