@@ -29,6 +29,7 @@ from ntnsim.scenario.load import load_scenario
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.schemes import Assembled, SchemeAssembly
 from ntnsim.sky import ground_track, sky_rows
+from ntnsim.spiff.bundle import bundle_of_scenario
 from ntnsim.spiff.outcome_store import OutcomeStore
 from ntnsim.world.build import simulate
 from ntnsim.world.space_segment import TerminalLink, terminal_links
@@ -54,7 +55,7 @@ def run_scenario_file(
     scenario = load_scenario(path, overrides)
     directory = out if out is not None else Path("results") / scenario.name
     check_replaceable(directory)
-    if resume and (finished := _finished(directory, scenario)) is not None:
+    if resume and (finished := _finished(directory, scenario, path.parent)) is not None:
         return finished
     with _progress(scenario, shown=show_progress) as progress:
         return run_scenario(
@@ -223,14 +224,18 @@ def _program_digest() -> str:
     return digest({"code": code_digest(), "packages": package_versions()})
 
 
-def _finished(directory: Path, scenario: Scenario) -> dict[str, Any] | None:
-    """Return the summary of the complete results in *directory*, if they are this scenario's and this program's."""
+def _finished(directory: Path, scenario: Scenario, base: Path) -> dict[str, Any] | None:
+    """Return the summary of the complete results in *directory*, if scenario, program and bundle are the same."""
     if not (directory / PROVENANCE).is_file():
         return None
     [run] = find_runs([directory])
     found = run.provenance()
     same = found.get("scenario_digest") == digest(scenario.model_dump(mode="json"))
-    return run.summary() if same and found.get("code_digest") == code_digest() else None
+    same = same and found.get("code_digest") == code_digest()
+    bundle = found.get("digests", {}).get("bundle")  # absent where no scheme needs one
+    if same and bundle is not None:
+        same = bundle_of_scenario(scenario.task.bundle, base).digest == bundle
+    return run.summary() if same else None
 
 
 def _for_scheme(progress: Progress, scheme: str) -> Callable[[int, float], None]:

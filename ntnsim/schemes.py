@@ -22,7 +22,7 @@ from ntnsim.scenario.scheme import Scheme
 from ntnsim.scenario.sizes import SizesCodec
 from ntnsim.scenario.traffic import Source
 from ntnsim.spiff.baselines import WholeImageCodec
-from ntnsim.spiff.bundle import Bundle, check_device, open_bundle
+from ntnsim.spiff.bundle import Bundle, bundle_of_scenario, check_device
 from ntnsim.spiff.codec import CaptionCodec, Codec, SpiffCodec, spiff_settings
 from ntnsim.spiff.components import Component, encode_component
 from ntnsim.spiff.configuration import ConfigurationSpace
@@ -131,10 +131,7 @@ class SchemeAssembly:
 
     def _bundle(self) -> Bundle:
         self._bundle_used = True
-        name = self._scenario.task.bundle
-        # A relative directory starts, as every path of a scenario, from the scenario's own.
-        nearby = self._base / name
-        return _bundle(str(nearby) if len(Path(name).parts) > 1 else name)
+        return _bundle(self._scenario.task.bundle, self._base)
 
     def _rank_mapper(self) -> Callable[[DatasetImage], Pixels]:
         relevance = self._relevance
@@ -214,8 +211,8 @@ def _charged_steps(inpainter: "Inpainter", wanted: entry.Inpainting) -> int:
 
 
 @cache
-def _bundle(name_or_path: str) -> Bundle:
-    return open_bundle(name_or_path)
+def _bundle(name: str, base: Path) -> Bundle:
+    return bundle_of_scenario(name, base)
 
 
 @cache

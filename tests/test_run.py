@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from ntnsim.results.record import COMPONENTS
 from ntnsim.run import run_scenario, run_scenario_file
 from ntnsim.scenario.load import load_scenario
 from ntnsim.schemes import SchemeAssembly
+from ntnsim.spiff.bundle import open_bundle
 from ntnsim.spiff.configuration import Configuration
 from ntnsim.spiff.decoder import decode_partial_image
 from ntnsim.spiff.outcome_store import OutcomeStore
@@ -212,6 +214,27 @@ def test_resume_returns_complete_results_and_reruns_changed_ones(scenario_file, 
     assert (tmp_path / "out" / "summary.json").stat().st_mtime_ns == stamp
     changed = run_scenario_file(scenario_file, [*only_jpeg, "seed=6"], tmp_path / "out", resume=True)
     assert changed["seed"] == 6
+
+
+def test_resume_runs_again_when_the_bundle_is_another(scenario_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("NTNSIM_STORE", "")
+    bundle = tmp_path / "bundles" / "mine"
+    shutil.copytree(open_bundle("tiny").directory, bundle)
+    entries = [
+        "schemes=[{name: spiff, codec: {kind: spiff, inpaint: {method: telea}}}]",
+        "output.gallery_images=0",
+        f"task.bundle={bundle}",
+    ]
+    run_scenario_file(scenario_file, entries, tmp_path / "out")
+    stamps = []
+    for _ in range(2):
+        run_scenario_file(scenario_file, entries, tmp_path / "out", resume=True)
+        stamps.append((tmp_path / "out" / "summary.json").stat().st_mtime_ns)
+    assert stamps[0] == stamps[1]
+    manifest = bundle / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("Small real networks", "Other networks"))
+    run_scenario_file(scenario_file, entries, tmp_path / "out", resume=True)
+    assert (tmp_path / "out" / "summary.json").stat().st_mtime_ns != stamps[0]
 
 
 def test_a_directory_with_other_files_is_not_overwritten(scenario_file, tmp_path):

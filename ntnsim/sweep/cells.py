@@ -21,7 +21,7 @@ from ntnsim.scenario.load import load_scenario, read_yaml, validated
 from ntnsim.scenario.override import apply_override
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.sweep import Sweep
-from ntnsim.spiff.bundle import open_bundle
+from ntnsim.spiff.bundle import bundle_of_scenario
 from ntnsim.streams import integer_seed
 from ntnsim.sweep.points import PointValues, points_of_design
 
@@ -132,11 +132,10 @@ class SweepPlan:
 def _bundle_digest(name: str, base: Path) -> str:
     """Return the digest that the manifest of the bundle *name* has, "" where there is no such bundle.
 
-    As in a run, a relative directory starts at *base*. A scenario without networks needs no bundle; one that does
-    says at its first cell what is missing.
+    A scenario without networks needs no bundle; one that does says at its first cell what is missing.
     """
     try:
-        return open_bundle(base / name if len(Path(name).parts) > 1 else name).digest
+        return bundle_of_scenario(name, base).digest
     except BundleError:
         return ""
 
