@@ -43,13 +43,7 @@ class Bandit(ABC):
         self.seed = seed
         self.n_features = len(feature_names(space.n_ranks, paper_state=settings.paper_state))
         self.n_conditions = 4 * space.n_ranks + 2
-        self.actor = Actor(
-            n_inputs=self.n_features + self.n_conditions,
-            dimension=space.dimension,
-            n_hidden=settings.hidden_units,
-            learning_rate=settings.actor_learning_rate,
-            rng=stream(seed, "engine", "actor"),
-        )
+        self.actor = self.new_actor("actor")
         self.replay = Replay(
             settings.replay_capacity,
             n_features=self.n_features,
@@ -79,6 +73,16 @@ class Bandit(ABC):
     @abstractmethod
     def _update(self) -> None:
         """Take one step of the critics and one of the actor on a minibatch."""
+
+    def new_actor(self, name: str) -> Actor:
+        """Return an actor that has learned nothing; *name* is that of its random stream."""
+        return Actor(
+            n_inputs=self.n_features + self.n_conditions,
+            dimension=self.space.dimension,
+            n_hidden=self.settings.hidden_units,
+            learning_rate=self.settings.actor_learning_rate,
+            rng=stream(self.seed, "engine", name),
+        )
 
     def state_of(self, image: ImageState, network: NetworkState) -> Float32Array:
         """Return the state vector [n_features] of this engine's kind."""

@@ -80,11 +80,13 @@ class SpiffEngine(Bandit):
         self.actor.descend(gradient / settings.minibatch)
 
     def settle(self, n_steps: int, n_drawn: int = 16) -> None:
-        """Take *n_steps* steps of the actor alone, through critics as they are: the end of offline learning.
+        """Let a new actor take *n_steps* steps through critics as they are: the end of offline learning.
 
+        The old one may sit in a corner that it found while the critics knew little.
         Where the cheapest of *n_drawn* other x is cheaper than the proposal, the slope between the two replaces the
         gradient: from where the box is the whole image, no gradient leads to a better optimum elsewhere.
         """
+        self.actor = self.new_actor("settled actor")
         settings, dimension = self.settings, self.space.dimension
         batch = settings.minibatch
         for _ in range(n_steps):
