@@ -43,8 +43,7 @@ SPACES = {
     "spiff": ConfigurationSpace(n_ranks=2, has_coarse_layer=True),
 }
 WITNESSED_IMAGES = 300  # decisions whose surroundings training draws from
-# Fewer leave the critics too vague along q: after 4 their 5 % quantile of PF at q = 0.8 lay below that of the log.
-UPDATES_PER_OUTCOME = 12
+UPDATES_PER_OUTCOME = 12  # fewer leave the critics vague along q
 SETTLING_STEPS = 3000  # of a new actor, through the learned critics
 CALIBRATED_ON = 60  # training photographs that JPEG q45 is scored on, for the targets
 TOLD_EVERY = 20  # photographs between two lines of progress
