@@ -1,9 +1,10 @@
-"""Semantic segmentation at the gateway: a network of the bundle, or text-prompted Grounded-SAM.
+"""Semantic segmentation at the gateway: a network of the bundle, or text-prompted Grounded-SAM (SAM or SAM 2).
 
 Both return class maps at the image's own size: the picture is resized to what the network was made for, never cropped,
 and the logits are resized back (decision 9). A data set's ground truth is the third kind and needs no code here.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,14 @@ UInt8Image = NDArray[np.uint8]
 ClassMap = NDArray[np.uint8]
 
 OTHER = "other"
+
+# What a mask network's config.json may call itself, and transformers' classes for it. The published SAM 2 checkpoints
+# are video models; without the memory of past frames their parameters are those of Sam2Model.
+SAM_CLASSES = {
+    "sam": ("SamModel", "SamProcessor"),
+    "sam2": ("Sam2Model", "Sam2Processor"),
+    "sam2_video": ("Sam2Model", "Sam2Processor"),
+}
 
 
 class Segmenter(Protocol):
@@ -97,8 +106,9 @@ class NetworkSegmenter:
 
 
 class GroundedSamSegmenter:
-    """Text prompts to boxes (Grounding DINO), boxes to masks (SAM); class 0 is what no prompt claims.
+    """Text prompts to boxes (Grounding DINO), boxes to masks (SAM or SAM 2); class 0 is what no prompt claims.
 
+    Which of the two is in *sam_directory*, its config.json says (``model_type``: sam, sam2 or sam2_video).
     Where masks overlap, the surer box wins. *categories* are the prompts and, in order, the classes after "other".
     """
 
@@ -112,19 +122,18 @@ class GroundedSamSegmenter:
         text_threshold: float = 0.25,
         device: str = "cpu",
     ) -> None:
-        from transformers import AutoProcessor, GroundingDinoForObjectDetection, SamModel, SamProcessor
+        from transformers import AutoProcessor, GroundingDinoForObjectDetection
 
         if not categories:
             raise BundleError("Grounded-SAM needs at least one category to look for, got none")
         try:
+            sam, self._sam_processor = _load_sam(sam_directory)
             detector = GroundingDinoForObjectDetection.from_pretrained(
                 detector_directory, local_files_only=True, use_safetensors=True
             )
-            sam = SamModel.from_pretrained(sam_directory, local_files_only=True, use_safetensors=True)
             self._detector_processor = AutoProcessor.from_pretrained(
                 detector_directory, local_files_only=True
             )
-            self._sam_processor = SamProcessor.from_pretrained(sam_directory, local_files_only=True)
         except (OSError, ValueError) as error:
             first = str(error).splitlines()[0]
             raise BundleError(f"{detector_directory}, {sam_directory}: not loadable ({first})") from error
@@ -182,16 +191,39 @@ class GroundedSamSegmenter:
 
     def _masks(self, pixels: UInt8Image, boxes: NDArray[np.float32]) -> list[NDArray[np.bool_]]:
         inputs = self._sam_processor(images=pixels, input_boxes=[boxes.tolist()], return_tensors="pt")
-        original, reshaped = inputs["original_sizes"], inputs["reshaped_input_sizes"]
         outputs = self._sam(
             pixel_values=inputs["pixel_values"].to(self._device),
             input_boxes=inputs["input_boxes"].to(self._device, dtype=self._sam.dtype),
             multimask_output=False,
         )
+        # SAM pads the resized picture, and its masks are cut to that size first; SAM 2 stretches the picture instead.
+        sizes = [inputs[name].cpu() for name in ("original_sizes", "reshaped_input_sizes") if name in inputs]
         masks = self._sam_processor.image_processor.post_process_masks(
-            outputs.pred_masks.detach().cpu(), original.cpu(), reshaped.cpu()
+            outputs.pred_masks.detach().cpu(), *sizes
         )[0]
         return [mask[0].numpy().astype(bool) for mask in masks]
+
+
+def _load_sam(directory: Path) -> tuple[Any, Any]:
+    """Return the SAM or SAM 2 model in *directory*, whichever its config.json names, and its processor."""
+    import transformers
+
+    model_type = json.loads((directory / "config.json").read_text()).get("model_type")
+    if model_type not in SAM_CLASSES:
+        raise BundleError(
+            f"{directory}: config.json says model_type {model_type!r}; allowed are {', '.join(SAM_CLASSES)}"
+        )
+    model_class, processor_class = (getattr(transformers, name) for name in SAM_CLASSES[model_type])
+    with quiet_libraries():  # transformers remarks on every sam2_video that it becomes a sam2
+        model, info = model_class.from_pretrained(
+            directory, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+        processor = processor_class.from_pretrained(directory, local_files_only=True)
+    if lacking := sorted(info["missing_keys"]):  # transformers would leave these random
+        raise BundleError(
+            f"{directory}: the weights lack {len(lacking)} parameters of {model_class.__name__}, first {lacking[0]}"
+        )
+    return model, processor
 
 
 def load_segmenter(member: Member, directory: Path, *, device: str = "cpu") -> Segmenter:

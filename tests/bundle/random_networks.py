@@ -86,3 +86,109 @@ def save_pipeline(directory: Path, vae, levels: int, prediction_type: str) -> No
         feature_extractor=None,
         requires_safety_checker=False,
     ).save_pretrained(directory)
+
+
+def save_sam(directory: Path) -> None:
+    from transformers import (
+        SamConfig,
+        SamImageProcessor,
+        SamMaskDecoderConfig,
+        SamModel,
+        SamProcessor,
+        SamPromptEncoderConfig,
+        SamVisionConfig,
+    )
+
+    sam = SamModel(
+        SamConfig(
+            vision_config=SamVisionConfig(
+                hidden_size=16,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+                image_size=64,
+                patch_size=16,
+                output_channels=16,
+                num_pos_feats=8,
+                mlp_dim=16,
+                window_size=2,
+                global_attn_indexes=[0],
+            ).to_dict(),
+            prompt_encoder_config=SamPromptEncoderConfig(
+                hidden_size=16, image_size=64, patch_size=16
+            ).to_dict(),
+            mask_decoder_config=SamMaskDecoderConfig(
+                hidden_size=16, mlp_dim=16, num_hidden_layers=1, num_attention_heads=2, iou_head_hidden_dim=16
+            ).to_dict(),
+        )
+    ).eval()
+    sam.save_pretrained(directory)
+    SamProcessor(
+        SamImageProcessor(
+            size={"longest_edge": 64},
+            pad_size={"height": 64, "width": 64},
+            mask_size={"longest_edge": 16},
+            mask_pad_size={"height": 16, "width": 16},
+        )
+    ).save_pretrained(directory)
+
+
+def save_sam2(directory: Path, *, video: bool = False) -> None:
+    """Save SAM 2 for images, or the video model that the published checkpoints are, with its own processor."""
+    from transformers import (
+        Sam2Config,
+        Sam2HieraDetConfig,
+        Sam2ImageProcessor,
+        Sam2Model,
+        Sam2Processor,
+        Sam2VideoConfig,
+        Sam2VideoModel,
+        Sam2VideoProcessor,
+        Sam2VideoVideoProcessor,
+        Sam2VisionConfig,
+    )
+
+    parts = {
+        "vision_config": Sam2VisionConfig(
+            backbone_config=Sam2HieraDetConfig(
+                hidden_size=8,
+                image_size=[64, 64],
+                blocks_per_stage=[1, 1, 2, 1],
+                embed_dim_per_stage=[8, 16, 24, 32],
+                num_attention_heads_per_stage=[1, 1, 2, 2],
+                window_size_per_stage=[8, 4, 4, 2],
+                global_attention_blocks=[3],
+            ).to_dict(),
+            backbone_channel_list=[32, 24, 16, 8],
+            backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]],
+            fpn_hidden_size=16,
+        ).to_dict(),
+        "prompt_encoder_config": {"hidden_size": 16, "image_size": 64, "patch_size": 16},
+        "mask_decoder_config": {
+            "hidden_size": 16,
+            "mlp_dim": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "iou_head_hidden_dim": 16,
+        },
+    }
+    size = {"height": 64, "width": 64}
+    image_processor = Sam2ImageProcessor(size=size, mask_size={"height": 16, "width": 16})
+    if video:
+        config = Sam2VideoConfig(
+            **parts,
+            image_size=64,
+            memory_attention_hidden_size=16,
+            memory_attention_num_layers=1,
+            memory_attention_feed_forward_hidden_size=16,
+            memory_attention_rope_feat_sizes=[4, 4],
+            memory_encoder_hidden_size=16,
+            memory_encoder_output_channels=16,
+            mask_downsampler_embed_dim=16,
+            memory_fuser_embed_dim=16,
+            memory_fuser_intermediate_dim=16,
+        )
+        Sam2VideoModel(config).eval().save_pretrained(directory)
+        Sam2VideoProcessor(image_processor, Sam2VideoVideoProcessor(size=size)).save_pretrained(directory)
+    else:
+        Sam2Model(Sam2Config(**parts)).eval().save_pretrained(directory)
+        Sam2Processor(image_processor).save_pretrained(directory)

@@ -1,10 +1,16 @@
 """Segmenters load through the libraries' own classes and answer at the image's own size."""
 
+import json
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
-from random_networks import bert_tokenizer
+from random_networks import bert_tokenizer, save_sam, save_sam2
+from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner
 
+from ntnsim.cli.models import models_app
 from ntnsim.errors import BundleError
 from ntnsim.spiff.bundle import Member, open_bundle, write_manifest
 from ntnsim.spiff.lite0 import imagenet_trunk
@@ -63,22 +69,18 @@ def test_lite0_knows_a_cup_of_coffee():
         assert functional.linear(pooled, state["_fc.weight"], state["_fc.bias"]).argmax().item() == 967
 
 
-@pytest.fixture(scope="module")
-def grounded_sam(tmp_path_factory):
-    """Grounding DINO and SAM with random weights, a few hundred kilobytes."""
+SAVE_SAM = {"sam": save_sam, "sam2": save_sam2, "sam2_video": partial(save_sam2, video=True)}
+
+
+@pytest.fixture(scope="module", params=list(SAVE_SAM))
+def grounded_sam(request, tmp_path_factory):
+    """Grounding DINO and SAM or SAM 2 with random weights, a few hundred kilobytes."""
     from transformers import (
         BertConfig,
         GroundingDinoConfig,
         GroundingDinoForObjectDetection,
         GroundingDinoImageProcessor,
         GroundingDinoProcessor,
-        SamConfig,
-        SamImageProcessor,
-        SamMaskDecoderConfig,
-        SamModel,
-        SamProcessor,
-        SamPromptEncoderConfig,
-        SamVisionConfig,
         SwinConfig,
     )
 
@@ -123,37 +125,7 @@ def grounded_sam(tmp_path_factory):
         GroundingDinoImageProcessor(size={"shortest_edge": 64, "longest_edge": 96}), tokenizer
     )
     processor.save_pretrained(root / "segmenter" / "detector")
-    sam = SamModel(
-        SamConfig(
-            vision_config=SamVisionConfig(
-                hidden_size=16,
-                num_hidden_layers=1,
-                num_attention_heads=2,
-                image_size=64,
-                patch_size=16,
-                output_channels=16,
-                num_pos_feats=8,
-                mlp_dim=16,
-                window_size=2,
-                global_attn_indexes=[0],
-            ).to_dict(),
-            prompt_encoder_config=SamPromptEncoderConfig(
-                hidden_size=16, image_size=64, patch_size=16
-            ).to_dict(),
-            mask_decoder_config=SamMaskDecoderConfig(
-                hidden_size=16, mlp_dim=16, num_hidden_layers=1, num_attention_heads=2, iou_head_hidden_dim=16
-            ).to_dict(),
-        )
-    ).eval()
-    sam.save_pretrained(root / "segmenter" / "sam")
-    SamProcessor(
-        SamImageProcessor(
-            size={"longest_edge": 64},
-            pad_size={"height": 64, "width": 64},
-            mask_size={"longest_edge": 16},
-            mask_pad_size={"height": 16, "width": 16},
-        )
-    ).save_pretrained(root / "segmenter" / "sam")
+    SAVE_SAM[request.param](root / "segmenter" / "sam")
     options = {"categories": ["person", "dog"], "box_threshold": 0.0, "text_threshold": 0.0}
     write_manifest(root, "random", [Member("segmenter", "grounded-sam", options=options)])
     return open_bundle(root)
@@ -162,8 +134,8 @@ def grounded_sam(tmp_path_factory):
 def test_grounded_sam_paints_the_surest_detection_last(grounded_sam, photograph):
     segmenter = grounded_sam.segmenter()
     assert segmenter.class_names == ("other", "person", "dog")
-    maps = segmenter.class_maps([photograph, photograph[:61, :90]])
-    assert [class_map.shape for class_map in maps] == [(96, 128), (61, 90)]
+    maps = segmenter.class_maps([photograph, photograph[:61, :90], photograph[:95, :33]])
+    assert [class_map.shape for class_map in maps] == [(96, 128), (61, 90), (95, 33)]
     assert all(class_map.max() <= 2 for class_map in maps)
     assert isinstance(segmenter, GroundedSamSegmenter)
     boxes, labels, scores = segmenter._detected(photograph)
@@ -171,6 +143,42 @@ def test_grounded_sam_paints_the_surest_detection_last(grounded_sam, photograph)
     surest = int(np.argsort(scores, kind="stable")[-1])
     mask = segmenter._masks(photograph, boxes)[surest]
     assert (maps[0][mask] == labels[surest]).all()
+
+
+def masks_by_transformers_alone(directory, pixels, boxes):
+    """Return the masks [n, height, width] of *boxes* by the library's model and processor, brought to size here."""
+    import transformers
+
+    family = "Sam" if json.loads((directory / "config.json").read_text())["model_type"] == "sam" else "Sam2"
+    model = getattr(transformers, f"{family}Model").from_pretrained(directory).eval()
+    processor = getattr(transformers, f"{family}Processor").from_pretrained(directory)
+    inputs = processor(images=pixels, input_boxes=[boxes.tolist()], return_tensors="pt")
+    inputs["input_boxes"] = inputs["input_boxes"].float()
+    with torch.no_grad():
+        logits = model(**inputs, multimask_output=False).pred_masks[0]
+    if family == "Sam":
+        height, width = inputs["reshaped_input_sizes"][0].tolist()
+        padded = torch.nn.functional.interpolate(logits, (64, 64), mode="bilinear")
+        logits = padded[:, :, :height, :width]
+    return torch.nn.functional.interpolate(logits, pixels.shape[:2], mode="bilinear")[:, 0].numpy() > 0
+
+
+@pytest.mark.parametrize(("scores", "surer"), [((0.9, 0.4), 1), ((0.4, 0.9), 2)])
+def test_masks_of_the_checkpoint_are_painted_in_place_and_the_surer_box_wins(
+    grounded_sam, photograph, monkeypatch, scores, surer
+):
+    pixels = photograph[:61, :90]
+    boxes = np.array([[2, 3, 40, 35], [30, 20, 85, 58]], np.float32)
+    segmenter = grounded_sam.segmenter()
+    monkeypatch.setattr(segmenter, "_detected", lambda _: (boxes, [1, 2], np.array(scores, np.float32)))
+    first, second = masks_by_transformers_alone(grounded_sam.directory / "segmenter" / "sam", pixels, boxes)
+    for region in (first & second, first & ~second, second & ~first, ~first & ~second):
+        assert region.any()  # else the comparison below would say little
+    expected = np.zeros(pixels.shape[:2], np.uint8)
+    expected[first] = 1
+    expected[second] = 2
+    expected[first & second] = surer
+    np.testing.assert_array_equal(segmenter.class_maps([pixels])[0], expected)
 
 
 def test_grounded_sam_without_detections_is_all_other(grounded_sam, photograph):
@@ -190,8 +198,39 @@ def test_detector_phrases_find_their_category(grounded_sam):
     ]
 
 
+def test_check_command_runs_grounded_sam(grounded_sam):
+    checked = CliRunner().invoke(models_app, ["check", str(grounded_sam.directory), "--json"])
+    assert checked.exit_code == 0, checked.output
+    (member,) = json.loads(checked.stdout)["members"]
+    assert (member["member"], member["kind"]) == ("segmenter", "grounded-sam")
+    assert "%" in member["made"]
+
+
+@pytest.mark.parametrize("model_type", ["edgetam", None])
+def test_mask_network_that_is_no_sam_is_named(tmp_path, model_type):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
+    with pytest.raises(BundleError) as raised:
+        GroundedSamSegmenter(tmp_path, tmp_path, ["person"])
+    assert str(raised.value) == (
+        f"{tmp_path}: config.json says model_type {model_type!r}; allowed are sam, sam2, sam2_video"
+    )
+
+
+def test_weights_under_other_names_are_refused_instead_of_left_random(tmp_path):
+    """The original code's names for the same parameters: transformers would only warn, and draw them at random."""
+    save_sam2(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    renamed = {name.replace("mask_decoder.", "sam_mask_decoder."): value for name, value in weights.items()}
+    lacking = len(set(weights) - set(renamed))
+    save_file(renamed, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(BundleError, match=rf"lack {lacking} parameters of Sam2Model, first mask_decoder\."):
+        GroundedSamSegmenter(tmp_path, tmp_path, ["person"])
+
+
 def test_directory_that_holds_no_network_is_named(tmp_path):
     with pytest.raises(BundleError, match="not loadable as a segmentation network"):
         NetworkSegmenter(tmp_path, {"longest_side_px": 64})
     with pytest.raises(BundleError, match="at least one category"):
         GroundedSamSegmenter(tmp_path, tmp_path, [])
+    with pytest.raises(BundleError, match=r"not loadable \(.*No such file.*config\.json"):
+        GroundedSamSegmenter(tmp_path, tmp_path, ["person"])
