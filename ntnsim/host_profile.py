@@ -22,6 +22,7 @@ from ntnsim.spiff.codec import SpiffCodec, spiff_settings
 from ntnsim.spiff.configuration import Configuration
 from ntnsim.spiff.decoder import decode_partial_image
 from ntnsim.spiff.inpaint import Canvas, inpainter_named
+from ntnsim.spiff.metrics import scorer_named
 from ntnsim.spiff.relevance import relevance_preset
 
 SIZES_PX = ((256, 192), (384, 288), (640, 480))
@@ -51,6 +52,7 @@ def measure_host(bundle: Bundle, *, repeats: int = 3, device: str = "cpu") -> De
     codec = SpiffCodec(
         "spiff", spiff_settings("spiff", {}), inpainter_named("none", None), n_ranks=2, has_coarse_layer=True
     )
+    scorer = scorer_named()
     inpainters = {steps: inpainter_named("bundle", bundle, steps=steps, device=device) for steps in STEPS}
     times: dict[str, list[Measurement]] = {}
 
@@ -71,6 +73,9 @@ def measure_host(bundle: Bundle, *, repeats: int = 3, device: str = "cpu") -> De
             ranks = relevance.rank_map(maps[0], segmenter.class_names)
             seconds, coded = _timed(codec.encode, pixels, ranks, CONFIGURATION, index)
             note("encode", size, seconds)
+            seconds, (_, shown) = _timed(codec.trial, pixels, ranks, CONFIGURATION, index)
+            judged_s, _ = _timed(scorer.pf_per_rank, pixels, shown, ranks, 2)
+            note("trial", size, seconds + judged_s)
             seconds, received = _timed(decode_partial_image, coded.payload)
             note("decode", size, seconds)
             canvases.append(

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ntnsim.datasets.dataset import Dataset, DatasetImage
-from ntnsim.engine.policy import ImageState
-from ntnsim.spiff.codec import Codec
+from ntnsim.engine.policy import ImageState, Trial
+from ntnsim.spiff.codec import Codec, SpiffCodec
 from ntnsim.spiff.configuration import Configuration
 from ntnsim.spiff.outcome_store import Outcome, OutcomeKey, OutcomeStore, image_digest
 from ntnsim.streams import integer_seed, stream
@@ -69,6 +69,12 @@ class Scorer(Protocol):
         """Return the scores of each pair."""
         ...
 
+    def pf_per_rank(
+        self, original: Pixels, shown: Pixels, rank_map: Pixels, n_ranks: int
+    ) -> tuple[float, ...]:
+        """Return the PF of each rank of one pair."""
+        ...
+
 
 class ImagePipeline:
     """One scheme's images, computed by real networks, at most once each."""
@@ -90,6 +96,7 @@ class ImagePipeline:
         delivered_bits: Callable[[Pixels], int] | None,
         received_picture: Callable[[bytes], Pixels] | None,
         seed: int,
+        trial: Configuration | None = None,
     ) -> None:
         """Bind the parts of a scheme.
 
@@ -98,6 +105,7 @@ class ImagePipeline:
         delivered_bits: size of the file that carries a reconstruction to the user; None: the coded file itself is
             delivered, as whole-image codecs do.
         received_picture: a coded file to the picture of what was received, for galleries; None if there is none.
+        trial: a configuration of a SpiffCodec that the gateway codes and judges before each decision; None: no trial.
         """
         self.n_ranks = codec.space.n_ranks
         self.work = work
@@ -112,6 +120,7 @@ class ImagePipeline:
         self._delivered_bits = delivered_bits
         self._received_picture = received_picture
         self._seed = seed
+        self._trial_configuration = trial
         self._orders: dict[tuple[str, int], NDArray[np.int64]] = {}
         self._places: dict[str, tuple[str, int]] = {}  # image_id → dataset and index
         self._photographs: OrderedDict[str, _Photograph] = OrderedDict()
@@ -201,9 +210,27 @@ class ImagePipeline:
             outcome = {"rank_fractions": [int(count) / rank_map.size for count in counts]}
             self._store.put(key, outcome)
         height_px, width_px = image.pixels.shape[:2]
-        state = ImageState(tuple(outcome["rank_fractions"]), image.source_bits, width_px, height_px)
+        trial = self._trial(image_id, image)
+        fractions = tuple(outcome["rank_fractions"])
+        state = ImageState(fractions, image.source_bits, width_px, height_px, trial=trial)
         capture = self._captures[place] = Capture(image_id, image.source_bits, state)
         return capture
+
+    def _trial(self, image_id: str, image: DatasetImage) -> Trial | None:
+        configuration = self._trial_configuration
+        if configuration is None:
+            return None
+        key = self._key(image_id, configuration, "trial")
+        outcome = self._store.get(key)
+        if outcome is None:
+            assert isinstance(self._codec, SpiffCodec), "only SPIFF codecs are tried"
+            held = self._photographs.get(image_id) or self._hold(image_id, image)
+            pixels, seed = held.image.pixels, self._image_seed(image_id)
+            size_bits, shown = self._codec.trial(pixels, held.rank_map, configuration, seed)
+            pf_rank = self._scorer.pf_per_rank(pixels, shown, held.rank_map, self.n_ranks)
+            outcome = {"size_bits": size_bits, "pf_rank": list(pf_rank)}
+            self._store.put(key, outcome)
+        return Trial(outcome["size_bits"], tuple(outcome["pf_rank"]))
 
     def _encoded(self, image_id: str, configuration: Configuration) -> Outcome:
         held = self._photograph(image_id)
@@ -268,7 +295,9 @@ class ImagePipeline:
 
     def _key(self, image_id: str, configuration: Configuration, stage: str) -> OutcomeKey:
         models = self._segmentation_digest
-        if stage == "reconstruct":
+        if stage == "trial":
+            models = f"{models} {self._scorer.digest}"
+        elif stage == "reconstruct":
             models = f"{models} {self._scorer.digest} delivered={self._delivered_bits is not None}"
         return OutcomeKey(
             self._digests[image_id],

@@ -25,7 +25,7 @@ from ntnsim.spiff.baselines import WholeImageCodec
 from ntnsim.spiff.bundle import Bundle, bundle_of_scenario, check_device
 from ntnsim.spiff.codec import CaptionCodec, Codec, SpiffCodec, spiff_settings
 from ntnsim.spiff.components import Component, encode_component
-from ntnsim.spiff.configuration import ConfigurationSpace
+from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
 from ntnsim.spiff.decoder import decode_partial_image
 from ntnsim.spiff.outcome_store import OutcomeStore
 from ntnsim.spiff.relevance import Relevance, relevance_preset
@@ -91,6 +91,7 @@ class SchemeAssembly:
             delivered_bits=None if whole_file else _delivered_bits(self._scenario.delivered_file),
             received_picture=None if whole_file else received_picture,
             seed=seed,
+            trial=_trial(scheme.codec, self._relevance.n_ranks),
         )
         return Assembled(pipeline, build_policy(scheme.policy, codec.space, policy_seed), pipeline)
 
@@ -127,7 +128,8 @@ class SchemeAssembly:
         )
         after = ("caption", "encode") if wanted.caption else ("encode",)
         rebuilt = ("decode", "inpainting") if inpaint.method == "bundle" else ("decode",)
-        return codec, Work(SEGMENTED, after, rebuilt, steps)
+        before = SEGMENTED if _trial(wanted, n_ranks) is None else ("segmentation", "trial", "decision")
+        return codec, Work(before, after, rebuilt, steps)
 
     def _bundle(self) -> Bundle:
         self._bundle_used = True
@@ -187,6 +189,13 @@ def received_picture(payload: bytes) -> Pixels:
     partial = decode_partial_image(payload)
     background = np.full_like(partial.pixels, UNKNOWN_GREY) if partial.coarse is None else partial.coarse
     return np.where(partial.known[..., None], partial.pixels, background)
+
+
+def _trial(wanted: object, n_ranks: int) -> Configuration | None:
+    """Return the configuration of the gateway's trial encoding, if the codec entry asks for one."""
+    if not isinstance(wanted, entry.SpiffCodec) or wanted.trial == 0.0:
+        return None
+    return Configuration(0.0, (0.0,) * (n_ranks - 1), wanted.trial)
 
 
 def _relevance(wanted: dataset_entry.Relevance) -> Relevance:

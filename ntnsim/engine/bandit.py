@@ -41,7 +41,9 @@ class Bandit(ABC):
         self.settings = settings
         self.space = space
         self.seed = seed
-        self.n_features = len(feature_names(space.n_ranks, paper_state=settings.paper_state))
+        self.n_features = len(
+            feature_names(space.n_ranks, paper_state=settings.paper_state, trial_state=settings.trial_state)
+        )
         self.n_conditions = 4 * space.n_ranks + 2
         self.actor = self.new_actor("actor")
         self.replay = Replay(
@@ -91,6 +93,7 @@ class Bandit(ABC):
             network,
             paper_state=self.settings.paper_state,
             nominal_deadline_s=self.settings.nominal_deadline_s,
+            trial_state=self.settings.trial_state,
         )
 
     def greedy_action(self, state: Float32Array, requirement: Requirement) -> Float32Array:

@@ -1,8 +1,8 @@
 """What the engine's networks see of an image and of Ω_t, as numbers of order one.
 
 The paper's state is the rank fractions alone (`paper_state`). Beyond it, the image's size and age and the network's
-state are added. Times are counted in nominal deadlines and squashed by log(1 + t), so that an outage of hours stays
-finite.
+state are added, and, with `trial_state`, what a trial encoding showed. Times are counted in nominal deadlines and
+squashed by log(1 + t), so that an outage of hours stays finite.
 """
 
 from math import isfinite, log1p, log10
@@ -16,6 +16,7 @@ from ntnsim.network_state import NetworkState
 Float32Array = npt.NDArray[np.float32]
 FAR_DEADLINES = 1e4  # a time longer than this, or unknown, counts as this many deadlines
 SLOWEST_BPS, FASTEST_BPS = 1e3, 1e12  # what a rate of 0, and an infinite one, count as
+SMALLEST_DISTANCE = 1e-3  # a trial's 1 − PF counts as at least about this
 NETWORK_FEATURES = (
     "source_megabits",
     "source_bits_per_pixel",
@@ -38,17 +39,29 @@ NETWORK_FEATURES = (
 )
 
 
-def feature_names(n_ranks: int, *, paper_state: bool) -> tuple[str, ...]:
+def feature_names(n_ranks: int, *, paper_state: bool, trial_state: bool = False) -> tuple[str, ...]:
     """Return the names of the entries of `state_features`, in order."""
-    fractions = tuple(f"fraction_{rank}" for rank in range(n_ranks))
-    return fractions if paper_state else fractions + NETWORK_FEATURES
+    names = tuple(f"fraction_{rank}" for rank in range(n_ranks))
+    if trial_state:
+        names += ("trial_bits_share", *(f"trial_distance_{rank}" for rank in range(n_ranks)))
+    return names if paper_state else names + NETWORK_FEATURES
 
 
 def state_features(
-    image: ImageState, network: NetworkState, *, paper_state: bool, nominal_deadline_s: float
+    image: ImageState,
+    network: NetworkState,
+    *,
+    paper_state: bool,
+    nominal_deadline_s: float,
+    trial_state: bool = False,
 ) -> Float32Array:
-    """Return the state vector [len(feature_names(…))]; the share 0.5 of a rank maps to 0."""
+    """Return the state vector [len(feature_names(…))]; the share 0.5 of a rank maps to 0.
+
+    Raises ValueError where *trial_state* asks for a trial that the image does not have.
+    """
     values = [2.0 * fraction - 1.0 for fraction in image.rank_fractions]
+    if trial_state:
+        values += _trial_features(image)
     if paper_state:
         return np.array(values, dtype=np.float32)
 
@@ -83,3 +96,12 @@ def state_features(
         deadlines(transfer_s(image.source_bits, dn.delivery_rate_bps)),
     )
     return np.array(values, dtype=np.float32)
+
+
+def _trial_features(image: ImageState) -> list[float]:
+    """Return logarithms of the trial's bits share and of its distances 1 − PF, of order one for photographs."""
+    if image.trial is None:
+        raise ValueError("the engine's state holds a trial encoding (trial_state), but the codec made none")
+    bits_share = max(image.trial.size_bits, 1) / max(image.source_bits, 1)
+    distances = (1.0 - pf + SMALLEST_DISTANCE for pf in image.trial.pf)
+    return [2.0 * log10(bits_share) + 2.0, *(2.0 * log10(distance) + 3.0 for distance in distances)]

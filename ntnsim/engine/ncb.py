@@ -10,6 +10,7 @@ import torch
 
 from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.conditioning import Priced, conditioning_features
+from ntnsim.engine.effective import effective, pulled_back
 from ntnsim.engine.objective import realised_cost
 from ntnsim.engine.stacked_mlp import StackedMlp
 from ntnsim.scenario.policy import NeuralContextualBandit as Settings
@@ -48,10 +49,11 @@ class NeuralContextualBandit(Bandit):
 
         proposed = self.actor.act(context)
         actions = torch.cat((torch.from_numpy(rows["action"]), proposed))
-        predicted = self.critic.forward(torch.cat((context.repeat(2, 1), 2.0 * actions - 1.0), 1))
+        seen = 2.0 * effective(actions, self.space) - 1.0
+        predicted = self.critic.forward(torch.cat((context.repeat(2, 1), seen), 1))
         gradient = torch.full_like(predicted, 1.0 / settings.minibatch)
         error = predicted[0, : settings.minibatch, 0] - torch.from_numpy(cost.astype(np.float32))
         gradient[0, : settings.minibatch, 0] = (2.0 / settings.minibatch) * error
         pull = self.critic.backward(gradient, n_fit=settings.minibatch, n_columns=self.space.dimension)
         self.critic.step()
-        self.actor.descend(2.0 * pull)
+        self.actor.descend(pulled_back(2.0 * pull, proposed, self.space))

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ntnsim.engine.bandit import Bandit
+from ntnsim.engine.outcome_table import trial_columns, trial_of
 from ntnsim.engine.policy import ImageState, Requirement
 from ntnsim.engine.practice import Moment, delivered_in
 from ntnsim.errors import InputError
@@ -59,6 +60,7 @@ def save_log(log: Sequence[LoggedOutcome], space: ConfigurationSpace, path: Path
             "width_px": seen.image.width_px,
             "height_px": seen.image.height_px,
             "size_bits": seen.size_bits,
+            **trial_columns(seen.image),
         }
         values = {
             "fraction": seen.image.rank_fractions,
@@ -80,6 +82,9 @@ def load_log(space: ConfigurationSpace, path: Path) -> list[LoggedOutcome]:
     widths = {"fraction": space.n_ranks, "x": space.dimension, "pf": space.n_ranks, "sf": space.n_ranks}
     wanted = {f"{name}_{entry}" for name, width in widths.items() for entry in range(width)}
     wanted |= {"source_bits", "width_px", "height_px", "size_bits"}
+    has_trial = "trial_bits" in frame.columns
+    if has_trial:
+        wanted |= {"trial_bits"} | {f"trial_pf_{rank}" for rank in range(space.n_ranks)}
     if set(frame.columns) != wanted:
         raise InputError(f"{path}: not a log of this codec: columns {', '.join(map(str, frame.columns))}")
     log = []
@@ -89,7 +94,11 @@ def load_log(space: ConfigurationSpace, path: Path) -> list[LoggedOutcome]:
             for name, width in widths.items()
         }
         image = ImageState(
-            parts["fraction"], int(row["source_bits"]), int(row["width_px"]), int(row["height_px"])
+            parts["fraction"],
+            int(row["source_bits"]),
+            int(row["width_px"]),
+            int(row["height_px"]),
+            trial=trial_of(row, space.n_ranks) if has_trial else None,
         )
         x = space.configuration(parts["x"])
         log.append(LoggedOutcome(image, x, int(row["size_bits"]), parts["pf"], parts["sf"]))

@@ -4,15 +4,17 @@ One table belongs to one codec. Stored as Parquet, one row per (image, configura
 pipeline, is `ntnsim.experiments.outcomes`; nothing here knows a codec.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ntnsim.engine.policy import ImageState
+from ntnsim.engine.policy import ImageState, Trial
 from ntnsim.errors import InputError
 from ntnsim.spiff.configuration import ConfigurationSpace
 
@@ -112,6 +114,7 @@ class OutcomeTable:
                     "height_px": image.height_px,
                     "has_coarse_layer": self.space.has_coarse_layer,
                     "size_bits": outcomes[0][index],
+                    **trial_columns(image),
                 }
                 row.update({f"fraction_{rank}": share for rank, share in enumerate(image.rank_fractions)})
                 row.update({f"x_{entry}": value for entry, value in enumerate(x)})
@@ -148,6 +151,7 @@ class OutcomeTable:
                 int(row["source_bits"]),
                 int(row["width_px"]),
                 int(row["height_px"]),
+                trial=trial_of(row, n_ranks) if "trial_bits" in frame.columns else None,
             )
             for _, row in firsts.iterrows()
         )
@@ -158,3 +162,16 @@ class OutcomeTable:
 
         sizes = frame["size_bits"].to_numpy(dtype=np.float64).reshape(len(names), *grid)
         return cls(space, axes, names, images, sizes, stacked("pf"), stacked("sf"))
+
+
+def trial_columns(image: ImageState) -> dict[str, float]:
+    """Return the columns that hold an image's trial encoding, none if it had none; `trial_of` reads them."""
+    if image.trial is None:
+        return {}
+    columns: dict[str, float] = {"trial_bits": image.trial.size_bits}
+    return columns | {f"trial_pf_{rank}": pf for rank, pf in enumerate(image.trial.pf)}
+
+
+def trial_of(row: Mapping[Any, Any] | pd.Series, n_ranks: int) -> Trial:
+    """Return the trial encoding in a *row* with the columns of `trial_columns`."""
+    return Trial(int(row["trial_bits"]), tuple(float(row[f"trial_pf_{rank}"]) for rank in range(n_ranks)))

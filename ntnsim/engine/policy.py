@@ -11,6 +11,13 @@ from ntnsim.network_state import NetworkState
 from ntnsim.spiff.configuration import Configuration
 
 
+class Trial(NamedTuple):
+    """What came of a trial encoding that the gateway made, decoded and judged itself, before it decides."""
+
+    size_bits: int
+    pf: tuple[float, ...]  # per rank, lowest first, without the data network's restoration
+
+
 @dataclass(frozen=True, slots=True)
 class ImageState:
     """What the gateway knows of an image after segmentation: the paper's state s, and the source's size.
@@ -18,6 +25,7 @@ class ImageState:
     rank_fractions: share of the pixels in each relevance rank, lowest rank first; sums to one.
     source_bits: size of the file as captured.
     age_s: time from capture to this decision, as the gateway knows it; no part of the image's identity.
+    trial: None where the codec makes none.
     """
 
     rank_fractions: tuple[float, ...]
@@ -25,6 +33,7 @@ class ImageState:
     width_px: int
     height_px: int
     age_s: float = field(default=0.0, compare=False)
+    trial: Trial | None = None
 
 
 @dataclass(frozen=True, slots=True)

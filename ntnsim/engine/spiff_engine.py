@@ -6,6 +6,7 @@ import torch
 from ntnsim.engine.bandit import Bandit, Float32Array, FloatArray
 from ntnsim.engine.conditioning import Priced, RequirementLaw, conditioning_features
 from ntnsim.engine.critics import QuantileCritics, quantile_at
+from ntnsim.engine.effective import effective, pulled_back
 from ntnsim.engine.objective import hinges
 from ntnsim.engine.policy import DeliveredImage
 from ntnsim.engine.stacked_mlp import StackedMlp, small_network_mode
@@ -54,7 +55,7 @@ class SpiffEngine(Bandit):
         price = Priced.of(np.concatenate((asked, asked[:n_searched])))
         elapsed = rows["elapsed"][:, 0]
         cost, gradient = self.critics.fit_and_price(
-            torch.cat((torch.cat((states, states, states[:n_searched])), actions.mul(2.0).sub_(1.0)), 1),
+            self._inputs(torch.cat((states, states, states[:n_searched])), actions),
             targets,
             bits_offset=float(self.offset[0]),
             bits_scale=float(self.scale[0]),
@@ -71,7 +72,7 @@ class SpiffEngine(Bandit):
             dimension=self.space.dimension,
             n_proposed=settings.minibatch,
         )
-        gradient = 2.0 * gradient  # of x in [0, 1]
+        gradient = self._gradient(gradient, proposed)
         if n_searched:
             n_proposed = settings.minibatch
             gradient[:n_searched] += secant(
@@ -103,7 +104,7 @@ class SpiffEngine(Bandit):
                 every = n_drawn + 1
                 price = Priced.of(np.tile(asked, (every, 1)))
                 cost, gradient = self.critics.price(
-                    torch.cat((states.repeat(every, 1), 2.0 * x - 1.0), 1),
+                    self._inputs(states.repeat(every, 1), x),
                     bits_offset=float(self.offset[0]),
                     bits_scale=float(self.scale[0]),
                     penalties=hinges(
@@ -124,15 +125,23 @@ class SpiffEngine(Bandit):
                 cheapest = np.arange(batch)
                 towards = secant(proposed, cost[:batch], drawn[best, cheapest], drawn_cost[best, cheapest])
                 beaten = torch.from_numpy(drawn_cost[best, cheapest] < cost[:batch])[:, None]
-                self.actor.descend(torch.where(beaten, towards, 2.0 * gradient) / batch)
+                self.actor.descend(torch.where(beaten, towards, self._gradient(gradient, proposed)) / batch)
+
+    def _inputs(self, states: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """Return the critics' inputs for *states* [rows, n_features] and *x* [rows, dimension]."""
+        return torch.cat((states, 2.0 * effective(x, self.space) - 1.0), 1)
+
+    def _gradient(self, by_inputs: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """Return the gradient with respect to *x* of what has gradient *by_inputs* [rows, dimension]."""
+        return pulled_back(2.0 * by_inputs, x, self.space)
 
     def predicted_quantiles(self, state: Float32Array, action: tuple[float, ...]) -> FloatArray:
         """Return the critics' sorted quantiles [2R+2, N] in natural units.
 
         Bits as a share of the source, fidelities, and remaining delay in nominal deadlines.
         """
-        inputs = np.concatenate((state, 2.0 * np.asarray(action, dtype=np.float32) - 1.0)).astype(np.float32)
-        ordered = self.critics.quantiles_one(inputs)
+        inputs = self._inputs(torch.from_numpy(state)[None], torch.tensor([action], dtype=torch.float32))
+        ordered = self.critics.quantiles_one(inputs[0].numpy())
         # The delay's scale is negative, so its natural order is the reverse.
         return np.sort(self.offset[:, None] + self.scale[:, None] * ordered, axis=-1)
 

@@ -66,6 +66,9 @@ class SpiffCodec(_SpiffBase):
     """SPIFF with modern components, mask-shaped top rank and coarse layer; x = (β, p, q)."""
 
     kind: Literal["spiff"]
+    trial: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """q of a coarse layer that the gateway codes on trial, decodes and scores (PF per rank) before it decides, for
+    policies with `trial_state`; 0: none. The gateway's stage `trial` charges its time."""
 
 
 class SpiffPaperCodec(_SpiffBase):

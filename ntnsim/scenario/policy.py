@@ -163,6 +163,8 @@ class Learning(Entity):
     """Share of deliveries whose scores come back to the gateway; drawn at random for each."""
     paper_state: bool = False
     """True: the state is the paper's rank fractions alone; false: Ω_t and the image's age are added."""
+    trial_state: bool = False
+    """True: the state also holds what the codec's trial encoding showed of the image (`trial` of codec `spiff`)."""
     nominal_deadline_s: float = Field(default=20.0, gt=0)
     """Unit of delay inside the engine (d^max of Sec. VII); requirements may differ from it."""
     evaluate: bool = False

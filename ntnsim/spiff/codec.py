@@ -97,6 +97,16 @@ class SpiffCodec:
         """Return the restored images; received pixels are exactly those of the decoded components."""
         return decoded(payloads, seeds, self._inpainter)
 
+    def trial(
+        self, pixels: NDArray[np.uint8], rank_map: NDArray[np.uint8], configuration: Configuration, seed: int
+    ) -> tuple[int, NDArray[np.uint8]]:
+        """Return the stream's size in bits, and its image as a decoder without networks shows it."""
+        from ntnsim.spiff.inpaint import inpainter_named
+
+        coded = self.encode(pixels, rank_map, configuration, seed)
+        [shown] = decoded([coded.payload], [seed], inpainter_named("nearest", None))
+        return coded.size_bits, shown
+
 
 class CaptionCodec:
     """Standard semantic communication, ``sc``: a caption travels, the receiver paints an image from it.

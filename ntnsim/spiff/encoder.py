@@ -73,7 +73,8 @@ def encode_image(
         for rank, positions in enumerate(chosen)
         if len(positions)
     ]
-    if configuration.coarse_quality > 0 and not region.all():
+    sent = region.all() or all(fraction == 1.0 for fraction in configuration.patch_fractions)
+    if configuration.coarse_quality > 0 and not sent:
         pictures.append(
             partial(_coarse, pixels, region, rank_map, configuration.coarse_quality, settings, n_ranks)
         )

@@ -260,6 +260,17 @@ class Scorer:
             by_index.update(zip(indices, scores, strict=True))
         return [by_index[index] for index in range(len(originals))]
 
+    def pf_per_rank(
+        self,
+        original: NDArray[np.uint8],
+        shown: NDArray[np.uint8],
+        rank_map: NDArray[np.uint8],
+        n_ranks: int,
+    ) -> tuple[float, ...]:
+        """Return the PF of each rank alone, 1 for an empty one: what `score` gives, without its other scores."""
+        features = (self._perceptual.features(pixels) for pixels in (original, shown))
+        return _per_rank(self._perceptual.distance_map(*features).astype(np.float64), rank_map, n_ranks)
+
     def _features(self, pixels: NDArray[np.uint8], ranks: NDArray[np.uint8], n_ranks: int) -> tuple[Any, Any]:
         views = [pixels]
         for rank in range(n_ranks):
@@ -278,16 +289,14 @@ class Scorer:
         of_restored = self._features(restored, ranks, n_ranks)
         distance = self._perceptual.distance_map(of_original[0], of_restored[0]).astype(np.float64)
         counts = np.bincount(ranks.ravel(), minlength=n_ranks)
-        sums = np.bincount(ranks.ravel(), weights=distance.ravel(), minlength=n_ranks)
         empty = tuple(bool(counts[rank] == 0) for rank in range(n_ranks))
-        pf_rank = [1.0 if empty[rank] else 1 - sums[rank] / counts[rank] for rank in range(n_ranks)]
         cosines = np.sum(of_original[1].astype(np.float64) * of_restored[1].astype(np.float64), axis=1)
         sf_rank = [1.0 if empty[rank] else (1 + cosines[1 + rank]) / 2 for rank in range(n_ranks)]
         cosine = self._semantic.caption_similarity(restored, caption) if caption else None
         return Fidelity(
             pf=_score(1 - distance.mean()),
             sf=_score((1 + cosines[0]) / 2),
-            pf_rank=tuple(_score(value) for value in pf_rank),
+            pf_rank=_per_rank(distance, ranks, n_ranks),
             sf_rank=tuple(_score(value) for value in sf_rank),
             empty_rank=empty,
             psnr_db=round(psnr_db(original, restored), 4),
@@ -332,6 +341,13 @@ def scorer_named(
     else:
         raise BundleError(f"SF backend {semantic!r} is unknown; allowed are {', '.join(SF_BACKENDS)}")
     return Scorer(pf, sf)
+
+
+def _per_rank(distance: NDArray[np.float64], rank_map: NDArray[np.uint8], n_ranks: int) -> tuple[float, ...]:
+    """Return one minus the mean *distance* [H, W] over each rank's pixels; 1 for an empty rank."""
+    counts = np.bincount(rank_map.ravel(), minlength=n_ranks)
+    sums = np.bincount(rank_map.ravel(), weights=distance.ravel(), minlength=n_ranks)
+    return tuple(_score(1 - sums[rank] / counts[rank]) if counts[rank] else 1.0 for rank in range(n_ranks))
 
 
 def _score(value: float) -> float:
