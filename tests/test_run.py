@@ -101,6 +101,24 @@ def test_schemes_meet_the_same_images_at_the_same_times(finished):
             assert (first[column] == other[column]).all()
 
 
+def test_trial_is_coded_scored_and_charged(scenario_file):
+    schemes = "schemes=[{name: tried, codec: {kind: spiff, trial: 0.3, inpaint: {method: telea}}}]"
+    scenario = load_scenario(scenario_file, [schemes])
+    assembled = SchemeAssembly(scenario, scenario_file.parent, OutcomeStore(), "code").assemble(
+        scenario.schemes[0]
+    )
+    assert assembled.imaging.work.before_decision == ("segmentation", "trial", "decision")
+    capture = assembled.imaging.capture("harbour", 0)
+    configuration = Configuration(0.0, (0.0,), 0.3)
+    assert (
+        capture.state.trial.size_bits == assembled.pipeline.encode(capture.image_id, configuration).size_bits
+    )
+    # With a coarse layer and no network, every fill shows the same: layer and grain.
+    fidelity = assembled.pipeline.reconstruct(capture.image_id, configuration)
+    assert capture.state.trial.pf == fidelity.pf_rank
+    assert 0.5 < capture.state.trial.pf[0] < 1.0
+
+
 def test_people_are_kept_better_than_their_surroundings(finished):
     rows = records(finished)
     people = rows[(rows["scheme"] == "spiff") & (rows["rank_fraction_1"] > 0.05)]

@@ -73,6 +73,15 @@ class Bandit(ABC):
         """Return every network by name, for checkpoints."""
 
     @abstractmethod
+    def predicted_costs(
+        self, state: Float32Array, actions: Float32Array, requirement: Requirement, elapsed: float
+    ) -> Float32Array:
+        """Return what the critics expect each of *actions* [rows, dimension] to cost under *requirement* [rows].
+
+        elapsed: the image's age in nominal deadlines.
+        """
+
+    @abstractmethod
     def _update(self) -> None:
         """Take one step of the critics and one of the actor on a minibatch."""
 
@@ -96,8 +105,24 @@ class Bandit(ABC):
             trial_state=self.settings.trial_state,
         )
 
+    def best_action(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Float32Array:
+        """Return the actor's x [dimension], or the same with β = 1 where the critics find that cheaper."""
+        state = self.state_of(image, network)
+        action = self.greedy_action(state, requirement)
+        if not self.settings.compare_whole_image:
+            return action
+        both = np.stack((action, action))
+        both[1, 0] = 1.0
+        elapsed = 0.0 if self.settings.paper_state else image.age_s / self.settings.nominal_deadline_s
+        cost = self.predicted_costs(state, both, requirement, elapsed)
+        return both[int(cost[1] < cost[0])]
+
     def greedy_action(self, state: Float32Array, requirement: Requirement) -> Float32Array:
         """Return the actor's x [dimension], without exploration."""
+        return self.actor.act_one(np.concatenate((state, self._condition(requirement))))
+
+    def _condition(self, requirement: Requirement) -> Float32Array:
+        """Return the inputs [n_conditions] that stand for *requirement*."""
         condition = self._conditions.get(requirement)
         if condition is None:
             vector = requirement_vector(requirement, self.settings.nominal_deadline_s)
@@ -105,15 +130,15 @@ class Bandit(ABC):
                 raise ValueError(f"a requirement for {self.space.n_ranks} ranks is needed, got {requirement}")
             condition = conditioning_features(vector, self.offset, self.scale)
             self._conditions[requirement] = condition
-        return self.actor.act_one(np.concatenate((state, condition)))
+        return condition
 
     def choose(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Decision:
-        """Return the actor's configuration, with exploration noise unless in evaluation."""
+        """Return the best action's configuration, with exploration noise unless in evaluation."""
         if not self.standardised and not self.settings.evaluate:
             return Decision(
                 self.space.configuration(self.exploration_rng.random(self.space.dimension).tolist())
             )
-        action = self.greedy_action(self.state_of(image, network), requirement)
+        action = self.best_action(image, network, requirement)
         if not self.settings.evaluate:
             settings = self.settings
             self.noise = ou_step(self.noise, settings.noise_theta, settings.noise_sigma, self.exploration_rng)

@@ -8,10 +8,11 @@ cost cannot be priced again.
 import numpy as np
 import torch
 
-from ntnsim.engine.bandit import Bandit
+from ntnsim.engine.bandit import Bandit, Float32Array
 from ntnsim.engine.conditioning import Priced, conditioning_features
 from ntnsim.engine.effective import effective, pulled_back
 from ntnsim.engine.objective import realised_cost
+from ntnsim.engine.policy import Requirement
 from ntnsim.engine.stacked_mlp import StackedMlp
 from ntnsim.scenario.policy import NeuralContextualBandit as Settings
 from ntnsim.spiff.configuration import ConfigurationSpace
@@ -35,6 +36,15 @@ class NeuralContextualBandit(Bandit):
     def networks(self) -> dict[str, StackedMlp]:
         """Return actor and critic."""
         return {"actor": self.actor.network, "critic": self.critic}
+
+    def predicted_costs(
+        self, state: Float32Array, actions: Float32Array, requirement: Requirement, elapsed: float
+    ) -> Float32Array:
+        """Return the critic's mean cost of *actions* [rows, dimension]; age is among the state's features."""
+        context = np.concatenate((state, self._condition(requirement)))
+        seen = (2.0 * effective(torch.from_numpy(actions), self.space) - 1.0).numpy()
+        inputs: Float32Array = np.concatenate((np.tile(context, (len(actions), 1)), seen), 1)
+        return self.critic.forward_few(inputs)[0, :, 0]
 
     def _update(self) -> None:
         settings = self.settings

@@ -4,11 +4,11 @@ import numpy as np
 import torch
 
 from ntnsim.engine.bandit import Bandit, Float32Array, FloatArray
-from ntnsim.engine.conditioning import Priced, RequirementLaw, conditioning_features
+from ntnsim.engine.conditioning import Priced, RequirementLaw, conditioning_features, requirement_vector
 from ntnsim.engine.critics import QuantileCritics, quantile_at
 from ntnsim.engine.effective import effective, pulled_back
-from ntnsim.engine.objective import hinges
-from ntnsim.engine.policy import DeliveredImage
+from ntnsim.engine.objective import aggregate_cost, hinges
+from ntnsim.engine.policy import DeliveredImage, Requirement
 from ntnsim.engine.stacked_mlp import StackedMlp, small_network_mode
 from ntnsim.scenario.policy import SpiffEngine as Settings
 from ntnsim.spiff.configuration import ConfigurationSpace
@@ -90,7 +90,9 @@ class SpiffEngine(Bandit):
         self.actor = self.new_actor("settled actor")
         settings, dimension = self.settings, self.space.dimension
         batch = settings.minibatch
-        for _ in range(n_steps):
+        full_step = self.actor.network.learning_rate
+        for step in range(n_steps):
+            self.actor.network.learning_rate = full_step * (1.0 - step / n_steps)
             with small_network_mode():
                 rows = self.replay.draw(batch, self.update_rng)
                 states = torch.from_numpy(rows["state"])
@@ -126,6 +128,7 @@ class SpiffEngine(Bandit):
                 towards = secant(proposed, cost[:batch], drawn[best, cheapest], drawn_cost[best, cheapest])
                 beaten = torch.from_numpy(drawn_cost[best, cheapest] < cost[:batch])[:, None]
                 self.actor.descend(torch.where(beaten, towards, self._gradient(gradient, proposed)) / batch)
+        self.actor.network.learning_rate = full_step
 
     def _inputs(self, states: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """Return the critics' inputs for *states* [rows, n_features] and *x* [rows, dimension]."""
@@ -134,6 +137,29 @@ class SpiffEngine(Bandit):
     def _gradient(self, by_inputs: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """Return the gradient with respect to *x* of what has gradient *by_inputs* [rows, dimension]."""
         return pulled_back(2.0 * by_inputs, x, self.space)
+
+    def predicted_costs(
+        self, state: Float32Array, actions: Float32Array, requirement: Requirement, elapsed: float
+    ) -> Float32Array:
+        """Return C^agg (Eq. 5) of *actions* [rows, dimension]."""
+        rows = len(actions)
+        states = torch.from_numpy(state).expand(rows, -1)
+        inputs = self._inputs(states, torch.from_numpy(actions))
+        quantiles = torch.from_numpy(self.critics.network.forward_few(inputs.numpy()))
+        price = Priced.of(requirement_vector(requirement, self.settings.nominal_deadline_s)[None])
+        penalties = hinges(
+            price.weights,
+            price.targets,
+            price.delay_weight,
+            price.deadline,
+            np.array([elapsed], dtype=np.float32),
+            self.offset,
+            self.scale,
+        )
+        cost, _ = aggregate_cost(
+            quantiles, float(self.offset[0]), float(self.scale[0]), penalties, self.settings.risk_level
+        )
+        return cost
 
     def predicted_quantiles(self, state: Float32Array, action: tuple[float, ...]) -> FloatArray:
         """Return the critics' sorted quantiles [2R+2, N] in natural units.

@@ -106,10 +106,14 @@ class StackedMlp:
 
     def forward_one(self, inputs: Float32Array) -> Float32Array:
         """Return the outputs [n_networks, n_outputs] for one input [n_inputs], in NumPy: for the decision itself."""
+        return self.forward_few(inputs[None])[:, 0]
+
+    def forward_few(self, inputs: Float32Array) -> Float32Array:
+        """Return the outputs [n_networks, rows, n_outputs] for *inputs* [rows, n_inputs], in NumPy, without a tape."""
         w1, b1, w2, b2, w3, b3 = self._numpy_weights
-        hidden = np.maximum(inputs @ w1 + b1[:, 0], 0.0)[:, None]
+        hidden = np.maximum(inputs @ w1 + b1, 0.0)
         hidden = np.maximum(hidden @ w2 + b2, 0.0)
-        outputs: Float32Array = (hidden @ w3 + b3)[:, 0]
+        outputs: Float32Array = hidden @ w3 + b3
         return outputs
 
     def backward(self, output_gradient: Tensor, *, n_fit: int, n_columns: int = 0) -> Tensor:

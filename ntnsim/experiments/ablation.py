@@ -1,11 +1,12 @@
-"""Ablation: the engine without Ω_t, without distributional reads, with one scalar critic, and with a guard.
+"""Ablation: the engine without Ω_t, the trial encoding, distributional reads or critics; and with a guard.
 
     ntnsim experiment ablation --data ../shared/data/persons --out results/ablation
 
 Every variant learns from the log of training photographs on `spiff`, under all three targets, and is then judged
 greedily on a table of other photographs, against the oracle that searches the same table's grid. Outcomes between grid
 points are interpolated; interpolation.csv tells by how much real ones differ. "Median reads" keeps the quantile critics
-but reads every term at its median: what a risk-neutral engine does.
+but reads every term at its median: what a risk-neutral engine does. "Actor alone" is the engine that does not compare
+its actor's x with the whole image.
 """
 
 import argparse
@@ -32,6 +33,7 @@ from ntnsim.streams import stream
 KIND = "spiff"
 LOADS = (0.3, 0.92)
 JUDGED_IMAGES = 1000
+SAME_ENGINE = ("engine, guarded", "actor alone")  # as the engine before them, which alone is trained
 MEDIAN = 0.499  # α just below ½: fidelities and delay are read at their medians
 
 
@@ -44,14 +46,16 @@ def run(study: Study) -> pd.DataFrame:
     variants: dict[str, dict[str, Any]] = {
         "engine": study.engine(targets),
         "engine, guarded": study.engine(targets),
+        "actor alone": study.engine(targets, compare_whole_image=False),
         "without Ω_t": study.engine(targets, paper_state=True),
+        "without trial": study.engine(targets, trial_state=False),
         "median reads": study.engine(targets, risk_level=MEDIAN),
-        "scalar critic (NCB)": {"kind": "ncb"},
+        "scalar critic (NCB)": {"kind": "ncb", "trial_state": True},
     }
     rows = []
     for seed in study.seeds:
         for name, settings in variants.items():
-            if not name.endswith("guarded"):  # that one is the engine before it
+            if name not in SAME_ENGINE:
                 study.say(f"{name}, seed {seed}")
                 asked = list(targets.values())
                 directory = study.trained(f"ablation {name}", settings, KIND, every_moment, asked, seed)

@@ -35,7 +35,7 @@ def run(study: Study) -> pd.DataFrame:
         "engine, Ω_t": learner(study.engine(targets)),
         "engine, paper state": learner(study.engine(targets, paper_state=True)),
         "engine, Ω_t and guard": learner(study.engine(targets, guard={})),
-        "ncb, Ω_t": spec.NeuralContextualBandit(),
+        "ncb, Ω_t": spec.NeuralContextualBandit(trial_state=True),
     }
     length = study.training_images // len(phases)
     window = max(length // POINTS_PER_PHASE, 1)

@@ -39,7 +39,7 @@ def run(study: Study) -> pd.DataFrame:
             asked = requirement_from(requirement)
             for seed in study.seeds:
                 study.say(f"{subset} {target} seed {seed}")
-                entity = spec.SpiffEngine.model_validate(study.engine(targets))
+                entity = spec.SpiffEngine.model_validate(study.engine(targets, KIND))
                 engine = build_engine(entity, instance.space, integer_seed(seed, "engine"))
 
                 rng = stream(seed, subset, target)

@@ -5,7 +5,7 @@
 Beyond the paper's four schemes: the engine on both codecs, with and without the deadline guard; JPEG at qualities that
 meet the targets more often than q45 does; AVIF, a fixed configuration, and the oracle, which keeps the targets
 wherever it can ("priced": where λ makes it worth while). The engine and NCB learn from the same log of training
-photographs, and all are judged on others.
+photographs, and all are judged on others. On `spiff` both see what a trial encoding showed.
 """
 
 import argparse
@@ -36,8 +36,8 @@ def run(study: Study) -> pd.DataFrame:
     for seed in study.seeds:
         learning: dict[str, tuple[str, dict[str, Any]]] = {
             "engine on spiff": ("spiff", study.engine(targets)),
-            "engine on spiff-paper": ("spiff-paper", study.engine(targets)),
-            "ncb on spiff": ("spiff", {"kind": "ncb"}),
+            "engine on spiff-paper": ("spiff-paper", study.engine(targets, "spiff-paper")),
+            "ncb on spiff": ("spiff", {"kind": "ncb", "trial_state": True}),
         }
         engines: dict[str, dict[str, Any]] = {}
         for name, (kind, settings) in learning.items():

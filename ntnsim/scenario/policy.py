@@ -162,9 +162,12 @@ class Learning(Entity):
     feedback_share: float = Field(default=1.0, gt=0, le=1)
     """Share of deliveries whose scores come back to the gateway; drawn at random for each."""
     paper_state: bool = False
-    """True: the state is the paper's rank fractions alone; false: Ω_t and the image's age are added."""
+    """True: without Ω_t and the image's age: the paper's rank fractions alone, if `trial_state` is off too."""
     trial_state: bool = False
     """True: the state also holds what the codec's trial encoding showed of the image (`trial` of codec `spiff`)."""
+    compare_whole_image: bool = True
+    """Price the actor's x with β = 1 as well, by the critics, and send the cheaper of the two: an actor is smooth and
+    cannot jump to the whole image from one photograph to the next. Beyond the paper; false leaves its actor alone."""
     nominal_deadline_s: float = Field(default=20.0, gt=0)
     """Unit of delay inside the engine (d^max of Sec. VII); requirements may differ from it."""
     evaluate: bool = False

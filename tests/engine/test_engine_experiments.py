@@ -1,5 +1,6 @@
 """The parts of the learning experiments: calibrated targets, the table builder, the summary, training in a world."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,7 @@ from PIL import Image
 from ntnsim.engine.build import build_engine, requirement_from
 from ntnsim.engine.checkpoint import restore_engine
 from ntnsim.engine.outcome_log import fill_from_log, load_log, save_log
-from ntnsim.engine.policy import ImageState
+from ntnsim.engine.policy import ImageState, Trial
 from ntnsim.engine.practice import Moment
 from ntnsim.engine.synthetic import network_state
 from ntnsim.errors import InputError
@@ -123,11 +124,12 @@ def test_alike_configurations_give_the_same_pixels():
     ranks = np.zeros((96, 128), dtype=np.uint8)
     ranks[20:70, 40:90] = 1
     codec = SpiffCodec("spiff", SPIFF, ClassicalInpainter("telea"), n_ranks=2, has_coarse_layer=True)
-    for x in ((0.0, 1.0, 0.5), (1.0, 0.3, 0.0), (1.0, 0.0, 0.7)):
+    for x in ((0.0, 1.0, 0.5), (1.0, 0.3, 0.0), (1.0, 0.0, 0.7), (0.2, 1.0, 0.7)):
         configuration = SPACES["spiff"].configuration(x)
         payloads = [
             codec.encode(pixels, ranks, one, 7).payload for one in (configuration, alike(configuration))
         ]
+        assert payloads[0] == payloads[1]  # a coarse layer that nobody sees is not sent
         first, second = codec.decode(payloads, [7, 7])
         np.testing.assert_array_equal(first, second)
         assert alike(alike(configuration)) == alike(configuration)
@@ -141,6 +143,12 @@ def test_log_holds_as_many_outcomes_per_photograph_as_wanted_and_comes_back_from
     assert all(seen.pf[0] == seen.configuration.box_growth for seen in log)
     save_log(log, space, tmp_path / "log.parquet")
     assert load_log(space, tmp_path / "log.parquet") == log
+    tried = [
+        replace(seen, image=replace(seen.image, trial=Trial(500 + index, (0.8, 0.9))))
+        for index, seen in enumerate(log)
+    ]
+    save_log(tried, space, tmp_path / "tried.parquet")
+    assert load_log(space, tmp_path / "tried.parquet") == tried
     with pytest.raises(InputError, match="not a log of this codec"):
         load_log(SPACES["spiff-paper"], tmp_path / "log.parquet")
     with pytest.raises(InputError, match="no such outcome log"):

@@ -10,6 +10,7 @@ from scipy.stats import norm
 from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.build import build_engine, build_policy
 from ntnsim.engine.checkpoint import restore_engine, save_engine
+from ntnsim.engine.critics import quantile_at
 from ntnsim.engine.diagnostics import calibration, mean_cost, policy_map, regret
 from ntnsim.engine.policy import ImageState, Requirement
 from ntnsim.engine.practice import fill_memory, learn_online, practised
@@ -63,7 +64,8 @@ def test_one_policy_serves_a_requirement_it_never_delivered_under(engine):
         for name, requirement in asked.items():
             x = engine.greedy_action(engine.state_of(image, network), requirement)
             shares[name].append(float(INSTANCE.bits_share(image.rank_fractions[1], x)))
-    assert np.mean(shares["lenient"]) < np.mean(shares["strict"]) - 0.05
+    # The optimum's own difference is 0.07 of the source's size; half of it must show.
+    assert np.mean(shares["lenient"]) < np.mean(shares["strict"]) - 0.035
 
 
 def test_engine_sends_less_over_a_slow_link_and_paper_state_cannot(engine):
@@ -139,6 +141,47 @@ def test_regret_against_the_optimum_is_small_and_zero_against_itself(engine):
     assert mean_cost(best, REQUIREMENT) > np.mean([seen.size_bits / 4e6 for seen in best])
     with pytest.raises(ValueError, match="give the same images"):
         regret(chosen[1:], best, REQUIREMENT)
+
+
+@pytest.mark.parametrize("kind", [spec.SpiffEngine, spec.NeuralContextualBandit])
+def test_decision_is_the_cheaper_of_the_actors_x_and_the_whole_image(kind):
+    bandit = build_engine(kind(**SMALL), SPACE, seed=3)
+    fill_memory(bandit, INSTANCE, [REQUIREMENT], 200, stream(3, "offline"))
+    bandit.update(100)
+    bandit.actor.network.flat[-2] -= 8.0  # the output's bias: β = 0 for every state
+    rng, whole = stream(5, "test"), 0
+    for _ in range(40):
+        image, network = INSTANCE.context(rng)
+        state = bandit.state_of(image, network)
+        for requirement in (REQUIREMENT, LENIENT):
+            action = bandit.greedy_action(state, requirement)
+            other = np.array([1.0, action[1]], dtype=np.float32)
+            costs = [bandit.predicted_costs(state, x[None], requirement, 0.0)[0] for x in (action, other)]
+            wanted = other if costs[1] < costs[0] else action
+            np.testing.assert_array_equal(bandit.best_action(image, network, requirement), wanted)
+            whole += int(costs[1] < costs[0])
+    assert whole > 0
+    alone = build_engine(kind(**SMALL, compare_whole_image=False), SPACE, seed=3)
+    np.testing.assert_array_equal(
+        alone.best_action(image, network, LENIENT),
+        alone.greedy_action(alone.state_of(image, network), LENIENT),
+    )
+
+
+def test_predicted_cost_is_the_aggregate_of_the_predicted_quantiles(engine):
+    image, network = INSTANCE.context(stream(4, "test"))
+    state, x = engine.state_of(image, network), (0.3, 0.4)
+    quantiles = engine.predicted_quantiles(state, x)
+    low = quantile_at(quantiles, RISK_LEVEL)
+    expected = quantiles[0].mean()
+    for place, (target, weight) in enumerate(
+        zip((0.8, 0.85, 0.98, 0.95), (1.25, 5.0, 10.0, 10.0), strict=True)
+    ):
+        expected += weight * max(target - low[1 + place], 0.0)
+    late = quantile_at(quantiles[-1:], 1.0 - RISK_LEVEL)[0]
+    expected += REQUIREMENT.lambda_delay * max(late + 0.1 - 1.0, 0.0)
+    [cost] = engine.predicted_costs(state, np.array([x], dtype=np.float32), REQUIREMENT, 0.1)
+    assert cost == pytest.approx(float(expected), abs=1e-4)
 
 
 def test_policy_map_keeps_the_lower_ranks_proportions_and_reacts_to_weights(engine):

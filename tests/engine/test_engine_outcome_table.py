@@ -10,7 +10,7 @@ import pytest
 from ntnsim.engine.build import build_policy
 from ntnsim.engine.oracle import OraclePolicy
 from ntnsim.engine.outcome_table import OutcomeTable
-from ntnsim.engine.policy import ImageState, Requirement
+from ntnsim.engine.policy import ImageState, Requirement, Trial
 from ntnsim.engine.practice import Moment, TableInstance, Witness, learn_online
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits, network_state
 from ntnsim.errors import InputError
@@ -38,8 +38,17 @@ def table() -> OutcomeTable:
     )
 
 
-def test_table_survives_parquet(tmp_path):
-    original = table()
+def tried(original: OutcomeTable) -> OutcomeTable:
+    """The same table with a trial encoding of each image."""
+    images = (
+        replace(image, trial=Trial(1000 + index, (0.9, 0.99 - index / 100)))
+        for index, image in enumerate(original.images)
+    )
+    return replace(original, images=tuple(images))
+
+
+@pytest.mark.parametrize("original", [table(), tried(table())], ids=["plain", "with trials"])
+def test_table_survives_parquet(tmp_path, original):
     original.save(tmp_path / "t.parquet")
     read = OutcomeTable.load(tmp_path / "t.parquet")
     assert (read.space, read.axes, read.images, read.image_ids) == (

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from ntnsim.engine.build import build_engine, build_policy, requirement_from
 from ntnsim.engine.conditioning import RequirementLaw, conditioning_features, requirement_vector
 from ntnsim.engine.exploration import decayed_share, ou_step
 from ntnsim.engine.features import feature_names, state_features
-from ntnsim.engine.policy import ImageState
+from ntnsim.engine.policy import ImageState, Trial
 from ntnsim.engine.practice import learn_online
 from ntnsim.engine.replay import Replay
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits, network_state
@@ -115,6 +116,22 @@ def test_paper_state_is_the_rank_fractions_alone():
     state = state_features(IMAGE, NETWORK, paper_state=True, nominal_deadline_s=20.0)
     np.testing.assert_allclose(state, [0.2, -0.2], atol=1e-6)
     assert feature_names(2, paper_state=True) == ("fraction_0", "fraction_1")
+
+
+def test_trial_state_adds_what_the_trial_showed():
+    assert feature_names(2, paper_state=True, trial_state=True)[2:] == (
+        "trial_bits_share",
+        "trial_distance_0",
+        "trial_distance_1",
+    )
+    tried = replace(IMAGE, trial=Trial(400_000, (0.9, 0.999)))
+    state = state_features(tried, NETWORK, paper_state=True, nominal_deadline_s=20.0, trial_state=True)
+    # 2·log10(0.1) + 2, 2·log10(0.101) + 3, 2·log10(0.002) + 3
+    np.testing.assert_allclose(state[2:], [0.0, 1.00864, -2.39794], atol=1e-5)
+    whole = state_features(tried, NETWORK, paper_state=False, nominal_deadline_s=20.0, trial_state=True)
+    assert len(whole) == len(feature_names(2, paper_state=False, trial_state=True))
+    with pytest.raises(ValueError, match="the codec made none"):
+        state_features(IMAGE, NETWORK, paper_state=True, nominal_deadline_s=20.0, trial_state=True)
 
 
 def test_network_features_are_named_finite_and_follow_the_network():

@@ -136,3 +136,13 @@ def test_what_could_never_run_is_refused_in_the_users_terms(scenario_file, overr
     with pytest.raises(ScenarioError) as caught:
         load_scenario(scenario_file(VALID), [override])
     assert str(caught.value) == f"--set {override}: {message}"
+
+
+def test_a_state_with_trials_needs_a_codec_that_makes_them(scenario_file):
+    for codec in ("{kind: spiff}", "{kind: spiff-paper}", "{kind: jpeg}"):
+        line = complaint(
+            scenario_file(VALID),
+            f"schemes=[{{name: one, codec: {codec}, policy: {{kind: ncb, trial_state: true}}}}]",
+        )
+        assert "policy.trial_state is true" in line
+        assert "set trial > 0 on a codec of kind spiff" in line

@@ -111,6 +111,13 @@ def test_damage_in_one_rank_lowers_that_ranks_scores(scorer, astronaut, astronau
     assert score.pf == pytest.approx(float(areas @ score.pf_rank), abs=2e-6)  # one map, averaged
 
 
+def test_perceptual_fidelity_alone_is_that_of_the_whole_score(scorer, astronaut, astronaut_mask):
+    ranks, shown = astronaut_mask.astype(np.uint8), jpeg(astronaut, 20)
+    alone = scorer.pf_per_rank(astronaut, shown, ranks, 3)
+    assert alone == scorer.score([astronaut], [shown], [ranks], 3)[0].pf_rank
+    assert alone[2] == 1  # empty
+
+
 def test_empty_rank_scores_one_and_is_flagged(scorer, astronaut):
     ranks = np.zeros(astronaut.shape[:2], np.uint8)
     score = scorer.score([astronaut], [jpeg(astronaut, 20)], [ranks], 3)[0]
