@@ -13,7 +13,7 @@ from ntnsim.spiff.segmentation_network import Lite0ForSemanticSegmentation, Lite
 from training.inpainter import MASK_COARSE, RESIDUAL_GAIN, new_scheduler, new_unet
 from training.segmenter import new_segmenter
 
-COARSE_SHARE = 0.6  # of the residual to a coarse layer: chosen on training photographs, with grain
+COARSE_SHARE = 0.3  # of the residual to a coarse layer: chosen on training photographs, with grain
 REFINEMENT_SHARE = 0.25  # of what more than one step change: the first is trained best
 
 DESCRIPTION = (

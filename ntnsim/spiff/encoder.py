@@ -22,7 +22,7 @@ from ntnsim.spiff.components import (
 )
 from ntnsim.spiff.configuration import Configuration
 from ntnsim.spiff.encoded_image import EncodedImage
-from ntnsim.spiff.grain import COARSE_GAINS, CROP_GAINS, encode_grain, grain_gain, grain_strengths
+from ntnsim.spiff.grain import coarse_strengths, crop_gain, encode_grain, grain_strengths
 from ntnsim.spiff.mask import encode_bitmap
 from ntnsim.spiff.patches import TileGeometry, packed_grid, tile_ranks
 from ntnsim.spiff.region import box_region
@@ -139,7 +139,7 @@ def _crop(pixels: NDArray[np.uint8], region: NDArray[np.bool_], rank: int, setti
     code = COMPONENT_CODECS.index(component.codec)
     data = encode_component(cheap_fill(pixels, region), component)
     head = bytes([code])
-    gain = grain_gain(CROP_GAINS, component.quality)
+    gain = crop_gain(component.quality)
     if settings.sends_grain and component.codec == "avif" and gain > 0:  # gains were chosen for AVIF
         decoded = decode_component(data, component.codec, region.shape, "crop")
         grain = encode_grain(grain_strengths(pixels, decoded, region, gain))
@@ -170,10 +170,9 @@ def _coarse(
         payload += b"".join(varint(int(count)) for count in counts[: n_ranks - 1])
     data = encode_component(small, component)
     grain = b""
-    gain = grain_gain(COARSE_GAINS, step.quality)
-    if settings.sends_grain and gain > 0:
+    if settings.sends_grain:
         decoded = resized(decode_component(data, component.codec, shape, "coarse"), (height, width))
-        grain = encode_grain(grain_strengths(pixels, decoded, ~region, gain))
+        grain = encode_grain(coarse_strengths(pixels, decoded, ~region))
     payload += varint(len(grain)) + grain
     return Part(Kind.COARSE, 0, payload + packed(data, component.codec))
 

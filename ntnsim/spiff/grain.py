@@ -1,14 +1,15 @@
 """Grain: noise that stands for the texture which a coded layer lost, as AV1's film grain does.
 
-The encoder sends how strong the layer's error is, per cell of 32×32 pixels, times a gain; the decoder adds luma noise
-of that strength. The noise is a band around periods of five pixels: most of white noise lies elsewhere, where it costs
-squared error and brings little. ``ntnsim models evaluate`` measures what it brings to the coarse layer.
+The encoder sends, per cell of 32×32 pixels, how strong the layer's error is, times a gain; the decoder adds luma noise
+of that strength. Of a coarse layer's error that part is taken which is lost texture: in a cell whose own texture has
+the energy k, an error of energy e counts as e/(e + k) of its deviation. The noise is a band around periods of five
+pixels: most of white noise lies elsewhere, where it costs squared error and brings little. ``ntnsim models evaluate``
+measures what it brings to the coarse layer.
 
-Integers only, so that the noise is the same on every machine.
+The noise is made of integers only, so that it is the same on every machine.
 """
 
 import zlib
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -21,8 +22,9 @@ from ntnsim.spiff.patches import block_reduce
 
 CELL_PX = 32
 
-# (AVIF qualities, gains), chosen on training photographs. Persons stand less noise than what surrounds them.
-COARSE_GAINS = ((75, 100), (0.38, 0.0))
+# The noise's deviation as a share of the lost texture's, chosen on training photographs.
+COARSE_GAIN = 0.65
+# (AVIF qualities, gains): as a share of the whole error's. Persons stand less noise than what surrounds them.
 CROP_GAINS = ((60, 75), (0.2, 0.0))
 # Deviations, in sixteenths of a grey level, of the strengths 0…15: each √2 times the one before, from a half up.
 _DEVIATIONS = np.array([0] + [round(8 * 2 ** (step / 2)) for step in range(15)], dtype=np.int32)
@@ -35,25 +37,51 @@ _BINOMIAL = (1, 4, 6, 4, 1)  # a blur of deviation one, times 16
 _NOISE_DEVIATION = 1024  # of the shaped noise
 
 
-def grain_gain(gains: tuple[Sequence[float], Sequence[float]], quality: int) -> float:
-    """Return the noise's deviation as a share of the error's, for a layer coded at *quality* (AVIF's scale).
-
-    gains: ``COARSE_GAINS`` or ``CROP_GAINS``.
-    """
-    return float(np.interp(quality, *gains))
+def crop_gain(quality: int) -> float:
+    """Return the noise's deviation as a share of the error's, for a crop coded at *quality* (AVIF's scale)."""
+    return float(np.interp(quality, *CROP_GAINS))
 
 
 def grain_strengths(
     original: NDArray[np.uint8], coded: NDArray[np.uint8], wanted: NDArray[np.bool_], gain: float
 ) -> NDArray[np.uint8]:
     """Return the strength 0…15 of each cell [rows, columns], from the luma error over the pixels *wanted* [H, W]."""
-    # Every second pixel of every second row tells the strength as well, in a quarter of the time.
+    error, _, counts = _energies(original, coded, wanted)
+    return _nearest_strengths(gain * np.sqrt(error / counts))
+
+
+def coarse_strengths(
+    original: NDArray[np.uint8], coded: NDArray[np.uint8], wanted: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Return the strengths for a coarse layer: weaker in cells that kept texture of their own.
+
+    Where the layer is smooth, its error is texture that is gone. Where texture stands, little of it is missing: the
+    error is that it is not quite the right one, and noise on top is one more error.
+    """
+    error, kept, counts = _energies(original, coded, wanted)
+    lost_share = error / np.maximum(error + kept, 1)
+    return _nearest_strengths(COARSE_GAIN * lost_share * np.sqrt(error / counts))
+
+
+def _energies(
+    original: NDArray[np.uint8], coded: NDArray[np.uint8], wanted: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return per cell [rows, columns] the luma error's energy, that of the coded texture, and the pixels counted."""
+    # Every second pixel of every second row tells as much, in a quarter of the time.
     original, coded, wanted = original[::2, ::2], coded[::2, ::2], wanted[::2, ::2]
-    error = (original.astype(np.int32) - coded.astype(np.int32)) @ _LUMA
-    square = np.where(wanted, (error.astype(np.int64) >> 8) ** 2, 0)
+    luma = coded.astype(np.int32) @ _LUMA
+    error = (original.astype(np.int32) @ _LUMA - luma) >> 8
+    texture = (256 * (luma >> 8) - _blurred(np.pad(luma >> 8, 2, mode="edge"))[2:-2, 2:-2]) >> 8
+
+    def energy(values: NDArray[np.int32]) -> NDArray[np.int64]:
+        return block_reduce(np.where(wanted, values.astype(np.int64) ** 2, 0), CELL_PX // 2, np.add)
+
     counts = block_reduce(wanted.astype(np.int64), CELL_PX // 2, np.add)
-    deviation = np.sqrt(block_reduce(square, CELL_PX // 2, np.add) / np.maximum(counts, 1))
-    return np.searchsorted(_BOUNDS, 16 * gain * deviation).astype(np.uint8)
+    return energy(error), energy(texture), np.maximum(counts, 1)
+
+
+def _nearest_strengths(deviation: NDArray[np.float64]) -> NDArray[np.uint8]:
+    return np.searchsorted(_BOUNDS, 16 * deviation).astype(np.uint8)
 
 
 def encode_grain(strengths: NDArray[np.uint8]) -> bytes:

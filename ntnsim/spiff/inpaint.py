@@ -181,8 +181,8 @@ class LatentResidualInpainter(_DiffusionInpainter):
     where received, ``coarse_mask`` where a coarse layer lies below, 1 where a classical fill does. The noise it starts
     from becomes the texture that a mean cannot know, in proportion: ``noise_scale`` sets how much of what is missing.
     Where grain was sent there is no noise, and one step is all that is taken, whatever number is asked for.
-    Of the residual to a coarse layer only ``coarse_share`` is added: a half would take away three quarters of the
-    squared error that the whole does, and smooth half as much of the layer's own texture. The network is trained for
+    Of the residual to a coarse layer only ``coarse_share`` is added: 0.3 would take away half of the squared
+    error that the whole does, and smooth 0.3 as much of the layer's own texture. The network is trained for
     one step foremost: of what further steps change, ``refinement_share`` is taken.
     """
 
