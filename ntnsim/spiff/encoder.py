@@ -22,7 +22,7 @@ from ntnsim.spiff.components import (
 )
 from ntnsim.spiff.configuration import Configuration
 from ntnsim.spiff.encoded_image import EncodedImage
-from ntnsim.spiff.grain import coarse_strengths, crop_gain, encode_grain, grain_strengths
+from ntnsim.spiff.grain import encode_grain, grain_strengths
 from ntnsim.spiff.mask import encode_bitmap
 from ntnsim.spiff.patches import TileGeometry, packed_grid, tile_ranks
 from ntnsim.spiff.region import box_region
@@ -139,10 +139,9 @@ def _crop(pixels: NDArray[np.uint8], region: NDArray[np.bool_], rank: int, setti
     code = COMPONENT_CODECS.index(component.codec)
     data = encode_component(cheap_fill(pixels, region), component)
     head = bytes([code])
-    gain = crop_gain(component.quality)
-    if settings.sends_grain and component.codec == "avif" and gain > 0:  # gains were chosen for AVIF
+    if settings.sends_grain and component.codec == "avif":  # the gain was chosen for AVIF
         decoded = decode_component(data, component.codec, region.shape, "crop")
-        grain = encode_grain(grain_strengths(pixels, decoded, region, gain))
+        grain = encode_grain(grain_strengths(pixels, decoded, region))
         head = bytes([code | GRAIN_FOLLOWS]) + varint(len(grain)) + grain
     return Part(Kind.CROP, rank, head + packed(data, component.codec))
 
@@ -172,7 +171,7 @@ def _coarse(
     grain = b""
     if settings.sends_grain:
         decoded = resized(decode_component(data, component.codec, shape, "coarse"), (height, width))
-        grain = encode_grain(coarse_strengths(pixels, decoded, ~region))
+        grain = encode_grain(grain_strengths(pixels, decoded, ~region))
     payload += varint(len(grain)) + grain
     return Part(Kind.COARSE, 0, payload + packed(data, component.codec))
 

@@ -22,7 +22,7 @@ from PIL import Image
 
 from ntnsim.errors import DatasetError
 from ntnsim.spiff.bundle import Bundle
-from ntnsim.spiff.grain import coarse_strengths
+from ntnsim.spiff.grain import grain_strengths
 from ntnsim.spiff.inpaint import Canvas, inpainter_named
 from ntnsim.spiff.segment import Segmenter
 
@@ -107,7 +107,7 @@ def canvas_of(photograph: Photograph, index: int, fraction: float, quality: int 
     coarse, grain = None, None
     if quality is not None:
         coarse = coarse_layer(photograph.pixels, quality)
-        grain = coarse_strengths(photograph.pixels, coarse, ~known)
+        grain = grain_strengths(photograph.pixels, coarse, ~known)
     return Canvas(np.where(known[:, :, None], photograph.pixels, 0), known, coarse, "", index, grain)
 
 

@@ -1,7 +1,7 @@
 """Grain: noise that stands for the texture which a coded layer lost, as AV1's film grain does.
 
 The encoder sends, per cell of 32×32 pixels, how strong the layer's error is, times a gain; the decoder adds luma noise
-of that strength. Of a coarse layer's error that part is taken which is lost texture: in a cell whose own texture has
+of that strength. Of the error that part is taken which is lost texture: in a cell whose own texture has
 the energy k, an error of energy e counts as e/(e + k) of its deviation. The noise is a band around periods of five
 pixels: most of white noise lies elsewhere, where it costs squared error and brings little. ``ntnsim models evaluate``
 measures what it brings to the coarse layer.
@@ -22,10 +22,9 @@ from ntnsim.spiff.patches import block_reduce
 
 CELL_PX = 32
 
-# The noise's deviation as a share of the lost texture's, chosen on training photographs.
-COARSE_GAIN = 0.65
-# (AVIF qualities, gains): as a share of the whole error's. Persons stand less noise than what surrounds them.
-CROP_GAINS = ((60, 75), (0.2, 0.0))
+# The noise's deviation as a share of the lost texture's: best or nearly so on training photographs at every AVIF
+# quality from 20 to 62, for persons as for what surrounds them.
+GAIN = 0.65
 # Deviations, in sixteenths of a grey level, of the strengths 0…15: each √2 times the one before, from a half up.
 _DEVIATIONS = np.array([0] + [round(8 * 2 ** (step / 2)) for step in range(15)], dtype=np.int32)
 # Between two strengths the nearer by ratio is taken; below the first, zero.
@@ -37,30 +36,18 @@ _BINOMIAL = (1, 4, 6, 4, 1)  # a blur of deviation one, times 16
 _NOISE_DEVIATION = 1024  # of the shaped noise
 
 
-def crop_gain(quality: int) -> float:
-    """Return the noise's deviation as a share of the error's, for a crop coded at *quality* (AVIF's scale)."""
-    return float(np.interp(quality, *CROP_GAINS))
-
-
 def grain_strengths(
-    original: NDArray[np.uint8], coded: NDArray[np.uint8], wanted: NDArray[np.bool_], gain: float
+    original: NDArray[np.uint8], coded: NDArray[np.uint8], wanted: NDArray[np.bool_], gain: float = GAIN
 ) -> NDArray[np.uint8]:
-    """Return the strength 0…15 of each cell [rows, columns], from the luma error over the pixels *wanted* [H, W]."""
-    error, _, counts = _energies(original, coded, wanted)
-    return _nearest_strengths(gain * np.sqrt(error / counts))
+    """Return the strength 0…15 of each cell [rows, columns], from the luma error over the pixels *wanted* [H, W].
 
-
-def coarse_strengths(
-    original: NDArray[np.uint8], coded: NDArray[np.uint8], wanted: NDArray[np.bool_]
-) -> NDArray[np.uint8]:
-    """Return the strengths for a coarse layer: weaker in cells that kept texture of their own.
-
-    Where the layer is smooth, its error is texture that is gone. Where texture stands, little of it is missing: the
-    error is that it is not quite the right one, and noise on top is one more error.
+    Where what was coded is smooth, its error is texture that is gone. Where texture stands, little of it is missing:
+    the error is that it is not quite the right one, and noise on top is one more error.
     """
     error, kept, counts = _energies(original, coded, wanted)
     lost_share = error / np.maximum(error + kept, 1)
-    return _nearest_strengths(COARSE_GAIN * lost_share * np.sqrt(error / counts))
+    deviation = gain * lost_share * np.sqrt(error / counts)
+    return np.searchsorted(_BOUNDS, 16 * deviation).astype(np.uint8)
 
 
 def _energies(
@@ -78,10 +65,6 @@ def _energies(
 
     counts = block_reduce(wanted.astype(np.int64), CELL_PX // 2, np.add)
     return energy(error), energy(texture), np.maximum(counts, 1)
-
-
-def _nearest_strengths(deviation: NDArray[np.float64]) -> NDArray[np.uint8]:
-    return np.searchsorted(_BOUNDS, 16 * deviation).astype(np.uint8)
 
 
 def encode_grain(strengths: NDArray[np.uint8]) -> bytes:

@@ -64,7 +64,7 @@ def test_one_policy_serves_a_requirement_it_never_delivered_under(engine):
         for name, requirement in asked.items():
             x = engine.greedy_action(engine.state_of(image, network), requirement)
             shares[name].append(float(INSTANCE.bits_share(image.rank_fractions[1], x)))
-    # The optimum's own difference is 0.07 of the source's size; half of it must show.
+    # The optimum's own difference is 0.08 of the source's size; nearly half of it must show.
     assert np.mean(shares["lenient"]) < np.mean(shares["strict"]) - 0.035
 
 
@@ -147,8 +147,8 @@ def test_regret_against_the_optimum_is_small_and_zero_against_itself(engine):
 def test_decision_is_the_cheaper_of_the_actors_x_and_the_whole_image(kind):
     bandit = build_engine(kind(**SMALL), SPACE, seed=3)
     fill_memory(bandit, INSTANCE, [REQUIREMENT], 200, stream(3, "offline"))
-    bandit.update(100)
-    bandit.actor.network.flat[-2] -= 8.0  # the output's bias: β = 0 for every state
+    bandit.update(400)
+    bandit.actor.network.flat[-2:] -= 8.0  # the output's bias: x = (0, 0) for every state
     rng, whole = stream(5, "test"), 0
     for _ in range(40):
         image, network = INSTANCE.context(rng)

@@ -13,9 +13,6 @@ from ntnsim.spiff.configuration import Configuration
 from ntnsim.spiff.decoder import decode_partial_image
 from ntnsim.spiff.encoder import encode_image
 from ntnsim.spiff.grain import (
-    COARSE_GAIN,
-    coarse_strengths,
-    crop_gain,
     decode_grain,
     encode_grain,
     grain_strengths,
@@ -117,30 +114,24 @@ def test_grain_strength_goes_smoothly_from_cell_to_cell():
     assert 0 < left < right < 0.8 * noise[:, 144:].std()
 
 
-def test_noise_is_halved_where_the_coarse_layer_kept_as_much_texture_as_it_lost():
+def test_noise_is_halved_where_a_layer_kept_as_much_texture_as_it_lost():
     smooth = np.full((64, 64, 3), 100, np.uint8)
     stripes = smooth + np.where(np.arange(64) % 4 < 2, 8, -8).astype(np.uint8)[:, None]
     everything = np.ones((64, 64), bool)
     # The luma error is 8 in both; the stripes' own texture too, so that half of its energy is lost: two steps of √2.
     of_smooth, of_stripes = (
-        coarse_strengths(coded + np.uint8(8), coded, everything) for coded in (smooth, stripes)
+        grain_strengths(coded + np.uint8(8), coded, everything) for coded in (smooth, stripes)
     )
-    assert np.array_equal(of_smooth, grain_strengths(smooth + np.uint8(8), smooth, everything, COARSE_GAIN))
     assert (of_smooth > 2).all() and np.array_equal(of_stripes, of_smooth - 2)
 
 
-def test_better_crops_get_no_more_grain():
-    gains = [crop_gain(quality) for quality in range(1, 101)]
-    assert gains == sorted(gains, reverse=True) and gains[0] > 0 == gains[-1]
-
-
-def test_better_coarse_layers_get_less_grain(astronaut):
+def test_better_layers_get_less_grain(astronaut):
     everything = np.ones(astronaut.shape[:2], bool)
     means = []
     for quality in (15, 30, 45, 60, 75):
         component = replace(SPIFF.coarse, quality=quality)
         coded = decode_component(encode_component(astronaut, component), "avif", (160, 144), "part")
-        means.append(coarse_strengths(astronaut, coded, everything).mean())
+        means.append(grain_strengths(astronaut, coded, everything).mean())
     assert means == sorted(set(means), reverse=True)
 
 
@@ -179,7 +170,7 @@ def test_grain_brings_a_coarse_photograph_perceptually_closer(astronaut):
     component = Component("avif", 25, full_chroma=True, loop_filters=False)
     coarse = decode_component(encode_component(astronaut, component), "avif", (160, 144), "part")
     nothing = np.zeros((160, 144), bool)
-    grainy = with_grain(coarse, coarse_strengths(astronaut, coarse, ~nothing), nothing)
+    grainy = with_grain(coarse, grain_strengths(astronaut, coarse, ~nothing), nothing)
     backend = StLpipsBackend()
     features = backend.features(astronaut)
     distances = [backend.distance_map(features, backend.features(image)).mean() for image in (coarse, grainy)]
