@@ -71,8 +71,7 @@ def aggregate_cost(
     low, share = read_position(risk_level, n_quantiles)
     lowest, place = quantiles[1:].topk(low + 2, dim=-1, largest=False, sorted=True)
     # Arrays this small are handled faster by NumPy than by torch.
-    pair = lowest.numpy()[..., low:]
-    shortfall = np.maximum(penalties.floors - (1.0 - share) * pair[..., 0] - share * pair[..., 1], 0.0)
+    shortfall = _shortfall(lowest.numpy()[..., low:], share, penalties)
     bits = bits_offset + bits_scale * quantiles[0].mean(-1).numpy()
     cost: Float32Array = bits + (penalties.weights * shortfall).sum(0)
 
@@ -82,6 +81,25 @@ def aggregate_cost(
     steps = np.multiply.outer(slope, np.array((share - 1.0, -share), dtype=np.float32))
     gradient[1:].scatter_(-1, place[..., low:], torch.from_numpy(steps))
     return cost, gradient
+
+
+def expected_cost(
+    quantiles: Float32Array, bits_offset: float, bits_scale: float, penalties: Hinges, risk_level: float
+) -> Float32Array:
+    """Return C^agg [rows] of *quantiles* [2R+2, rows, n_quantiles], without its gradient: for decisions."""
+    low, share = read_position(risk_level, quantiles.shape[-1])
+    pair = np.partition(quantiles[1:], (low, low + 1), axis=-1)[..., low : low + 2]
+    bits = bits_offset + bits_scale * quantiles[0].mean(-1)
+    cost: Float32Array = bits + (penalties.weights * _shortfall(pair, share, penalties)).sum(0)
+    return cost
+
+
+def _shortfall(pair: Float32Array, share: float, penalties: Hinges) -> Float32Array:
+    """Return by how much the quantile between the two of *pair* [2R+1, rows, 2] falls short of its floor."""
+    short: Float32Array = np.maximum(
+        penalties.floors - (1.0 - share) * pair[..., 0] - share * pair[..., 1], 0.0
+    )
+    return short
 
 
 def realised_cost(

@@ -7,7 +7,7 @@ from ntnsim.engine.bandit import Bandit, Float32Array, FloatArray
 from ntnsim.engine.conditioning import Priced, RequirementLaw, conditioning_features, requirement_vector
 from ntnsim.engine.critics import QuantileCritics, quantile_at
 from ntnsim.engine.effective import effective, pulled_back
-from ntnsim.engine.objective import aggregate_cost, hinges
+from ntnsim.engine.objective import expected_cost, hinges
 from ntnsim.engine.policy import DeliveredImage, Requirement
 from ntnsim.engine.stacked_mlp import StackedMlp, small_network_mode
 from ntnsim.scenario.policy import SpiffEngine as Settings
@@ -33,6 +33,7 @@ class SpiffEngine(Bandit):
             learning_rate=settings.critic_learning_rate,
             rng=stream(seed, "engine", "critics"),
         )
+        self._prices: dict[Requirement, Priced] = {}
         self.law = RequirementLaw.of(settings.requirement_range, space.n_ranks, settings.seen_share)
 
     def networks(self) -> dict[str, StackedMlp]:
@@ -142,11 +143,13 @@ class SpiffEngine(Bandit):
         self, state: Float32Array, actions: Float32Array, requirement: Requirement, elapsed: float
     ) -> Float32Array:
         """Return C^agg (Eq. 5) of *actions* [rows, dimension]."""
-        rows = len(actions)
-        states = torch.from_numpy(state).expand(rows, -1)
+        states = torch.from_numpy(state).expand(len(actions), -1)
         inputs = self._inputs(states, torch.from_numpy(actions))
-        quantiles = torch.from_numpy(self.critics.network.forward_few(inputs.numpy()))
-        price = Priced.of(requirement_vector(requirement, self.settings.nominal_deadline_s)[None])
+        quantiles = self.critics.network.forward_few(inputs.numpy())
+        price = self._prices.get(requirement)
+        if price is None:
+            vector = requirement_vector(requirement, self.settings.nominal_deadline_s)
+            price = self._prices[requirement] = Priced.of(vector[None])
         penalties = hinges(
             price.weights,
             price.targets,
@@ -156,10 +159,9 @@ class SpiffEngine(Bandit):
             self.offset,
             self.scale,
         )
-        cost, _ = aggregate_cost(
+        return expected_cost(
             quantiles, float(self.offset[0]), float(self.scale[0]), penalties, self.settings.risk_level
         )
-        return cost
 
     def predicted_quantiles(self, state: Float32Array, action: tuple[float, ...]) -> FloatArray:
         """Return the critics' sorted quantiles [2R+2, N] in natural units.
