@@ -3,7 +3,8 @@
     python benchmarks/codec_speed.py [PHOTOGRAPH MASK]
 
 Encoding is wall time at 640×480 (median and quickest of 25 runs), the parts' libraries side by side on all cores; its
-CPU time stands beside it. Scoring compares wall time per image of one call for eight pairs (four photographs, two
+CPU time stands beside it, and so do whole-image codecs as they come, on one thread: what a host is worth shows in them.
+Scoring compares wall time per image of one call for eight pairs (four photographs, two
 reconstructions each) with eight calls, on all cores.
 """
 
@@ -70,6 +71,19 @@ def encoding_ms(pixels: np.ndarray, ranks: np.ndarray) -> dict[str, dict[str, fl
     return results
 
 
+def whole_image_ms(pixels: np.ndarray) -> dict[str, float]:
+    """Return median milliseconds of encoding the whole image, per codec and quality, at the libraries' defaults."""
+    results = {}
+    for component in (Component("avif", 45, speed=6), Component("webp", 75), Component("jpeg", 75)):
+        encode = []
+        for _ in range(15):
+            started = time.perf_counter()
+            encode_component(pixels, component)
+            encode.append(1e3 * (time.perf_counter() - started))
+        results[f"{component.codec} q{component.quality}"] = round(median(encode), 1)
+    return results
+
+
 def scoring(pixels: np.ndarray, ranks: np.ndarray) -> dict[str, float]:
     """Return wall and CPU seconds per image, one by one and in one call."""
     scorer = scorer_named()
@@ -117,6 +131,7 @@ def main() -> None:
     pixels, ranks = photograph()
     results = {
         "encoding 640x480": encoding_ms(pixels, ranks),
+        "encoding whole images 640x480, ms": whole_image_ms(pixels),
         "scoring 640x480": scoring(pixels, ranks),
         "lookups_per_cpu_s": lookups_per_s(),
     }

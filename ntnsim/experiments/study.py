@@ -43,8 +43,10 @@ SPACES = {
     "spiff": ConfigurationSpace(n_ranks=2, has_coarse_layer=True),
 }
 WITNESSED_IMAGES = 300  # decisions whose surroundings training draws from
-UPDATES_PER_OUTCOME = 12  # of the engine: fewer leave its critics vague along q
-NCB_UPDATES_PER_OUTCOME = 4  # of NCB: more, and its one critic learns the log by heart
+UPDATES_PER_OUTCOME = (
+    6  # of the engine: with more, low quantiles are too high for photographs that are not in the log
+)
+NCB_UPDATES_PER_OUTCOME = 4  # of NCB: its one critic learns the log by heart still sooner
 SETTLING_STEPS = 3000  # of a new actor, through the learned critics
 CALIBRATED_ON = 60  # training photographs that JPEG q45 is scored on, for the targets
 TOLD_EVERY = 20  # photographs between two lines of progress

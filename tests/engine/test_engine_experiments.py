@@ -54,10 +54,10 @@ def test_calibrated_targets_keep_the_papers_proportions():
     sf = [1.0 - TARGETS[name].sf_min[0] for name in ("strict", "intermediate", "lenient")]
     np.testing.assert_allclose(np.array(pf) / pf[0], [1.0, 2.0, 3.0])
     np.testing.assert_allclose(np.array(sf) / sf[0], [1.0, 2.0, 4.0])
-    # Missing a target by all of its distance costs λ · distance, as in the paper: 1.25 · 0.2.
+    # Missing a target by all of its distance costs λ · distance, four times as much as in the paper: 1.25 · 0.2.
     strict = TARGETS["strict"]
-    assert strict.lambda_pf[0] * pf[0] == pytest.approx(1.25 * 0.2)
-    assert strict.lambda_sf[0] * sf[0] == pytest.approx(5.0 * 0.1)
+    assert strict.lambda_pf[0] * pf[0] == pytest.approx(4 * 1.25 * 0.2)
+    assert strict.lambda_sf[0] * sf[0] == pytest.approx(4 * 5.0 * 0.1)
 
 
 def test_drawn_requirements_cover_the_targets():
