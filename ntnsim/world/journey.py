@@ -72,7 +72,12 @@ class Journey:
         job.decided_s = now = self._env.now
         seen = job.image
         job.image = ImageState(
-            seen.rank_fractions, seen.source_bits, seen.width_px, seen.height_px, now - job.created_s
+            seen.rank_fractions,
+            seen.source_bits,
+            seen.width_px,
+            seen.height_px,
+            now - job.created_s,
+            seen.trial,
         )
         decision = self._policy.choose(job.image, job.network, job.origin.requirement)
         if decision.configuration is None:
