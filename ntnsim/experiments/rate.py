@@ -21,6 +21,7 @@ from ntnsim.datasets.dataset import Dataset, DatasetImage
 from ntnsim.datasets.persons import PersonsDataset
 from ntnsim.experiments.codec_study import new_figure, save_noted
 from ntnsim.experiments.rate_points import (
+    LIBRARY_SPEED,
     MIDDLE_COARSE,
     MIDDLE_CROP,
     Setting,
@@ -41,11 +42,18 @@ AS_THEY_COME = ("jpeg", "webp", "avif")
 WHOLE_IMAGE = (*AS_THEY_COME, "avif-tuned")
 JPEG_KEEPS_PF = 0.83  # paper, Table IV, Strict
 RESAMPLES = 400
+# SPIFF's series of coarse layers, each with the series of crops that goes with it.
+CROPS_OF = {
+    "spiff coarse": "spiff crop",
+    "spiff coarse, diffusion": "spiff crop",
+    "spiff coarse, speed 6": "spiff crop, speed 6",
+}
 PARTS = (  # what a series shows beside "spiff coarse"
     ("mask shape", "spiff, box instead of mask"),
     ("cells on the block grid", "spiff, cells of 4 px"),
     ("AVIF for parts", "spiff, AVIF as it comes"),
     ("AVIF at speed 8", "spiff, AVIF speed 9"),
+    ("AVIF at speed 8", "spiff coarse, speed 6"),
     ("grain", "spiff coarse, no grain"),
     ("patches", "spiff, with patches"),
     ("diffusion", "spiff coarse, diffusion"),
@@ -110,20 +118,21 @@ def spiff_point(
     curves: Curves, coarse_series: str, top: float, low: float, rows: NDArray[np.int64]
 ) -> tuple[float, float, float]:
     """Return the fewest mean bits at which SPIFF meets both distances, with crop quality and q; NaN if none does."""
-    crops, layers = curves.settings["spiff crop"], curves.settings[coarse_series]
+    crop_series = CROPS_OF[coarse_series]
+    crops, layers = curves.settings[crop_series], curves.settings[coarse_series]
     middle = int(np.flatnonzero(np.isclose(layers, MIDDLE_COARSE))[0])
     fine_crops, fine_layers = np.linspace(crops[0], crops[-1], 97), np.linspace(layers[0], layers[-1], 76)
 
     def along(values: Values, axis: Values, fine: Values) -> Values:
         return np.exp(np.interp(fine, axis, np.log(values[rows].mean(axis=0))))
 
-    crop_bits = along(curves.bits["spiff crop"], crops, fine_crops)
+    crop_bits = along(curves.bits[crop_series], crops, fine_crops)
     layer_bits = along(curves.bits[coarse_series], layers, fine_layers)
     middle_bits = curves.bits[coarse_series][rows].mean(axis=0)[middle]
     bits = crop_bits[:, None] + layer_bits[None, :] - middle_bits
 
     def combined(distance: dict[str, Values]) -> Values:
-        of_crop = along(distance["spiff crop"], crops, fine_crops)
+        of_crop = along(distance[crop_series], crops, fine_crops)
         of_layer = along(distance[coarse_series], layers, fine_layers)
         reference = np.interp(MIDDLE_CROP, fine_crops, of_crop)
         return of_layer[None, :] + of_crop[:, None] - reference
@@ -297,7 +306,7 @@ def main() -> None:
     points = pd.DataFrame(measure(photographs, rate_settings(diffusion), scorer, path))
     strict = strict_distance(training, arguments.out / "calibration_points.csv")
     curves = curves_of(points)
-    series = [name for name in ("spiff coarse", "spiff coarse, diffusion") if name in curves.bits]
+    series = [name for name in CROPS_OF if name in curves.bits]
     table = comparison(curves, strict, series)
     table.to_csv(arguments.out / "rate_comparison.csv", index=False, lineterminator="\n")
 
@@ -306,7 +315,8 @@ def main() -> None:
     for _, row in table[(table["lower target"] == "strict") & table["spiff kB"].notna()].iterrows():
         restoring = diffusion if diffusion is not None and "diffusion" in row["spiff"] else plain
         name = f"{row['spiff']}: check at {row['pf_top']}, strict"
-        checks.append(spiff_setting(name, round(row["crop quality"]), row["q"], restoring))
+        speed = LIBRARY_SPEED if row["spiff"].endswith("speed 6") else None
+        checks.append(spiff_setting(name, round(row["crop quality"]), row["q"], restoring, speed))
     measured = pd.DataFrame(measure(photographs, checks, scorer, path))
     verified = measured.groupby("series", sort=False)[["bits", "pf_top", "pf_low"]].mean()
     verified.to_csv(arguments.out / "rate_checks.csv", lineterminator="\n")

@@ -31,6 +31,7 @@ CROP_QUALITIES = (26, 36, 46, 56, 64, 72, 80)
 COARSE_QUALITIES = (0.1, 0.2, 0.3, 0.45, 0.6, 0.75, 0.9)
 DIFFUSION_QUALITIES = (0.2, 0.3, 0.45, 0.6, 0.75)  # a network's points take twice the time of the others
 PATCH_FRACTIONS = (0.0, 0.1, 0.25, 0.5, 1.0)
+LIBRARY_SPEED = 6  # at which whole-image AVIF is coded as it comes; SPIFF's parts are coded faster
 
 MIDDLE_CROP, MIDDLE_COARSE = 64, 0.6  # the other axis, while one is swept
 
@@ -71,8 +72,12 @@ def rate_settings(diffusion: Inpainter | None) -> list[Setting]:
     settings = list(_whole_image_settings())
     for quality in CROP_QUALITIES:
         settings.append(_spiff("spiff crop", quality, plain, _with_crop(quality), MIDDLE_COARSE))
+        slow = _at_speed(_with_crop(quality), LIBRARY_SPEED)
+        settings.append(_spiff("spiff crop, speed 6", quality, plain, slow, MIDDLE_COARSE))
     for coarse in COARSE_QUALITIES:
         settings.append(_spiff("spiff coarse", coarse, plain, _with_crop(MIDDLE_CROP), coarse))
+        slow = _at_speed(_with_crop(MIDDLE_CROP), LIBRARY_SPEED)
+        settings.append(_spiff("spiff coarse, speed 6", coarse, plain, slow, coarse))
         no_grain = replace(_with_crop(MIDDLE_CROP), sends_grain=False)
         settings.append(_spiff("spiff coarse, no grain", coarse, plain, no_grain, coarse))
         if diffusion is not None and coarse in DIFFUSION_QUALITIES:
@@ -92,8 +97,7 @@ def rate_settings(diffusion: Inpainter | None) -> list[Setting]:
     settings.append(_spiff("spiff, AVIF as it comes", MIDDLE_COARSE, plain, filtered, MIDDLE_COARSE))
     fine = replace(middle, cell_px=4)
     settings.append(_spiff("spiff, cells of 4 px", MIDDLE_COARSE, plain, fine, MIDDLE_COARSE))
-    faster = replace(middle, crop=replace(middle.crop, speed=9), coarse=replace(middle.coarse, speed=9))
-    settings.append(_spiff("spiff, AVIF speed 9", MIDDLE_COARSE, plain, faster, MIDDLE_COARSE))
+    settings.append(_spiff("spiff, AVIF speed 9", MIDDLE_COARSE, plain, _at_speed(middle, 9), MIDDLE_COARSE))
     for fraction in (0.1, 0.25):
         settings.append(_spiff("spiff, with patches", fraction, plain, middle, 0.45, fraction))
     for fraction in PATCH_FRACTIONS:
@@ -182,13 +186,24 @@ def _whole_image_settings() -> Iterator[Setting]:
             yield Setting(name, quality, WholeImageCodec(component, n_ranks=2), Configuration(0.0, (0.0,)))
 
 
-def spiff_setting(series: str, crop_quality: int, coarse: float, inpainter: Inpainter) -> Setting:
-    """Return SPIFF without patches at one operating point."""
-    return _spiff(series, crop_quality, inpainter, _with_crop(crop_quality), coarse)
+def spiff_setting(
+    series: str, crop_quality: int, coarse: float, inpainter: Inpainter, speed: int | None = None
+) -> Setting:
+    """Return SPIFF without patches at one operating point, its parts coded at AVIF's *speed* or the codec's own."""
+    settings = _with_crop(crop_quality)
+    if speed is not None:
+        settings = _at_speed(settings, speed)
+    return _spiff(series, crop_quality, inpainter, settings, coarse)
 
 
 def _with_crop(quality: int) -> SpiffSettings:
     return replace(SPIFF, crop=replace(SPIFF.crop, quality=quality))
+
+
+def _at_speed(settings: SpiffSettings, speed: int) -> SpiffSettings:
+    return replace(
+        settings, crop=replace(settings.crop, speed=speed), coarse=replace(settings.coarse, speed=speed)
+    )
 
 
 def _paper(series: str, fraction: float, inpainter: Inpainter) -> Setting:
