@@ -26,6 +26,7 @@ WHOLE_IMAGE_QUALITIES = {
     "webp": (5, 20, 45, 75, 86, 93, 98),
     "avif": (20, 35, 50, 62, 75, 88, 97),
     "avif-tuned": (20, 32, 45, 58, 68, 78, 90),
+    "avif-tuned, speed 6": (20, 32, 45, 58, 68, 78, 90),
 }
 CROP_QUALITIES = (26, 36, 46, 56, 64, 72, 80)
 COARSE_QUALITIES = (0.1, 0.2, 0.3, 0.45, 0.6, 0.75, 0.9)
@@ -179,8 +180,9 @@ def _measured(
 def _whole_image_settings() -> Iterator[Setting]:
     for name, qualities in WHOLE_IMAGE_QUALITIES.items():
         for quality in qualities:
-            if name == "avif-tuned":  # the very component that spiff uses
-                component = replace(SPIFF.crop, quality=quality)
+            if name.startswith("avif-tuned"):  # the very component that spiff uses
+                speed = LIBRARY_SPEED if name.endswith("speed 6") else SPIFF.crop.speed
+                component = replace(SPIFF.crop, quality=quality, speed=speed)
             else:
                 component = as_the_library_comes(name, quality)  # type: ignore[arg-type]
             yield Setting(name, quality, WholeImageCodec(component, n_ranks=2), Configuration(0.0, (0.0,)))
