@@ -182,8 +182,8 @@ class LatentResidualInpainter(_DiffusionInpainter):
     from becomes the texture that a mean cannot know, in proportion: ``noise_scale`` sets how much of what is missing.
     Where grain was sent there is no noise, and one step is all that is taken, whatever number is asked for.
     Of the residual to a coarse layer only ``coarse_share`` is added: 0.3 would take away half of the squared
-    error that the whole does, and smooth 0.3 as much of the layer's own texture. The network is trained for
-    one step foremost: of what further steps change, ``refinement_share`` is taken.
+    error that the whole does, and smooth 0.3 as much of the layer's own texture; where no grain was sent, twice that
+    share. The network is trained for one step foremost: of what further steps change, ``refinement_share`` is taken.
     """
 
     def __init__(
@@ -258,7 +258,10 @@ class LatentResidualInpainter(_DiffusionInpainter):
         if steps > 1:
             refined = self._sampled(noisy, mask, base, states, steps)
             residual = residual + self._refinement_share * (refined - residual)
-        share = 1.0 if canvas.coarse is None else self._coarse_share
+        share = 1.0
+        if canvas.coarse is not None:
+            # What the mean smooths weighs more beside grain than where nothing else stands for the texture.
+            share = self._coarse_share if canvas.grain is not None else min(1.0, 2.0 * self._coarse_share)
         decoded = vae.decode((base + share * residual / self._gain) / scale).sample
         picture = fill + decoded - vae.decode(latents).sample
         levels = picture[0].float().add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
