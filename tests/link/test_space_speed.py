@@ -58,8 +58,12 @@ def test_ten_sites_cost_less_than_ten_times_one(starlink):
         for site in sites:
             find_passes(starlink, site, 0.0, DAY_S, step_s=STEP_S)
 
-    together_s = best_cpu_s(lambda: find_passes_over_sites(starlink, sites, 0.0, DAY_S, step_s=STEP_S), 2)
-    assert together_s < best_cpu_s(alone, 2)
+    def together():
+        find_passes_over_sites(starlink, sites, 0.0, DAY_S, step_s=STEP_S)
+
+    # Turn by turn: a neighbour's load then falls on both.
+    pairs = [(best_cpu_s(together, 1), best_cpu_s(alone, 1)) for _ in range(5)]
+    assert min(pair[0] for pair in pairs) < min(pair[1] for pair in pairs)
 
 
 def test_a_million_stochastic_losses_take_less_than_a_quarter_of_a_second():
