@@ -44,11 +44,11 @@ def tiny(cell: Cell, directory: Path) -> None:
 
 
 def slow(cell: Cell, directory: Path) -> None:
-    """A tiny run that takes 0.3 s and leaves a trace while it runs."""
+    """A tiny run that takes 0.15 s and leaves a trace while it runs."""
     records = directory / "records"
     records.mkdir(parents=True)
     (records / "half-written").write_text("")
-    time.sleep(0.3)
+    time.sleep(0.15)
     tiny(cell, directory)
 
 

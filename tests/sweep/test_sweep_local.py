@@ -219,8 +219,10 @@ def test_a_disk_too_full_for_the_drivers_own_files_ends_in_one_line_and_resumes(
 
 
 DRIVER = """
+import signal
 import sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
 sys.path.insert(0, {tests!r})
 import stand_in
 from ntnsim.sweep.cells import SweepPlan
