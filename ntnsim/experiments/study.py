@@ -50,7 +50,7 @@ NCB_UPDATES_PER_OUTCOME = 4  # of NCB: its one critic learns the log by heart st
 SETTLING_STEPS = 3000  # of a new actor, through the learned critics
 CALIBRATED_ON = 60  # training photographs that JPEG q45 is scored on, for the targets
 TOLD_EVERY = 20  # photographs between two lines of progress
-# α of Eq. 5: an engine may expect to miss this share of requests. Half of what the aim of 0.95 allows: critics err too.
+# α of Eq. 5: an engine may expect to miss this share of requests. Below the 0.05 that the aim allows: critics err too.
 RISK_LEVEL = 0.02
 # q of the coarse layer that the gateway codes on trial for `spiff`: in the middle of what the targets ask for.
 TRIAL_QUALITY = 0.45

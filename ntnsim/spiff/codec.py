@@ -100,10 +100,11 @@ class SpiffCodec:
     def trial(
         self, pixels: NDArray[np.uint8], rank_map: NDArray[np.uint8], configuration: Configuration, seed: int
     ) -> tuple[int, NDArray[np.uint8]]:
-        """Return the stream's size in bits, and its image as a decoder without networks shows it."""
+        """Return the stream's size in bits, without a caption, and its image as a decoder without networks shows it."""
         from ntnsim.spiff.inpaint import inpainter_named
 
-        coded = self.encode(pixels, rank_map, configuration, seed)
+        n_ranks = self.space.n_ranks
+        coded = encode_image(pixels, rank_map, configuration, self.settings, n_ranks=n_ranks, seed=seed)
         [shown] = decoded([coded.payload], [seed], inpainter_named("nearest", None))
         return coded.size_bits, shown
 

@@ -22,8 +22,8 @@ from ntnsim.spiff.patches import block_reduce
 
 CELL_PX = 32
 
-# The noise's deviation as a share of the lost texture's: best or nearly so on training photographs at every AVIF
-# quality from 20 to 62, for persons as for what surrounds them.
+# The noise's deviation as a share of the lost texture's, chosen on training photographs: one for persons and for what
+# surrounds them, at every quality.
 GAIN = 0.65
 # Deviations, in sixteenths of a grey level, of the strengths 0…15: each √2 times the one before, from a half up.
 _DEVIATIONS = np.array([0] + [round(8 * 2 ** (step / 2)) for step in range(15)], dtype=np.int32)
