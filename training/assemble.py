@@ -13,7 +13,8 @@ from ntnsim.spiff.segmentation_network import Lite0ForSemanticSegmentation, Lite
 from training.inpainter import MASK_COARSE, RESIDUAL_GAIN, new_scheduler, new_unet
 from training.segmenter import new_segmenter
 
-COARSE_SHARE = 0.3  # of the residual to a coarse layer: chosen on training photographs, with grain
+# Of the residual to a coarse layer, with grain and without; chosen on training photographs.
+COARSE_SHARE, COARSE_SHARE_WITHOUT_GRAIN = 0.4, 0.6
 REFINEMENT_SHARE = 0.25  # of what more than one step change: the first is trained best
 
 DESCRIPTION = (
@@ -49,6 +50,7 @@ def assemble_inpainter(work: Path, directory: Path, name: str, steps: int, noise
         "coarse_mask": MASK_COARSE,
         "noise_scale": noise_scale,
         "coarse_share": COARSE_SHARE,
+        "coarse_share_without_grain": COARSE_SHARE_WITHOUT_GRAIN,
         "refinement_share": REFINEMENT_SHARE,
     }
     return Member("inpainter", "latent-residual", options=options)

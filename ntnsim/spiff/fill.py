@@ -1,7 +1,8 @@
 """Classical fills: what unsent pixels hold before any network sees them (decision 10c).
 
-``nearest`` copies the closest received pixel, ``pull_push`` diffuses from all of them; the half-and-half mean of both
-is what the tiny bundle's residual refers to (it scored best of the classical fills in our feasibility study).
+``nearest`` copies the closest received pixel, ``pull_push`` diffuses from all of them; a mean of both is what the tiny
+bundle's residual refers to. One quarter is the smooth one: on 30 training photographs the bundle's picture then lies
+4 to 5 % closer (ST-LPIPS, p = 0 and 0.25) than with one half, and at p = 0.25 5 % closer than with none.
 Telea's and the Navier–Stokes method are OpenCV's.
 """
 
@@ -80,10 +81,10 @@ def pull_push_fill(pixels: UInt8Image, known: BoolMask) -> UInt8Image:
 
 
 def blended_fill(pixels: UInt8Image, known: BoolMask) -> UInt8Image:
-    """Return the mean of the nearest and the pull-push fill: edges from the one, smoothness from the other."""
+    """Return three quarters nearest and one pull-push fill: edges from the one, smoothness from the other."""
     nearest = nearest_fill(pixels, known).astype(np.uint16)
     smooth = pull_push_fill(pixels, known).astype(np.uint16)
-    return ((nearest + smooth + 1) // 2).astype(np.uint8)
+    return ((3 * nearest + smooth + 2) // 4).astype(np.uint8)
 
 
 def opencv_fill(pixels: UInt8Image, known: BoolMask, method: str) -> UInt8Image:

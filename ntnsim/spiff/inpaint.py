@@ -181,9 +181,9 @@ class LatentResidualInpainter(_DiffusionInpainter):
     where received, ``coarse_mask`` where a coarse layer lies below, 1 where a classical fill does. The noise it starts
     from becomes the texture that a mean cannot know, in proportion: ``noise_scale`` sets how much of what is missing.
     Where grain was sent there is no noise, and one step is all that is taken, whatever number is asked for.
-    Of the residual to a coarse layer only ``coarse_share`` is added: 0.3 would take away half of the squared
-    error that the whole does, and smooth 0.3 as much of the layer's own texture; where no grain was sent, twice that
-    share. The network is trained for one step foremost: of what further steps change, ``refinement_share`` is taken.
+    Of the residual to a coarse layer only a share is added: 0.4 takes away 0.64 of the squared error that the whole
+    does, and smooths 0.4 as much of the layer's own texture. Where no grain stands beside it the share is larger. The
+    network is trained for one step foremost: of what further steps change, ``refinement_share`` is taken.
     """
 
     def __init__(
@@ -200,6 +200,7 @@ class LatentResidualInpainter(_DiffusionInpainter):
         self._coarse_mask = float(member.options["coarse_mask"])
         self._noise_scale = float(member.options["noise_scale"])
         self._coarse_share = float(member.options["coarse_share"])
+        self._coarse_share_without_grain = float(member.options["coarse_share_without_grain"])
         self._refinement_share = float(member.options["refinement_share"])
         self._dtype = _torch_dtype(dtype, device)
         if device == "cpu":
@@ -258,14 +259,16 @@ class LatentResidualInpainter(_DiffusionInpainter):
         if steps > 1:
             refined = self._sampled(noisy, mask, base, states, steps)
             residual = residual + self._refinement_share * (refined - residual)
-        share = 1.0
-        if canvas.coarse is not None:
-            # What the mean smooths weighs more beside grain than where nothing else stands for the texture.
-            share = self._coarse_share if canvas.grain is not None else min(1.0, 2.0 * self._coarse_share)
-        decoded = vae.decode((base + share * residual / self._gain) / scale).sample
+        decoded = vae.decode((base + self._share(canvas) * residual / self._gain) / scale).sample
         picture = fill + decoded - vae.decode(latents).sample
         levels = picture[0].float().add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
         return levels.permute(1, 2, 0).cpu().numpy()[:height, :width]
+
+    def _share(self, canvas: Canvas) -> float:
+        """Return how much of the residual is added."""
+        if canvas.coarse is None:
+            return 1.0
+        return self._coarse_share_without_grain if canvas.grain is None else self._coarse_share
 
     def _sampled(
         self,

@@ -49,6 +49,7 @@ def random_bundle(tmp_path_factory) -> Bundle:
                     "noise_scale": 1.0,
                     "refinement_share": 0.25,
                     "coarse_share": 1.0,
+                    "coarse_share_without_grain": 1.0,
                 },
             ),
             Member(
