@@ -10,7 +10,7 @@ import torch
 
 from ntnsim.engine.bandit import Bandit, Float32Array
 from ntnsim.engine.conditioning import Priced, conditioning_features
-from ntnsim.engine.effective import effective, pulled_back
+from ntnsim.engine.effective import effective, has_box, pulled_back
 from ntnsim.engine.objective import realised_cost
 from ntnsim.engine.policy import Requirement
 from ntnsim.engine.stacked_mlp import StackedMlp
@@ -42,7 +42,8 @@ class NeuralContextualBandit(Bandit):
     ) -> Float32Array:
         """Return the critic's mean cost of *actions* [rows, dimension]; age is among the state's features."""
         context = np.concatenate((state, self._condition(requirement)))
-        seen = (2.0 * effective(torch.from_numpy(actions), self.space) - 1.0).numpy()
+        boxed = has_box(torch.from_numpy(state[None]), self.space)
+        seen = (2.0 * effective(torch.from_numpy(actions), boxed, self.space) - 1.0).numpy()
         inputs: Float32Array = np.concatenate((np.tile(context, (len(actions), 1)), seen), 1)
         return self.critic.forward_few(inputs)[0, :, 0]
 
@@ -55,15 +56,17 @@ class NeuralContextualBandit(Bandit):
         whole[:, -1] += rows["elapsed"][:, 0]
         cost = realised_cost(whole, price.weights, price.targets, price.delay_weight, price.deadline)
         conditions = torch.from_numpy(conditioning_features(asked, self.offset, self.scale))
-        context = torch.cat((torch.from_numpy(rows["state"]), conditions), 1)
+        states = torch.from_numpy(rows["state"])
+        context = torch.cat((states, conditions), 1)
+        boxed = has_box(states, self.space)
 
         proposed = self.actor.act(context)
         actions = torch.cat((torch.from_numpy(rows["action"]), proposed))
-        seen = 2.0 * effective(actions, self.space) - 1.0
+        seen = 2.0 * effective(actions, boxed.repeat(2, 1), self.space) - 1.0
         predicted = self.critic.forward(torch.cat((context.repeat(2, 1), seen), 1))
         gradient = torch.full_like(predicted, 1.0 / settings.minibatch)
         error = predicted[0, : settings.minibatch, 0] - torch.from_numpy(cost.astype(np.float32))
         gradient[0, : settings.minibatch, 0] = (2.0 / settings.minibatch) * error
         pull = self.critic.backward(gradient, n_fit=settings.minibatch, n_columns=self.space.dimension)
         self.critic.step()
-        self.actor.descend(pulled_back(2.0 * pull, proposed, self.space))
+        self.actor.descend(pulled_back(2.0 * pull, proposed, boxed, self.space))

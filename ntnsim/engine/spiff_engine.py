@@ -6,7 +6,7 @@ import torch
 from ntnsim.engine.bandit import Bandit, Float32Array, FloatArray
 from ntnsim.engine.conditioning import Priced, RequirementLaw, conditioning_features, requirement_vector
 from ntnsim.engine.critics import QuantileCritics, quantile_at
-from ntnsim.engine.effective import effective, pulled_back
+from ntnsim.engine.effective import effective, has_box, pulled_back
 from ntnsim.engine.objective import expected_cost, hinges
 from ntnsim.engine.policy import DeliveredImage, Requirement
 from ntnsim.engine.stacked_mlp import StackedMlp, small_network_mode
@@ -73,7 +73,7 @@ class SpiffEngine(Bandit):
             dimension=self.space.dimension,
             n_proposed=settings.minibatch,
         )
-        gradient = self._gradient(gradient, proposed)
+        gradient = self._gradient(gradient, states, proposed)
         if n_searched:
             n_proposed = settings.minibatch
             gradient[:n_searched] += secant(
@@ -128,16 +128,18 @@ class SpiffEngine(Bandit):
                 cheapest = np.arange(batch)
                 towards = secant(proposed, cost[:batch], drawn[best, cheapest], drawn_cost[best, cheapest])
                 beaten = torch.from_numpy(drawn_cost[best, cheapest] < cost[:batch])[:, None]
-                self.actor.descend(torch.where(beaten, towards, self._gradient(gradient, proposed)) / batch)
+                self.actor.descend(
+                    torch.where(beaten, towards, self._gradient(gradient, states, proposed)) / batch
+                )
         self.actor.network.learning_rate = full_step
 
     def _inputs(self, states: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """Return the critics' inputs for *states* [rows, n_features] and *x* [rows, dimension]."""
-        return torch.cat((states, 2.0 * effective(x, self.space) - 1.0), 1)
+        return torch.cat((states, 2.0 * effective(x, has_box(states, self.space), self.space) - 1.0), 1)
 
-    def _gradient(self, by_inputs: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    def _gradient(self, by_inputs: torch.Tensor, states: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """Return the gradient with respect to *x* of what has gradient *by_inputs* [rows, dimension]."""
-        return pulled_back(2.0 * by_inputs, x, self.space)
+        return pulled_back(2.0 * by_inputs, x, has_box(states, self.space), self.space)
 
     def predicted_costs(
         self, state: Float32Array, actions: Float32Array, requirement: Requirement, elapsed: float
