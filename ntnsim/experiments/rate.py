@@ -42,7 +42,7 @@ AS_THEY_COME = ("jpeg", "webp", "avif")
 WHOLE_IMAGE = (*AS_THEY_COME, "avif-tuned", "avif-tuned, speed 6")
 JPEG_KEEPS_PF = 0.83  # paper, Table IV, Strict
 RESAMPLES = 400
-# Points along crop quality and q among which SPIFF's best is sought: a grid three times coarser costs half a per cent.
+# Points along crop quality and q among which SPIFF's best is sought.
 FINE_CROPS, FINE_LAYERS = 271, 191
 # SPIFF's series of coarse layers, each with the series of crops that goes with it.
 CROPS_OF = {

@@ -1,5 +1,8 @@
 """Every inpainter: received pixels exact, any size, one seed one result, whatever the company."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -54,6 +57,19 @@ def test_bytes_do_not_depend_on_batch_composition_or_threads(network, canvases):
     for other in results[1:]:
         for first, image in zip(results[0], other, strict=True):
             np.testing.assert_array_equal(image, first)
+
+
+def test_the_residuals_share_is_one_beside_grain_and_another_without(random_bundle, photograph, tmp_path):
+    directory = tmp_path / "bundle"
+    shutil.copytree(random_bundle.directory, directory)
+    member = random_bundle.members["inpainter"]
+    options = {**member.options, "coarse_share": 0.0, "coarse_share_without_grain": 1.0}
+    write_manifest(directory, "none of the residual beside grain", [replace(member, options=options)])
+    network = inpainter_named("bundle", open_bundle(directory))
+    without = canvas_of(photograph, (96, 128), 0, coarse=True)
+    smooth = replace(without, grain=np.zeros((3, 4), np.uint8))
+    np.testing.assert_array_equal(network.restore([smooth])[0], without.fill())
+    assert (network.restore([without])[0] != without.fill()).any()
 
 
 def test_seed_and_prompt_and_steps_each_matter(network, random_bundle, photograph):
