@@ -13,7 +13,7 @@ import pytest
 from ntnsim.link.channel import ChannelSettings, independent_path_losses_db
 from ntnsim.orbit.constellation import Shell, walker_orbits
 from ntnsim.orbit.earth import EARTH_MODELS, Site
-from ntnsim.orbit.passes import find_passes, find_passes_over_sites
+from ntnsim.orbit.passes import find_passes
 from ntnsim.orbit.visibility import visibility_mask
 from ntnsim.scenario.radio import Radio
 from ntnsim.scenario.space import PRESET_SHELLS, SpaceSegment
@@ -49,21 +49,6 @@ def test_day_of_passes_of_1584_satellites_takes_less_than_a_second_and_150_mb(st
 def test_visibility_mask_of_a_day_takes_less_than_a_tenth_of_a_second(starlink):
     times_s = np.arange(0.0, DAY_S, STEP_S)
     assert best_cpu_s(lambda: visibility_mask(starlink, SITE, times_s)) < 0.1
-
-
-def test_ten_sites_cost_less_than_ten_times_one(starlink):
-    sites = [Site(str(n), -50.0 + 10 * n, 20.0 * n, 0.0, 25.0) for n in range(10)]
-
-    def alone():
-        for site in sites:
-            find_passes(starlink, site, 0.0, DAY_S, step_s=STEP_S)
-
-    def together():
-        find_passes_over_sites(starlink, sites, 0.0, DAY_S, step_s=STEP_S)
-
-    # Turn by turn: a neighbour's load then falls on both.
-    pairs = [(best_cpu_s(together, 1), best_cpu_s(alone, 1)) for _ in range(5)]
-    assert min(pair[0] for pair in pairs) < min(pair[1] for pair in pairs)
 
 
 def test_a_million_stochastic_losses_take_less_than_a_quarter_of_a_second():
