@@ -20,12 +20,12 @@ import torch
 from PIL import Image
 from skimage import data
 
+from ntnsim.fidelity.metrics import scorer_named
+from ntnsim.images.outcome_store import OutcomeKey, OutcomeStore
+from ntnsim.protocols.configuration import Configuration
 from ntnsim.spiff.components import Component, decode_component, encode_component
-from ntnsim.spiff.configuration import Configuration
 from ntnsim.spiff.decoder import decode_partial_image
 from ntnsim.spiff.encoder import encode_image
-from ntnsim.spiff.metrics import scorer_named
-from ntnsim.spiff.outcome_store import OutcomeKey, OutcomeStore
 from ntnsim.spiff.settings import SPIFF, SPIFF_PAPER
 
 SLOW = replace(SPIFF, crop=replace(SPIFF.crop, speed=6), coarse=replace(SPIFF.coarse, speed=6))

@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from ntnsim.engine.build import build_policy, requirement_from
-from ntnsim.engine.policy import ImageState
 from ntnsim.engine.synthetic import SPACE, SyntheticBits
 from ntnsim.experiments.study import Study, links_of
+from ntnsim.protocols.configuration import Configuration
+from ntnsim.protocols.imaging import Capture, Encoded, Reconstruction, Work
+from ntnsim.protocols.policy import ImageState
 from ntnsim.results.record import DELIVERED, DROPPED, LATE
 from ntnsim.scenario import policy as spec
-from ntnsim.spiff.configuration import Configuration
 from ntnsim.streams import stream
 from ntnsim.world.build import simulate
-from ntnsim.world.imaging import Capture, Encoded, Reconstruction, Work
 
 LOADS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.94, 0.97)
 SOURCE_BITS = 1_200_000

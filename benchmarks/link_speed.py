@@ -25,7 +25,7 @@ from ntnsim.link.per_block import run_blocks
 from ntnsim.orbit.geometry import slant_range_m
 from ntnsim.scenario.radio import Radio
 from ntnsim.scenario.space import SpaceSegment
-from ntnsim.world.space_segment import terminal_profile_source
+from ntnsim.sky.space_segment import terminal_profile_source
 
 SITE = SimpleNamespace(
     name="parma", latitude_deg=44.8, longitude_deg=10.33, altitude_m=50.0, min_elevation_deg=5.0

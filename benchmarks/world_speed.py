@@ -24,13 +24,13 @@ import simpy
 
 from ntnsim.engine.build import requirement_from
 from ntnsim.engine.fixed import FixedPolicy
-from ntnsim.link.rate_profile import ProfileSource, RateProfile
+from ntnsim.images.outcome_store import OutcomeStore
+from ntnsim.protocols.configuration import Configuration
+from ntnsim.protocols.rate_profile import ProfileSource, RateProfile
 from ntnsim.run import run_scenario
 from ntnsim.scenario.scenario import Scenario
-from ntnsim.spiff.configuration import Configuration
-from ntnsim.spiff.outcome_store import OutcomeStore
 from ntnsim.world.build import simulate
-from ntnsim.world.imaging import SizesImaging
+from ntnsim.world.sizes_imaging import SizesImaging
 
 STAGES = 5
 UTILISATION = 0.7

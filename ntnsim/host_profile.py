@@ -15,15 +15,17 @@ from typing import TypeVar
 import numpy as np
 from scipy.optimize import nnls
 
+from ntnsim.datasets.relevance import relevance_preset
 from ntnsim.datasets.samples import SampleCaptures
+from ntnsim.fidelity.metrics import scorer_named
+from ntnsim.networks.bundle import Bundle
+from ntnsim.networks.load import inpainter_named, load_captioner, load_segmenter
+from ntnsim.protocols.configuration import Configuration
+from ntnsim.protocols.inpainter import Canvas
 from ntnsim.scenario.compute import REFERENCE_PIXELS, DeviceProfile, StageTime
-from ntnsim.spiff.bundle import Bundle
+from ntnsim.spiff.classical import ClassicalInpainter
 from ntnsim.spiff.codec import SpiffCodec, spiff_settings
-from ntnsim.spiff.configuration import Configuration
 from ntnsim.spiff.decoder import decode_partial_image
-from ntnsim.spiff.inpaint import Canvas, inpainter_named
-from ntnsim.spiff.metrics import scorer_named
-from ntnsim.spiff.relevance import relevance_preset
 
 SIZES_PX = ((256, 192), (384, 288), (640, 480))
 STEPS = (1, 2, 4)
@@ -47,10 +49,10 @@ def measure_host(bundle: Bundle, *, repeats: int = 3, device: str = "cpu") -> De
 
     repeats: photographs per size. device: torch device of the networks.
     """
-    segmenter = bundle.segmenter(device=device)
+    segmenter = load_segmenter(bundle, device)
     relevance = relevance_preset("person")
     codec = SpiffCodec(
-        "spiff", spiff_settings("spiff", {}), inpainter_named("none", None), n_ranks=2, has_coarse_layer=True
+        "spiff", spiff_settings("spiff", {}), ClassicalInpainter("none"), n_ranks=2, has_coarse_layer=True
     )
     scorer = scorer_named()
     inpainters = {steps: inpainter_named("bundle", bundle, steps=steps, device=device) for steps in STEPS}
@@ -88,7 +90,7 @@ def measure_host(bundle: Bundle, *, repeats: int = 3, device: str = "cpu") -> De
     stages = {stage: fitted(measured) for stage, measured in times.items()}
     stages["generation"] = stages["inpainting"]  # the same network, with nothing known
     if "captioner" in bundle.members:
-        captioner = bundle.captioner(device=device)
+        captioner = load_captioner(bundle, device)
         images = [SampleCaptures(repeats).image(index).pixels for index in range(repeats)]
         stages["caption"] = fitted(
             [Measurement(1, 0, _timed(captioner.captions, [image])[0]) for image in images]

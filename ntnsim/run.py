@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ntnsim.engine.build import requirement_from
-from ntnsim.engine.policy import Policy
 from ntnsim.errors import InputError
-from ntnsim.gallery import RunGallery
+from ntnsim.images.gallery import RunGallery
+from ntnsim.images.outcome_store import OutcomeStore
+from ntnsim.networks.bundle import bundle_of_scenario
+from ntnsim.protocols.policy import Policy
 from ntnsim.results.atomic import partial_name
 from ntnsim.results.ground_track import write_ground_track
 from ntnsim.results.provenance import FILE_NAME as PROVENANCE
@@ -28,11 +30,10 @@ from ntnsim.results.writer import RecordWriter
 from ntnsim.scenario.load import load_scenario
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.schemes import Assembled, SchemeAssembly
-from ntnsim.sky import ground_track, sky_rows
-from ntnsim.spiff.bundle import bundle_of_scenario
-from ntnsim.spiff.outcome_store import OutcomeStore
+from ntnsim.sky.ground_track import ground_track, sky_rows
+from ntnsim.sky.space_segment import TerminalLink, terminal_links
 from ntnsim.world.build import simulate
-from ntnsim.world.space_segment import TerminalLink, terminal_links
+from ntnsim.world.faults import satellite_outages
 
 ENGINES = "engines"  # DIR/engines/SCHEME holds what a learning policy had learned when the run ended
 STORE_VARIABLE = "NTNSIM_STORE"
@@ -88,7 +89,7 @@ def run_scenario(
     check_replaceable(directory)
     assembly = SchemeAssembly(scenario, base, store or default_store(), _program_digest())
     schemes = {scheme.name: assembly.assemble(scheme) for scheme in scenario.schemes}
-    terminals = terminal_links(scenario, base)
+    terminals = terminal_links(scenario, base, satellite_outages(scenario.faults, scenario.seed))
     scratch = partial_name(directory)
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)

@@ -7,14 +7,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ntnsim.arrays import UInt8Image
 from ntnsim.datasets.dataset import Dataset, DatasetImage
 from ntnsim.datasets.open_dataset import open_dataset
+from ntnsim.datasets.relevance import Relevance, relevance_preset
 from ntnsim.engine.build import build_policy
-from ntnsim.engine.policy import Policy
 from ntnsim.errors import DatasetError
-from ntnsim.pipeline import ImagePipeline
+from ntnsim.images.outcome_store import OutcomeStore
+from ntnsim.images.pipeline import ImagePipeline
+from ntnsim.networks.bundle import Bundle, bundle_of_scenario, check_device
+from ntnsim.networks.load import inpainter_named, load_captioner, load_segmenter
+from ntnsim.protocols.codec import Codec
+from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
+from ntnsim.protocols.imaging import Imaging, Work
+from ntnsim.protocols.inpainter import Inpainter
+from ntnsim.protocols.policy import Policy
+from ntnsim.protocols.segmenter import Segmenter
 from ntnsim.scenario import codec as entry
 from ntnsim.scenario import dataset as dataset_entry
 from ntnsim.scenario.scenario import Scenario
@@ -22,21 +31,15 @@ from ntnsim.scenario.scheme import Scheme
 from ntnsim.scenario.sizes import SizesCodec
 from ntnsim.scenario.traffic import Source
 from ntnsim.spiff.baselines import WholeImageCodec
-from ntnsim.spiff.bundle import Bundle, bundle_of_scenario, check_device
-from ntnsim.spiff.codec import CaptionCodec, Codec, SpiffCodec, spiff_settings
+from ntnsim.spiff.codec import CaptionCodec, SpiffCodec, spiff_settings
 from ntnsim.spiff.components import Component, encode_component
-from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
 from ntnsim.spiff.decoder import decode_partial_image
-from ntnsim.spiff.outcome_store import OutcomeStore
-from ntnsim.spiff.relevance import Relevance, relevance_preset
 from ntnsim.streams import integer_seed
-from ntnsim.world.imaging import Imaging, SizesImaging, Work
+from ntnsim.world.sizes_imaging import SizesImaging
 
 if TYPE_CHECKING:
-    from ntnsim.spiff.inpaint import Inpainter
-    from ntnsim.spiff.metrics import Scorer
+    from ntnsim.fidelity.metrics import Scorer
 
-Pixels = NDArray[np.uint8]
 
 UNKNOWN_GREY = 200  # how galleries paint what was not received
 SEGMENTED = ("segmentation", "decision")
@@ -114,7 +117,7 @@ class SchemeAssembly:
         steps = _charged_steps(inpainter, inpaint)
         if isinstance(wanted, entry.CaptionCodec):
             captioned: Codec = CaptionCodec(
-                bundle.captioner(), inpainter, n_ranks=n_ranks, models_digest=bundle.digest
+                load_captioner(bundle), inpainter, n_ranks=n_ranks, models_digest=bundle.digest
             )
             return captioned, Work(("decision",), ("caption", "encode"), ("decode", "generation"), steps)
         codec = SpiffCodec(
@@ -123,7 +126,7 @@ class SchemeAssembly:
             inpainter,
             n_ranks=n_ranks,
             has_coarse_layer=wanted.kind == "spiff",
-            captioner=bundle.captioner() if wanted.caption else None,
+            captioner=load_captioner(bundle) if wanted.caption else None,
             models_digest=bundle.digest,
         )
         after = ("caption", "encode") if wanted.caption else ("encode",)
@@ -135,11 +138,11 @@ class SchemeAssembly:
         self._bundle_used = True
         return _bundle(self._scenario.task.bundle, self._base)
 
-    def _rank_mapper(self) -> Callable[[DatasetImage], Pixels]:
+    def _rank_mapper(self) -> Callable[[DatasetImage], UInt8Image]:
         relevance = self._relevance
         if self._scenario.task.segmenter == "truth":
 
-            def from_truth(image: DatasetImage) -> Pixels:
+            def from_truth(image: DatasetImage) -> UInt8Image:
                 if image.class_map is None:
                     raise DatasetError(
                         f"{image.name}: has no class map; task.segmenter: truth needs a dataset with annotations"
@@ -149,7 +152,7 @@ class SchemeAssembly:
             return from_truth
         bundle = self._bundle()
 
-        def from_network(image: DatasetImage) -> Pixels:
+        def from_network(image: DatasetImage) -> UInt8Image:
             segmenter = _segmenter(bundle)
             [class_map] = segmenter.class_maps([image.pixels])
             return relevance.rank_map(class_map, segmenter.class_names)
@@ -184,7 +187,7 @@ def _copies(scenario: Scenario) -> list[tuple[str, Source]]:
     ]
 
 
-def received_picture(payload: bytes) -> Pixels:
+def received_picture(payload: bytes) -> UInt8Image:
     """Return what a SPIFF stream brings as a picture: received pixels, else the coarse layer, else grey."""
     partial = decode_partial_image(payload)
     background = np.full_like(partial.pixels, UNKNOWN_GREY) if partial.coarse is None else partial.coarse
@@ -204,12 +207,12 @@ def _relevance(wanted: dataset_entry.Relevance) -> Relevance:
     return Relevance("scenario", dict(wanted.ranks or {}), wanted.default_rank)
 
 
-def _delivered_bits(wanted: entry.Component) -> Callable[[Pixels], int]:
+def _delivered_bits(wanted: entry.Component) -> Callable[[UInt8Image], int]:
     component = Component(**wanted.model_dump())
     return lambda pixels: 8 * len(encode_component(pixels, component))
 
 
-def _charged_steps(inpainter: "Inpainter", wanted: entry.Inpainting) -> int:
+def _charged_steps(inpainter: Inpainter, wanted: entry.Inpainting) -> int:
     """Return the diffusion steps that the device profile is charged for."""
     if wanted.charged_steps is not None:
         return wanted.charged_steps
@@ -225,14 +228,12 @@ def _bundle(name: str, base: Path) -> Bundle:
 
 
 @cache
-def _segmenter(bundle: Bundle):  # type: ignore[no-untyped-def]
-    return bundle.segmenter()
+def _segmenter(bundle: Bundle) -> Segmenter:
+    return load_segmenter(bundle)
 
 
 @cache
-def _inpainter(bundle: Bundle, method: str, steps: int | None, device: str, dtype: str) -> "Inpainter":
-    from ntnsim.spiff.inpaint import inpainter_named
-
+def _inpainter(bundle: Bundle, method: str, steps: int | None, device: str, dtype: str) -> Inpainter:
     if method == "bundle":
         check_device(device)
     return inpainter_named(method, bundle, steps=steps, device=device, dtype=dtype)
@@ -240,7 +241,7 @@ def _inpainter(bundle: Bundle, method: str, steps: int | None, device: str, dtyp
 
 @cache
 def _scorer(task: dataset_entry.Task) -> "Scorer":
-    from ntnsim.spiff.metrics import scorer_named
+    from ntnsim.fidelity.metrics import scorer_named
 
     return scorer_named(
         task.pf_backend,

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,22 +13,39 @@ import ntnsim
 ROOT = Path(ntnsim.__file__).parent
 
 # Each room with the rooms it may import from. A room is a package or a module directly under ntnsim/.
-GROUND = {"units", "streams", "errors", "network_state"}
+GROUND = {"units", "streams", "errors", "arrays"}
+BELOW = GROUND | {"protocols"}
 MAY_IMPORT: dict[str, set[str]] = {
     **{room: set() for room in GROUND},
+    "protocols": GROUND,
     "scenario": GROUND,
-    "orbit": GROUND | {"scenario"},
-    "link": GROUND | {"orbit", "scenario"},
-    "datasets": GROUND | {"spiff", "scenario"},
-    "spiff": GROUND | {"datasets", "scenario"},
-    "engine": GROUND | {"spiff", "scenario"},
-    "results": GROUND | {"scenario"},
+    "orbit": GROUND,
+    "link": BELOW | {"orbit"},
+    "spiff": BELOW,
+    "results": GROUND,
     "report": GROUND | {"results"},
-    "world": GROUND | {"scenario", "orbit", "link", "spiff", "datasets", "engine", "results"},
+    "datasets": BELOW | {"scenario"},
+    "engine": BELOW | {"scenario"},
+    "networks": BELOW | {"spiff"},
+    "fidelity": BELOW | {"networks", "spiff"},
+    "sky": BELOW | {"scenario", "orbit", "link", "results"},
+    "images": BELOW | {"datasets", "fidelity", "spiff", "results"},
+    "world": BELOW | {"scenario", "results"},
 }
+COMPOSERS = {"host_profile", "schemes", "run", "sweep", "experiments", "cli"}  # may import any room above
 ONLY_IN = {"simpy": {"world"}}
-# The engine knows what a configuration is, and nothing else of the codec.
-ENGINE_SEES = {"ntnsim.spiff.configuration"}
+NO_TORCH = (
+    "spiff",
+    "protocols",
+    "orbit",
+    "link",
+    "scenario",
+    "results",
+    "report",
+    "sky",
+    "world",
+    "datasets",
+)
 
 
 def imported_modules(path: Path) -> set[str]:
@@ -69,14 +87,45 @@ def test_library_is_imported_only_in_its_room(library):
     assert users == ONLY_IN[library]
 
 
-def test_engine_sees_of_the_codec_only_the_configuration():
-    seen = {
-        ".".join(name.split(".")[:3])
-        for path in files_of("engine")
-        for name in imported_modules(path)
-        if name.startswith("ntnsim.spiff.")
+def test_every_room_is_listed():
+    rooms = {
+        path.stem
+        for path in ROOT.iterdir()
+        if path.suffix == ".py" or (path.is_dir() and any(path.rglob("*.py")))
     }
-    assert seen <= ENGINE_SEES
+    assert rooms - {"__init__", "__main__"} == set(MAY_IMPORT) | COMPOSERS
+
+
+@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
+def test_no_permission_stands_that_nobody_uses(room):
+    used = {
+        name.split(".")[1]
+        for path in files_of(room)
+        for name in imported_modules(path)
+        if name.startswith("ntnsim.")
+    }
+    assert MAY_IMPORT[room] - GROUND - {"protocols"} <= used
+
+
+def test_no_import_runs_in_a_circle():
+    modules = {
+        "ntnsim." + ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for path in ROOT.rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    graph = {name: imported_modules(path) & set(modules) - {name} for name, path in modules.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError with the circle
+
+
+@pytest.mark.parametrize("room", NO_TORCH)
+def test_room_does_without_torch(room):
+    names = [
+        "ntnsim." + ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in files_of(room)
+    ]
+    code = f"import sys, importlib\nfor name in {names!r}: importlib.import_module(name)\n"
+    code += "sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -84,7 +133,7 @@ def test_engine_sees_of_the_codec_only_the_configuration():
     [
         ("ntnsim.cli", "torch"),
         ("ntnsim.cli", "numpy"),
-        ("ntnsim.engine.policy", "torch"),
+        ("ntnsim.engine.build", "torch"),
         ("ntnsim.link", "torch"),
         ("ntnsim.report", "torch"),
         ("ntnsim.report", "simpy"),

@@ -9,16 +9,16 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from ntnsim import pipeline as pipeline_module
 from ntnsim.errors import InputError
+from ntnsim.images import pipeline as pipeline_module
+from ntnsim.images.outcome_store import OutcomeStore
+from ntnsim.networks.bundle import open_bundle
+from ntnsim.protocols.configuration import Configuration
 from ntnsim.results.record import COMPONENTS
 from ntnsim.run import run_scenario, run_scenario_file
 from ntnsim.scenario.load import load_scenario
 from ntnsim.schemes import SchemeAssembly
-from ntnsim.spiff.bundle import open_bundle
-from ntnsim.spiff.configuration import Configuration
 from ntnsim.spiff.decoder import decode_partial_image
-from ntnsim.spiff.outcome_store import OutcomeStore
 
 SMALL = """\
 name: small

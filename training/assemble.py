@@ -8,8 +8,8 @@ import torch
 from diffusers import AutoencoderTiny, StableDiffusionInpaintPipeline, UNet2DConditionModel
 from transformers import BlipForConditionalGeneration, CLIPTextModel, CLIPTokenizer
 
-from ntnsim.spiff.bundle import Member, write_manifest
-from ntnsim.spiff.segmentation_network import Lite0ForSemanticSegmentation, Lite0SegmentationConfig
+from ntnsim.networks.bundle import Member, write_manifest
+from ntnsim.networks.segmentation_network import Lite0ForSemanticSegmentation, Lite0SegmentationConfig
 from training.inpainter import MASK_COARSE, RESIDUAL_GAIN, new_scheduler, new_unet
 from training.segmenter import new_segmenter
 

@@ -18,7 +18,7 @@ from transformers import (
     BlipProcessor,
 )
 
-from ntnsim.spiff.lite0 import imagenet_trunk
+from ntnsim.networks.lite0 import imagenet_trunk
 from training import text
 from training.loop import Progress, recipe_arguments
 from training.photographs import Photograph, UInt8Image, load_photographs

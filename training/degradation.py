@@ -9,15 +9,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from ntnsim.arrays import BoolMask, UInt8Image
 from ntnsim.spiff.components import Component, decode_component, encode_component
 from ntnsim.spiff.fill import blended_fill
 
 TILE_PX = 16
-UInt8Image = NDArray[np.uint8]
-BoolMask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

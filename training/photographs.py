@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-HELD_OUT_DIVISOR = 7  # of the scenes' file numbers
+from ntnsim.arrays import UInt8Image
 
-UInt8Image = NDArray[np.uint8]
+HELD_OUT_DIVISOR = 7  # of the scenes' file numbers
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ntnsim.spiff.lite0 import imagenet_trunk
-from ntnsim.spiff.segmentation_network import Lite0ForSemanticSegmentation, Lite0SegmentationConfig
+from ntnsim.networks.lite0 import imagenet_trunk
+from ntnsim.networks.segmentation_network import Lite0ForSemanticSegmentation, Lite0SegmentationConfig
 from training.loop import Progress, recipe_arguments
 from training.photographs import Photograph, UInt8Image, load_photographs
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ntnsim.spiff.bundle import Bundle
-    from ntnsim.spiff.codec import Codec
+    from ntnsim.networks.bundle import Bundle
+    from ntnsim.protocols.codec import Codec
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")]
 BundleName = Annotated[str, typer.Option("--bundle", help="Model bundle: a name or a directory.")]
@@ -59,8 +59,8 @@ def encode(
     """
     import numpy as np
 
-    from ntnsim.spiff.configuration import Configuration
-    from ntnsim.spiff.image_file import read_image
+    from ntnsim.datasets.image_file import read_image
+    from ntnsim.protocols.configuration import Configuration
 
     fractions = _fractions(p)
     for name, value in (("--beta", beta), ("--coarse", coarse), *(("--p", share) for share in fractions)):
@@ -119,11 +119,11 @@ def decode(
 
     Example: ntnsim decode photo.spiff -o photo.png --inpaint bundle --steps 2
     """
+    from ntnsim.datasets.image_file import read_bytes
     from ntnsim.spiff.baselines import decode_whole_image
     from ntnsim.spiff.bitstream import is_spiff
     from ntnsim.spiff.codec import restored
     from ntnsim.spiff.decoder import decode_partial_image
-    from ntnsim.spiff.image_file import read_bytes
 
     data = read_bytes(stream)
     known_share, damage = 1.0, list[str]()
@@ -162,8 +162,8 @@ def score(
     """
     import numpy as np
 
-    from ntnsim.spiff.image_file import read_image
-    from ntnsim.spiff.metrics import scorer_named
+    from ntnsim.datasets.image_file import read_image
+    from ntnsim.fidelity.metrics import scorer_named
 
     first, _ = read_image(original)
     second, _ = read_image(reconstruction)
@@ -200,8 +200,8 @@ def inspect(
 
     Example: ntnsim inspect photo.spiff
     """
+    from ntnsim.datasets.image_file import read_bytes
     from ntnsim.spiff.bitstream import FORMAT_VERSION, bits_per_rank, read_stream
-    from ntnsim.spiff.image_file import read_bytes
 
     with while_reading(stream):
         parsed = read_stream(read_bytes(stream))
@@ -232,8 +232,8 @@ def _fractions(text: str) -> tuple[float, ...]:
 
 
 def _ranks_of_file(path: Path, shape: tuple[int, int], n_ranks: int) -> "NDArray[np.uint8]":
-    from ntnsim.spiff.image_file import read_bytes, read_mask, rgb_of_bytes
-    from ntnsim.spiff.relevance import mask_rank_map
+    from ntnsim.datasets.image_file import read_bytes, read_mask, rgb_of_bytes
+    from ntnsim.datasets.relevance import mask_rank_map
 
     mask = read_mask(path, shape)
     if n_ranks == 2:
@@ -247,32 +247,34 @@ def _ranks_of_file(path: Path, shape: tuple[int, int], n_ranks: int) -> "NDArray
 
 
 def _segmented(pixels: "NDArray[np.uint8]", bundle: str, n_ranks: int) -> "NDArray[np.uint8]":
-    from ntnsim.spiff.bundle import open_bundle
-    from ntnsim.spiff.relevance import relevance_preset
+    from ntnsim.datasets.relevance import relevance_preset
+    from ntnsim.networks.bundle import open_bundle
+    from ntnsim.networks.load import load_segmenter
 
     if n_ranks != 2:
         raise InputError(
             f"--p: {n_ranks - 1} fractions need --mask with the ranks; without it the ranks are other and person"
         )
-    segmenter = open_bundle(bundle).segmenter()
+    segmenter = load_segmenter(open_bundle(bundle))
     return relevance_preset("person").rank_map(segmenter.class_maps([pixels])[0], segmenter.class_names)
 
 
 def _codec(name: str, quality: int | None, n_ranks: int, bundle: str) -> "Codec":
     from dataclasses import replace
 
+    from ntnsim.networks.load import load_captioner
     from ntnsim.spiff.baselines import PAPER_JPEG_QUALITY, WholeImageCodec, as_the_library_comes
+    from ntnsim.spiff.classical import ClassicalInpainter
     from ntnsim.spiff.codec import CaptionCodec, SpiffCodec, spiff_settings
     from ntnsim.spiff.components import COMPONENT_CODECS
-    from ntnsim.spiff.inpaint import inpainter_named
 
-    unused = inpainter_named("none", None)  # encoding restores nothing
+    unused = ClassicalInpainter("none")  # encoding restores nothing
     for kind in COMPONENT_CODECS:
         if name == kind:
             chosen = PAPER_JPEG_QUALITY if quality is None else quality
             return WholeImageCodec(as_the_library_comes(kind, chosen), n_ranks=n_ranks)
     if name == "sc":
-        return CaptionCodec(_bundle(bundle).captioner(), unused, n_ranks=n_ranks)
+        return CaptionCodec(load_captioner(_bundle(bundle)), unused, n_ranks=n_ranks)
     settings = spiff_settings(name, {})
     if quality is not None:
         settings = replace(settings, crop=replace(settings.crop, quality=quality))
@@ -280,14 +282,14 @@ def _codec(name: str, quality: int | None, n_ranks: int, bundle: str) -> "Codec"
 
 
 def _bundle(name: str) -> "Bundle":
-    from ntnsim.spiff.bundle import open_bundle
+    from ntnsim.networks.bundle import open_bundle
 
     return open_bundle(name)
 
 
 def _inpainter(name: str, bundle: str, steps: int | None, device: str, dtype: str | None) -> Any:
-    from ntnsim.spiff.bundle import check_device
-    from ntnsim.spiff.inpaint import inpainter_named
+    from ntnsim.networks.bundle import check_device
+    from ntnsim.networks.load import inpainter_named
 
     if name == "bundle":
         check_device(device)

@@ -40,7 +40,7 @@ def list_(as_json: AsJson = False) -> None:
 
     Example: ntnsim models list
     """
-    from ntnsim.spiff.bundle import find_bundles, open_bundle
+    from ntnsim.networks.bundle import find_bundles, open_bundle
 
     rows = []
     for name, directory in find_bundles().items():
@@ -79,8 +79,8 @@ def check(
     from dataclasses import asdict
 
     from ntnsim.datasets.samples import SampleCaptures
-    from ntnsim.spiff.bundle import open_bundle
-    from ntnsim.spiff.bundle_check import run_members
+    from ntnsim.networks.bundle import open_bundle
+    from ntnsim.networks.bundle_check import run_members
 
     bundle = open_bundle(name)
     bundle.verify()
@@ -133,8 +133,8 @@ def pull(
     Example: ntnsim models pull paper
     """
     from ntnsim.errors import InputError
-    from ntnsim.spiff.bundle import open_bundle
-    from ntnsim.spiff.bundle_pull import pull as pull_bundle
+    from ntnsim.networks.bundle import open_bundle
+    from ntnsim.networks.bundle_pull import pull as pull_bundle
 
     bundle = open_bundle(name)
     directory = to or bundle.directory
@@ -163,8 +163,9 @@ def evaluate(
 
     Example: ntnsim models evaluate tiny --images 24 --steps 1 --steps 4
     """
-    from ntnsim.spiff.bundle import open_bundle
-    from ntnsim.spiff.evaluate import load_held_out, restoration_tables, segmentation_table, speed_table
+    from ntnsim.experiments.evaluate import load_held_out, restoration_tables, segmentation_table, speed_table
+    from ntnsim.networks.bundle import open_bundle
+    from ntnsim.networks.load import load_segmenter
 
     bundle = open_bundle(name)
     photographs = load_held_out(data, side_px=side or None, limit=images)
@@ -173,7 +174,7 @@ def evaluate(
         "restoration": restoration_tables(
             bundle, photographs, steps=counts, say=lambda line: typer.echo(line, err=True)
         ),
-        "segmentation": segmentation_table(bundle.segmenter(), data, images),
+        "segmentation": segmentation_table(load_segmenter(bundle), data, images),
         "speed": speed_table(bundle) if speed else [],
     }
     result = {

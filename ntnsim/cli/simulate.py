@@ -84,8 +84,8 @@ def profile(
     Example: ntnsim profile --name my-laptop -o my-laptop.yaml, then in a scenario: device: my-laptop.yaml#my-laptop
     """
     from ntnsim.host_profile import measure_host, profile_yaml
+    from ntnsim.networks.bundle import open_bundle
     from ntnsim.results.atomic import write_text
-    from ntnsim.spiff.bundle import open_bundle
 
     text = profile_yaml(name, measure_host(open_bundle(bundle), repeats=repeats, device=device))
     if output is None:

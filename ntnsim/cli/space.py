@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from ntnsim.scenario.scenario import Scenario
-    from ntnsim.world.space_segment import SiteLike
+    from ntnsim.sky.space_segment import SiteLike
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Override = Annotated[
@@ -42,7 +42,7 @@ def passes(
     """
     from ntnsim.errors import InputError
     from ntnsim.scenario.load import load_scenario
-    from ntnsim.world.space_segment import space_model
+    from ntnsim.sky.space_segment import space_model
 
     if not 0 < hours < float("inf"):
         raise InputError(f"--hours: {hours:g} is not a finite number > 0")
@@ -176,7 +176,7 @@ def _show_pass(
     from ntnsim.errors import InputError
     from ntnsim.link.pass_link import terms_table
     from ntnsim.scenario.load import load_scenario
-    from ntnsim.world.space_segment import terminal_profile_source
+    from ntnsim.sky.space_segment import terminal_profile_source
 
     if not 0 < step_s < float("inf"):
         raise InputError(f"--step: {step_s:g} is not a finite number > 0")

@@ -19,8 +19,8 @@ from ntnsim.datasets.files import (
     loaded,
     read_class_map,
 )
+from ntnsim.datasets.image_file import read_image
 from ntnsim.errors import DatasetError
-from ntnsim.spiff.image_file import read_image
 
 
 class AerialDataset:

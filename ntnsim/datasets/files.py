@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ntnsim.datasets.dataset import DatasetImage
+from ntnsim.datasets.image_file import read_image
 from ntnsim.errors import DatasetError
-from ntnsim.spiff.image_file import read_image
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff")
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from ntnsim.datasets.dataset import DatasetImage
 from ntnsim.datasets.files import checked_index, image_files, loaded
+from ntnsim.datasets.image_file import read_image, read_mask
 from ntnsim.errors import DatasetError
-from ntnsim.spiff.image_file import read_image, read_mask
 
 
 class FolderDataset:

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from ntnsim.datasets.dataset import DatasetImage
-from ntnsim.spiff.image_file import rgb_of_bytes
+from ntnsim.datasets.image_file import rgb_of_bytes
 from ntnsim.streams import stream
 
 CAPTURE_JPEG_QUALITY = 95  # with full chroma: what a camera set to its best quality writes

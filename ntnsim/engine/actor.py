@@ -1,13 +1,12 @@
 """The deterministic actor π(s | η, λ): state and requirement in, configuration x in [0, 1] out."""
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ntnsim.arrays import Float32Array
 from ntnsim.engine.stacked_mlp import StackedMlp
 
-Float32Array = npt.NDArray[np.float32]
 OVERSHOOT = 0.05  # x = clip((1 + 2·overshoot)·σ(z) − overshoot): the corners of the cube lie at finite z
 FIRST_OUTPUT_SCALE = 3e-3  # Lillicrap et al. 2015: the first actions lie in the middle of the cube
 

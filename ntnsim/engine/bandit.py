@@ -11,22 +11,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ntnsim.arrays import Float32Array, FloatArray
 from ntnsim.engine.actor import Actor
 from ntnsim.engine.conditioning import conditioning_features, interleaved, requirement_vector
 from ntnsim.engine.exploration import decayed_share, ou_step
 from ntnsim.engine.features import feature_names, state_features
-from ntnsim.engine.policy import Decision, DeliveredImage, ImageState, Requirement
 from ntnsim.engine.replay import Replay
 from ntnsim.engine.stacked_mlp import StackedMlp, small_network_mode
-from ntnsim.network_state import NetworkState
+from ntnsim.protocols.configuration import ConfigurationSpace
+from ntnsim.protocols.network_state import NetworkState
+from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, Requirement
 from ntnsim.scenario.policy import Learning
-from ntnsim.spiff.configuration import ConfigurationSpace
 from ntnsim.streams import stream
 
-FloatArray = npt.NDArray[np.float64]
-Float32Array = npt.NDArray[np.float32]
 SMALLEST_SPREAD = 1e-3  # a term that never varies (the top rank's fidelity) is not blown up beyond this
 LONGEST_DEADLINES = (
     5.0  # a delay beyond this many nominal deadlines is learned as this: an outage would swamp the scale

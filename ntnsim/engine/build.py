@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ntnsim.engine.fixed import FixedPolicy
-from ntnsim.engine.policy import Policy, Requirement
 from ntnsim.errors import ScenarioError
+from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
+from ntnsim.protocols.policy import Policy, Requirement
 from ntnsim.scenario import policy as spec
-from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
 from ntnsim.streams import stream
 
 if TYPE_CHECKING:

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from math import log10
 
 import numpy as np
-import numpy.typing as npt
 
-from ntnsim.engine.policy import Requirement
+from ntnsim.arrays import Float32Array, FloatArray
+from ntnsim.protocols.policy import Requirement
 from ntnsim.scenario.policy import RequirementRange
 
-FloatArray = npt.NDArray[np.float64]
-Float32Array = npt.NDArray[np.float32]
 SMALLEST_WEIGHT = 1e-2  # a λ of zero counts as this: without effect beside bits of order one
 TARGET_CLIP = (
     3.0  # standard deviations: a target that no codec meets (f_1,min = 1) stays within the inputs' range

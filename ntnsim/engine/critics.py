@@ -1,15 +1,13 @@
 """2R+2 distributional critics, stacked: each predicts N quantiles of one term of BITS (paper Sec. VI-A)."""
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ntnsim.arrays import Float32Array
 from ntnsim.engine.losses import quantile_huber_gradient, quantile_midpoints
 from ntnsim.engine.objective import Hinges, aggregate_cost, read_position
 from ntnsim.engine.stacked_mlp import StackedMlp
-
-Float32Array = npt.NDArray[np.float32]
 
 
 class QuantileCritics:

@@ -8,8 +8,8 @@ the pass under way.
 
 from math import inf, isfinite
 
-from ntnsim.engine.policy import ImageState
-from ntnsim.network_state import NetworkState
+from ntnsim.protocols.network_state import NetworkState
+from ntnsim.protocols.policy import ImageState
 
 
 def drain_s(network: NetworkState, size_bits: float, rate_bps: float) -> float:

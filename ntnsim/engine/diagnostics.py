@@ -11,9 +11,9 @@ from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.conditioning import interleaved
 from ntnsim.engine.critics import quantile_at
 from ntnsim.engine.objective import realised_cost
-from ntnsim.engine.policy import DeliveredImage, ImageState, Requirement
 from ntnsim.engine.spiff_engine import SpiffEngine
-from ntnsim.network_state import NetworkState
+from ntnsim.protocols.network_state import NetworkState
+from ntnsim.protocols.policy import DeliveredImage, ImageState, Requirement
 
 DEFAULT_LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 

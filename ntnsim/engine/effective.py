@@ -9,7 +9,7 @@ same, and x itself wherever it matters. An image without a top rank has no box: 
 import torch
 from torch import Tensor
 
-from ntnsim.spiff.configuration import ConfigurationSpace
+from ntnsim.protocols.configuration import ConfigurationSpace
 
 
 def has_box(states: Tensor, space: ConfigurationSpace) -> Tensor:

@@ -1,9 +1,8 @@
 """Exploration noise that remembers: the Ornstein–Uhlenbeck process (paper Sec. VII, θ = σ = 0.15)."""
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from ntnsim.arrays import FloatArray
 
 
 def ou_step(state: FloatArray, theta: float, sigma: float, rng: np.random.Generator) -> FloatArray:

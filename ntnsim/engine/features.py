@@ -8,12 +8,11 @@ squashed by log(1 + t), so that an outage of hours stays finite.
 from math import isfinite, log1p, log10
 
 import numpy as np
-import numpy.typing as npt
 
-from ntnsim.engine.policy import ImageState
-from ntnsim.network_state import NetworkState
+from ntnsim.arrays import Float32Array
+from ntnsim.protocols.network_state import NetworkState
+from ntnsim.protocols.policy import ImageState
 
-Float32Array = npt.NDArray[np.float32]
 FAR_DEADLINES = 1e4  # a time longer than this, or unknown, counts as this many deadlines
 SLOWEST_BPS, FASTEST_BPS = 1e3, 1e12  # what a rate of 0, and an infinite one, count as
 SMALLEST_DISTANCE = 1e-3  # a trial's 1 − PF counts as at least about this

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from ntnsim.engine.policy import Decision, DeliveredImage, ImageState, Requirement
-from ntnsim.network_state import NetworkState
-from ntnsim.spiff.configuration import Configuration
+from ntnsim.protocols.configuration import Configuration
+from ntnsim.protocols.network_state import NetworkState
+from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, Requirement
 
 
 class FixedPolicy:

@@ -17,15 +17,14 @@ from collections.abc import Mapping
 from math import inf, isfinite, log
 
 import numpy as np
-import numpy.typing as npt
 
+from ntnsim.arrays import FloatArray
 from ntnsim.engine.delay_model import drain_s, known_delay_s
-from ntnsim.engine.policy import Decision, DeliveredImage, ImageState, Policy, Requirement
-from ntnsim.network_state import NetworkState
+from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
+from ntnsim.protocols.network_state import NetworkState
+from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, Policy, Requirement
 from ntnsim.scenario.policy import Guard as Settings
-from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
 
-FloatArray = npt.NDArray[np.float64]
 SHRINK_STEPS = 10  # configurations tried on the way to zero
 FEWEST_DELIVERIES = 30  # before these, a size counts as the source's and the error as the initial margin
 SIZE_CONFIDENCE = 0.95

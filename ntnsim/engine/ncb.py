@@ -8,14 +8,15 @@ cost cannot be priced again.
 import numpy as np
 import torch
 
-from ntnsim.engine.bandit import Bandit, Float32Array
+from ntnsim.arrays import Float32Array
+from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.conditioning import Priced, conditioning_features
 from ntnsim.engine.effective import effective, has_box, pulled_back
 from ntnsim.engine.objective import realised_cost
-from ntnsim.engine.policy import Requirement
 from ntnsim.engine.stacked_mlp import StackedMlp
+from ntnsim.protocols.configuration import ConfigurationSpace
+from ntnsim.protocols.policy import Requirement
 from ntnsim.scenario.policy import NeuralContextualBandit as Settings
-from ntnsim.spiff.configuration import ConfigurationSpace
 from ntnsim.streams import stream
 
 

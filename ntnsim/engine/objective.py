@@ -14,8 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-FloatArray = npt.NDArray[np.float64]
-Float32Array = npt.NDArray[np.float32]
+from ntnsim.arrays import Float32Array, FloatArray
 
 
 @dataclass(frozen=True, slots=True)

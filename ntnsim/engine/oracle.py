@@ -12,10 +12,10 @@ from ntnsim.engine.conditioning import interleaved
 from ntnsim.engine.delay_model import known_delay_s
 from ntnsim.engine.objective import realised_cost
 from ntnsim.engine.outcome_table import OutcomeTable
-from ntnsim.engine.policy import Decision, DeliveredImage, ImageState, Requirement
 from ntnsim.errors import InputError
-from ntnsim.network_state import NetworkState
-from ntnsim.spiff.configuration import ConfigurationSpace
+from ntnsim.protocols.configuration import ConfigurationSpace
+from ntnsim.protocols.network_state import NetworkState
+from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, Requirement
 
 
 class OraclePolicy:

@@ -13,10 +13,10 @@ import pandas as pd
 
 from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.outcome_table import trial_columns, trial_of
-from ntnsim.engine.policy import ImageState, Requirement
 from ntnsim.engine.practice import Moment, delivered_in
 from ntnsim.errors import InputError
-from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
+from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
+from ntnsim.protocols.policy import ImageState, Requirement
 
 
 @dataclass(frozen=True, slots=True)

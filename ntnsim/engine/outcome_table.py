@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from ntnsim.engine.policy import ImageState, Trial
+from ntnsim.arrays import FloatArray
 from ntnsim.errors import InputError
-from ntnsim.spiff.configuration import ConfigurationSpace
-
-FloatArray = npt.NDArray[np.float64]
+from ntnsim.protocols.configuration import ConfigurationSpace
+from ntnsim.protocols.policy import ImageState, Trial
 
 
 @dataclass(frozen=True, eq=False)

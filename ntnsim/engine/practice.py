@@ -14,9 +14,9 @@ import numpy as np
 from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.delay_model import known_delay_s
 from ntnsim.engine.outcome_table import OutcomeTable
-from ntnsim.engine.policy import Decision, DeliveredImage, ImageState, Policy, Requirement
-from ntnsim.network_state import NetworkState
-from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
+from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
+from ntnsim.protocols.network_state import NetworkState
+from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, Policy, Requirement
 
 OUTAGE_S = 600.0  # by how much an image is late that the pass under way cannot carry
 

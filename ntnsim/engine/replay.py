@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-Float32Array = npt.NDArray[np.float32]
+from ntnsim.arrays import Float32Array
 
 
 class Replay:

@@ -3,15 +3,16 @@
 import numpy as np
 import torch
 
-from ntnsim.engine.bandit import Bandit, Float32Array, FloatArray
+from ntnsim.arrays import Float32Array, FloatArray
+from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.conditioning import Priced, RequirementLaw, conditioning_features, requirement_vector
 from ntnsim.engine.critics import QuantileCritics, quantile_at
 from ntnsim.engine.effective import effective, has_box, pulled_back
 from ntnsim.engine.objective import expected_cost, hinges
-from ntnsim.engine.policy import DeliveredImage, Requirement
 from ntnsim.engine.stacked_mlp import StackedMlp, small_network_mode
+from ntnsim.protocols.configuration import ConfigurationSpace
+from ntnsim.protocols.policy import DeliveredImage, Requirement
 from ntnsim.scenario.policy import SpiffEngine as Settings
-from ntnsim.spiff.configuration import ConfigurationSpace
 from ntnsim.streams import stream
 
 AT_ZERO = 0.25  # share of the entries of x that a search sets to 0

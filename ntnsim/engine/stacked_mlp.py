@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-Float32Array = npt.NDArray[np.float32]
+from ntnsim.arrays import Float32Array
 
 
 @contextmanager

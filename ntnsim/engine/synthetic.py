@@ -6,16 +6,14 @@ It imitates the shape of SPIFF (R = 2, x = (β, p)) with formulas instead of ima
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import norm
 
+from ntnsim.arrays import FloatArray
 from ntnsim.engine.conditioning import interleaved
 from ntnsim.engine.objective import realised_cost
-from ntnsim.engine.policy import DeliveredImage, ImageState, Requirement
-from ntnsim.network_state import DataNetworkState, GatewayState, NetworkState, SatelliteLinkState
-from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
-
-FloatArray = npt.NDArray[np.float64]
+from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
+from ntnsim.protocols.network_state import DataNetworkState, GatewayState, NetworkState, SatelliteLinkState
+from ntnsim.protocols.policy import DeliveredImage, ImageState, Requirement
 
 SPACE = ConfigurationSpace(n_ranks=2, has_coarse_layer=False)
 REQUIREMENT = Requirement(

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ntnsim.engine.policy import Decision, DeliveredImage, ImageState, Requirement
-from ntnsim.network_state import NetworkState
-from ntnsim.spiff.configuration import ConfigurationSpace
+from ntnsim.protocols.configuration import ConfigurationSpace
+from ntnsim.protocols.network_state import NetworkState
+from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, Requirement
 
 
 class RandomPolicy:

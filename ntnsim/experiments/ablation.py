@@ -22,11 +22,11 @@ from ntnsim.engine.guard import GuardedPolicy
 from ntnsim.engine.objective import realised_cost
 from ntnsim.engine.oracle import OraclePolicy
 from ntnsim.engine.outcome_table import OutcomeTable
-from ntnsim.engine.policy import Policy, Requirement
 from ntnsim.engine.practice import TableInstance, practised
 from ntnsim.experiments.outcomes import build_outcome_log
 from ntnsim.experiments.study import SOURCE, Study, learner
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
+from ntnsim.protocols.policy import Policy, Requirement
 from ntnsim.scenario import policy as spec
 from ntnsim.streams import stream
 

@@ -14,29 +14,30 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ntnsim.arrays import UInt8Image
 from ntnsim.datasets.dataset import Dataset
 from ntnsim.datasets.files import AreaRange
 from ntnsim.datasets.folder import FolderDataset
 from ntnsim.datasets.persons import PersonsDataset
+from ntnsim.datasets.relevance import relevance_preset
 from ntnsim.datasets.samples import SampleCaptures
 from ntnsim.errors import DatasetError, ImageError, InputError
+from ntnsim.fidelity.metrics import Scorer, scorer_named
+from ntnsim.images.outcome_store import OutcomeKey, OutcomeStore, image_digest
+from ntnsim.networks.bundle import open_bundle
+from ntnsim.networks.load import inpainter_named, load_captioner, load_segmenter
+from ntnsim.protocols.codec import Codec
+from ntnsim.protocols.configuration import Configuration
+from ntnsim.protocols.inpainter import Inpainter
 from ntnsim.report.style import DOUBLE_COLUMN_IN, save
 from ntnsim.spiff.baselines import WholeImageCodec, as_the_library_comes
-from ntnsim.spiff.bundle import open_bundle
-from ntnsim.spiff.codec import CaptionCodec, Codec, SpiffCodec, spiff_settings
+from ntnsim.spiff.codec import CaptionCodec, SpiffCodec, spiff_settings
 from ntnsim.spiff.components import COMPONENT_CODECS
-from ntnsim.spiff.configuration import Configuration
-from ntnsim.spiff.inpaint import Inpainter, inpainter_named
-from ntnsim.spiff.metrics import Scorer, scorer_named
-from ntnsim.spiff.outcome_store import OutcomeKey, OutcomeStore, image_digest
-from ntnsim.spiff.relevance import relevance_preset
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 N_RANKS = 2  # the experiments' person task
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +45,8 @@ class RankedPhotograph:
     """A photograph, its rank map uint8 [H, W], and the bytes it was captured in."""
 
     name: str
-    pixels: Pixels
-    ranks: Pixels
+    pixels: UInt8Image
+    ranks: UInt8Image
     source_bytes: bytes
 
 
@@ -85,7 +86,7 @@ class CodecStudy:
 
     def caption_codec(self) -> CaptionCodec:
         """Return standard semantic communication with the bundle's captioner and inpainter."""
-        captioner = open_bundle(self.bundle).captioner()
+        captioner = load_captioner(open_bundle(self.bundle))
         return CaptionCodec(captioner, self.inpainter(), n_ranks=N_RANKS, models_digest=self._models_digest)
 
     @property
@@ -235,7 +236,7 @@ def study_from(arguments: argparse.Namespace) -> CodecStudy:
         names = images[0].class_names
     else:
         ranks_from = f"bundle {arguments.bundle}"
-        segmenter = open_bundle(arguments.bundle).segmenter()
+        segmenter = load_segmenter(open_bundle(arguments.bundle))
         maps = list(segmenter.class_maps([image.pixels for image in images]))
         names = segmenter.class_names
     photographs = [

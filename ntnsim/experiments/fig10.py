@@ -9,8 +9,8 @@ import pandas as pd
 
 from ntnsim.errors import BundleError
 from ntnsim.experiments.codec_study import CodecStudy, new_figure, study_from, study_parser
+from ntnsim.protocols.configuration import Configuration
 from ntnsim.report.style import STYLES, journal
-from ntnsim.spiff.configuration import Configuration
 
 GROUPS = {
     "p = 0, β = 0": (0.0, (0.0,)),

@@ -17,10 +17,10 @@ from ntnsim.datasets.coco_stuff import CocoStuffDataset
 from ntnsim.datasets.dataset import Dataset
 from ntnsim.datasets.mastr1325 import Mastr1325Dataset
 from ntnsim.datasets.persons import PersonsDataset
+from ntnsim.datasets.relevance import Relevance, relevance_preset
 from ntnsim.errors import DatasetError
 from ntnsim.experiments.codec_study import new_figure, save_noted
 from ntnsim.report.style import STYLES, journal
-from ntnsim.spiff.relevance import Relevance, relevance_preset
 
 
 def rank_shares(dataset: Dataset, relevance: Relevance) -> Iterator[dict[str, object]]:

@@ -6,8 +6,8 @@ ntnsim experiment fig4 --out results/fig4 --data ../shared/data/persons --images
 import pandas as pd
 
 from ntnsim.experiments.codec_study import CodecStudy, new_figure, study_from, study_parser
+from ntnsim.protocols.configuration import Configuration
 from ntnsim.report.style import STYLES, journal
-from ntnsim.spiff.configuration import Configuration
 
 BETAS = (0.0, 0.25, 0.5, 0.75)
 FRACTIONS = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)

@@ -10,8 +10,8 @@ import time
 import pandas as pd
 
 from ntnsim.experiments.codec_study import CodecStudy, new_figure, study_from, study_parser
+from ntnsim.protocols.configuration import Configuration
 from ntnsim.report.style import STYLES, journal
-from ntnsim.spiff.configuration import Configuration
 
 STEPS = (1, 2, 4, 10, 25, 50)
 SAVINGS = (0.8, 0.05)

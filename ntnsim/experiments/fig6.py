@@ -6,8 +6,8 @@ ntnsim experiment fig6 --out results/fig6 --data ../shared/data/persons --images
 import pandas as pd
 
 from ntnsim.experiments.codec_study import CodecStudy, new_figure, pareto, study_from, study_parser
+from ntnsim.protocols.configuration import Configuration
 from ntnsim.report.style import STYLES, journal
-from ntnsim.spiff.configuration import Configuration
 
 BETAS = (0.0, 0.15, 0.35, 0.6, 1.0)
 FRACTIONS = (0.0, 0.05, 0.15, 0.35, 0.6, 1.0)

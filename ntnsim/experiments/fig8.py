@@ -8,9 +8,9 @@ import pandas as pd
 
 from ntnsim.errors import InputError
 from ntnsim.experiments.codec_study import CodecStudy, study_from, study_parser, with_photographs
+from ntnsim.protocols.configuration import Configuration
 from ntnsim.report.style import DOUBLE_COLUMN_IN, journal
 from ntnsim.spiff.bitstream import Kind, read_stream
-from ntnsim.spiff.configuration import Configuration
 from ntnsim.spiff.decoder import decode_partial_image
 from ntnsim.spiff.patches import TileGeometry, packed_grid, tile_ranks
 from ntnsim.spiff.region import box_region

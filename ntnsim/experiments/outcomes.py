@@ -10,8 +10,8 @@ import numpy as np
 
 from ntnsim.engine.outcome_log import LoggedOutcome
 from ntnsim.engine.outcome_table import OutcomeTable
-from ntnsim.pipeline import ImagePipeline
-from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
+from ntnsim.images.pipeline import ImagePipeline
+from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
 
 Axes = tuple[tuple[float, ...], ...]
 Progress = Callable[[int, int], None]

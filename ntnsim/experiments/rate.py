@@ -29,13 +29,15 @@ from ntnsim.experiments.rate_points import (
     rate_settings,
     spiff_setting,
 )
+from ntnsim.fidelity.metrics import scorer_named
+from ntnsim.networks.bundle import open_bundle
+from ntnsim.networks.load import inpainter_named
+from ntnsim.protocols.configuration import Configuration
+from ntnsim.protocols.inpainter import Inpainter
 from ntnsim.report.style import STYLES, journal
 from ntnsim.spiff.baselines import PAPER_JPEG_QUALITY, WholeImageCodec
-from ntnsim.spiff.bundle import open_bundle
+from ntnsim.spiff.classical import ClassicalInpainter
 from ntnsim.spiff.components import Component
-from ntnsim.spiff.configuration import Configuration
-from ntnsim.spiff.inpaint import Inpainter, inpainter_named
-from ntnsim.spiff.metrics import scorer_named
 
 TOP_TARGETS = (0.99, 0.98, 0.95)
 AS_THEY_COME = ("jpeg", "webp", "avif")
@@ -314,7 +316,7 @@ def main() -> None:
     table = comparison(curves, strict, series)
     table.to_csv(arguments.out / "rate_comparison.csv", index=False, lineterminator="\n")
 
-    plain = inpainter_named("nearest", None)
+    plain = ClassicalInpainter("nearest")
     checks = []
     for _, row in table[(table["lower target"] == "strict") & table["spiff kB"].notna()].iterrows():
         restoring = diffusion if diffusion is not None and "diffusion" in row["spiff"] else plain

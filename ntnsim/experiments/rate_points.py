@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ntnsim.datasets.dataset import Dataset
+from ntnsim.fidelity.metrics import Scorer
+from ntnsim.protocols.codec import Codec
+from ntnsim.protocols.configuration import Configuration
+from ntnsim.protocols.inpainter import Inpainter
 from ntnsim.spiff.baselines import WholeImageCodec, as_the_library_comes
-from ntnsim.spiff.codec import Codec, SpiffCodec
-from ntnsim.spiff.configuration import Configuration
-from ntnsim.spiff.inpaint import Inpainter, inpainter_named
-from ntnsim.spiff.metrics import Scorer
+from ntnsim.spiff.classical import ClassicalInpainter
+from ntnsim.spiff.codec import SpiffCodec
 from ntnsim.spiff.settings import SPIFF, SPIFF_PAPER, SpiffSettings
 
 WHOLE_IMAGE_QUALITIES = {
@@ -69,7 +71,7 @@ def rate_settings(diffusion: Inpainter | None) -> list[Setting]:
 
     diffusion: the bundle's inpainter; None leaves its series out.
     """
-    plain = inpainter_named("nearest", None)
+    plain = ClassicalInpainter("nearest")
     settings = list(_whole_image_settings())
     for quality in CROP_QUALITIES:
         settings.append(_spiff("spiff crop", quality, plain, _with_crop(quality), MIDDLE_COARSE))

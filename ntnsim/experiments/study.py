@@ -23,18 +23,19 @@ from ntnsim.engine.spiff_engine import SpiffEngine
 from ntnsim.engine.uniform import RandomPolicy
 from ntnsim.experiments.outcomes import axes_of, build_outcome_log, build_outcome_table
 from ntnsim.experiments.targets import calibrated_targets
-from ntnsim.pipeline import ImagePipeline
+from ntnsim.images.pipeline import ImagePipeline
+from ntnsim.networks.bundle import open_bundle
+from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.results.provenance import code_digest, digest, package_versions
 from ntnsim.results.read import find_runs
 from ntnsim.run import default_store, run_scenario
 from ntnsim.scenario import policy as spec
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.schemes import SchemeAssembly
-from ntnsim.spiff.bundle import open_bundle
-from ntnsim.spiff.configuration import ConfigurationSpace
+from ntnsim.sky.space_segment import terminal_links
 from ntnsim.streams import integer_seed, stream
 from ntnsim.world.build import simulate
-from ntnsim.world.space_segment import terminal_links
+from ntnsim.world.faults import satellite_outages
 
 SOURCE = "camera"
 BUNDLE = "tiny"
@@ -214,7 +215,9 @@ class Study:
             witness,
             requirement_from(scenario.requirement),
             lambda columns: None,
-            profile_sources=terminal_links(scenario),
+            profile_sources=terminal_links(
+                scenario, outage=satellite_outages(scenario.faults, scenario.seed)
+            ),
         )
         return witness.moments()
 

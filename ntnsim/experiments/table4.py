@@ -19,10 +19,10 @@ import pandas as pd
 from ntnsim.errors import BundleError
 from ntnsim.experiments.study import BUNDLE, Study
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
+from ntnsim.networks.bundle import open_bundle
 from ntnsim.results.atomic import write_json
 from ntnsim.results.statistics import proportion_interval
 from ntnsim.scenario import policy as spec
-from ntnsim.spiff.bundle import open_bundle
 
 GUARD = {"confidence": 0.99, "when_late": "reject"}
 JPEG_QUALITIES = (45, 60, 75)

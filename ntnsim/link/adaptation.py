@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ntnsim.link.path_loss import FloatArray, IntArray
+from ntnsim.arrays import FloatArray, IntArray
 from ntnsim.link.tables import table
 
 SLOPE_PER_DB = {2: 16.0, 4: 11.0, 6: 8.5, 8: 6.0}  # by bits per symbol; code blocks of 2,000 to 4,000 bits

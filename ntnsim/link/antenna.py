@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.special import j1
 
-from ntnsim.link.path_loss import FloatArray
+from ntnsim.arrays import FloatArray
 from ntnsim.units import SPEED_OF_LIGHT_M_S
 
 HALF_POWER_ARGUMENT = 1.616339948310703  # x of 4 (J1(x)/x)² = 1/2

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ntnsim.link.path_loss import FloatArray, at_elevation
+from ntnsim.arrays import FloatArray
+from ntnsim.link.path_loss import at_elevation
 from ntnsim.link.tables import table
 
 IONOSPHERE_BELOW_HZ = 6e9  # TR 38.811, 6.6.6: ionospheric below 6 GHz, tropospheric from there on

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ntnsim.arrays import FloatArray
 from ntnsim.link.atmosphere import (
     gas_loss_db,
     ionospheric_scintillation_db,
@@ -21,7 +22,6 @@ from ntnsim.link.atmosphere import (
 from ntnsim.link.correlated import gaussian_process, latent_uniform
 from ntnsim.link.path_loss import (
     Environment,
-    FloatArray,
     at_elevation,
     clutter_loss_rows_db,
     correlation_distance_m,

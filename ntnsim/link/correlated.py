@@ -7,7 +7,7 @@ moment, even where p changes along the path; with p constant it leaves with rate
 
 import numpy as np
 
-from ntnsim.link.path_loss import FloatArray
+from ntnsim.arrays import FloatArray
 
 LONGEST_BLOCK = 20.0  # decorrelation lengths per vectorised block: e^20 leaves half of a double's digits
 INDEPENDENT_AFTER = 20.0  # correlation e^-20: treated as none

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ntnsim.link.path_loss import FloatArray
+from ntnsim.arrays import FloatArray
 from ntnsim.orbit.earth import EARTH_MU_M3_S2
 from ntnsim.units import EARTH_RADIUS_SPHERE_M, SPEED_OF_LIGHT_M_S
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ntnsim.arrays import FloatArray
 from ntnsim.link.adaptation import LevelTable
-from ntnsim.link.path_loss import FloatArray
 from ntnsim.link.retransmission import ErrorTables, RetransmissionSettings, stall_share
 
 OUTER_LOOP_INTERVAL_S = 1.0

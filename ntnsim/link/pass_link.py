@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ntnsim.arrays import FloatArray
 from ntnsim.link.antenna import (
     beam_spacing_uv,
     downlink_cir_db,
@@ -29,7 +30,7 @@ from ntnsim.link.budget import (
 from ntnsim.link.channel import ChannelLoss, ChannelSettings, channel_along_pass
 from ntnsim.link.doppler import doppler_from_ranges_hz, intercarrier_interference_ratio_db
 from ntnsim.link.goodput import Goodput, GoodputSettings, goodput_along_pass
-from ntnsim.link.path_loss import FloatArray, free_space_loss_db
+from ntnsim.link.path_loss import free_space_loss_db
 from ntnsim.units import BOLTZMANN_DBW_PER_K_HZ
 
 

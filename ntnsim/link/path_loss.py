@@ -8,13 +8,11 @@ from functools import cache
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtri
 
+from ntnsim.arrays import FloatArray, IntArray
 from ntnsim.link.tables import table
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 Environment = Literal["dense_urban", "urban", "suburban", "rural"]
 
 N_ROWS = 9

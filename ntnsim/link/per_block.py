@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ntnsim.arrays import FloatArray
 from ntnsim.link.goodput import GoodputSettings
-from ntnsim.link.path_loss import FloatArray
 from ntnsim.link.retransmission import stall_share
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from ntnsim.arrays import FloatArray
 from ntnsim.errors import InputError
-from ntnsim.link.path_loss import FloatArray
 
 LOSSES = (
     "atmospheric_db",

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from ntnsim.arrays import FloatArray
 from ntnsim.errors import InputError
-from ntnsim.link.path_loss import FloatArray
 from ntnsim.streams import stream
 
 ELEVATIONS_DEG = np.arange(5.0, 91.0, 5.0)

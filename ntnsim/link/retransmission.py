@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ntnsim.arrays import FloatArray
 from ntnsim.link.adaptation import LUT_HIGH_DB, LUT_LOW_DB, LUT_STEP_DB, LevelTable, block_error_rate
-from ntnsim.link.path_loss import FloatArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,18 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ntnsim.arrays import FloatArray, IntArray
 from ntnsim.orbit.earth import (
     EARTH_J2,
     EARTH_MU_M3_S2,
     EARTH_ROTATION_RAD_S,
     J2_REFERENCE_RADIUS_M,
     EarthModel,
-    FloatArray,
 )
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

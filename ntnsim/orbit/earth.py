@@ -12,11 +12,9 @@ from math import cos, radians, sin, sqrt
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ntnsim.arrays import FloatArray
 from ntnsim.units import EARTH_RADIUS_SPHERE_M
-
-FloatArray = npt.NDArray[np.float64]
 
 EARTH_MU_M3_S2 = 3.986004418e14  # WGS84
 EARTH_J2 = 1.08262668e-3  # EGM96

@@ -18,9 +18,9 @@ import numpy as np
 from sgp4 import omm
 from sgp4.api import Satrec
 
+from ntnsim.arrays import FloatArray, IntArray
 from ntnsim.errors import InputError
-from ntnsim.orbit.constellation import IntArray
-from ntnsim.orbit.earth import FloatArray, greenwich_sidereal_angle_rad
+from ntnsim.orbit.earth import greenwich_sidereal_angle_rad
 
 FORMAT_BY_SUFFIX = {".xml": "omm-xml", ".json": "omm-json", ".csv": "omm-csv", ".kvn": "omm-kvn"}
 OMM_OPTIONAL = {  # CCSDS 502.0-B lets a message leave these out; none of them moves a satellite in SGP4

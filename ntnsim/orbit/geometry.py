@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ntnsim.orbit.earth import FloatArray, Site
+from ntnsim.arrays import FloatArray
+from ntnsim.orbit.earth import Site
 from ntnsim.units import EARTH_RADIUS_SPHERE_M
 
 

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from ntnsim.orbit.constellation import CircularOrbits, IntArray
-from ntnsim.orbit.earth import EarthModel, FloatArray, Site
+from ntnsim.arrays import BoolArray, FloatArray, IntArray
+from ntnsim.orbit.constellation import CircularOrbits
+from ntnsim.orbit.earth import EarthModel, Site
 from ntnsim.orbit.geometry import look, slant_range_m
 from ntnsim.orbit.passes import Orbits
 from ntnsim.units import SPEED_OF_LIGHT_M_S
 
-BoolArray = npt.NDArray[np.bool_]
 KEPT_SNAPSHOTS = 512
 
 

@@ -11,16 +11,11 @@ from typing import Protocol
 
 import numpy as np
 
-from ntnsim.orbit.constellation import CircularOrbits, IntArray
-from ntnsim.orbit.earth import FloatArray, Site
+from ntnsim.arrays import BoolArray, FloatArray, IntArray
+from ntnsim.orbit.constellation import CircularOrbits
+from ntnsim.orbit.earth import Site
 from ntnsim.orbit.element_sets import ElementSets
-from ntnsim.orbit.visibility import (
-    BoolArray,
-    masks_by_chunk,
-    rate_groups,
-    time_basis,
-    visibility_circle,
-)
+from ntnsim.orbit.visibility import masks_by_chunk, rate_groups, time_basis, visibility_circle
 
 TURN_SAMPLES = 90.0  # of the coarse search, per turn about the Earth
 LOT_SAMPLES = 100_000  # of element sets, in memory at a time

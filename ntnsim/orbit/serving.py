@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ntnsim.orbit.earth import FloatArray
+from ntnsim.arrays import FloatArray
 from ntnsim.orbit.pass_book import Pass
 
 Reason = Literal["acquisition", "handover"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ntnsim.orbit.earth import FloatArray
+from ntnsim.arrays import FloatArray
 from ntnsim.orbit.geometry import look
 from ntnsim.orbit.ground import GroundReach
 from ntnsim.orbit.pass_book import Pass, PassBook

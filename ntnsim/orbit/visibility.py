@@ -10,13 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from ntnsim.orbit.constellation import CircularOrbits, IntArray
-from ntnsim.orbit.earth import FloatArray, Site
-
-BoolArray = npt.NDArray[np.bool_]
-Float32Array = npt.NDArray[np.float32]
+from ntnsim.arrays import BoolArray, Float32Array, FloatArray, IntArray
+from ntnsim.orbit.constellation import CircularOrbits
+from ntnsim.orbit.earth import Site
 
 CHUNK_ELEMENTS = 1_500_000  # of a mask at a time
 # A product of at most 2^18 multiplications stays on one thread in OpenBLAS. On two busy cores, two threads made

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ntnsim.arrays import FloatArray
 from ntnsim.results.columns import SERVED
 from ntnsim.results.point_names import point_title
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.statistics import batches_of
 
-FloatArray = npt.NDArray[np.float64]
 # Bands of a single run: fewer batches than for a mean, since each must show a whole distribution.
 BATCHES_OF_A_CDF = 10
 

@@ -14,10 +14,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from ntnsim.arrays import UInt8Image
 from ntnsim.errors import InputError
 from ntnsim.results.atomic import write_bytes, write_text
 
@@ -38,8 +37,6 @@ COLUMNS = (
     "sf_rank",
     "configuration",
 )
-
-Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +76,9 @@ class GalleryWriter:
         scheme: str,
         job: str,
         image: str,
-        original: Pixels,
-        received: Pixels | None,
-        reconstruction: Pixels,
+        original: UInt8Image,
+        received: UInt8Image | None,
+        reconstruction: UInt8Image,
         transmitted_bits: int,
         original_bits: int,
         pf: float | None = None,
@@ -113,7 +110,7 @@ class GalleryWriter:
         """Write the index, in order of job, then scheme."""
         write_index(self._directory, self._entries)
 
-    def _store(self, pixels: Pixels, role: str) -> str:
+    def _store(self, pixels: UInt8Image, role: str) -> str:
         """Write *pixels* as a PNG named after its content; return the name."""
         digest = blake2b(pixels.tobytes() + repr(pixels.shape).encode(), digest_size=6).hexdigest()
         name = f"{_safe(role)}-{digest}.png"

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri, stdtrit
 
-FloatArray = npt.NDArray[np.float64]
+from ntnsim.arrays import FloatArray
 
 DEFAULT_CONFIDENCE = 0.95
 # Schmeiser (1982): beyond 30 batches the interval hardly narrows, and fewer, longer batches are less correlated.

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ntnsim.arrays import BoolArray, FloatArray
 from ntnsim.errors import InputError
 from ntnsim.results.atomic import write_json
 from ntnsim.results.columns import SERVED, rank_columns
@@ -26,9 +27,6 @@ from ntnsim.results.statistics import (
     proportion_interval,
     quantile_interval,
 )
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 FILE_NAME = "summary.json"
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ntnsim.errors import CorruptStreamError
+from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
+from ntnsim.protocols.encoded_image import EncodedImage
 from ntnsim.spiff.bitstream import split_bits
 from ntnsim.spiff.components import (
     COMPONENT_CODECS,
@@ -19,8 +21,6 @@ from ntnsim.spiff.components import (
     decode_component,
     encode_component,
 )
-from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
-from ntnsim.spiff.encoded_image import EncodedImage
 
 PAPER_JPEG_QUALITY = 45  # paper, Sec. VII: the traditional benchmark
 LIBRARY_AVIF_SPEED = 6

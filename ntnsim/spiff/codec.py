@@ -2,51 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ntnsim.protocols.captioner import Captioner
+from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
+from ntnsim.protocols.encoded_image import EncodedImage
+from ntnsim.protocols.inpainter import Canvas, Inpainter
 from ntnsim.spiff.bitstream import FORMAT_VERSION
+from ntnsim.spiff.classical import ClassicalInpainter
 from ntnsim.spiff.components import Component
-from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
 from ntnsim.spiff.decoder import PartialImage, decode_partial_image
-from ntnsim.spiff.encoded_image import EncodedImage
 from ntnsim.spiff.encoder import encode_caption, encode_image
 from ntnsim.spiff.settings import SPIFF, SPIFF_PAPER, SpiffSettings
-
-if TYPE_CHECKING:
-    from ntnsim.spiff.caption import Captioner
-    from ntnsim.spiff.inpaint import Inpainter
-
-
-class Codec(Protocol):
-    """Turns an image and a configuration into bytes, and bytes into an image."""
-
-    @property
-    def name(self) -> str:
-        """What schemes and figures call the codec."""
-        ...
-
-    @property
-    def space(self) -> ConfigurationSpace:
-        """The configurations that the codec takes."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """Everything besides image, configuration and seed that the bytes and the reconstruction depend on."""
-        ...
-
-    def encode(
-        self, pixels: NDArray[np.uint8], rank_map: NDArray[np.uint8], configuration: Configuration, seed: int
-    ) -> EncodedImage:
-        """Return the coded image; pixels uint8 [H, W, 3], rank_map uint8 [H, W]."""
-        ...
-
-    def decode(self, payloads: Sequence[bytes], seeds: Sequence[int]) -> list[NDArray[np.uint8]]:
-        """Return one image uint8 [H, W, 3] per payload; an image does not depend on the others in the call."""
-        ...
 
 
 class SpiffCodec:
@@ -56,11 +26,11 @@ class SpiffCodec:
         self,
         name: str,
         settings: SpiffSettings,
-        inpainter: "Inpainter",
+        inpainter: Inpainter,
         *,
         n_ranks: int,
         has_coarse_layer: bool,
-        captioner: "Captioner | None" = None,
+        captioner: Captioner | None = None,
         models_digest: str = "",
     ) -> None:
         """Bind settings and models.
@@ -101,11 +71,9 @@ class SpiffCodec:
         self, pixels: NDArray[np.uint8], rank_map: NDArray[np.uint8], configuration: Configuration, seed: int
     ) -> tuple[int, NDArray[np.uint8]]:
         """Return the stream's size in bits, without a caption, and its image as a decoder without networks shows it."""
-        from ntnsim.spiff.inpaint import inpainter_named
-
         n_ranks = self.space.n_ranks
         coded = encode_image(pixels, rank_map, configuration, self.settings, n_ranks=n_ranks, seed=seed)
-        [shown] = decoded([coded.payload], [seed], inpainter_named("nearest", None))
+        [shown] = decoded([coded.payload], [seed], ClassicalInpainter("nearest"))
         return coded.size_bits, shown
 
 
@@ -118,7 +86,7 @@ class CaptionCodec:
     name = "sc"
 
     def __init__(
-        self, captioner: "Captioner", inpainter: "Inpainter", *, n_ranks: int, models_digest: str = ""
+        self, captioner: Captioner, inpainter: Inpainter, *, n_ranks: int, models_digest: str = ""
     ) -> None:
         self.space = ConfigurationSpace(n_ranks, has_coarse_layer=False)
         self.digest = f"sc format-{FORMAT_VERSION} R={n_ranks} {inpainter.name} {models_digest}"
@@ -138,7 +106,7 @@ class CaptionCodec:
 
 
 def decoded(
-    payloads: Sequence[bytes], seeds: Sequence[int], inpainter: "Inpainter", *, partial: bool = False
+    payloads: Sequence[bytes], seeds: Sequence[int], inpainter: Inpainter, *, partial: bool = False
 ) -> list[NDArray[np.uint8]]:
     """Return the image of each SPIFF stream in *payloads*, restored by *inpainter* with one seed each."""
     received = [decode_partial_image(payload, partial=partial) for payload in payloads]
@@ -146,16 +114,14 @@ def decoded(
 
 
 def restored(
-    received: Sequence[PartialImage], seeds: Sequence[int], inpainter: "Inpainter"
+    received: Sequence[PartialImage], seeds: Sequence[int], inpainter: Inpainter
 ) -> list[NDArray[np.uint8]]:
     """Return the partial images completed by *inpainter*."""
-    from ntnsim.spiff.inpaint import Canvas  # models are needed for decoding only
-
     canvases = [
         Canvas(image.pixels, image.known, image.coarse, image.caption, seed, image.grain)
         for image, seed in zip(received, seeds, strict=True)
     ]
-    # Pasted again, whatever the inpainter did: received pixels are the codec's promise (decision 10).
+    # Pasted again, whatever the inpainter did: received pixels are the codec's promise.
     return [
         canvas.with_received(image)
         for canvas, image in zip(canvases, inpainter.restore(canvases), strict=True)

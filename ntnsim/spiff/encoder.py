@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ntnsim.errors import ImageError
+from ntnsim.protocols.configuration import Configuration
+from ntnsim.protocols.encoded_image import EncodedImage
 from ntnsim.spiff import bitstream
 from ntnsim.spiff.bitstream import Frame, Kind, Part
 from ntnsim.spiff.box import tight_box
@@ -20,8 +22,6 @@ from ntnsim.spiff.components import (
     encode_component,
     packed,
 )
-from ntnsim.spiff.configuration import Configuration
-from ntnsim.spiff.encoded_image import EncodedImage
 from ntnsim.spiff.grain import encode_grain, grain_strengths
 from ntnsim.spiff.mask import encode_bitmap
 from ntnsim.spiff.patches import TileGeometry, packed_grid, tile_ranks

@@ -1,4 +1,4 @@
-"""Classical fills: what unsent pixels hold before any network sees them (decision 10c).
+"""Classical fills: what unsent pixels hold before any network sees them.
 
 ``nearest`` copies the closest received pixel, ``pull_push`` diffuses from all of them; a mean of both is what the tiny
 bundle's residual refers to. Three parts of the one and one of the other were chosen on training photographs, where the
@@ -11,21 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-UInt8Image = NDArray[np.uint8]
-BoolMask = NDArray[np.bool_]
+from ntnsim.arrays import BoolMask, UInt8Image
+from ntnsim.protocols.inpainter import check_canvas
 
 MID_GREY = 128  # where nothing at all was received
 INPAINT_RADIUS_PX = 3.0
-
-
-def check_canvas(pixels: UInt8Image, known: BoolMask) -> None:
-    """Refuse arrays that are not an image [H, W, 3] with its mask [H, W]."""
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-        raise ValueError(f"pixels must be uint8 [H, W, 3], got {pixels.dtype} {list(pixels.shape)}")
-    if known.dtype != np.bool_ or known.shape != pixels.shape[:2]:
-        raise ValueError(
-            f"known must be bool {list(pixels.shape[:2])}, got {known.dtype} {list(known.shape)}"
-        )
 
 
 def grey_fill(pixels: UInt8Image, known: BoolMask) -> UInt8Image:

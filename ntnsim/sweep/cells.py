@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from ntnsim.errors import BundleError, ScenarioError
+from ntnsim.networks.bundle import bundle_of_scenario
 from ntnsim.results.atomic import canonical_json
 from ntnsim.results.provenance import code_digest, digest
 from ntnsim.scenario.load import load_scenario, read_yaml, validated
 from ntnsim.scenario.override import apply_override
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.sweep import Sweep
-from ntnsim.spiff.bundle import bundle_of_scenario
 from ntnsim.streams import integer_seed
 from ntnsim.sweep.points import PointValues, points_of_design
 

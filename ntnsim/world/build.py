@@ -7,8 +7,9 @@ from pathlib import Path
 
 import simpy
 
-from ntnsim.engine.policy import Policy, Requirement
-from ntnsim.link.rate_profile import ProfileSource
+from ntnsim.protocols.imaging import Imaging
+from ntnsim.protocols.policy import Policy, Requirement
+from ntnsim.protocols.rate_profile import ProfileSource
 from ntnsim.results.record import Columns, RecordBuffer, record_columns
 from ntnsim.scenario import terrestrial as spec
 from ntnsim.scenario import traffic as traffic_spec
@@ -17,7 +18,6 @@ from ntnsim.world.breakdowns import Breakdowns
 from ntnsim.world.compute import StageTimes, device_profile
 from ntnsim.world.data_network import DataNetwork
 from ntnsim.world.gateway import Gateway
-from ntnsim.world.imaging import Imaging
 from ntnsim.world.job import Job, Origin
 from ntnsim.world.journey import Journey, Site, reconstructed_bits, source_bits
 from ntnsim.world.links import LinkMaker

@@ -5,7 +5,7 @@ from math import ulp
 
 import simpy
 
-from ntnsim.network_state import DataNetworkState
+from ntnsim.protocols.network_state import DataNetworkState
 from ntnsim.scenario import terrestrial as spec
 from ntnsim.world.job import Job
 from ntnsim.world.server_pool import ServerPool

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import simpy
 
-from ntnsim.network_state import GatewayState
+from ntnsim.protocols.network_state import GatewayState
 from ntnsim.scenario import terrestrial as spec
 from ntnsim.world.job import Job
 from ntnsim.world.server_pool import ServerPool

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from math import nan
 
-from ntnsim.engine.policy import ImageState, Requirement
-from ntnsim.network_state import NetworkState
-from ntnsim.spiff.configuration import Configuration
-from ntnsim.world.imaging import Encoded, Reconstruction
+from ntnsim.protocols.configuration import Configuration
+from ntnsim.protocols.imaging import Encoded, Reconstruction
+from ntnsim.protocols.network_state import NetworkState
+from ntnsim.protocols.policy import ImageState, Requirement
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from typing import cast
 
 import simpy
 
-from ntnsim.engine.policy import DeliveredImage, ImageState, Policy
+from ntnsim.protocols.imaging import Imaging
+from ntnsim.protocols.policy import DeliveredImage, ImageState, Policy
 from ntnsim.world.data_network import DataNetwork
 from ntnsim.world.gateway import Gateway
-from ntnsim.world.imaging import Imaging
 from ntnsim.world.job import Job
 from ntnsim.world.observer import Observer
 from ntnsim.world.recorder import Recorder

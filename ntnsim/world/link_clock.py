@@ -13,13 +13,13 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ntnsim.link.rate_profile import ProfileSource, RateProfile
+from ntnsim.arrays import FloatArray
+from ntnsim.protocols.rate_profile import ProfileSource, RateProfile
 from ntnsim.scenario import satellite_link as spec
 from ntnsim.world import step_path
 from ntnsim.world.rate_clock import RateClock, RateWindow
 from ntnsim.world.step_path import StepPath
 
-FloatArray = npt.NDArray[np.float64]
 _STEPS_PER_WINDOW = 64
 _CHANGES_LOOKED_AT = 1000  # when the end of a written contact is searched
 

@@ -5,15 +5,16 @@ from typing import Any
 
 import simpy
 
+from ntnsim.arrays import FloatArray
 from ntnsim.errors import ScenarioError
-from ntnsim.link.rate_profile import ProfileSource
+from ntnsim.protocols.rate_profile import ProfileSource
 from ntnsim.scenario import terrestrial as spec
 from ntnsim.scenario.satellite_link import OrbitLink
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.world import step_path
 from ntnsim.world.breakdowns import Breakdowns
 from ntnsim.world.job import Job
-from ntnsim.world.link_clock import FloatArray, Impairments, LinkClock, orbit_clock, written_clock
+from ntnsim.world.link_clock import Impairments, LinkClock, orbit_clock, written_clock
 from ntnsim.world.priority_medium import PriorityMedium
 from ntnsim.world.sampling import Streams
 from ntnsim.world.satellite_link import SatelliteTerminal

@@ -6,7 +6,7 @@ from math import log1p, sqrt
 
 import simpy
 
-from ntnsim.network_state import DataNetworkState, GatewayState, NetworkState, SatelliteLinkState
+from ntnsim.protocols.network_state import DataNetworkState, GatewayState, NetworkState, SatelliteLinkState
 from ntnsim.scenario.terrestrial import Observation
 from ntnsim.world.sampling import Streams, block_sampler
 

@@ -9,7 +9,7 @@ from typing import cast
 
 import simpy
 
-from ntnsim.network_state import SatelliteLinkState
+from ntnsim.protocols.network_state import SatelliteLinkState
 from ntnsim.scenario import satellite_link as spec
 from ntnsim.scenario.terrestrial import Queue
 from ntnsim.world.job import Job

@@ -6,9 +6,9 @@ from math import inf
 import numpy as np
 import simpy
 
+from ntnsim.protocols.imaging import Imaging
 from ntnsim.scenario.terrestrial import TerrestrialLink
 from ntnsim.world.compute import StageTimes
-from ntnsim.world.imaging import Imaging
 from ntnsim.world.job import Job, Origin
 from ntnsim.world.sampling import Sampler, Streams, block_sampler, sampler
 

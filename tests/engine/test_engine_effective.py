@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ntnsim.engine.effective import effective, has_box, pulled_back
-from ntnsim.spiff.configuration import ConfigurationSpace
+from ntnsim.protocols.configuration import ConfigurationSpace
 
 BOX = torch.ones(1, 1)
 SPACES = [ConfigurationSpace(2, False), ConfigurationSpace(2, True), ConfigurationSpace(4, True)]

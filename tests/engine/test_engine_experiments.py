@@ -12,7 +12,6 @@ from PIL import Image
 from ntnsim.engine.build import build_engine, requirement_from
 from ntnsim.engine.checkpoint import restore_engine
 from ntnsim.engine.outcome_log import fill_from_log, load_log, save_log
-from ntnsim.engine.policy import ImageState, Trial
 from ntnsim.engine.practice import Moment
 from ntnsim.engine.synthetic import network_state
 from ntnsim.errors import InputError
@@ -26,15 +25,16 @@ from ntnsim.experiments.outcomes import (
 from ntnsim.experiments.study import SPACES, requirement_range
 from ntnsim.experiments.table4 import summary
 from ntnsim.experiments.targets import calibrated_targets
+from ntnsim.images.outcome_store import OutcomeStore
+from ntnsim.protocols.imaging import Capture, Encoded, Reconstruction
+from ntnsim.protocols.policy import ImageState, Trial
 from ntnsim.run import run_scenario
 from ntnsim.scenario import policy as spec
 from ntnsim.scenario.load import load_scenario
+from ntnsim.spiff.classical import ClassicalInpainter
 from ntnsim.spiff.codec import SpiffCodec
-from ntnsim.spiff.inpaint import ClassicalInpainter
-from ntnsim.spiff.outcome_store import OutcomeStore
 from ntnsim.spiff.settings import SPIFF
 from ntnsim.streams import stream
-from ntnsim.world.imaging import Capture, Encoded, Reconstruction
 
 TARGETS = calibrated_targets(
     1.0 - np.linspace(0.0, 0.1, 101), 1.0 - np.linspace(0.0, 0.02, 101), top_pf_min=0.98, top_sf_min=0.99

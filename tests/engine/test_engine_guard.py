@@ -7,11 +7,11 @@ from ntnsim.engine.build import build_policy
 from ntnsim.engine.delay_model import known_delay_s
 from ntnsim.engine.fixed import FixedPolicy
 from ntnsim.engine.guard import GuardedPolicy
-from ntnsim.engine.policy import ImageState, Requirement
 from ntnsim.engine.practice import learn_online
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits, network_state
+from ntnsim.protocols.configuration import Configuration
+from ntnsim.protocols.policy import ImageState, Requirement
 from ntnsim.scenario import policy as spec
-from ntnsim.spiff.configuration import Configuration
 from ntnsim.streams import stream
 
 IMAGE = ImageState((0.6, 0.4), 4_000_000, 640, 480)

@@ -12,10 +12,10 @@ from ntnsim.engine.build import build_engine, build_policy
 from ntnsim.engine.checkpoint import restore_engine, save_engine
 from ntnsim.engine.critics import quantile_at
 from ntnsim.engine.diagnostics import calibration, mean_cost, policy_map, regret
-from ntnsim.engine.policy import ImageState, Requirement
 from ntnsim.engine.practice import fill_memory, learn_online, practised
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits
 from ntnsim.errors import InputError
+from ntnsim.protocols.policy import ImageState, Requirement
 from ntnsim.scenario import policy as spec
 from ntnsim.streams import stream
 

@@ -10,12 +10,12 @@ import pytest
 from ntnsim.engine.build import build_policy
 from ntnsim.engine.oracle import OraclePolicy
 from ntnsim.engine.outcome_table import OutcomeTable
-from ntnsim.engine.policy import ImageState, Requirement, Trial
 from ntnsim.engine.practice import Moment, TableInstance, Witness, learn_online
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits, network_state
 from ntnsim.errors import InputError
+from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
+from ntnsim.protocols.policy import ImageState, Requirement, Trial
 from ntnsim.scenario import policy as spec
-from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
 from ntnsim.streams import stream
 
 AXIS = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -12,13 +12,13 @@ from ntnsim.engine.build import build_engine, build_policy, requirement_from
 from ntnsim.engine.conditioning import RequirementLaw, conditioning_features, requirement_vector
 from ntnsim.engine.exploration import decayed_share, ou_step
 from ntnsim.engine.features import feature_names, state_features
-from ntnsim.engine.policy import ImageState, Trial
 from ntnsim.engine.practice import learn_online
 from ntnsim.engine.replay import Replay
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits, network_state
 from ntnsim.errors import ScenarioError
+from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
+from ntnsim.protocols.policy import ImageState, Trial
 from ntnsim.scenario import policy as spec
-from ntnsim.spiff.configuration import Configuration, ConfigurationSpace
 from ntnsim.streams import stream
 
 IMAGE = ImageState((0.6, 0.4), 4_000_000, 640, 480)
@@ -28,8 +28,8 @@ WITH_COARSE = ConfigurationSpace(n_ranks=3, has_coarse_layer=True)
 
 def test_protocol_and_fixed_policy_load_no_torch():
     code = (
-        "import sys, ntnsim.engine.policy, ntnsim.engine.build, ntnsim.scenario.policy as spec\n"
-        "from ntnsim.spiff.configuration import ConfigurationSpace\n"
+        "import sys, ntnsim.protocols.policy, ntnsim.engine.build, ntnsim.scenario.policy as spec\n"
+        "from ntnsim.protocols.configuration import ConfigurationSpace\n"
         "space = ConfigurationSpace(2, False)\n"
         "for entity in (spec.FixedPolicy(guard=spec.Guard()), spec.RandomPolicy()):\n"
         "    ntnsim.engine.build.build_policy(entity, space, 0)\n"

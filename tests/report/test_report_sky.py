@@ -9,8 +9,8 @@ from ntnsim.results.ground_track import read_ground_track, write_ground_track
 from ntnsim.scenario.radio import Radio
 from ntnsim.scenario.space import SpaceSegment
 from ntnsim.scenario.terrestrial import Gateway
-from ntnsim.sky import ground_track, sky_rows
-from ntnsim.world.space_segment import terminal_profile_source
+from ntnsim.sky.ground_track import ground_track, sky_rows
+from ntnsim.sky.space_segment import terminal_profile_source
 
 
 @pytest.fixture(scope="module")

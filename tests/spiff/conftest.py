@@ -1,27 +1,11 @@
-"""Images and stand-ins that the codec's tests share."""
+"""Stand-ins that the codec's tests share."""
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
-from skimage import data
 
-from ntnsim.spiff.inpaint import inpainter_named
-
-
-@pytest.fixture(scope="session")
-def astronaut() -> NDArray[np.uint8]:
-    """Eileen Collins at 160x144: a photograph that scikit-image ships."""
-    return np.ascontiguousarray(data.astronaut()[20:180, 150:294])
-
-
-@pytest.fixture(scope="session")
-def astronaut_mask() -> NDArray[np.bool_]:
-    """An ellipse about the face."""
-    rows, columns = np.mgrid[0:160, 0:144]
-    return ((rows - 90) / 60) ** 2 + ((columns - 74) / 40) ** 2 <= 1
+from ntnsim.spiff.classical import ClassicalInpainter
 
 
 @pytest.fixture(scope="session")
 def plain_fill() -> object:
     """The decoder without any network."""
-    return inpainter_named("none", None)
+    return ClassicalInpainter("none")

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from ntnsim.datasets.image_file import rgb_of_bytes
 from ntnsim.errors import ImageError
+from ntnsim.protocols.configuration import Configuration
 from ntnsim.spiff.baselines import WholeImageCodec, decode_whole_image
 from ntnsim.spiff.bitstream import Kind, read_stream
 from ntnsim.spiff.box import boxes_mask, relevance_boxes
@@ -22,11 +24,9 @@ from ntnsim.spiff.components import (
     encode_component,
     unpacked,
 )
-from ntnsim.spiff.configuration import Configuration
 from ntnsim.spiff.decoder import decode_partial_image
 from ntnsim.spiff.encoder import encode_image
 from ntnsim.spiff.grain import decode_grain, with_grain
-from ntnsim.spiff.image_file import rgb_of_bytes
 from ntnsim.spiff.settings import SPIFF, SPIFF_PAPER, SpiffSettings, coarse_step
 
 

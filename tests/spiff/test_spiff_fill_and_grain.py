@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from ntnsim.errors import CorruptStreamError
+from ntnsim.fidelity.metrics import StLpipsBackend
+from ntnsim.networks.load import inpainter_named
+from ntnsim.protocols.configuration import Configuration
+from ntnsim.protocols.inpainter import Canvas
 from ntnsim.spiff.cheap_fill import cheap_fill
 from ntnsim.spiff.codec import SpiffCodec
 from ntnsim.spiff.components import Component, decode_component, encode_component
-from ntnsim.spiff.configuration import Configuration
 from ntnsim.spiff.decoder import decode_partial_image
 from ntnsim.spiff.encoder import encode_image
 from ntnsim.spiff.grain import (
@@ -18,8 +21,6 @@ from ntnsim.spiff.grain import (
     grain_strengths,
     with_grain,
 )
-from ntnsim.spiff.inpaint import Canvas, inpainter_named
-from ntnsim.spiff.metrics import StLpipsBackend
 from ntnsim.spiff.settings import SPIFF
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ntnsim.errors import BitstreamError, CorruptStreamError, TruncatedStreamError, UnsupportedVersionError
+from ntnsim.protocols.configuration import Configuration
 from ntnsim.spiff.bitstream import (
     Frame,
     Kind,
@@ -20,7 +21,6 @@ from ntnsim.spiff.bitstream import (
     split_bits,
     write_stream,
 )
-from ntnsim.spiff.configuration import Configuration
 from ntnsim.spiff.decoder import decode_partial_image
 from ntnsim.spiff.encoder import encode_image
 from ntnsim.spiff.mask import decode_bitmap, encode_bitmap

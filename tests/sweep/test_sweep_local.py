@@ -16,8 +16,8 @@ import stand_in
 from stand_in import SCENARIO
 
 from ntnsim.errors import InputError
+from ntnsim.networks.bundle import Member, write_manifest
 from ntnsim.results import atomic
-from ntnsim.spiff.bundle import Member, write_manifest
 from ntnsim.sweep import cells, drive
 from ntnsim.sweep.cells import SweepPlan
 from ntnsim.sweep.drive import estimated_wall_s, run_sweep

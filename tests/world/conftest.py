@@ -8,10 +8,10 @@ from scipy import stats
 
 from ntnsim.engine.build import requirement_from
 from ntnsim.engine.fixed import FixedPolicy
+from ntnsim.protocols.configuration import Configuration
 from ntnsim.scenario.scenario import Scenario
-from ntnsim.spiff.configuration import Configuration
 from ntnsim.world.build import WorldResult, simulate
-from ntnsim.world.imaging import SizesImaging
+from ntnsim.world.sizes_imaging import SizesImaging
 
 CONFIDENCE = 0.999  # the seeds are fixed: a true formula passes for ever, a wrong one is far outside
 BATCHES = 25

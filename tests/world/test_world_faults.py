@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ntnsim.errors import ScenarioError
-from ntnsim.link.rate_profile import RateProfile
+from ntnsim.protocols.rate_profile import RateProfile
 from ntnsim.world.faults import satellite_outages
 
 

@@ -5,9 +5,9 @@ from math import isnan, nan
 import numpy as np
 import pytest
 
-from ntnsim.engine.policy import Decision
+from ntnsim.protocols.configuration import Configuration
+from ntnsim.protocols.policy import Decision
 from ntnsim.results.record import OMEGA_COLUMNS, record_columns
-from ntnsim.spiff.configuration import Configuration
 
 
 class Recording:
@@ -236,7 +236,7 @@ def test_batch_starts_when_full_or_when_its_first_image_has_waited(textbook):
 
 
 def test_images_arrive_in_the_order_sent_although_the_path_shortens(textbook):
-    from ntnsim.link.rate_profile import RateProfile
+    from ntnsim.protocols.rate_profile import RateProfile
 
     world_of, run_world, _, _ = textbook
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ntnsim.scenario.load import load_scenario
+from ntnsim.sky.space_segment import terminal_profile_source
 from ntnsim.world.faults import satellite_outages
-from ntnsim.world.space_segment import terminal_profile_source
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 SIZES = {

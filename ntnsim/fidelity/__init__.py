@@ -1,0 +1,1 @@
+"""The judges: how near a restored image is to the original."""

@@ -1,0 +1,367 @@
+"""Fidelity of a reconstruction: PF and SF, whole and per rank, and the classical scores (paper Sec. II-A).
+
+PF = 1 − perceptual distance; PF of a rank averages the distance's spatial map over that rank's pixels. SF =
+(1 + cosine of the image features)/2; SF of a rank compares the two images with everything outside the rank set to the
+same grey. A rank without pixels scores 1 and is flagged.
+
+Scores are rounded to six decimals, and each pair runs through the networks by itself on one thread: a score depends
+neither on what else is scored in the same call nor on the number of threads. What a call with many pairs saves: the
+original's features are computed once for all its reconstructions, and originals are spread over the cores.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ntnsim.errors import BundleError
+from ntnsim.fidelity import st_lpips
+from ntnsim.fidelity.similarity import ms_ssim, psnr_db, ssim
+from ntnsim.networks import lite0
+from ntnsim.networks.per_image import map_images
+from ntnsim.spiff.resize import resized
+
+PF_BACKENDS = ("st-lpips", "lpips")
+SF_BACKENDS = ("efficientnet-lite0", "clip")
+
+NEUTRAL_GREY = 128
+_DECIMALS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Fidelity:
+    """The scores of one reconstruction; higher is better, 1 is perfect. Ranks are listed lowest first.
+
+    empty_rank: ranks without pixels, whose PF and SF are 1 by convention.
+    caption_sf: similarity of the reconstruction and the original's caption; None without CLIP or caption.
+    """
+
+    pf: float
+    sf: float
+    pf_rank: tuple[float, ...]
+    sf_rank: tuple[float, ...]
+    empty_rank: tuple[bool, ...]
+    psnr_db: float
+    ssim: float
+    ms_ssim: float
+    caption_sf: float | None
+    pf_backend: str
+    sf_backend: str
+
+
+class PerceptualBackend(Protocol):
+    """A spatial perceptual distance."""
+
+    @property
+    def name(self) -> str:
+        """What every PF number is labelled with."""
+        ...
+
+    def features(self, pixels: NDArray[np.uint8]) -> Any:
+        """Return what :meth:`distance_map` needs of one image."""
+        ...
+
+    def distance_map(self, first: Any, second: Any) -> NDArray[np.float32]:
+        """Return the distance at every pixel, float32 [H, W]; 0 where nothing differs."""
+        ...
+
+
+class SemanticBackend(Protocol):
+    """Features whose angle says how alike two images are in content."""
+
+    @property
+    def name(self) -> str:
+        """What every SF number is labelled with."""
+        ...
+
+    def features(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return unit vectors [N, D] of *images*, each uint8 [H, W, 3]."""
+        ...
+
+    def caption_similarity(self, pixels: NDArray[np.uint8], caption: str) -> float | None:
+        """Return the cosine between image and caption; None if the backend knows no text."""
+        ...
+
+
+class StLpipsBackend:
+    """ST-LPIPS (AlexNet); works offline."""
+
+    name = "st-lpips"
+
+    @torch.inference_mode()
+    def features(self, pixels: NDArray[np.uint8]) -> tuple[tuple[int, int], list[Tensor]]:
+        """Return the image's size and its normalised feature maps."""
+        height, width = pixels.shape[:2]
+        minimum = st_lpips.MIN_SIDE_PX
+        padded = np.pad(
+            pixels, ((0, max(0, minimum - height)), (0, max(0, minimum - width)), (0, 0)), mode="edge"
+        )
+        return (height, width), st_lpips.pretrained().features(_tensor(padded))
+
+    @torch.inference_mode()
+    def distance_map(self, first: Any, second: Any) -> NDArray[np.float32]:
+        """Return the sum of the taps' distances, each enlarged bilinearly to the image's size."""
+        (height, width), maps = first
+        size = (max(height, st_lpips.MIN_SIDE_PX), max(width, st_lpips.MIN_SIDE_PX))
+        taps = st_lpips.pretrained().distance_maps(maps, second[1])
+        enlarged = [functional.interpolate(tap, size, mode="bilinear", align_corners=False) for tap in taps]
+        total: NDArray[np.float32] = sum(enlarged)[0, 0, :height, :width].numpy()  # type: ignore[index]
+        return total
+
+
+class LpipsBackend:
+    """LPIPS (AlexNet, Zhang et al. 2018): heads from the ``lpips`` wheel, trunk from a local torchvision checkpoint."""
+
+    name = "lpips"
+
+    def __init__(self, trunk: dict[str, Tensor]) -> None:
+        """Build the network around *trunk*, the state of ``torchvision.models.alexnet``."""
+        import lpips
+
+        self._network = lpips.LPIPS(net="alex", pnet_rand=True, spatial=True, verbose=False)
+        slices = self._network.net
+        state = {}
+        for key in slices.state_dict():
+            _, index, kind = key.split(".")
+            if f"features.{index}.{kind}" not in trunk:
+                raise BundleError(
+                    f"lpips trunk: lacks features.{index}.{kind}; it must be torchvision's AlexNet"
+                )
+            state[key] = trunk[f"features.{index}.{kind}"]
+        slices.load_state_dict(state)
+        self._network.eval().requires_grad_(False)
+
+    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the image itself: the package computes both sides together."""
+        return pixels
+
+    @torch.inference_mode()
+    def distance_map(self, first: Any, second: Any) -> NDArray[np.float32]:
+        """Return the package's spatial map."""
+        height, width = first.shape[:2]
+        pad = ((0, max(0, 64 - height)), (0, max(0, 64 - width)), (0, 0))
+        a, b = (_tensor(np.pad(image, pad, mode="edge")) / 127.5 - 1 for image in (first, second))
+        spatial: NDArray[np.float32] = self._network(a, b)[0, 0, :height, :width].numpy()
+        return spatial
+
+
+class EfficientNetLite0Backend:
+    """Pooled ImageNet features of EfficientNet-lite0: an offline stand-in for CLIP, named as such."""
+
+    name = "efficientnet-lite0"
+    _SIDE_PX = 224
+
+    @torch.inference_mode()
+    def features(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return unit vectors [N, 1280]; each whole image is resized to 224×224, nothing is cropped away."""
+        side = (self._SIDE_PX, self._SIDE_PX)
+        batch = torch.cat([_tensor(resized(image, side)) for image in images])
+        vectors = lite0.pretrained().features(lite0.normalised(batch))
+        unit: NDArray[np.float32] = functional.normalize(vectors, dim=1).numpy()
+        return unit
+
+    def caption_similarity(self, pixels: NDArray[np.uint8], caption: str) -> float | None:
+        """Return None: the network knows no text."""
+        return None
+
+
+class ClipBackend:
+    """CLIP image–image and image–text similarity, from a local directory in the transformers format."""
+
+    name = "clip"
+    _MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073])[:, None, None]
+    _STD = torch.tensor([0.26862954, 0.26130258, 0.27577711])[:, None, None]
+
+    def __init__(self, directory: Path) -> None:
+        """Load model and tokenizer from *directory*; nothing is downloaded."""
+        from transformers import AutoTokenizer, CLIPModel
+
+        try:
+            self._model: Any = CLIPModel.from_pretrained(
+                directory, local_files_only=True, use_safetensors=True
+            )
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise BundleError(f"{directory}: no CLIP model in the transformers format ({error})") from None
+        self._model.eval().requires_grad_(False)
+        config: Any = self._model.config
+        self._side_px = int(config.vision_config.image_size)
+
+    @torch.inference_mode()
+    def features(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return unit vectors [N, D]; each whole image is resized to the model's square, nothing is cropped away."""
+        side = (self._side_px, self._side_px)
+        batch = torch.cat(
+            [(_tensor(resized(image, side)) / 255 - self._MEAN) / self._STD for image in images]
+        )
+        vectors = self._model.get_image_features(pixel_values=batch).pooler_output
+        unit: NDArray[np.float32] = functional.normalize(vectors, dim=1).numpy()
+        return unit
+
+    @torch.inference_mode()
+    def caption_similarity(self, pixels: NDArray[np.uint8], caption: str) -> float | None:
+        """Return the cosine between image and *caption*, as CLIPScore without its weight."""
+        tokens = self._tokenizer([caption], truncation=True, return_tensors="pt")
+        text = functional.normalize(self._model.get_text_features(**tokens).pooler_output, dim=1)
+        return float(self.features([pixels])[0] @ text[0].numpy())
+
+
+class Scorer:
+    """Scores reconstructions with one PF and one SF backend."""
+
+    def __init__(self, perceptual: PerceptualBackend, semantic: SemanticBackend) -> None:
+        self._perceptual = perceptual
+        self._semantic = semantic
+
+    @property
+    def digest(self) -> str:
+        """What scores depend on besides the images."""
+        return f"{self._perceptual.name} {self._semantic.name} scores-1"
+
+    def score(
+        self,
+        originals: Sequence[NDArray[np.uint8]],
+        reconstructions: Sequence[NDArray[np.uint8]],
+        rank_maps: Sequence[NDArray[np.uint8]],
+        n_ranks: int,
+        captions: Sequence[str] | None = None,
+    ) -> list[Fidelity]:
+        """Return the scores of each pair; arrays as in the seams: uint8 [H, W, 3] twice and uint8 [H, W].
+
+        captions: the originals' captions, for caption SF; None or an empty text skips it.
+        """
+        texts = captions if captions is not None else [""] * len(originals)
+        groups: dict[bytes, list[int]] = {}
+        for index, (original, restored, ranks) in enumerate(
+            zip(originals, reconstructions, rank_maps, strict=True)
+        ):
+            if restored.shape != original.shape or ranks.shape != original.shape[:2]:
+                raise ValueError(
+                    f"original {original.shape}, reconstruction {restored.shape}, rank map {ranks.shape} must agree"
+                )
+            groups.setdefault(_key(original, ranks), []).append(index)
+
+        def scored(indices: list[int]) -> list[Fidelity]:
+            first = indices[0]
+            held = self._features(originals[first], rank_maps[first], n_ranks)
+            return [
+                self._scored(originals[i], reconstructions[i], rank_maps[i], n_ranks, held, texts[i])
+                for i in indices
+            ]
+
+        by_index: dict[int, Fidelity] = {}
+        for indices, scores in zip(groups.values(), map_images(scored, list(groups.values())), strict=True):
+            by_index.update(zip(indices, scores, strict=True))
+        return [by_index[index] for index in range(len(originals))]
+
+    def pf_per_rank(
+        self,
+        original: NDArray[np.uint8],
+        shown: NDArray[np.uint8],
+        rank_map: NDArray[np.uint8],
+        n_ranks: int,
+    ) -> tuple[float, ...]:
+        """Return the PF of each rank alone, 1 for an empty one: what `score` gives, without its other scores."""
+        features = (self._perceptual.features(pixels) for pixels in (original, shown))
+        return _per_rank(self._perceptual.distance_map(*features).astype(np.float64), rank_map, n_ranks)
+
+    def _features(self, pixels: NDArray[np.uint8], ranks: NDArray[np.uint8], n_ranks: int) -> tuple[Any, Any]:
+        views = [pixels]
+        for rank in range(n_ranks):
+            views.append(np.where((ranks == rank)[..., None], pixels, np.uint8(NEUTRAL_GREY)))
+        return self._perceptual.features(pixels), self._semantic.features(views)
+
+    def _scored(
+        self,
+        original: NDArray[np.uint8],
+        restored: NDArray[np.uint8],
+        ranks: NDArray[np.uint8],
+        n_ranks: int,
+        of_original: tuple[Any, Any],
+        caption: str,
+    ) -> Fidelity:
+        of_restored = self._features(restored, ranks, n_ranks)
+        distance = self._perceptual.distance_map(of_original[0], of_restored[0]).astype(np.float64)
+        counts = np.bincount(ranks.ravel(), minlength=n_ranks)
+        empty = tuple(bool(counts[rank] == 0) for rank in range(n_ranks))
+        cosines = np.sum(of_original[1].astype(np.float64) * of_restored[1].astype(np.float64), axis=1)
+        sf_rank = [1.0 if empty[rank] else (1 + cosines[1 + rank]) / 2 for rank in range(n_ranks)]
+        cosine = self._semantic.caption_similarity(restored, caption) if caption else None
+        return Fidelity(
+            pf=_score(1 - distance.mean()),
+            sf=_score((1 + cosines[0]) / 2),
+            pf_rank=_per_rank(distance, ranks, n_ranks),
+            sf_rank=tuple(_score(value) for value in sf_rank),
+            empty_rank=empty,
+            psnr_db=round(psnr_db(original, restored), 4),
+            ssim=round(ssim(original, restored), _DECIMALS),
+            ms_ssim=round(ms_ssim(original, restored), _DECIMALS),
+            caption_sf=None if cosine is None else _score((1 + cosine) / 2),
+            pf_backend=self._perceptual.name,
+            sf_backend=self._semantic.name,
+        )
+
+
+def scorer_named(
+    perceptual: str = "st-lpips",
+    semantic: str = "efficientnet-lite0",
+    *,
+    lpips_trunk: Path | None = None,
+    clip_directory: Path | None = None,
+) -> Scorer:
+    """Return the scorer with the named backends.
+
+    lpips_trunk: file with the state of torchvision's AlexNet, for ``lpips``.
+    clip_directory: CLIP in the transformers format, for ``clip``.
+    """
+    pf: PerceptualBackend
+    sf: SemanticBackend
+    if perceptual == "st-lpips":
+        pf = StLpipsBackend()
+    elif perceptual == "lpips":
+        if lpips_trunk is None or not lpips_trunk.is_file():
+            raise BundleError(
+                f"PF backend lpips needs torchvision's AlexNet weights in a file, got {lpips_trunk}"
+            )
+        pf = LpipsBackend(torch.load(lpips_trunk, map_location="cpu", weights_only=True))
+    else:
+        raise BundleError(f"PF backend {perceptual!r} is unknown; allowed are {', '.join(PF_BACKENDS)}")
+    if semantic == "efficientnet-lite0":
+        sf = EfficientNetLite0Backend()
+    elif semantic == "clip":
+        if clip_directory is None:
+            raise BundleError("SF backend clip needs a local directory with a CLIP model, got none")
+        sf = ClipBackend(clip_directory)
+    else:
+        raise BundleError(f"SF backend {semantic!r} is unknown; allowed are {', '.join(SF_BACKENDS)}")
+    return Scorer(pf, sf)
+
+
+def _per_rank(distance: NDArray[np.float64], rank_map: NDArray[np.uint8], n_ranks: int) -> tuple[float, ...]:
+    """Return one minus the mean *distance* [H, W] over each rank's pixels; 1 for an empty rank."""
+    counts = np.bincount(rank_map.ravel(), minlength=n_ranks)
+    sums = np.bincount(rank_map.ravel(), weights=distance.ravel(), minlength=n_ranks)
+    return tuple(_score(1 - sums[rank] / counts[rank]) if counts[rank] else 1.0 for rank in range(n_ranks))
+
+
+def _score(value: float) -> float:
+    return round(min(1.0, max(0.0, float(value))), _DECIMALS)
+
+
+def _tensor(pixels: NDArray[np.uint8]) -> Tensor:
+    """Return float32 [1, 3, H, W] of *pixels* [H, W, 3]."""
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))[None]).float()
+
+
+def _key(pixels: NDArray[np.uint8], ranks: NDArray[np.uint8]) -> bytes:
+    digest = blake2b(str(pixels.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(pixels))
+    digest.update(np.ascontiguousarray(ranks))
+    return digest.digest()

@@ -1,0 +1,1 @@
+"""The real pipeline behind a simulated image: photographs, outcome store, gallery."""

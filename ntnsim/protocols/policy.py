@@ -1,0 +1,101 @@
+"""The one protocol in which policies and the world meet: choose a configuration, learn from what came of it.
+
+This module imports neither torch nor the world, so that a new policy needs to know nothing else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from ntnsim.protocols.configuration import Configuration
+from ntnsim.protocols.network_state import NetworkState
+
+
+class Trial(NamedTuple):
+    """What came of a trial encoding that the gateway made, decoded and judged itself, before it decides."""
+
+    size_bits: int
+    pf: tuple[float, ...]  # per rank, lowest first, without the data network's restoration
+
+
+@dataclass(frozen=True, slots=True)
+class ImageState:
+    """What the gateway knows of an image after segmentation: the paper's state s, and the source's size.
+
+    rank_fractions: share of the pixels in each relevance rank, lowest rank first; sums to one.
+    source_bits: size of the file as captured.
+    age_s: time from capture to this decision, as the gateway knows it; no part of the image's identity.
+    trial: None where the codec makes none.
+    """
+
+    rank_fractions: tuple[float, ...]
+    source_bits: int
+    width_px: int
+    height_px: int
+    age_s: float = field(default=0.0, compare=False)
+    trial: Trial | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What the application asks of each image (paper Sec. V): the deadline, the fidelity targets and their weights.
+
+    pf_min, sf_min, lambda_pf, lambda_sf: one entry per rank, lowest rank first.
+    """
+
+    deadline_s: float
+    pf_min: tuple[float, ...]
+    sf_min: tuple[float, ...]
+    lambda_pf: tuple[float, ...]
+    lambda_sf: tuple[float, ...]
+    lambda_delay: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A policy's answer. ``configuration is None`` rejects the image, and *reason* says why.
+
+    *reason* may also tell how an accepted configuration came about (the guard's "shrunk …"); empty otherwise.
+    """
+
+    configuration: Configuration | None
+    reason: str = ""
+
+
+# Made for every delivered image: a named tuple costs a fifth of a frozen dataclass.
+class DeliveredImage(NamedTuple):
+    """What came of one decision, as fed back to the policy that made it."""
+
+    image: ImageState
+    network: NetworkState
+    requirement: Requirement
+    configuration: Configuration
+    size_bits: int
+    pf: tuple[float, ...]  # per rank; nan where not scored
+    sf: tuple[float, ...]
+    delay_s: float
+
+
+class Policy(Protocol):
+    """Chooses x for each image, and may learn from delivered ones."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether :meth:`learn` needs the fidelity of delivered images (the world scores them only then).
+
+        Delays and sizes are fed back in any case: ``learn`` is called for every delivered image, with ``nan``
+        in pf and sf where nothing was scored.
+        """
+        ...
+
+    def choose(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Decision:
+        """Return the configuration for *image*, or a rejection."""
+        ...
+
+    def learn(self, delivered: DeliveredImage) -> None:
+        """Take in the outcome of an earlier decision; called once per delivered image, in order of delivery."""
+        ...
+
+    def diagnostics(self) -> Mapping[str, float]:
+        """Return named figures of the policy's inner state for the run summary; empty if it has none."""
+        ...

@@ -1,0 +1,1 @@
+"""Orbit and link together: what a terminal can send, and when. Nothing here simulates."""

@@ -1,0 +1,65 @@
+"""What a run keeps of the sky for its report: passes and handovers for the timeline, ground tracks for the map."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ntnsim.results.ground_track import GroundTrack, SatellitePath, TrackSite
+from ntnsim.sky.space_segment import TerminalLink
+
+MAX_SATELLITES = 60  # those that served come first; more would paint the map over
+POINTS_PER_TRACK = 120
+
+
+def sky_rows(terminals: Mapping[str, TerminalLink], duration_s: float) -> list[dict[str, Any]]:
+    """Return passes and handovers over all *terminals* in [0, *duration_s*), as the timeline's writer takes them.
+
+    A pass that is under way at the beginning starts there.
+    """
+    rows = [row for terminal in terminals.values() for row in terminal.timeline(0.0, duration_s)]
+    for terminal in terminals.values():
+        rows += [
+            {
+                "kind": "pass",
+                "terminal": terminal.site.name,
+                "time_s": 0.0,
+                "end_s": one.set_s,
+                "satellite": terminal.model.orbits.names[one.satellite],
+                "max_elevation_deg": one.max_elevation_deg,
+            }
+            for one in terminal.book.whole_between(0.0, 1e-3)
+            if one.rise_s < 0
+        ]
+    return sorted(rows, key=lambda row: (row["time_s"], row["terminal"], row["kind"]))
+
+
+def ground_track(terminals: Mapping[str, TerminalLink], duration_s: float) -> GroundTrack | None:
+    """Return where satellites pass over the Earth in the first orbit of a run; None without orbits.
+
+    Latitudes are geocentric: within 0.2° of geodetic ones, less than the width of a line on the map.
+    """
+    if not terminals:
+        return None
+    orbits = next(iter(terminals.values())).model.orbits
+    extent_s = min(duration_s, float(np.median(orbits.period_s)))
+    rows = sky_rows(terminals, extent_s)
+    served = {row["satellite"] for row in rows if row["kind"] != "pass"}
+    names = list(orbits.names)
+    others = [index for index, name in enumerate(names) if name not in served]
+    chosen = [index for index, name in enumerate(names) if name in served][:MAX_SATELLITES]
+    n_others = min(len(others), MAX_SATELLITES - len(chosen))
+    if n_others > 0:
+        chosen += [others[index] for index in np.linspace(0, len(others) - 1, n_others).astype(int)]
+    times_s = np.linspace(0.0, extent_s, POINTS_PER_TRACK)
+    paths = []
+    for index in sorted(set(chosen)):
+        x_m, y_m, z_m = orbits.positions_of_m(np.full(len(times_s), index), times_s).T
+        latitude_deg = np.degrees(np.arctan2(z_m, np.hypot(x_m, y_m)))
+        longitude_deg = np.degrees(np.arctan2(y_m, x_m))
+        paths.append(SatellitePath(names[index], latitude_deg, longitude_deg, names[index] in served))
+    sites = [
+        TrackSite(name, terminal.site.latitude_deg, terminal.site.longitude_deg)
+        for name, terminal in terminals.items()
+    ]
+    return GroundTrack(extent_s, paths, sites)

@@ -1,0 +1,74 @@
+"""The space segment of a scenario: one source of rate profiles per terminal.
+
+Satellites and their way down are in space_model.py, the radio in radio_link.py, a terminal's windows in
+terminal_link.py.
+"""
+
+import fnmatch
+from datetime import datetime
+from pathlib import Path
+
+from ntnsim.errors import ScenarioError
+from ntnsim.orbit.serving_plan import Outage
+from ntnsim.scenario.radio import Radio
+from ntnsim.scenario.scenario import Scenario
+from ntnsim.scenario.space import SpaceSegment
+from ntnsim.sky.space_model import SiteLike, SpaceModel, space_model
+from ntnsim.sky.terminal_link import TerminalLink
+
+__all__ = [
+    "SiteLike",
+    "SpaceModel",
+    "TerminalLink",
+    "space_model",
+    "terminal_links",
+    "terminal_profile_source",
+]
+
+
+def terminal_links(
+    scenario: Scenario, base: Path = Path(), outage: Outage | None = None
+) -> dict[str, TerminalLink]:
+    """Return the satellite link of every gateway by name; none where the scenario writes the link's rate itself.
+
+    base: directory of the scenario file.
+    outage: asked with a satellite's name and times [t], says when it is out of service: others then take over.
+    """
+    if scenario.satellite_link.kind != "orbit":
+        return {}
+    names = space_model(scenario.space, scenario.start_utc, base).orbits.names
+    for fault in scenario.faults:
+        if fault.kind == "satellite" and not fnmatch.filter(names, fault.target):
+            raise ScenarioError(
+                f"fault {fault.name!r}: target {fault.target!r} is none of the satellites {names[0]} … {names[-1]}"
+            )
+    return {
+        gateway.name: terminal_profile_source(
+            scenario.space,
+            scenario.radio,
+            gateway,
+            scenario.seed,
+            start_utc=scenario.start_utc,
+            base=base,
+            outage=outage,
+        )
+        for gateway in scenario.gateways
+    }
+
+
+def terminal_profile_source(
+    space: SpaceSegment,
+    radio: Radio,
+    site: SiteLike,
+    seed: int,
+    *,
+    start_utc: datetime,
+    base: Path = Path(),
+    outage: Outage | None = None,
+) -> TerminalLink:
+    """Return the rate profiles of the terminal at *site*, as a ProfileSource: call it with the start of a window.
+
+    base: directory that a relative path of element sets starts from.
+    outage: asked with a satellite's name and times [t], says when it is out of service: others then take over.
+    """
+    return TerminalLink(space_model(space, start_utc, base), radio, site, seed, outage)

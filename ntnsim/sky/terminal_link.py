@@ -1,0 +1,307 @@
+"""One terminal's rate profiles, window by window, and the passes and handovers behind them.
+
+Nothing here simulates: a profile is a pure function of scenario, site, seed and time. Each satellite pass draws its
+channel from a stream of its own name, and serving satellites are worked out in blocks of absolute time, so the values
+do not depend on how the caller cuts its windows.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ntnsim.arrays import FloatArray
+from ntnsim.link.goodput import steady_efficiency
+from ntnsim.link.pass_link import PassGeometry, PassLink, link_along_pass
+from ntnsim.link.path_loss import building_entry_loss_db
+from ntnsim.link.rain import RainFade
+from ntnsim.link.retransmission import retransmission_wait_s
+from ntnsim.orbit.geometry import look, satellite_view_uv
+from ntnsim.orbit.ground import SiteIsTheEnd
+from ntnsim.orbit.pass_book import Pass, PassBook
+from ntnsim.orbit.serving import HandoverRule, Serving
+from ntnsim.orbit.serving_plan import Outage, ServingPlan, score_elevation, score_remaining_time
+from ntnsim.protocols.rate_profile import RateProfile
+from ntnsim.scenario.radio import Radio
+from ntnsim.scenario.space import RegenerativePayload, SpaceSegment
+from ntnsim.sky.radio_link import link_model
+from ntnsim.sky.space_model import SiteLike, SpaceModel
+from ntnsim.streams import stream
+from ntnsim.units import SPEED_OF_LIGHT_M_S
+
+LOOK_AHEAD_S = 3600.0  # no end of contact is told further ahead than this
+NEXT_CONTACT_WITHIN_S = 48 * 3600.0
+KEPT_STEPS = 500_000  # of pass links, about 90 MB; two passes are kept in any case
+INTERRUPTION_RTT = {"ul": 1.5, "dl": 2.0}  # TR 38.821, 7.3.2
+
+
+class TerminalLink:
+    """One terminal's rate profiles, and the passes and handovers behind them."""
+
+    def __init__(
+        self, model: SpaceModel, radio: Radio, gateway: SiteLike, seed: int, outage: Outage | None = None
+    ) -> None:
+        if getattr(gateway, "on_satellite", False):
+            # Born on board, received at the site: its downlink is the whole way.
+            model = replace(model, reach=SiteIsTheEnd(), space=_without_feeder(model.space))
+            radio = radio.model_copy(update={"direction": "dl"})
+        self.model = model
+        self.radio = radio
+        self.site = model.site(gateway)
+        self.link = link_model(model.space, radio, gateway.latitude_deg, gateway.longitude_deg)
+        self.book = PassBook(model.orbits, self.site, step_s=model.space.search_step_s)
+        self._seed = seed
+        self._passes: OrderedDict[tuple[int, float], PassLink] = OrderedDict()
+        self._kept_steps = 0
+        # One place in one building for the whole run: its entry loss is a quantile, not a process.
+        self._indoor_quantile = float(stream(seed, "space", self.site.name, "building").uniform(0.01, 0.99))
+        self._rain: RainFade | None = None
+        if radio.channel.mode == "channel" and radio.channel.rain == "itu":
+            self._rain = RainFade(
+                gateway.latitude_deg,
+                gateway.longitude_deg,
+                self.link.carrier_hz,
+                correlation_s=radio.channel.rain_correlation_s,
+                seed=seed,
+            )
+        rules = model.space.handover
+        score = score_remaining_time if rules.policy == "longest_remaining" else score_elevation
+        hysteresis = rules.hysteresis_db if rules.policy == "best_sinr" else rules.hysteresis_deg
+        self.plan = ServingPlan(
+            self.book,
+            model.reach,
+            HandoverRule(hysteresis, rules.min_dwell_s, rules.policy == "longest_remaining"),
+            self._score_sinr if rules.policy == "best_sinr" else score,
+            decision_interval_s=rules.decision_interval_s,
+            outage=outage,
+        )
+
+    def efficiency_at(self, sinr_db: FloatArray) -> FloatArray:
+        """Return delivered bits per resource element [n] at steady SINRs [n]: what a loss of some decibels leaves."""
+        return steady_efficiency(sinr_db, self.link.goodput)
+
+    def __call__(self, start_s: float) -> RateProfile:
+        """Return the profile of the window that begins at the grid step holding *start_s*."""
+        step_s = self.radio.profile.step_s
+        first = int(np.floor(start_s / step_s + 1e-9))
+        count = round(self.radio.profile.window_s / step_s)
+        begin_s, end_s = first * step_s, (first + count) * step_s
+        rate_bps = np.zeros(count)
+        columns = {name: np.full(count, np.nan) for name in ("propagation", "elevation", "sinr", "again")}
+        satellite_index = np.full(count, -1, dtype=np.int32)
+        names: list[str] = []
+        for stretch in self.plan.between(begin_s, end_s):
+            self._fill(stretch, first, rate_bps, columns, satellite_index, names)
+        contact_end_s, next_contact_s = self._contacts(
+            begin_s, end_s, first + np.arange(count), satellite_index >= 0
+        )
+        cumulative = np.concatenate([[0.0], np.cumsum(rate_bps) * step_s])
+        return RateProfile(
+            start_s=begin_s,
+            step_s=step_s,
+            rate_bps=rate_bps,
+            cumulative_bits=cumulative,
+            propagation_s=columns["propagation"],
+            satellite_index=satellite_index,
+            contact_end_s=contact_end_s,
+            next_contact_s=next_contact_s,
+            elevation_deg=columns["elevation"],
+            sinr_db=columns["sinr"],
+            satellites=tuple(names),
+            retransmission_s=columns["again"],
+        )
+
+    def timeline(self, start_s: float, end_s: float) -> list[dict[str, Any]]:
+        """Return passes and handovers in [start_s, end_s) as rows: kind, time_s, satellite and more."""
+        names = self.model.orbits.names
+        rows: list[dict[str, Any]] = []
+        for one in self.book.between(start_s, end_s):
+            if one.rise_s >= start_s:
+                rows.append(
+                    {
+                        "kind": "pass",
+                        "terminal": self.site.name,
+                        "time_s": one.rise_s,
+                        "end_s": one.set_s,
+                        "satellite": names[one.satellite],
+                        "max_elevation_deg": one.max_elevation_deg,
+                    }
+                )
+        for stretch in self.plan.between(start_s, end_s):
+            if stretch.start_s >= start_s and stretch.begins:
+                rows.append(
+                    {
+                        "kind": stretch.reason,
+                        "terminal": self.site.name,
+                        "time_s": stretch.start_s,
+                        "end_s": stretch.start_s + self._pause_s(stretch),
+                        "satellite": names[stretch.satellite_pass.satellite],
+                        "max_elevation_deg": stretch.satellite_pass.max_elevation_deg,
+                    }
+                )
+        return sorted(rows, key=lambda row: (row["time_s"], row["kind"]))
+
+    def pass_link(self, one: Pass) -> PassLink:
+        """Return the link along a whole pass, on the scenario's grid; kept for the windows that share it."""
+        key = (one.satellite, one.rise_s)
+        if key not in self._passes:
+            name = self.model.orbits.names[one.satellite]
+            # The culmination tells passes of one satellite apart; to the second, it is the same on every host.
+            rng = stream(self._seed, "space", self.site.name, name, f"{one.culmination_s:.0f}")
+            geometry = self._geometry(one)
+            extra_loss_db = self._site_loss_db(geometry)
+            self._passes[key] = link_along_pass(geometry, self.link, rng, extra_loss_db=extra_loss_db)
+            self._kept_steps += len(geometry.range_m)
+            while self._kept_steps > KEPT_STEPS and len(self._passes) > 2:
+                _, forgotten = self._passes.popitem(last=False)
+                self._kept_steps -= len(forgotten.sinr_db)
+        else:
+            self._passes.move_to_end(key)
+        return self._passes[key]
+
+    def _site_loss_db(self, geometry: PassGeometry) -> FloatArray | float:
+        """Return what rain, cloud and walls take along a pass [n]: losses of the site, whichever satellite serves."""
+        loss_db: FloatArray | float = 0.0
+        if self._rain is not None:
+            steps = geometry.first_step + np.arange(len(geometry.range_m), dtype=np.float64)
+            times_s = (steps + 0.5) * geometry.step_s
+            loss_db = loss_db + self._rain.loss_db(times_s, geometry.elevation_deg)
+        channel = self.radio.channel
+        if channel.mode == "channel" and channel.building != "outdoor":
+            loss_db = loss_db + building_entry_loss_db(
+                self.link.carrier_hz, geometry.elevation_deg, self._indoor_quantile, channel.building
+            )
+        return loss_db
+
+    def _geometry(self, one: Pass) -> PassGeometry:
+        step_s = self.radio.profile.step_s
+        first = int(np.floor(one.rise_s / step_s))
+        count = max(int(np.ceil(one.set_s / step_s)) - first, 1)
+        middle_s = (first + np.arange(count, dtype=np.float64) + 0.5) * step_s
+        positions_m = self.model.orbits.positions_of_m(np.full(count, one.satellite), middle_s)
+        sine, range_m = look(self.site, positions_m)
+        ground = self.model.reach.path(one.satellite, middle_s)
+        service_s = range_m / SPEED_OF_LIGHT_M_S
+        payload = self.model.space.payload
+        transparent = payload.kind == "transparent"
+        processing_s = payload.processing_s if payload.kind == "regenerative" else 0.0
+        uv = None
+        if self.link.beams == "satellite_fixed" or self.link.scan_exponent > 0:
+            uv = satellite_view_uv(self.site, positions_m)
+        return PassGeometry(
+            first_step=first,
+            step_s=step_s,
+            elevation_deg=np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0))),
+            range_m=range_m,
+            round_trip_s=2 * (service_s + ground.delay_s) if transparent else 2 * service_s,
+            propagation_s=service_s + processing_s + ground.delay_s,
+            ground_range_m=ground.range_m,
+            ground_elevation_deg=ground.elevation_deg,
+            beam_uv=uv,
+        )
+
+    def _pause_s(self, stretch: Serving) -> float:
+        """Return for how long no data flows after the satellite of a stretch began to serve."""
+        rules = self.model.space.handover
+        satellite, since_s = stretch.satellite_pass.satellite, np.array([stretch.since_s])
+        _, range_m = look(self.site, self.model.orbits.positions_of_m(np.array([satellite]), since_s))
+        round_trip_s = 2 * float(range_m[0]) / SPEED_OF_LIGHT_M_S
+        if self.model.space.payload.kind == "transparent":
+            ground_s = float(self.model.reach.path(satellite, since_s).delay_s[0])
+            round_trip_s += 0.0 if np.isnan(ground_s) else 2 * ground_s
+        round_trips = rules.access_rtt
+        if stretch.reason == "handover":
+            default = INTERRUPTION_RTT[self.radio.direction]
+            round_trips = default if rules.interruption_rtt is None else rules.interruption_rtt
+        return round_trips * round_trip_s + rules.interruption_s
+
+    def _fill(
+        self,
+        stretch: Serving,
+        first: int,
+        rate_bps: FloatArray,
+        columns: dict[str, FloatArray],
+        satellite_index: npt.NDArray[np.int32],
+        names: list[str],
+    ) -> None:
+        """Write one serving stretch into the window's columns."""
+        step_s = self.radio.profile.step_s
+        link = self.pass_link(stretch.satellite_pass)
+        low = max(int(np.floor(stretch.start_s / step_s + 1e-9)), first, link.geometry.first_step)
+        high = min(
+            int(np.ceil(stretch.end_s / step_s - 1e-9)),
+            first + len(rate_bps),
+            link.geometry.first_step + len(link.sinr_db),
+        )
+        if high <= low:
+            return
+        window, own = (
+            slice(low - first, high - first),
+            slice(low - link.geometry.first_step, high - link.geometry.first_step),
+        )
+        flow_from_s = stretch.since_s + self._pause_s(stretch)
+        edges_s = np.arange(low, high + 1) * step_s
+        inside = np.clip(
+            np.minimum(edges_s[1:], stretch.end_s) - np.maximum(edges_s[:-1], flow_from_s), 0.0, None
+        )
+        connected = ~np.isnan(link.geometry.propagation_s[own])
+        rate_bps[window] += np.where(connected, link.goodput.rate_bps[own] * (inside / step_s), 0.0)
+        columns["propagation"][window] = link.geometry.propagation_s[own]
+        columns["elevation"][window] = np.where(connected, link.geometry.elevation_deg[own], np.nan)
+        columns["sinr"][window] = np.where(connected, link.sinr_db[own], np.nan)
+        again_s = retransmission_wait_s(
+            link.goodput.bler[own], link.geometry.round_trip_s[own], self.link.goodput.slot_s
+        )
+        columns["again"][window] = np.where(connected, again_s, np.nan)
+        name = self.model.orbits.names[stretch.satellite_pass.satellite]
+        if name not in names:
+            names.append(name)
+        satellite_index[window] = np.where(connected, names.index(name), -1)
+
+    def _contacts(
+        self, begin_s: float, end_s: float, steps: npt.NDArray[np.int64], connected: npt.NDArray[np.bool_]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return contact_end_s [n] where *connected* [n], and next_contact_s [n] elsewhere, of the window's steps."""
+        stretches: list[Serving] = []
+        horizon_s = end_s + LOOK_AHEAD_S
+        known_to_s = begin_s
+        # In a gap that outlasts the look-ahead, keep looking: store-and-forward wants to know when it ends.
+        while known_to_s < horizon_s:
+            until_s = min(known_to_s + LOOK_AHEAD_S, horizon_s)
+            stretches += self.plan.between(known_to_s, until_s)
+            known_to_s = until_s
+            ends_open = not stretches or stretches[-1].end_s < end_s
+            if known_to_s >= horizon_s and ends_open and known_to_s - end_s < NEXT_CONTACT_WITHIN_S:
+                horizon_s += LOOK_AHEAD_S
+        step_s = self.radio.profile.step_s
+        starts_s = np.array([one.start_s for one in stretches] + [np.inf])
+        contact_ends_s = np.array([one.end_s for one in stretches] + [np.inf])
+        for index in range(len(stretches) - 2, -1, -1):  # a stretch that the next one follows on ends with it
+            if starts_s[index + 1] <= contact_ends_s[index] + 1e-6:
+                contact_ends_s[index] = contact_ends_s[index + 1]
+        # The last stretch that begins within or before each step, and the first that begins after its middle.
+        current = np.maximum(np.searchsorted(starts_s, (steps + 1) * step_s - 1e-9) - 1, 0)
+        middle_s = (steps + 0.5) * step_s
+        following = starts_s[np.searchsorted(starts_s, middle_s, side="right").clip(max=len(stretches))]
+        # Clipped per step, so that the value does not depend on where this window ends.
+        ahead_s = np.minimum(contact_ends_s[current], middle_s + LOOK_AHEAD_S)
+        return np.where(connected, ahead_s, np.nan), np.where(connected, np.nan, following)
+
+    def _score_sinr(
+        self, candidates: Sequence[Pass], decision_s: FloatArray, elevation_deg: FloatArray
+    ) -> FloatArray:
+        """Score candidates by their SINR at the decision times."""
+        score = np.full(elevation_deg.shape, -np.inf)
+        for row, one in enumerate(candidates):
+            link = self.pass_link(one)
+            at = (decision_s / link.geometry.step_s).astype(np.int64) - link.geometry.first_step
+            inside = (at >= 0) & (at < len(link.sinr_db))
+            score[row, inside] = link.sinr_db[at[inside]]
+        return score
+
+
+def _without_feeder(space: SpaceSegment) -> SpaceSegment:
+    return space.model_copy(update={"payload": RegenerativePayload(), "ground_stations": ()})

@@ -1,0 +1,97 @@
+"""The outcome store: computed once, safe between processes, and never fooled by a damaged file."""
+
+import json
+import time
+from dataclasses import replace
+from multiprocessing import get_context
+
+import pytest
+
+from ntnsim.images.outcome_store import OutcomeKey, OutcomeStore, image_digest
+from ntnsim.protocols.configuration import Configuration
+
+KEY = OutcomeKey(image_digest(b"image"), Configuration(0.1, (0.2,), 0.3), "spiff", "tiny", 7, "encode")
+
+
+def test_an_outcome_is_computed_once_and_found_again_by_another_store(tmp_path):
+    calls = []
+
+    def compute():
+        calls.append(1)
+        return {"bits": 12, "pf_rank": (0.5, 1.0), "caption_sf": None}
+
+    first = OutcomeStore(tmp_path)
+    outcome = first.get_or_compute(KEY, compute)
+    again = first.get_or_compute(KEY, compute)
+    other = OutcomeStore(tmp_path).get_or_compute(KEY, compute)
+    assert len(calls) == 1
+    # Where it was found makes no difference, down to the types.
+    assert outcome == again == other == {"bits": 12, "pf_rank": [0.5, 1.0], "caption_sf": None}
+    assert (first.hits, first.misses) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image": "x"},
+        {"configuration": Configuration(0.1, (0.2,), 0.30001)},
+        {"codec": "spiff-paper"},
+        {"models": "other"},
+        {"seed": 8},
+        {"stage": "reconstruct"},
+    ],
+)
+def test_every_part_of_the_key_counts(tmp_path, change):
+    store = OutcomeStore(tmp_path)
+    store.put(KEY, {"bits": 1})
+    assert OutcomeStore(tmp_path).get(replace(KEY, **change)) is None
+    assert OutcomeStore(tmp_path).get(KEY) == {"bits": 1}
+
+
+def only_file(directory):
+    (path,) = (path for path in directory.rglob("*") if path.is_file())
+    return path
+
+
+def test_damaged_and_foreign_entries_are_computed_anew(tmp_path):
+    OutcomeStore(tmp_path).put(KEY, {"bits": 1234})
+    path = only_file(tmp_path)
+    good = path.read_text()
+    foreign = json.loads(good)
+    foreign["key"]["seed"] = 99
+    for damage in ("", "{}", "[1]", good[:-9], good.replace("1234", "1235"), json.dumps(foreign)):
+        path.write_text(damage)
+        store = OutcomeStore(tmp_path)
+        assert store.get(KEY) is None and store.rejected == 1
+        assert store.get_or_compute(KEY, lambda: {"bits": 1234}) == {"bits": 1234}
+        assert path.read_text() == good
+
+
+def fill(directory, worker):
+    store = OutcomeStore(directory)
+    for seed in range(60):
+        store.get_or_compute(replace(KEY, seed=seed), lambda seed=seed: {"seed": seed})
+    return store.rejected
+
+
+def test_processes_share_a_directory(tmp_path):
+    with get_context("spawn").Pool(3) as pool:
+        rejected = pool.starmap(fill, [(tmp_path, worker) for worker in range(3)])
+    assert rejected == [0, 0, 0]
+    store = OutcomeStore(tmp_path)
+    assert [store.get(replace(KEY, seed=seed)) for seed in range(60)] == [
+        {"seed": seed} for seed in range(60)
+    ]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".json"]
+
+
+def test_a_hundred_thousand_lookups_take_less_than_a_second():
+    store = OutcomeStore()
+    keys = [replace(KEY, seed=seed) for seed in range(1000)]
+    for key in keys:
+        store.put(key, {"bits": 1})
+    started = time.process_time()
+    for _ in range(100):
+        for key in keys:
+            store.get(key)
+    assert time.process_time() - started < 1

@@ -1,0 +1,515 @@
+"""Rate profiles of a scenario's terminal: windows, determinism, gaps, payloads, policies, and the commands that show them."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from ntnsim.cli import space as space_commands
+from ntnsim.errors import InputError
+from ntnsim.link.budget import calibration_case, reference_budget
+from ntnsim.link.goodput import steady_efficiency
+from ntnsim.orbit.geometry import slant_range_m
+from ntnsim.scenario.radio import Radio
+from ntnsim.scenario.space import SpaceSegment
+from ntnsim.sky.space_segment import space_model, terminal_profile_source
+from ntnsim.units import SPEED_OF_LIGHT_M_S
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def site(**changes):
+    place = {
+        "name": "parma",
+        "latitude_deg": 44.8,
+        "longitude_deg": 10.33,
+        "altitude_m": 50.0,
+        "min_elevation_deg": 10.0,
+    }
+    return SimpleNamespace(**{**place, **changes})
+
+
+def source(space=None, radio=None, seed=3, where=None, **more):
+    return terminal_profile_source(
+        SpaceSegment.model_validate(space or {}),
+        Radio.model_validate(radio or {}),
+        where or site(),
+        seed,
+        start_utc=START,
+        **more,
+    )
+
+
+CHANNEL = {"mode": "channel", "environment": "suburban"}
+SPARSE = {
+    "constellation": {
+        "kind": "walker",
+        "shells": [{"altitude_m": 600e3, "inclination_deg": 53, "satellites": 6, "planes": 3, "phasing": 1}],
+    }
+}
+
+
+@pytest.mark.parametrize("policy", ["max_elevation", "longest_remaining", "best_sinr"])
+@pytest.mark.parametrize("channel", [{"mode": "link_budget"}, CHANNEL])
+def test_profile_does_not_depend_on_how_windows_are_cut(policy, channel):
+    space = {"handover": {"policy": policy}}
+    whole = source(space, {"channel": channel, "profile": {"window_s": 1200}})(0.0)
+    pieces = source(space, {"channel": channel, "profile": {"window_s": 70}})
+    start_s = 0.0
+    while start_s < 1200.0:
+        piece = pieces(start_s)
+        first = round(start_s / piece.step_s)
+        count = min(len(piece.rate_bps), 12_000 - first)
+        for name in (
+            "rate_bps",
+            "propagation_s",
+            "elevation_deg",
+            "sinr_db",
+            "contact_end_s",
+            "next_contact_s",
+        ):
+            own, reference = getattr(piece, name)[:count], getattr(whole, name)[first : first + count]
+            assert np.array_equal(own, reference, equal_nan=True), (name, start_s)
+        served = [piece.satellites[i] if i >= 0 else "" for i in piece.satellite_index[:count]]
+        assert served == [
+            whole.satellites[i] if i >= 0 else "" for i in whole.satellite_index[first : first + count]
+        ]
+        start_s = piece.end_s
+
+
+def test_same_seed_gives_the_same_profile_and_another_seed_another_channel():
+    radio = {"channel": CHANNEL}
+    one, same, other = (source(radio=radio, seed=seed)(0.0) for seed in (1, 1, 2))
+    assert one.rate_bps.tobytes() == same.rate_bps.tobytes()
+    assert one.sinr_db.tobytes() != other.sinr_db.tobytes()
+    assert one.elevation_deg.tobytes() == other.elevation_deg.tobytes()
+
+
+def test_another_terminal_leaves_this_ones_channel_alone():
+    radio = {"channel": CHANNEL}
+    alone = source(radio=radio)(0.0)
+    source(radio=radio, where=site(name="other", latitude_deg=10.0))(0.0)
+    assert source(radio=radio)(0.0).rate_bps.tobytes() == alone.rate_bps.tobytes()
+
+
+def test_cumulative_bits_are_the_integral_of_the_rate():
+    profile = source()(0.0)
+    assert profile.cumulative_bits[0] == 0.0
+    assert np.diff(profile.cumulative_bits) == pytest.approx(profile.rate_bps * profile.step_s, abs=1e-3)
+    middle = float(profile.cumulative_bits[-1]) / 2
+    assert profile.bits_until(profile.time_of_bits(middle)) == pytest.approx(middle)
+
+
+def test_sinr_along_a_pass_is_the_link_budgets():
+    profile = source({"earth": "sphere_6371"}, {"residual_frequency_error_ppm": 0})(0.0)
+    inside = np.flatnonzero(~np.isnan(profile.elevation_deg))[::500]
+    for step in inside:
+        elevation = float(profile.elevation_deg[step])
+        budget = reference_budget(
+            orbit="leo-600",
+            parameter_set=1,
+            band="s",
+            direction="ul",
+            terminal="handheld",
+            elevation_deg=elevation,
+        )
+        # The site stands 50 m above the sphere.
+        assert profile.sinr_db[step] == pytest.approx(float(budget.cnr_db), abs=0.01)
+
+
+def test_steady_rate_follows_from_the_sinr():
+    terminal = source()
+    profile = terminal(0.0)
+    efficiency = steady_efficiency(profile.sinr_db[3000:3010], terminal.link.goodput)
+    expected = efficiency * terminal.link.goodput.resource_elements_per_s
+    assert profile.rate_bps[3000:3010] == pytest.approx(expected, rel=0.03)
+    assert terminal.efficiency_at(profile.sinr_db[3000:3010]) == pytest.approx(efficiency)
+
+
+def test_sparse_constellation_leaves_gaps_that_say_when_they_end():
+    terminal = source(SPARSE, {"profile": {"window_s": 7200, "step_s": 1.0}})
+    profile = terminal(0.0)
+    gap = profile.satellite_index < 0
+    assert 0 < gap.mean() < 1
+    assert np.all(profile.rate_bps[gap][1:-1] >= 0)
+    for step in np.flatnonzero(gap)[::200]:
+        middle_s = (step + 0.5) * profile.step_s
+        begins_s = profile.next_contact_s[step]
+        assert begins_s > middle_s
+        stretch = [s for s in terminal.plan.between(begins_s, begins_s + 1.0) if s.start_s >= begins_s - 1e-9]
+        assert stretch and stretch[0].start_s == begins_s
+    in_contact = np.flatnonzero(~gap)
+    assert np.all(profile.contact_end_s[in_contact] >= in_contact * profile.step_s)
+    assert np.array_equal(np.isnan(profile.next_contact_s), ~gap)
+    assert np.array_equal(np.isnan(profile.contact_end_s), gap)
+
+
+def test_a_constellation_that_never_comes_is_said_to_be_infinitely_far():
+    equatorial = {
+        "constellation": {
+            "kind": "walker",
+            "shells": [{"altitude_m": 550e3, "inclination_deg": 0, "satellites": 2, "planes": 1}],
+        }
+    }
+    profile = source(equatorial, where=site(latitude_deg=80.0))(0.0)
+    assert np.all(np.isinf(profile.next_contact_s))
+    assert profile.cumulative_bits[-1] == 0.0
+
+
+def test_handover_interrupts_for_one_and_a_half_round_trips_up_and_two_down():
+    for direction, factor in (("ul", 1.5), ("dl", 2.0)):
+        terminal = source(radio={"direction": direction, "profile": {"step_s": 0.002, "window_s": 10}})
+        handovers = [row for row in terminal.timeline(0.0, 600.0) if row["kind"] == "handover"]
+        assert handovers
+        at_s = handovers[0]["time_s"]
+        profile = terminal(at_s - 5.0)
+        step = profile.index_at(at_s + 1e-6)
+        round_trip_s = (
+            2
+            * terminal.pass_link(
+                next(
+                    s.satellite_pass
+                    for s in terminal.plan.between(at_s, at_s + 1)
+                    if abs(s.start_s - at_s) < 1e-6
+                )
+            ).geometry.range_m[0]
+            / SPEED_OF_LIGHT_M_S
+        )
+        pause_s = handovers[0]["end_s"] - at_s
+        silent = int(np.argmax(profile.rate_bps[step:] > 0))
+        assert silent * 0.002 == pytest.approx(pause_s, abs=0.004)
+        assert 0.3 * factor * round_trip_s < pause_s <= factor * 0.01289 + 1e-4
+
+
+def test_regenerative_delay_is_both_hops_and_transparent_round_trip_too():
+    stations = [{"name": "fucino", "latitude_deg": 42.0, "longitude_deg": 13.6}]
+    regenerative = source({"ground_stations": stations})
+    transparent = source({"ground_stations": stations, "payload": {"kind": "transparent"}})
+    one = regenerative.book.between(0.0, 2000.0)[0]
+    a, b = regenerative.pass_link(one).geometry, transparent.pass_link(one).geometry
+    both = (a.range_m + a.ground_range_m) / SPEED_OF_LIGHT_M_S
+    seen = ~np.isnan(both)
+    assert seen.any()
+    assert a.propagation_s[seen] == pytest.approx(both[seen])
+    assert a.round_trip_s == pytest.approx(2 * a.range_m / SPEED_OF_LIGHT_M_S)
+    assert b.round_trip_s[seen] == pytest.approx(2 * both[seen])
+    # TR 38.821, Table 7.1-1: no round trip above 25.77 ms where both elevations are above 10 degrees.
+    steep = (a.elevation_deg >= 10) & (a.ground_elevation_deg >= 10)
+    assert b.round_trip_s[steep].max() <= 25.77e-3 + 1e-4
+
+
+def test_feeder_noise_adds_to_a_transparent_payload():
+    clear, bent = source(), source({"payload": {"kind": "transparent"}})
+    one = clear.book.between(0.0, 2000.0)[0]
+    service, joint = clear.pass_link(one), bent.pass_link(one)
+    feeder_db = joint.limits_db["feeder"]
+    expected = -10 * np.log10(10 ** (-service.sinr_db / 10) + 10 ** (-feeder_db / 10))
+    assert joint.sinr_db == pytest.approx(expected)
+    # Estimates of the feeder's default: about 20 dB at 10 degrees.
+    assert feeder_db.mean() == pytest.approx(20.0, abs=1.5)
+
+
+def test_no_ground_station_in_view_means_no_contact_unless_satellites_pass_it_on():
+    far = [{"name": "far", "latitude_deg": -45.0, "longitude_deg": 170.0}]
+    cut = source({"ground_stations": far})(0.0)
+    assert cut.cumulative_bits[-1] == 0.0
+    dense = {"kind": "preset", "name": "oneweb-648"}
+    relayed = source(
+        {"constellation": dense, "ground_stations": far, "inter_satellite_links": {"kind": "plus_grid"}}
+    )(0.0)
+    assert relayed.cumulative_bits[-1] > 0
+    # Half-way round the Earth: no faster than light along the chord of the shell.
+    assert np.nanmin(relayed.propagation_s) > 12_000e3 / SPEED_OF_LIGHT_M_S
+
+
+def test_no_bit_flows_where_there_is_no_way_to_the_ground():
+    stations = [{"name": "fucino", "latitude_deg": 42.0, "longitude_deg": 13.6, "min_elevation_deg": 40.0}]
+    terminal = source(
+        {"ground_stations": stations}, {"profile": {"step_s": 0.01, "window_s": 300}, "channel": CHANNEL}
+    )
+    holes = 0
+    for window in range(6):
+        profile = terminal(300.0 * window)
+        lost = np.isnan(profile.propagation_s)
+        holes += int(lost.sum())
+        assert np.all(profile.rate_bps[lost] == 0.0)
+        assert np.array_equal(lost, profile.satellite_index < 0)
+        assert np.array_equal(np.isnan(profile.contact_end_s), lost)
+    assert 0 < holes < 6 * 30_000
+
+
+def test_source_on_a_satellite_sends_down_to_its_site_and_no_further():
+    terminal = source(where=site(on_satellite=True))
+    one = terminal.book.between(0.0, 2000.0)[0]
+    geometry = terminal.pass_link(one).geometry
+    assert terminal.link.direction == "dl"
+    assert geometry.propagation_s == pytest.approx(geometry.range_m / SPEED_OF_LIGHT_M_S)
+
+
+def test_fixed_beams_cost_gain_towards_their_edges_and_interference_limits_the_sinr():
+    steered = source(radio={"interference": False})
+    fixed = source(radio={"beams": {"kind": "satellite_fixed"}, "interference": True, "reuse": "frf3"})
+    one = steered.book.between(0.0, 2000.0)[0]
+    a, b = steered.pass_link(one), fixed.pass_link(one)
+    lost = a.budget.g_over_t_db_k - b.budget.g_over_t_db_k
+    # A hexagon's corner is at spacing/√3 = sin(HPBW/2): exactly the half-power direction.
+    assert 0 <= lost.min() < 0.3
+    assert 2.0 < lost.max() <= 3.02
+    assert np.all(b.sinr_db < b.limits_db["co_channel"])
+
+
+def test_walls_cost_what_p2109_says_and_stay_the_same_for_a_terminal():
+    indoor = source(radio={"channel": {**CHANNEL, "building": "traditional"}})
+    one = indoor.book.between(0.0, 2000.0)[0]
+    assert indoor.pass_link(one).budget.additional_db.min() > 1.0
+    again = source(radio={"channel": {**CHANNEL, "building": "traditional"}})
+    assert (
+        again.pass_link(one).budget.additional_db.tolist()
+        == indoor.pass_link(one).budget.additional_db.tolist()
+    )
+
+
+def test_an_outage_hands_over_to_another_satellite():
+    served = source()(0.0)
+    broken = served.satellites[0]
+
+    def outage(name, times_s):
+        return np.full(len(times_s), name == broken)
+
+    without = source(outage=outage)(0.0)
+    assert broken not in without.satellites
+    assert without.cumulative_bits[-1] > 0.5 * served.cumulative_bits[-1]
+
+
+def test_retransmission_wait_stays_below_a_round_trip():
+    profile = source()(0.0)
+    inside = ~np.isnan(profile.propagation_s)
+    assert profile.retransmission_s is not None
+    assert np.all(profile.retransmission_s[inside] >= 0)
+    assert profile.retransmission_s[inside].max() < 12.89e-3
+
+
+def test_element_sets_serve_as_well(tmp_path):
+    path = tmp_path / "iss.tle"
+    path.write_text(
+        "ISS (ZARYA)\n"
+        "1 25544U 98067A   14020.93268519  .00009878  00000-0  18200-3 0  5082\n"
+        "2 25544  51.6498 109.4756 0003572  55.9686 274.8005 15.49815350868473\n"
+    )
+    space = SpaceSegment.model_validate({"constellation": {"kind": "element_sets", "path": "iss.tle"}})
+    terminal = terminal_profile_source(
+        space,
+        Radio.model_validate({"profile": {"window_s": 3600, "step_s": 1.0}}),
+        site(),
+        1,
+        start_utc=datetime(2014, 1, 21, tzinfo=UTC),
+        base=tmp_path,
+    )
+    total = sum(float(terminal(3600.0 * hour).cumulative_bits[-1]) for hour in range(12))
+    assert total > 0
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({"inter_satellite_links": {"kind": "plus_grid"}}, "needs ground_stations"),
+        (
+            {
+                "constellation": {
+                    "kind": "walker",
+                    "shells": [{"altitude_m": 6e5, "inclination_deg": 53, "satellites": 7, "planes": 3}],
+                }
+            },
+            "planes: 3 does not divide satellites: 7",
+        ),
+        ({"constellation": {"kind": "preset", "name": "kuiper"}}, "iridium-66"),
+        (
+            {"ground_stations": [{"name": "a", "latitude_deg": 0, "longitude_deg": 0}] * 2},
+            "names must differ",
+        ),
+    ],
+)
+def test_space_segments_that_cannot_be_are_refused(space, message):
+    with pytest.raises(ValueError, match=message):
+        SpaceSegment.model_validate(space)
+
+
+@pytest.mark.parametrize(
+    ("radio", "message"),
+    [
+        (
+            {"band": "ka", "terminal": {"kind": "tr38821", "name": "handheld"}},
+            "handheld works in band s, got band: ka",
+        ),
+        ({"profile": {"window_s": 1.05, "step_s": 0.1}}, "window_s: 1.05 is not a multiple of step_s: 0.1"),
+        ({"adaptation": {"table": 4}}, "table"),
+        ({"subcarrier_spacing_khz": 120}, "120 is not used in band s; allowed: 15, 30, 60"),
+        ({"carrier_hz": 20e9}, r"2e\+10 is not in band s"),
+        ({"band": "ka", "carrier_hz": 8e9}, r"8e\+09 is in neither band"),
+    ],
+)
+def test_radios_that_cannot_be_are_refused(radio, message):
+    with pytest.raises(ValueError, match=message):
+        Radio.model_validate(radio)
+
+
+@pytest.mark.parametrize("number", range(1, 31))
+def test_calibration_case_of_a_scenario_is_the_tables(number):
+    radio = Radio.model_validate({"case": f"SC{number}"})
+    row = calibration_case(f"SC{number}")
+    assert (radio.satellite.orbit, radio.satellite.set) == (row["orbit"], row["parameter_set"])
+    assert (radio.band, radio.terminal.name, radio.reuse) == (row["band"], row["terminal"], row["reuse"])
+    assert Radio.model_validate(radio.model_dump()) == radio
+
+
+def test_what_is_written_beside_a_case_wins():
+    radio = Radio.model_validate({"case": "SC6", "reuse": "frf3", "direction": "dl"})
+    assert (radio.band, radio.reuse, radio.direction) == ("ka", "frf3", "dl")
+    with pytest.raises(ValueError, match="SC31"):
+        Radio.model_validate({"case": "SC31"})
+
+
+def test_a_vsat_in_ka_band_works_with_its_defaults():
+    terminal = source(radio={"band": "ka", "reuse": "frf3"})
+    profile = terminal(0.0)
+    assert terminal.link.bandwidth_hz == pytest.approx(400e6 / 3)
+    assert np.nanmax(profile.rate_bps) > 300e6
+
+
+def test_earth_models_differ_as_their_radii_say():
+    for earth, radius_m in (("sphere_6371", 6_371_000.0), ("sphere_6378", 6_378_137.0)):
+        terminal = source({"earth": earth}, where=site(altitude_m=0.0))
+        one = max(terminal.book.between(0.0, 3000.0), key=lambda p: p.max_elevation_deg)
+        geometry = terminal.pass_link(one).geometry
+        expected = slant_range_m(600e3, geometry.elevation_deg, earth_radius_m=radius_m)
+        assert geometry.range_m == pytest.approx(expected, rel=1e-9)
+
+
+QUICKSTART = str(Path(__file__).parents[2] / "scenarios" / "quickstart.yaml")
+app = typer.Typer()
+space_commands.register(app)
+runner = CliRunner()
+
+
+def test_link_command_prints_the_terms_under_their_names():
+    arguments = (
+        "link --satellite leo-600 --set 1 --band s --direction dl --terminal handheld --elevation 30 --json"
+    )
+    result = runner.invoke(app, arguments.split())
+    terms = json.loads(result.stdout)
+    expected = reference_budget(
+        orbit="leo-600", parameter_set=1, band="s", direction="dl", terminal="handheld"
+    )
+    for name in (
+        "slant_range_m",
+        "delay_s",
+        "fspl_db",
+        "atmospheric_db",
+        "shadow_margin_db",
+        "scintillation_db",
+        "polarisation_db",
+        "additional_db",
+        "eirp_dbw",
+        "g_over_t_db_k",
+        "bandwidth_hz",
+        "cnr_db",
+    ):
+        assert terms[name] == pytest.approx(float(getattr(expected, name)))
+
+
+def test_link_command_knows_calibration_cases_and_refuses_others():
+    shown = json.loads(runner.invoke(app, ["link", "--case", "sc9", "--direction", "ul", "--json"]).stdout)
+    assert shown["terminal"] == "handheld" and shown["bandwidth_hz"] == 0.36e6
+    assert "cnr_db" in runner.invoke(app, ["link", "--case", "SC1"]).stdout
+    for arguments, message in (
+        ("link --case SC31", "SC1 to SC30"),
+        ("link --band ka --terminal handheld", "handheld in s, vsat in ka"),
+        ("link --elevation 95", r"95 is not in \(0, 90\]"),
+        ("link --case SC9 --band ka", "--band: does not go with --case"),
+        ("link --plot pass.png", "--plot: goes only with --scenario"),
+        (f"link --scenario {QUICKSTART} --case SC9", "--case: does not go with --scenario"),
+        (f"link --scenario {QUICKSTART} --step inf", "--step: inf is not a finite number"),
+    ):
+        with pytest.raises(InputError, match=message):
+            runner.invoke(app, arguments.split(), catch_exceptions=False)
+
+
+def test_passes_command_lists_every_pass_of_the_site():
+    result = runner.invoke(app, ["passes", QUICKSTART, "--hours", "2", "--json"])
+    rows = json.loads(result.stdout)
+    assert len(rows) > 10
+    for row in rows:
+        assert list(row) == ["satellite", "rise_s", "culmination_s", "set_s", "max_elevation_deg"]
+        assert row["rise_s"] < row["culmination_s"] < row["set_s"]
+        assert row["set_s"] > 0 and row["rise_s"] < 7200
+    table = runner.invoke(app, ["passes", QUICKSTART, "--hours", "2"]).stdout
+    assert f"{len(rows)} passes of" in table
+    with pytest.raises(InputError, match="'nowhere' is not one of"):
+        runner.invoke(app, ["passes", QUICKSTART, "--site", "nowhere"], catch_exceptions=False)
+    for hours in ("0", "nan", "inf"):
+        with pytest.raises(InputError, match=f"--hours: {hours} is not a finite number > 0"):
+            runner.invoke(app, ["passes", QUICKSTART, "--hours", hours], catch_exceptions=False)
+
+
+def test_link_command_shows_a_whole_pass_as_json_table_and_picture(tmp_path):
+    picture = tmp_path / "pass.png"
+    arguments = ["link", "--scenario", QUICKSTART, "--pass", "1", "--step", "30"]
+    shown = json.loads(runner.invoke(app, [*arguments, "--json", "--plot", str(picture)]).stdout)
+    columns = shown["columns"]
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    assert shown["rise_s"] - 0.2 <= columns["time_s"][0] <= shown["rise_s"] + 0.2
+    assert np.all(np.diff(columns["time_s"]) == pytest.approx(30.0))
+    for name in (
+        "fspl_db",
+        "atmospheric_db",
+        "doppler_hz",
+        "cnr_db",
+        "sinr_db",
+        "rate_bps",
+        "bler",
+        "residual_loss",
+    ):
+        assert len(columns[name]) == len(columns["time_s"])
+    assert columns["doppler_hz"][0] > 0 > columns["doppler_hz"][-1]
+    table = runner.invoke(app, arguments).stdout
+    assert shown["satellite"] in table
+    with pytest.raises(InputError, match="--pass: 100000 is more than"):
+        runner.invoke(app, ["link", "--scenario", QUICKSTART, "--pass", "100000"], catch_exceptions=False)
+
+
+def test_passes_of_the_model_are_those_of_the_terminal():
+    model = space_model(SpaceSegment(), START)
+    listed = model.passes(site(), 0.0, 7200.0)
+    assert [one.satellite for one in listed] == [one.satellite for one in source().book.between(0.0, 7200.0)]
+    assert all(one.max_elevation_deg >= 10.0 for one in listed)
+
+
+def test_an_interruption_longer_than_a_window_is_served_in_full():
+    space = {"handover": {"interruption_s": 700.0, "access_rtt": 0.0}}
+    terminal = source(space)
+    rows = [row for row in terminal.timeline(0.0, 1200.0) if row["kind"] == "acquisition"]
+    assert rows[0]["time_s"] == 0.0
+    first = [s for s in terminal.plan.between(0.0, 700.0) if s.since_s == 0.0]
+    profile = terminal(0.0)
+    until = profile.index_at(max(s.end_s for s in first) - 1e-6)
+    assert np.all(profile.rate_bps[:until] == 0.0)
+
+
+def test_a_geostationary_satellite_is_acquired_once_and_stays():
+    geo = {
+        "constellation": {
+            "kind": "walker",
+            "shells": [{"altitude_m": 35_786e3, "inclination_deg": 0, "satellites": 3, "planes": 3}],
+        }
+    }
+    terminal = source(geo, {"case": "SC4", "profile": {"step_s": 1.0, "window_s": 3600}, "channel": CHANNEL})
+    kinds = [row["kind"] for row in terminal.timeline(0.0, 3 * 3600.0)]
+    assert kinds.count("acquisition") == 1 and kinds.count("handover") == 0
+    delays = np.concatenate([terminal(3600.0 * hour).propagation_s for hour in range(3)])
+    # TR 38.821, Table 7.1-1: at most 270.73 ms there and back on each hop.
+    assert np.all((delays > 2 * 119e-3) & (delays < 270.73e-3 + 1e-3))
