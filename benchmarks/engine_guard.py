@@ -19,16 +19,16 @@ from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.imaging import Capture, Encoded, Reconstruction, Work
 from ntnsim.protocols.policy import ImageState
 from ntnsim.results.record import DELIVERED, DROPPED, LATE
-from ntnsim.scenario import policy as spec
+from ntnsim.scenario.policy import FixedPolicySpec, GuardSpec, RandomPolicySpec
 from ntnsim.streams import stream
 from ntnsim.world.build import simulate
 
 LOADS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.94, 0.97)
 SOURCE_BITS = 1_200_000
 POLICIES = {
-    "smallest": spec.FixedPolicy(box_growth=0.0, patch_fractions=0.0),
-    "uniform": spec.RandomPolicy(),
-    "uniform, guarded": spec.RandomPolicy(guard=spec.Guard()),
+    "smallest": FixedPolicySpec(box_growth=0.0, patch_fractions=0.0),
+    "uniform": RandomPolicySpec(),
+    "uniform, guarded": RandomPolicySpec(guard=GuardSpec()),
 }
 
 

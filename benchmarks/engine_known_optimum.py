@@ -19,7 +19,7 @@ from ntnsim.engine.ncb import NeuralContextualBandit
 from ntnsim.engine.practice import learn_online
 from ntnsim.engine.spiff_engine import SpiffEngine
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits
-from ntnsim.scenario import policy as spec
+from ntnsim.scenario.policy import NeuralContextualBanditSpec, SpiffEngineSpec
 from ntnsim.streams import stream
 
 RISK_LEVEL = 0.1
@@ -66,11 +66,11 @@ def main() -> None:
     arguments = parser.parse_args()
     instance = SyntheticBits()
     makers = {
-        "spiff-engine": lambda seed: SpiffEngine(spec.SpiffEngine(), SPACE, seed),
+        "spiff-engine": lambda seed: SpiffEngine(SpiffEngineSpec(), SPACE, seed),
         "spiff-engine, the paper's steps": lambda seed: SpiffEngine(
-            spec.SpiffEngine(actor_learning_rate=1e-4, learning_rate_floor=1.0), SPACE, seed
+            SpiffEngineSpec(actor_learning_rate=1e-4, learning_rate_floor=1.0), SPACE, seed
         ),
-        "ncb": lambda seed: NeuralContextualBandit(spec.NeuralContextualBandit(), SPACE, seed),
+        "ncb": lambda seed: NeuralContextualBandit(NeuralContextualBanditSpec(), SPACE, seed),
         "uniform": lambda seed: None,
     }
     figures = {}

@@ -18,7 +18,7 @@ import torch
 
 from ntnsim.engine.spiff_engine import SpiffEngine
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits
-from ntnsim.scenario.policy import SpiffEngine as Settings
+from ntnsim.scenario.policy import SpiffEngineSpec
 from ntnsim.streams import stream
 
 UPDATES_PER_BLOCK = 100
@@ -35,7 +35,7 @@ def cpu_ms(work: Callable[[], object]) -> float:
 def filled_engine() -> SpiffEngine:
     """Return an engine with 1,000 synthetic deliveries in its memory and some updates done."""
     instance, rng = SyntheticBits(), stream(0, "benchmark")
-    engine = SpiffEngine(Settings(updates_per_image=0), SPACE, seed=0)
+    engine = SpiffEngine(SpiffEngineSpec(updates_per_image=0), SPACE, seed=0)
     for _ in range(1000):
         image, network = instance.context(rng)
         x = engine.choose(image, network, REQUIREMENT).configuration

@@ -23,8 +23,8 @@ from ntnsim.link.channel import ChannelSettings, independent_path_losses_db
 from ntnsim.link.goodput import goodput_along_pass
 from ntnsim.link.per_block import run_blocks
 from ntnsim.orbit.geometry import slant_range_m
-from ntnsim.scenario.radio import Radio
-from ntnsim.scenario.space import SpaceSegment
+from ntnsim.scenario.radio import RadioSpec
+from ntnsim.scenario.space import SpaceSegmentSpec
 from ntnsim.sky.space_segment import terminal_profile_source
 
 SITE = SimpleNamespace(
@@ -49,8 +49,8 @@ def cpu_s(work: Callable[[], Any], repeats: int = 7) -> float:
 def ten_minutes_at_10_ms(radio: dict[str, Any]) -> float:
     """Return CPU seconds of a pass from geometry to cumulative bits, scaled to ten minutes (60,000 steps)."""
     source = terminal_profile_source(
-        SpaceSegment(),
-        Radio.model_validate({"profile": {"step_s": 0.01, "window_s": 600}, **radio}),
+        SpaceSegmentSpec(),
+        RadioSpec.model_validate({"profile": {"step_s": 0.01, "window_s": 600}, **radio}),
         SITE,
         1,
         start_utc=datetime(2026, 3, 1, tzinfo=UTC),
@@ -96,9 +96,9 @@ def main() -> None:
     report["import_brings_itur"] = shown[1] == "True"
 
     minute_db = np.linspace(3.0, 9.0, 60_000)
-    radio = Radio()
+    radio = RadioSpec()
     link = terminal_profile_source(
-        SpaceSegment(), radio, SITE, 1, start_utc=datetime(2026, 3, 1, tzinfo=UTC)
+        SpaceSegmentSpec(), radio, SITE, 1, start_utc=datetime(2026, 3, 1, tzinfo=UTC)
     ).link.goodput
     trip_s = np.full(len(minute_db), 0.0126)
     fluid = goodput_along_pass(minute_db, trip_s, link.slot_s, 0, link)

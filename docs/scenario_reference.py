@@ -56,7 +56,8 @@ def _table(name: str, definition: dict[str, Any]) -> str:
     text = " ".join(
         [*([f"`kind: {kind}`."] if kind else []), _prose(definition.get("description", ""))]
     ).strip()
-    lines = [f"## {name}", "", text, ""] if text else [f"## {name}", ""]
+    heading = f"## {_shown(name)}"
+    lines = [heading, "", text, ""] if text else [heading, ""]
     rows = [
         (key, value)
         for key, value in definition.get("properties", {}).items()
@@ -69,6 +70,11 @@ def _table(name: str, definition: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _shown(name: str) -> str:
+    """Return the entity's name for whoever writes YAML: the class is called ``…Spec``."""
+    return name.removesuffix("Spec")
+
+
 def _row(key: str, value: dict[str, Any], required: bool) -> str:
     default = "" if required or "default" not in value else _default(value["default"])
     cells = (f"`{key}`", _type(value), default, _prose(value.get("description", "")))
@@ -77,7 +83,7 @@ def _row(key: str, value: dict[str, Any], required: bool) -> str:
 
 def _type(node: dict[str, Any]) -> str:
     if "$ref" in node:
-        name = node["$ref"].rsplit("/", 1)[-1]
+        name = _shown(node["$ref"].rsplit("/", 1)[-1])
         return f"[{name}](#{name.lower()})"
     for union in ("anyOf", "oneOf"):
         if union in node:

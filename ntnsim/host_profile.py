@@ -1,7 +1,7 @@
 """Measure this host into a device profile: how long each stage of the real pipeline takes here.
 
 Every stage runs on sample photographs of several sizes; a non-negative least-squares fit of its times gives the terms
-of :class:`~ntnsim.scenario.compute.StageTime`. The profile is a file for scenarios to name; simulated time is
+of :class:`~ntnsim.scenario.compute.StageTimeSpec`. The profile is a file for scenarios to name; simulated time is
 then charged from it, so that a run gives the same result wherever it is computed.
 """
 
@@ -22,7 +22,7 @@ from ntnsim.networks.bundle import Bundle
 from ntnsim.networks.load import inpainter_named, load_captioner, load_segmenter
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.inpainter import Canvas
-from ntnsim.scenario.compute import REFERENCE_PIXELS, DeviceProfile, StageTime
+from ntnsim.scenario.compute import REFERENCE_PIXELS, DeviceProfileSpec, StageTimeSpec
 from ntnsim.spiff.classical import ClassicalInpainter
 from ntnsim.spiff.codec import SpiffCodec, spiff_settings
 from ntnsim.spiff.decoder import decode_partial_image
@@ -44,7 +44,7 @@ class Measurement:
     seconds: float
 
 
-def measure_host(bundle: Bundle, *, repeats: int = 3, device: str = "cpu") -> DeviceProfile:
+def measure_host(bundle: Bundle, *, repeats: int = 3, device: str = "cpu") -> DeviceProfileSpec:
     """Return the profile of this host for the networks of *bundle*; takes a minute or so with small networks.
 
     repeats: photographs per size. device: torch device of the networks.
@@ -99,7 +99,7 @@ def measure_host(bundle: Bundle, *, repeats: int = 3, device: str = "cpu") -> De
     together_s, _ = _timed(inpainters[1].restore, canvases[-1:] * BATCH)
     marginal = float(np.clip((together_s / alone_s - 1) / (BATCH - 1), 0.0, 1.0))
     host = f"{platform.machine()}, Python {platform.python_version()}"
-    return DeviceProfile(
+    return DeviceProfileSpec(
         description=f"measured on {host}, bundle {bundle.name}, {device}",
         estimated=False,
         stages=stages,
@@ -107,7 +107,7 @@ def measure_host(bundle: Bundle, *, repeats: int = 3, device: str = "cpu") -> De
     )
 
 
-def fitted(measured: Sequence[Measurement]) -> StageTime:
+def fitted(measured: Sequence[Measurement]) -> StageTimeSpec:
     """Return the stage time that explains *measured* best: relative least squares with terms that are not negative."""
     pixels = np.array([one.pixels for one in measured], dtype=np.float64)
     steps = np.array([one.steps for one in measured], dtype=np.float64)
@@ -117,7 +117,7 @@ def fitted(measured: Sequence[Measurement]) -> StageTime:
     solution, _ = nnls(terms / seconds[:, None], np.ones_like(seconds))
     ratio = seconds / (terms @ solution)
     fixed_s, per_megapixel_s, per_step_s = (round(float(term), 6) for term in solution)
-    return StageTime(
+    return StageTimeSpec(
         fixed_s=fixed_s,
         per_megapixel_s=per_megapixel_s,
         per_step_s=per_step_s,
@@ -125,7 +125,7 @@ def fitted(measured: Sequence[Measurement]) -> StageTime:
     )
 
 
-def profile_yaml(name: str, profile: DeviceProfile) -> str:
+def profile_yaml(name: str, profile: DeviceProfileSpec) -> str:
     """Return *profile* as a device file under *name*, as scenarios name it: ``device: FILE.yaml#NAME``."""
     from ruamel.yaml import YAML
 

@@ -24,12 +24,19 @@ from ntnsim.protocols.imaging import Imaging, Work
 from ntnsim.protocols.inpainter import Inpainter
 from ntnsim.protocols.policy import Policy
 from ntnsim.protocols.segmenter import Segmenter
-from ntnsim.scenario import codec as entry
-from ntnsim.scenario import dataset as dataset_entry
+from ntnsim.scenario.codec import (
+    CaptionCodecSpec,
+    ComponentSpec,
+    InpaintingSpec,
+    SpiffCodecSpec,
+    SpiffPaperCodecSpec,
+    WholeImageCodecSpec,
+)
+from ntnsim.scenario.dataset import RelevanceSpec, TaskSpec
 from ntnsim.scenario.scenario import Scenario
-from ntnsim.scenario.scheme import Scheme
-from ntnsim.scenario.sizes import SizesCodec
-from ntnsim.scenario.traffic import Source
+from ntnsim.scenario.scheme import SchemeSpec
+from ntnsim.scenario.sizes import SizesCodecSpec
+from ntnsim.scenario.traffic import SourceSpec
 from ntnsim.spiff.baselines import WholeImageCodec
 from ntnsim.spiff.codec import CaptionCodec, SpiffCodec, spiff_settings
 from ntnsim.spiff.components import Component, encode_component
@@ -71,11 +78,11 @@ class SchemeAssembly:
         self._datasets: dict[str, Dataset] = {}
         self._bundle_used = False
 
-    def assemble(self, scheme: Scheme) -> Assembled:
+    def assemble(self, scheme: SchemeSpec) -> Assembled:
         """Return *scheme*'s imaging and policy."""
         seed = self._scenario.seed
         policy_seed = integer_seed(seed, "policy", scheme.name)
-        if isinstance(scheme.codec, SizesCodec):
+        if isinstance(scheme.codec, SizesCodecSpec):
             imaging = SizesImaging(scheme.codec, seed)
             space = ConfigurationSpace(max(imaging.n_ranks, 2), has_coarse_layer=False)
             return Assembled(imaging, build_policy(scheme.policy, space, policy_seed), None)
@@ -103,10 +110,10 @@ class SchemeAssembly:
         return {"code": self._code_digest, **({"bundle": self._bundle().digest} if self._bundle_used else {})}
 
     def _codec(
-        self, wanted: entry.SpiffCodec | entry.SpiffPaperCodec | entry.WholeImageCodec | entry.CaptionCodec
+        self, wanted: SpiffCodecSpec | SpiffPaperCodecSpec | WholeImageCodecSpec | CaptionCodecSpec
     ) -> tuple[Codec, Work]:
         n_ranks = self._relevance.n_ranks
-        if isinstance(wanted, entry.WholeImageCodec):
+        if isinstance(wanted, WholeImageCodecSpec):
             component = Component(
                 wanted.kind, wanted.quality, wanted.speed, wanted.full_chroma, wanted.loop_filters
             )
@@ -115,7 +122,7 @@ class SchemeAssembly:
         bundle = self._bundle()
         inpainter = _inpainter(bundle, inpaint.method, inpaint.steps, inpaint.device, inpaint.dtype)
         steps = _charged_steps(inpainter, inpaint)
-        if isinstance(wanted, entry.CaptionCodec):
+        if isinstance(wanted, CaptionCodecSpec):
             captioned: Codec = CaptionCodec(
                 load_captioner(bundle), inpainter, n_ranks=n_ranks, models_digest=bundle.digest
             )
@@ -172,11 +179,11 @@ class SchemeAssembly:
                     raise DatasetError(f"datasets.{name}: holds no image")
         return self._datasets
 
-    def _dataset_name(self, source: Source) -> str:
+    def _dataset_name(self, source: SourceSpec) -> str:
         return source.images or next(iter(self._scenario.datasets))
 
 
-def _copies(scenario: Scenario) -> list[tuple[str, Source]]:
+def _copies(scenario: Scenario) -> list[tuple[str, SourceSpec]]:
     """Return every source by the name it has in the world, replicas included."""
     return [
         (name, source)
@@ -196,23 +203,23 @@ def received_picture(payload: bytes) -> UInt8Image:
 
 def _trial(wanted: object, n_ranks: int) -> Configuration | None:
     """Return the configuration of the gateway's trial encoding, if the codec entry asks for one."""
-    if not isinstance(wanted, entry.SpiffCodec) or wanted.trial == 0.0:
+    if not isinstance(wanted, SpiffCodecSpec) or wanted.trial == 0.0:
         return None
     return Configuration(0.0, (0.0,) * (n_ranks - 1), wanted.trial)
 
 
-def _relevance(wanted: dataset_entry.Relevance) -> Relevance:
+def _relevance(wanted: RelevanceSpec) -> Relevance:
     if wanted.preset is not None:
         return relevance_preset(wanted.preset)
     return Relevance("scenario", dict(wanted.ranks or {}), wanted.default_rank)
 
 
-def _delivered_bits(wanted: entry.Component) -> Callable[[UInt8Image], int]:
+def _delivered_bits(wanted: ComponentSpec) -> Callable[[UInt8Image], int]:
     component = Component(**wanted.model_dump())
     return lambda pixels: 8 * len(encode_component(pixels, component))
 
 
-def _charged_steps(inpainter: Inpainter, wanted: entry.Inpainting) -> int:
+def _charged_steps(inpainter: Inpainter, wanted: InpaintingSpec) -> int:
     """Return the diffusion steps that the device profile is charged for."""
     if wanted.charged_steps is not None:
         return wanted.charged_steps
@@ -240,7 +247,7 @@ def _inpainter(bundle: Bundle, method: str, steps: int | None, device: str, dtyp
 
 
 @cache
-def _scorer(task: dataset_entry.Task) -> "Scorer":
+def _scorer(task: TaskSpec) -> "Scorer":
     from ntnsim.fidelity.metrics import scorer_named
 
     return scorer_named(

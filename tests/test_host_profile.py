@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from ntnsim.host_profile import Measurement, fitted, profile_yaml
-from ntnsim.scenario.compute import DeviceProfile, StageTime
+from ntnsim.scenario.compute import DeviceProfileSpec, StageTimeSpec
 from ntnsim.world.compute import device_profile
 
 
-def made_by(stage: StageTime, spread_cv: float = 0.0, repeats: int = 1) -> list[Measurement]:
+def made_by(stage: StageTimeSpec, spread_cv: float = 0.0, repeats: int = 1) -> list[Measurement]:
     rng = np.random.default_rng(1)
     return [
         Measurement(pixels, steps, stage.mean_s(pixels, steps) * float(1 + spread_cv * rng.standard_normal()))
@@ -21,10 +21,10 @@ def made_by(stage: StageTime, spread_cv: float = 0.0, repeats: int = 1) -> list[
 @pytest.mark.parametrize(
     "stage",
     [
-        StageTime(fixed_s=1.3),
-        StageTime(fixed_s=0.01, per_megapixel_s=0.4),
-        StageTime(fixed_s=1.0, per_step_s=0.13),
-        StageTime(fixed_s=0.2, per_megapixel_s=0.5, per_step_s=0.3),
+        StageTimeSpec(fixed_s=1.3),
+        StageTimeSpec(fixed_s=0.01, per_megapixel_s=0.4),
+        StageTimeSpec(fixed_s=1.0, per_step_s=0.13),
+        StageTimeSpec(fixed_s=0.2, per_megapixel_s=0.5, per_step_s=0.3),
     ],
 )
 def test_fit_recovers_the_terms_of_exact_times(stage):
@@ -33,13 +33,13 @@ def test_fit_recovers_the_terms_of_exact_times(stage):
 
 
 def test_spread_of_the_times_is_reported():
-    found = fitted(made_by(StageTime(fixed_s=1.0, per_step_s=0.1), spread_cv=0.1, repeats=100))
+    found = fitted(made_by(StageTimeSpec(fixed_s=1.0, per_step_s=0.1), spread_cv=0.1, repeats=100))
     assert found.spread_cv == pytest.approx(0.1, abs=0.01)
 
 
 def test_written_profile_is_one_that_scenarios_can_name(tmp_path):
-    profile = DeviceProfile(
-        description="a test", estimated=False, stages={"encode": StageTime(fixed_s=0.25, spread_cv=0.1)}
+    profile = DeviceProfileSpec(
+        description="a test", estimated=False, stages={"encode": StageTimeSpec(fixed_s=0.25, spread_cv=0.1)}
     )
     (tmp_path / "mine.yaml").write_text(profile_yaml("lab", profile))
     assert device_profile("mine.yaml#lab", tmp_path) == profile

@@ -65,9 +65,9 @@ def schema() -> None:
 
     Example: ntnsim schema > scenario.schema.json
     """
-    from ntnsim.scenario.scenario import Scenario as ScenarioModel
+    from ntnsim.scenario.scenario import Scenario
 
-    typer.echo(json.dumps(ScenarioModel.model_json_schema(), indent=2))
+    typer.echo(json.dumps(Scenario.model_json_schema(), indent=2))
 
 
 def profile(

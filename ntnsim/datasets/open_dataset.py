@@ -11,10 +11,19 @@ from ntnsim.datasets.folder import FolderDataset
 from ntnsim.datasets.mastr1325 import Mastr1325Dataset
 from ntnsim.datasets.persons import PersonsDataset
 from ntnsim.datasets.samples import SampleCaptures
-from ntnsim.scenario import dataset as entry
+from ntnsim.scenario.dataset import (
+    AerialDatasetSpec,
+    AreaFilterSpec,
+    CocoStuffDatasetSpec,
+    DatasetSpec,
+    FolderDatasetSpec,
+    Mastr1325DatasetSpec,
+    PersonsDatasetSpec,
+    SamplesDatasetSpec,
+)
 
 
-def open_dataset(wanted: entry.Dataset, base: Path | None = None) -> Dataset:
+def open_dataset(wanted: DatasetSpec, base: Path | None = None) -> Dataset:
     """Return the dataset that *wanted* describes.
 
     base: directory that relative paths start from; the current one if None.
@@ -24,17 +33,17 @@ def open_dataset(wanted: entry.Dataset, base: Path | None = None) -> Dataset:
     def path(text: str) -> Path:
         return root / Path(text).expanduser()
 
-    def area(wanted: entry.AreaFilter | None) -> AreaRange | None:
+    def area(wanted: AreaFilterSpec | None) -> AreaRange | None:
         return None if wanted is None else AreaRange(wanted.class_name, wanted.minimum, wanted.maximum)
 
     match wanted:
-        case entry.SamplesDataset():
+        case SamplesDatasetSpec():
             return SampleCaptures(wanted.count, wanted.width_px, wanted.height_px, wanted.other_every)
-        case entry.FolderDataset():
+        case FolderDatasetSpec():
             return FolderDataset(
                 path(wanted.path), None if wanted.masks is None else path(wanted.masks), wanted.limit
             )
-        case entry.PersonsDataset():
+        case PersonsDatasetSpec():
             return PersonsDataset(
                 path(wanted.path),
                 wanted.split,
@@ -42,7 +51,7 @@ def open_dataset(wanted: entry.Dataset, base: Path | None = None) -> Dataset:
                 area=area(wanted.area),
                 limit=wanted.limit,
             )
-        case entry.CocoStuffDataset():
+        case CocoStuffDatasetSpec():
             return CocoStuffDataset(
                 path(wanted.images),
                 None if wanted.stuff_maps is None else path(wanted.stuff_maps),
@@ -50,9 +59,9 @@ def open_dataset(wanted: entry.Dataset, base: Path | None = None) -> Dataset:
                 area=area(wanted.area),
                 limit=wanted.limit,
             )
-        case entry.Mastr1325Dataset():
+        case Mastr1325DatasetSpec():
             return Mastr1325Dataset(path(wanted.images), path(wanted.masks), wanted.limit)
-        case entry.AerialDataset():
+        case AerialDatasetSpec():
             return AerialDataset(path(wanted.path), wanted.limit)
         case _:
             assert_never(wanted)

@@ -22,7 +22,7 @@ from ntnsim.engine.stacked_mlp import StackedMlp, small_network_mode
 from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.protocols.network_state import NetworkState
 from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, Requirement
-from ntnsim.scenario.policy import Learning
+from ntnsim.scenario.policy import LearningSpec
 from ntnsim.streams import stream
 
 SMALLEST_SPREAD = 1e-3  # a term that never varies (the top rank's fidelity) is not blown up beyond this
@@ -35,7 +35,7 @@ RECENT_IMAGES = 500  # deliveries over which diagnostics are taken
 class Bandit(ABC):
     """A learning policy with a deterministic, requirement-conditioned actor."""
 
-    def __init__(self, settings: Learning, space: ConfigurationSpace, seed: int) -> None:
+    def __init__(self, settings: LearningSpec, space: ConfigurationSpace, seed: int) -> None:
         self.settings = settings
         self.space = space
         self.seed = seed

@@ -7,19 +7,27 @@ from ntnsim.engine.fixed import FixedPolicy
 from ntnsim.errors import ScenarioError
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
 from ntnsim.protocols.policy import Policy, Requirement
-from ntnsim.scenario import policy as spec
+from ntnsim.scenario.policy import (
+    FixedPolicySpec,
+    NeuralContextualBanditSpec,
+    OraclePolicySpec,
+    PolicySpec,
+    RandomPolicySpec,
+    RequirementSpec,
+    SpiffEngineSpec,
+)
 from ntnsim.streams import stream
 
 if TYPE_CHECKING:
     from ntnsim.engine.bandit import Bandit
 
 
-def requirement_from(entity: spec.Requirement) -> Requirement:
+def requirement_from(entity: RequirementSpec) -> Requirement:
     """Return the engine's requirement that a scenario describes."""
     return Requirement(**entity.model_dump())
 
 
-def fixed_configuration(entity: spec.FixedPolicy, space: ConfigurationSpace) -> Configuration:
+def fixed_configuration(entity: FixedPolicySpec, space: ConfigurationSpace) -> Configuration:
     """Return the configuration of a fixed policy, checked against the codec's *space*."""
     below_top = space.n_ranks - 1
     fractions = entity.patch_fractions
@@ -36,24 +44,24 @@ def fixed_configuration(entity: spec.FixedPolicy, space: ConfigurationSpace) -> 
     return Configuration(entity.box_growth, fractions, entity.coarse_quality)
 
 
-def build_policy(entity: spec.Policy, space: ConfigurationSpace, seed: int) -> Policy:
+def build_policy(entity: PolicySpec, space: ConfigurationSpace, seed: int) -> Policy:
     """Return the policy that *entity* describes, for a codec with *space*; all its draws come from *seed*."""
     policy = _unguarded(entity, space, seed)
-    if isinstance(entity, spec.OraclePolicy) or entity.guard is None:
+    if isinstance(entity, OraclePolicySpec) or entity.guard is None:
         return policy
     from ntnsim.engine.guard import GuardedPolicy
 
     return GuardedPolicy(policy, entity.guard, space)
 
 
-def _unguarded(entity: spec.Policy, space: ConfigurationSpace, seed: int) -> Policy:
-    if isinstance(entity, spec.FixedPolicy):
+def _unguarded(entity: PolicySpec, space: ConfigurationSpace, seed: int) -> Policy:
+    if isinstance(entity, FixedPolicySpec):
         return FixedPolicy(fixed_configuration(entity, space))
-    if isinstance(entity, spec.RandomPolicy):
+    if isinstance(entity, RandomPolicySpec):
         from ntnsim.engine.uniform import RandomPolicy
 
         return RandomPolicy(space, stream(seed, "policy", "random"))
-    if isinstance(entity, spec.OraclePolicy):
+    if isinstance(entity, OraclePolicySpec):
         from ntnsim.engine.oracle import OraclePolicy
         from ntnsim.engine.outcome_table import OutcomeTable
 
@@ -63,7 +71,7 @@ def _unguarded(entity: spec.Policy, space: ConfigurationSpace, seed: int) -> Pol
 
 
 def build_engine(
-    entity: spec.SpiffEngine | spec.NeuralContextualBandit, space: ConfigurationSpace, seed: int
+    entity: SpiffEngineSpec | NeuralContextualBanditSpec, space: ConfigurationSpace, seed: int
 ) -> "Bandit":
     """Return a learning policy without its guard, restored from its checkpoint if it names one."""
     from ntnsim.engine.checkpoint import restore_engine
@@ -71,7 +79,7 @@ def build_engine(
     from ntnsim.engine.spiff_engine import SpiffEngine
 
     engine: Bandit
-    if isinstance(entity, spec.SpiffEngine):
+    if isinstance(entity, SpiffEngineSpec):
         engine = SpiffEngine(entity, space, seed)
     else:
         engine = NeuralContextualBandit(entity, space, seed)

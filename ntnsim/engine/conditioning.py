@@ -14,7 +14,7 @@ import numpy as np
 
 from ntnsim.arrays import Float32Array, FloatArray
 from ntnsim.protocols.policy import Requirement
-from ntnsim.scenario.policy import RequirementRange
+from ntnsim.scenario.policy import RequirementRangeSpec
 
 SMALLEST_WEIGHT = 1e-2  # a λ of zero counts as this: without effect beside bits of order one
 TARGET_CLIP = (
@@ -62,7 +62,7 @@ class RequirementLaw:
     seen_share: float
 
     @classmethod
-    def of(cls, range_: RequirementRange, n_ranks: int, seen_share: float) -> "RequirementLaw":
+    def of(cls, range_: RequirementRangeSpec, n_ranks: int, seen_share: float) -> "RequirementLaw":
         """Return the law of a scenario's *range_*: λ and d^max log-uniform, F_min uniform, all independent."""
         weight = tuple(log10(value) for value in range_.weight)
         deadline = tuple(log10(value) for value in range_.deadline_factor)

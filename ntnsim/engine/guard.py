@@ -23,7 +23,7 @@ from ntnsim.engine.delay_model import drain_s, known_delay_s
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
 from ntnsim.protocols.network_state import NetworkState
 from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, Policy, Requirement
-from ntnsim.scenario.policy import Guard as Settings
+from ntnsim.scenario.policy import GuardSpec
 
 SHRINK_STEPS = 10  # configurations tried on the way to zero
 FEWEST_DELIVERIES = 30  # before these, a size counts as the source's and the error as the initial margin
@@ -69,7 +69,7 @@ class SizePredictor:
 class GuardedPolicy:
     """A policy and the guard that checks each of its decisions."""
 
-    def __init__(self, guarded: Policy, settings: Settings, space: ConfigurationSpace) -> None:
+    def __init__(self, guarded: Policy, settings: GuardSpec, space: ConfigurationSpace) -> None:
         self.guarded = guarded
         self._settings = settings
         self._space = space

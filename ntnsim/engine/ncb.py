@@ -16,14 +16,14 @@ from ntnsim.engine.objective import realised_cost
 from ntnsim.engine.stacked_mlp import StackedMlp
 from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.protocols.policy import Requirement
-from ntnsim.scenario.policy import NeuralContextualBandit as Settings
+from ntnsim.scenario.policy import NeuralContextualBanditSpec
 from ntnsim.streams import stream
 
 
 class NeuralContextualBandit(Bandit):
     """Actor and one mean-cost critic."""
 
-    def __init__(self, settings: Settings, space: ConfigurationSpace, seed: int) -> None:
+    def __init__(self, settings: NeuralContextualBanditSpec, space: ConfigurationSpace, seed: int) -> None:
         super().__init__(settings, space, seed)
         self.critic = StackedMlp(
             n_networks=1,

@@ -12,7 +12,7 @@ from ntnsim.engine.objective import expected_cost, hinges
 from ntnsim.engine.stacked_mlp import StackedMlp, small_network_mode
 from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.protocols.policy import DeliveredImage, Requirement
-from ntnsim.scenario.policy import SpiffEngine as Settings
+from ntnsim.scenario.policy import SpiffEngineSpec
 from ntnsim.streams import stream
 
 AT_ZERO = 0.25  # share of the entries of x that a search sets to 0
@@ -21,9 +21,9 @@ AT_ZERO = 0.25  # share of the entries of x that a search sets to 0
 class SpiffEngine(Bandit):
     """Actor and 2R+2 quantile critics."""
 
-    settings: Settings
+    settings: SpiffEngineSpec
 
-    def __init__(self, settings: Settings, space: ConfigurationSpace, seed: int) -> None:
+    def __init__(self, settings: SpiffEngineSpec, space: ConfigurationSpace, seed: int) -> None:
         super().__init__(settings, space, seed)
         self.critics = QuantileCritics(
             n_critics=2 * space.n_ranks + 2,

@@ -27,7 +27,7 @@ from ntnsim.experiments.outcomes import build_outcome_log
 from ntnsim.experiments.study import SOURCE, Study, learner
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
 from ntnsim.protocols.policy import Policy, Requirement
-from ntnsim.scenario import policy as spec
+from ntnsim.scenario.policy import GuardSpec
 from ntnsim.streams import stream
 
 KIND = "spiff"
@@ -64,7 +64,7 @@ def run(study: Study) -> pd.DataFrame:
                 for target, requirement in targets.items():
                     policy: Policy = build_engine(entity, testing.space, 0)
                     if name.endswith("guarded"):
-                        policy = GuardedPolicy(policy, spec.Guard(), testing.space)
+                        policy = GuardedPolicy(policy, GuardSpec(), testing.space)
                     asked_of = requirement_from(requirement)
                     judged = judge(policy, TableInstance(testing, moments[load]), asked_of, seed)
                     rows.append({"variant": name, "seed": seed, "load": load, "target": target, **judged})

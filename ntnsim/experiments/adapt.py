@@ -17,7 +17,7 @@ from ntnsim.engine.build import build_policy, requirement_from
 from ntnsim.engine.practice import TableInstance, practised
 from ntnsim.experiments.study import Study, learner
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
-from ntnsim.scenario import policy as spec
+from ntnsim.scenario.policy import NeuralContextualBanditSpec, SpiffEngineSpec
 from ntnsim.streams import integer_seed, stream
 
 KIND = "spiff"
@@ -31,11 +31,11 @@ def run(study: Study) -> pd.DataFrame:
     targets = study.targets()
     worlds = {load: TableInstance(table, study.moments(load)) for load in (LIGHT_LOAD, HEAVY_LOAD)}
     phases = [(LIGHT_LOAD, "intermediate"), (HEAVY_LOAD, "intermediate"), (HEAVY_LOAD, "lenient")]
-    policies: dict[str, spec.SpiffEngine | spec.NeuralContextualBandit] = {
+    policies: dict[str, SpiffEngineSpec | NeuralContextualBanditSpec] = {
         "engine, Ω_t": learner(study.engine(targets)),
         "engine, paper state": learner(study.engine(targets, paper_state=True)),
         "engine, Ω_t and guard": learner(study.engine(targets, guard={})),
-        "ncb, Ω_t": spec.NeuralContextualBandit(trial_state=True),
+        "ncb, Ω_t": NeuralContextualBanditSpec(trial_state=True),
     }
     length = study.training_images // len(phases)
     window = max(length // POINTS_PER_PHASE, 1)

@@ -18,7 +18,7 @@ from ntnsim.engine.build import build_engine, requirement_from
 from ntnsim.engine.practice import TableInstance, practised
 from ntnsim.experiments.study import Study
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
-from ntnsim.scenario import policy as spec
+from ntnsim.scenario.policy import SpiffEngineSpec
 from ntnsim.streams import integer_seed, stream
 
 KIND = "spiff-paper"
@@ -39,7 +39,7 @@ def run(study: Study) -> pd.DataFrame:
             asked = requirement_from(requirement)
             for seed in study.seeds:
                 study.say(f"{subset} {target} seed {seed}")
-                entity = spec.SpiffEngine.model_validate(study.engine(targets, KIND))
+                entity = SpiffEngineSpec.model_validate(study.engine(targets, KIND))
                 engine = build_engine(entity, instance.space, integer_seed(seed, "engine"))
 
                 rng = stream(seed, subset, target)

@@ -29,7 +29,7 @@ from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.results.provenance import code_digest, digest, package_versions
 from ntnsim.results.read import find_runs
 from ntnsim.run import default_store, run_scenario
-from ntnsim.scenario import policy as spec
+from ntnsim.scenario.policy import NeuralContextualBanditSpec, RequirementSpec, SpiffEngineSpec
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.schemes import SchemeAssembly
 from ntnsim.sky.space_segment import terminal_links
@@ -221,7 +221,7 @@ class Study:
         )
         return witness.moments()
 
-    def targets(self) -> dict[str, spec.Requirement]:
+    def targets(self) -> dict[str, RequirementSpec]:
         """Return the three requirements, calibrated on JPEG q45 over training photographs."""
         n_images = min(self.n_logged, CALIBRATED_ON)
         scores = []
@@ -241,7 +241,7 @@ class Study:
         )
 
     def engine(
-        self, targets: Mapping[str, spec.Requirement], codec: str = "spiff", **settings: Any
+        self, targets: Mapping[str, RequirementSpec], codec: str = "spiff", **settings: Any
     ) -> dict[str, Any]:
         """Return the policy entry of the SPIFF engine that serves *targets* on a codec."""
         served = {"requirement_range": requirement_range(targets), "risk_level": RISK_LEVEL}
@@ -253,7 +253,7 @@ class Study:
         settings: Mapping[str, Any],
         kind: str,
         moments: Sequence[Moment],
-        requirements: Sequence[spec.Requirement],
+        requirements: Sequence[RequirementSpec],
         seed: int,
     ) -> Path:
         """Return the directory of an engine that learned offline from the log of codec *kind*."""
@@ -295,14 +295,14 @@ class Study:
         (self.out / f"{name}.md").write_text(f"{caption}\n\n{facts}\n", encoding="utf-8")
 
 
-def learner(settings: Mapping[str, Any]) -> spec.SpiffEngine | spec.NeuralContextualBandit:
+def learner(settings: Mapping[str, Any]) -> SpiffEngineSpec | NeuralContextualBanditSpec:
     """Return the entity of a learning policy's entry."""
     if settings["kind"] == "ncb":
-        return spec.NeuralContextualBandit.model_validate(settings)
-    return spec.SpiffEngine.model_validate(settings)
+        return NeuralContextualBanditSpec.model_validate(settings)
+    return SpiffEngineSpec.model_validate(settings)
 
 
-def requirement_range(targets: Mapping[str, spec.Requirement]) -> dict[str, Any]:
+def requirement_range(targets: Mapping[str, RequirementSpec]) -> dict[str, Any]:
     """Return the span of requirements that covers *targets* with some room."""
     pf_low = min(min(target.pf_min) for target in targets.values())
     sf_low = min(min(target.sf_min) for target in targets.values())

@@ -22,7 +22,7 @@ from ntnsim.experiments.study_arguments import add_study_arguments, study_from
 from ntnsim.networks.bundle import open_bundle
 from ntnsim.results.atomic import write_json
 from ntnsim.results.statistics import proportion_interval
-from ntnsim.scenario import policy as spec
+from ntnsim.scenario.policy import RequirementSpec
 
 GUARD = {"confidence": 0.99, "when_late": "reject"}
 JPEG_QUALITIES = (45, 60, 75)
@@ -95,7 +95,7 @@ def _untrained(study: Study) -> dict[str, dict[str, Any]]:
     return schemes
 
 
-def summary(records: pd.DataFrame, targets: Mapping[str, spec.Requirement]) -> pd.DataFrame:
+def summary(records: pd.DataFrame, targets: Mapping[str, RequirementSpec]) -> pd.DataFrame:
     """Return one row per target and scheme, with 95 % limits of each probability.
 
     Fidelity, savings and ``p_deadline`` are over delivered images, late ones included; ``rejected`` is the share of

@@ -12,7 +12,7 @@ for an oracle, and no engine that minimises the cost keeps targets as often as T
 import numpy as np
 import numpy.typing as npt
 
-from ntnsim.scenario.policy import TABLE_III, Requirement
+from ntnsim.scenario.policy import TABLE_III, RequirementSpec
 
 JPEG_KEEPS_PF = 0.83  # Table IV, Strict: P(f_0^per ≥ target) of JPEG
 JPEG_KEEPS_SF = 0.99
@@ -27,7 +27,7 @@ def calibrated_targets(
     top_pf_min: float,
     top_sf_min: float,
     deadline_s: float = 20.0,
-) -> dict[str, Requirement]:
+) -> dict[str, RequirementSpec]:
     """Return the three requirements for R = 2, from the low rank's PF and SF under JPEG q45 on training images.
 
     top_pf_min, top_sf_min: targets of the high rank; the paper's 1 cannot be met by a lossy codec, and adds a constant.
@@ -38,7 +38,7 @@ def calibrated_targets(
     for name, (pf_multiple, sf_multiple) in MULTIPLES.items():
         paper = TABLE_III[name]
         pf_share, sf_share = pf_multiple * pf_distance, sf_multiple * sf_distance
-        targets[name] = Requirement(
+        targets[name] = RequirementSpec(
             deadline_s=deadline_s,
             pf_min=(max(1.0 - pf_share, 0.0), top_pf_min),
             sf_min=(max(1.0 - sf_share, 0.0), top_sf_min),

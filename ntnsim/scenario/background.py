@@ -8,20 +8,20 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from ntnsim.scenario.distribution import Distribution, check_not_always_zero
+from ntnsim.scenario.distribution import DistributionSpec, check_not_always_zero
 from ntnsim.scenario.entity import Entity
 
 Load = Annotated[float, Field(ge=0, le=1)]
 
 
-class ConstantLoad(Entity):
+class ConstantLoadSpec(Entity):
     """The same *load* for ever."""
 
     kind: Literal["constant"] = "constant"
     load: Annotated[float, Field(ge=0, lt=1)]
 
 
-class DailyLoad(Entity):
+class DailyLoadSpec(Entity):
     """Loads that repeat every *period_s*, each held for an equal part of it: 24 entries are the hours of a day."""
 
     kind: Literal["daily"]
@@ -31,14 +31,14 @@ class DailyLoad(Entity):
     """Position in the period at which the simulation begins."""
 
 
-class OnOffLoad(Entity):
+class OnOffLoadSpec(Entity):
     """A load that alternates at random between two levels."""
 
     kind: Literal["on_off"]
     on_load: Load
     off_load: Load = 0.0
-    on_s: Distribution
-    off_s: Distribution
+    on_s: DistributionSpec
+    off_s: DistributionSpec
 
     @model_validator(mode="after")
     def _alternates(self) -> Self:
@@ -46,7 +46,7 @@ class OnOffLoad(Entity):
         return self
 
 
-class TraceLoad(Entity):
+class TraceLoadSpec(Entity):
     """Loads that hold from each of *times_s* on; before the first the load is 0."""
 
     kind: Literal["trace"]
@@ -74,8 +74,8 @@ def _constant_from_number(value: Any) -> Any:
     return value
 
 
-Background = Annotated[
-    ConstantLoad | DailyLoad | OnOffLoad | TraceLoad,
+BackgroundSpec = Annotated[
+    ConstantLoadSpec | DailyLoadSpec | OnOffLoadSpec | TraceLoadSpec,
     Field(discriminator="kind"),
     BeforeValidator(_constant_from_number, json_schema_input_type=float | dict[str, Any]),
 ]

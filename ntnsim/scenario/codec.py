@@ -9,7 +9,7 @@ from ntnsim.scenario.entity import Entity
 Quality = Annotated[int, Field(ge=1, le=100)]
 
 
-class Component(Entity):
+class ComponentSpec(Entity):
     """How one part of a SPIFF stream is coded."""
 
     codec: Literal["jpeg", "webp", "avif", "jxl"]
@@ -24,7 +24,7 @@ class Component(Entity):
     """AVIF only: no transform but the DCT."""
 
 
-class Inpainting(Entity):
+class InpaintingSpec(Entity):
     """What restores the pixels that were not sent."""
 
     method: Literal["bundle", "telea", "ns", "nearest", "none"] = "bundle"
@@ -49,9 +49,9 @@ class _SpiffBase(Entity):
     """With `mask`: side of the cells that the region is rounded up to."""
     selection: Literal["random", "spread", "content"] | None = None
     """Which tiles are kept."""
-    crop: Component | None = None
-    grid: Component | None = None
-    coarse: Component | None = None
+    crop: ComponentSpec | None = None
+    grid: ComponentSpec | None = None
+    coarse: ComponentSpec | None = None
     """How the coarse layer is coded; its quality comes from the configuration."""
     sends_grain: bool | None = None
     """Send how much texture coarse layer and crop lost, for the decoder to add as noise."""
@@ -59,10 +59,10 @@ class _SpiffBase(Entity):
     """Send the top rank's mask to the pixel, as the paper does."""
     caption: bool = False
     """Send a caption, made by the bundle's captioner, as the decoder's prompt."""
-    inpaint: Inpainting = Inpainting()
+    inpaint: InpaintingSpec = InpaintingSpec()
 
 
-class SpiffCodec(_SpiffBase):
+class SpiffCodecSpec(_SpiffBase):
     """SPIFF with modern components, mask-shaped top rank and coarse layer; x = (β, p, q)."""
 
     kind: Literal["spiff"]
@@ -71,13 +71,13 @@ class SpiffCodec(_SpiffBase):
     policies with `trial_state`; 0: none. The gateway's stage `trial` charges its time."""
 
 
-class SpiffPaperCodec(_SpiffBase):
+class SpiffPaperCodecSpec(_SpiffBase):
     """SPIFF as the paper describes it: box, patches, mask, JPEG components, no coarse layer; x = (β, p)."""
 
     kind: Literal["spiff-paper"]
 
 
-class WholeImageCodec(Entity):
+class WholeImageCodecSpec(Entity):
     """A whole-image codec at one quality."""
 
     kind: Literal["jpeg", "webp", "avif", "jxl"]
@@ -91,8 +91,8 @@ class WholeImageCodec(Entity):
     """AVIF only: deblocking and CDEF."""
 
 
-class CaptionCodec(Entity):
+class CaptionCodecSpec(Entity):
     """Standard semantic communication: only a caption travels, the receiver paints an image from it."""
 
     kind: Literal["sc"]
-    inpaint: Inpainting = Inpainting()
+    inpaint: InpaintingSpec = InpaintingSpec()

@@ -16,7 +16,7 @@ DataNetworkStage = Literal["decode", "inpainting", "generation"]
 REFERENCE_PIXELS = 512 * 512  # a step of a diffusion model is quoted for an image of this size
 
 
-class StageTime(Entity):
+class StageTimeSpec(Entity):
     """Time of one stage for one image.
 
     mean = fixed_s + per_megapixel_s · pixels/10⁶ + per_step_s · steps · pixels/512², times a log-normal factor of mean
@@ -37,13 +37,13 @@ class StageTime(Entity):
         )
 
 
-class DeviceProfile(Entity):
+class DeviceProfileSpec(Entity):
     """A machine: the time of each stage by name. A stage that is not listed takes no time."""
 
     description: str = ""
     estimated: bool = True
     """Whether the figures are estimates rather than measurements of this machine."""
-    stages: dict[str, StageTime] = Field(default_factory=dict)
+    stages: dict[str, StageTimeSpec] = Field(default_factory=dict)
     """Times of segmentation, trial, decision, caption, encode (gateway); decode, inpainting, generation (data
     network)."""
     batch_marginal: float = Field(default=1.0, ge=0, le=1)
@@ -53,7 +53,7 @@ class DeviceProfile(Entity):
 
     @field_validator("stages")
     @classmethod
-    def _stages_are_known(cls, stages: dict[str, StageTime]) -> dict[str, StageTime]:
+    def _stages_are_known(cls, stages: dict[str, StageTimeSpec]) -> dict[str, StageTimeSpec]:
         known = (*get_args(GatewayStage), *get_args(DataNetworkStage))
         for name in stages:
             if name not in known:

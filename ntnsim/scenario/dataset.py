@@ -9,7 +9,7 @@ from ntnsim.scenario.entity import Entity
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class AreaFilter(Entity):
+class AreaFilterSpec(Entity):
     """Keeps images in which one class covers a share of the area. The paper's person task keeps 20 to 60 %."""
 
     class_name: str = "person"
@@ -23,7 +23,7 @@ class AreaFilter(Entity):
         return self
 
 
-class SamplesDataset(Entity):
+class SamplesDatasetSpec(Entity):
     """Re-framed captures of the free photographs that the dependencies ship; needs no file of the user's."""
 
     kind: Literal["samples"] = "samples"
@@ -34,7 +34,7 @@ class SamplesDataset(Entity):
     """One capture in so many shows no person; 0: all show one."""
 
 
-class FolderDataset(Entity):
+class FolderDatasetSpec(Entity):
     """Every image file in a directory and below, by name. A mask `NAME.png` in `masks` marks the top rank."""
 
     kind: Literal["folder"]
@@ -44,7 +44,7 @@ class FolderDataset(Entity):
     limit: PositiveInt | None = None
 
 
-class PersonsDataset(Entity):
+class PersonsDatasetSpec(Entity):
     """A directory with `index.csv`, images, and for each `NAME.jpg` a mask `NAME.png` of 0 other and 1 person."""
 
     kind: Literal["persons"]
@@ -52,11 +52,11 @@ class PersonsDataset(Entity):
     split: Literal["train", "val", "all"] = "val"
     only_coco: bool = False
     """Only rows that come from COCO, the set of the paper's experiments."""
-    area: AreaFilter | None = AreaFilter()
+    area: AreaFilterSpec | None = AreaFilterSpec()
     limit: PositiveInt | None = None
 
 
-class CocoStuffDataset(Entity):
+class CocoStuffDatasetSpec(Entity):
     """COCO images with COCO-Stuff pixel maps, or with maps drawn from instance annotations."""
 
     kind: Literal["coco-stuff"]
@@ -66,7 +66,7 @@ class CocoStuffDataset(Entity):
     """Directory of `NAME.png` maps: class id per pixel, 255 unlabelled (`train2017.zip` of COCO-Stuff)."""
     annotations: str | None = None
     """`instances_*.json`; needed without stuff_maps, and then needs pycocotools."""
-    area: AreaFilter | None = None
+    area: AreaFilterSpec | None = None
     """`class_name: person`, 0.2 to 0.6, gives the paper's subset."""
     limit: PositiveInt | None = None
 
@@ -77,7 +77,7 @@ class CocoStuffDataset(Entity):
         return self
 
 
-class Mastr1325Dataset(Entity):
+class Mastr1325DatasetSpec(Entity):
     """MaSTr1325: `NNNN.jpg` and `NNNNm.png` (0 obstacle, 1 water, 2 sky, 4 unknown)."""
 
     kind: Literal["mastr1325"]
@@ -86,7 +86,7 @@ class Mastr1325Dataset(Entity):
     limit: PositiveInt | None = None
 
 
-class AerialDataset(Entity):
+class AerialDatasetSpec(Entity):
     """Aerial images in the SSSID layout: `images/`, `masks/` of colours or indices, and `classes.csv` naming them."""
 
     kind: Literal["aerial"]
@@ -94,13 +94,18 @@ class AerialDataset(Entity):
     limit: PositiveInt | None = None
 
 
-Dataset = Annotated[
-    SamplesDataset | FolderDataset | PersonsDataset | CocoStuffDataset | Mastr1325Dataset | AerialDataset,
+DatasetSpec = Annotated[
+    SamplesDatasetSpec
+    | FolderDatasetSpec
+    | PersonsDatasetSpec
+    | CocoStuffDatasetSpec
+    | Mastr1325DatasetSpec
+    | AerialDatasetSpec,
     Field(discriminator="kind"),
 ]
 
 
-class Relevance(Entity):
+class RelevanceSpec(Entity):
     """The relevance function r(c): which class has which rank (paper, Table I), as a preset or in full."""
 
     preset: Literal["person", "coco-stuff", "sssid", "mastr1325"] | None = "person"
@@ -119,10 +124,10 @@ class Relevance(Entity):
         return self
 
 
-class Task(Entity):
+class TaskSpec(Entity):
     """What is seen in an image and how a reconstruction is judged; the same for every scheme of a scenario."""
 
-    relevance: Relevance = Relevance()
+    relevance: RelevanceSpec = RelevanceSpec()
     segmenter: Literal["bundle", "truth"] = "bundle"
     """The bundle's network, or the dataset's own class maps."""
     bundle: str = "tiny"

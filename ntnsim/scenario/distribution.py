@@ -15,7 +15,7 @@ from ntnsim.scenario.entity import Entity
 _SUM_TOLERANCE = 1e-9  # probabilities written in decimal do not sum to one exactly
 
 
-class Constant(Entity):
+class ConstantSpec(Entity):
     """Always *value*."""
 
     kind: Literal["constant"] = "constant"
@@ -27,14 +27,14 @@ class Constant(Entity):
         return self.value
 
 
-class Exponential(Entity):
+class ExponentialSpec(Entity):
     """Memoryless, with the given *mean*."""
 
     kind: Literal["exponential"]
     mean: PositiveFloat
 
 
-class Erlang(Entity):
+class ErlangSpec(Entity):
     """Sum of *shape* exponentials: squared coefficient of variation 1/shape."""
 
     kind: Literal["erlang"]
@@ -42,7 +42,7 @@ class Erlang(Entity):
     mean: PositiveFloat
 
 
-class Gamma(Entity):
+class GammaSpec(Entity):
     """Gamma with the given *mean* and coefficient of variation *cv* (Erlang with a real shape)."""
 
     kind: Literal["gamma"]
@@ -50,7 +50,7 @@ class Gamma(Entity):
     cv: PositiveFloat
 
 
-class LogNormal(Entity):
+class LogNormalSpec(Entity):
     """Log-normal with the given *mean* and coefficient of variation *cv* of the variable itself, not of its log."""
 
     kind: Literal["lognormal"]
@@ -58,7 +58,7 @@ class LogNormal(Entity):
     cv: NonNegativeFloat
 
 
-class Uniform(Entity):
+class UniformSpec(Entity):
     """Uniform between *low* and *high*."""
 
     kind: Literal["uniform"]
@@ -77,7 +77,7 @@ class Uniform(Entity):
         return (self.low + self.high) / 2
 
 
-class TwoPoint(Entity):
+class TwoPointSpec(Entity):
     """*low* with probability *low_probability*, else *high*."""
 
     kind: Literal["two_point"]
@@ -91,7 +91,7 @@ class TwoPoint(Entity):
         return self.low * self.low_probability + self.high * (1 - self.low_probability)
 
 
-class HyperExponential(Entity):
+class HyperExponentialSpec(Entity):
     """Exponential whose mean is drawn first: burstier than memoryless (cv > 1)."""
 
     kind: Literal["hyperexponential"]
@@ -109,7 +109,7 @@ class HyperExponential(Entity):
         return sum(m * p for m, p in zip(self.means, self.probabilities, strict=True))
 
 
-class Weibull(Entity):
+class WeibullSpec(Entity):
     """Weibull with the given *mean*; *shape* below one is heavy-tailed, one is exponential."""
 
     kind: Literal["weibull"]
@@ -117,7 +117,7 @@ class Weibull(Entity):
     shape: PositiveFloat
 
 
-class Pareto(Entity):
+class ParetoSpec(Entity):
     """Pareto of the first kind with the given *mean*; *shape* (> 1) is the tail's exponent."""
 
     kind: Literal["pareto"]
@@ -125,7 +125,7 @@ class Pareto(Entity):
     shape: float = Field(gt=1)
 
 
-class Empirical(Entity):
+class EmpiricalSpec(Entity):
     """One of *values*, with *probabilities* (equal ones if not given)."""
 
     kind: Literal["empirical"]
@@ -146,7 +146,7 @@ class Empirical(Entity):
         return math.fsum(v * p for v, p in zip(self.values, self.probabilities, strict=True))
 
 
-def check_not_always_zero(**distributions: "Distribution") -> None:
+def check_not_always_zero(**distributions: "DistributionSpec") -> None:
     """Refuse times that are all 0: whatever repeats after such a time would do so for ever at one instant."""
     for name, distribution in distributions.items():
         if not distribution.mean > 0:
@@ -168,18 +168,18 @@ def _constant_from_number(value: Any) -> Any:
     return value
 
 
-Distribution = Annotated[
-    Constant
-    | Exponential
-    | Erlang
-    | Gamma
-    | LogNormal
-    | Uniform
-    | TwoPoint
-    | HyperExponential
-    | Weibull
-    | Pareto
-    | Empirical,
+DistributionSpec = Annotated[
+    ConstantSpec
+    | ExponentialSpec
+    | ErlangSpec
+    | GammaSpec
+    | LogNormalSpec
+    | UniformSpec
+    | TwoPointSpec
+    | HyperExponentialSpec
+    | WeibullSpec
+    | ParetoSpec
+    | EmpiricalSpec,
     Field(discriminator="kind"),
     BeforeValidator(_constant_from_number, json_schema_input_type=float | dict[str, Any]),
 ]

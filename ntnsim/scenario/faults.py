@@ -5,13 +5,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from ntnsim.scenario.distribution import Distribution, check_not_always_zero
+from ntnsim.scenario.distribution import DistributionSpec, check_not_always_zero
 from ntnsim.scenario.entity import Entity
 
 WorkInProgress = Literal["resume", "restart", "drop"]
 
 
-class Outage(Entity):
+class OutageSpec(Entity):
     """One interval of failure."""
 
     start_s: NonNegativeFloat
@@ -21,11 +21,11 @@ class Outage(Entity):
 class _Fault(Entity):
     name: str
     """Names its random stream and its rows in the timeline."""
-    outages: tuple[Outage, ...] = ()
+    outages: tuple[OutageSpec, ...] = ()
     """Scheduled intervals."""
-    time_to_failure_s: Distribution | None = None
+    time_to_failure_s: DistributionSpec | None = None
     """Random instead: time from a repair to the next failure (its mean is the MTBF) …"""
-    time_to_repair_s: Distribution | None = None
+    time_to_repair_s: DistributionSpec | None = None
     """… and time that the repair takes (its mean is the MTTR)."""
     work_in_progress: WorkInProgress = "resume"
     """resume: what was done counts. restart: it begins again after the repair. drop: the image is lost,
@@ -48,7 +48,7 @@ class _Fault(Entity):
         return self
 
 
-class ServerFault(_Fault):
+class ServerFaultSpec(_Fault):
     """Processors of a gateway, or GPUs of the data network, stop."""
 
     kind: Literal["gateway", "gpu"]
@@ -58,7 +58,7 @@ class ServerFault(_Fault):
     """How many fail at once; all if not given."""
 
 
-class LinkFault(_Fault):
+class LinkFaultSpec(_Fault):
     """The satellite path is cut: the satellite itself, the ground station at its far end, or the feeder link."""
 
     kind: Literal["satellite", "ground_station", "feeder"]
@@ -66,7 +66,7 @@ class LinkFault(_Fault):
     """For `satellite`: names of satellites, * is any (wildcards as in sat-1-*). Else: gateways whose path is cut."""
 
 
-class RainFade(_Fault):
+class RainFadeSpec(_Fault):
     """Rain over gateways: the link loses signal, or keeps only a share of its rate."""
 
     kind: Literal["rain"]
@@ -84,11 +84,13 @@ class RainFade(_Fault):
         return self
 
 
-class AccessFault(_Fault):
+class AccessFaultSpec(_Fault):
     """The access medium of a gateway, or the delivery link, is cut."""
 
     kind: Literal["access", "delivery"]
     target: str = "*"
 
 
-Fault = Annotated[ServerFault | LinkFault | RainFade | AccessFault, Field(discriminator="kind")]
+FaultSpec = Annotated[
+    ServerFaultSpec | LinkFaultSpec | RainFadeSpec | AccessFaultSpec, Field(discriminator="kind")
+]

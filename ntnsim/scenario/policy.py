@@ -15,7 +15,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
 
 
-class Requirement(Entity):
+class RequirementSpec(Entity):
     """What the application asks of each image: deadline, fidelity targets per rank, and their weights (Table III).
 
     Each list has one entry per rank, lowest rank first. The defaults are the paper's Strict targets for two ranks;
@@ -46,18 +46,18 @@ class Requirement(Entity):
 
 
 # Paper, Table III (λ_1 = 10 and f_1,min = 1 from the text of Sec. VII).
-TABLE_III: dict[str, Requirement] = {
-    "strict": Requirement(),
-    "intermediate": Requirement(
+TABLE_III: dict[str, RequirementSpec] = {
+    "strict": RequirementSpec(),
+    "intermediate": RequirementSpec(
         pf_min=(0.6, 1.0), sf_min=(0.8, 1.0), lambda_pf=(1.2, 10.0), lambda_sf=(4.75, 10.0)
     ),
-    "lenient": Requirement(
+    "lenient": RequirementSpec(
         pf_min=(0.4, 1.0), sf_min=(0.6, 1.0), lambda_pf=(0.1, 10.0), lambda_sf=(0.5, 10.0)
     ),
 }
 
 
-class Guard(Entity):
+class GuardSpec(Entity):
     """The deadline guard: before sending, shrink or reject what would probably arrive late. Beyond the paper."""
 
     confidence: float = Field(default=0.99, gt=0.5, lt=1)
@@ -72,7 +72,7 @@ class Guard(Entity):
     """Rejections in a row after which one image is sent anyway, to learn whether the network has recovered."""
 
 
-class FixedPolicy(Entity):
+class FixedPolicySpec(Entity):
     """Always the same configuration."""
 
     kind: Literal["fixed"] = "fixed"
@@ -82,19 +82,19 @@ class FixedPolicy(Entity):
     """p(l) of the ranks below the highest, lowest first; one number serves them all."""
     coarse_quality: Share = 0.0
     """q: quality of the coarse layer, for codecs that have one; 0 sends none."""
-    guard: Guard | None = None
+    guard: GuardSpec | None = None
     """Deadline guard; none by default."""
 
 
-class RandomPolicy(Entity):
+class RandomPolicySpec(Entity):
     """A configuration drawn uniformly for each image."""
 
     kind: Literal["random"] = "random"
-    guard: Guard | None = None
+    guard: GuardSpec | None = None
     """Deadline guard; none by default."""
 
 
-class OraclePolicy(Entity):
+class OraclePolicySpec(Entity):
     """The best configuration of a grid of real outcomes, image by image: a bound, not a method."""
 
     kind: Literal["oracle"] = "oracle"
@@ -107,7 +107,7 @@ class OraclePolicy(Entity):
     a shortfall against bits."""
 
 
-class RequirementRange(Entity):
+class RequirementRangeSpec(Entity):
     """The span of requirements that a conditioned policy is trained to serve."""
 
     pf_min: tuple[Share, Share] = (0.3, 1.0)
@@ -130,7 +130,7 @@ class RequirementRange(Entity):
         return self
 
 
-class Learning(Entity):
+class LearningSpec(Entity):
     """What the SPIFF engine and NCB share: networks, rates, exploration and replay (paper Sec. VII)."""
 
     hidden_units: int = Field(default=256, ge=4)
@@ -174,11 +174,11 @@ class Learning(Entity):
     """True: no exploration and no learning."""
     checkpoint: str | None = None
     """Directory of a trained engine to start from."""
-    guard: Guard | None = None
+    guard: GuardSpec | None = None
     """Deadline guard; none by default, so that the paper's engine stands alone."""
 
 
-class SpiffEngine(Learning):
+class SpiffEngineSpec(LearningSpec):
     """The paper's engine: 2R+2 distributional critics and a conditioned deterministic actor (Sec. VI)."""
 
     kind: Literal["spiff-engine"] = "spiff-engine"
@@ -189,7 +189,7 @@ class SpiffEngine(Learning):
     quantile covers 12.3 % at κ = 0.05, and 10.5 % at 0.01."""
     risk_level: float = Field(default=0.1, gt=0, lt=0.5)
     """α: fidelities are read at this quantile, the delay at 1 − α."""
-    requirement_range: RequirementRange = RequirementRange()
+    requirement_range: RequirementRangeSpec = RequirementRangeSpec()
     """Requirements drawn for the actor's updates, besides those met in the run."""
     search_share: Share = 0.25
     """Share of the actor's rows that are compared with a uniformly drawn x and, where the critics find that one
@@ -198,13 +198,13 @@ class SpiffEngine(Learning):
     """Share of the actor's rows that keep a requirement met in the run instead of a drawn one."""
 
 
-class NeuralContextualBandit(Learning):
+class NeuralContextualBanditSpec(LearningSpec):
     """NCB, the paper's benchmark: the same actor, one critic on the scalar penalised cost."""
 
     kind: Literal["ncb"] = "ncb"
 
 
-Policy = Annotated[
-    FixedPolicy | RandomPolicy | OraclePolicy | SpiffEngine | NeuralContextualBandit,
+PolicySpec = Annotated[
+    FixedPolicySpec | RandomPolicySpec | OraclePolicySpec | SpiffEngineSpec | NeuralContextualBanditSpec,
     Field(discriminator="kind"),
 ]

@@ -15,7 +15,7 @@ Environment = Literal["dense_urban", "urban", "suburban", "rural"]
 ThresholdSet = Literal["measured_nr_ldpc_awgn", "classic_lte", "vienna_style", "matlab_tdl_not_awgn"]
 
 
-class ReferenceSatellite(Entity):
+class ReferenceSatelliteSpec(Entity):
     """A satellite radio of TR 38.821, Tables 6.1.1.1-1 and -2."""
 
     kind: Literal["tr38821"] = "tr38821"
@@ -23,7 +23,7 @@ class ReferenceSatellite(Entity):
     set: Literal[1, 2] = 1
 
 
-class CustomSatellite(Entity):
+class CustomSatelliteSpec(Entity):
     """A satellite radio by its figures."""
 
     kind: Literal["custom"]
@@ -33,14 +33,14 @@ class CustomSatellite(Entity):
     """Diameter of the equivalent aperture; sets beam width and interference."""
 
 
-class ReferenceTerminal(Entity):
+class ReferenceTerminalSpec(Entity):
     """A terminal of TR 38.821, Table 6.1.1.1-3."""
 
     kind: Literal["tr38821"] = "tr38821"
     name: Literal["handheld", "vsat"] = "handheld"
 
 
-class CustomTerminal(Entity):
+class CustomTerminalSpec(Entity):
     """A terminal by its figures."""
 
     kind: Literal["custom"]
@@ -75,14 +75,14 @@ def calibration_case(number: int) -> dict[str, Any]:
     }
 
 
-class LinkBudgetChannel(Entity):
+class LinkBudgetChannelSpec(Entity):
     """TR 38.821, 6.1.3: fixed margins, no random term."""
 
     mode: Literal["link_budget"] = "link_budget"
     additional_loss_db: float = Field(default=0.0, ge=0)
 
 
-class StochasticChannel(Entity):
+class StochasticChannelSpec(Entity):
     """TR 38.811, 6.6: line of sight, shadowing, clutter, gas, scintillation and rain, correlated along a pass."""
 
     mode: Literal["channel"]
@@ -108,10 +108,10 @@ class StochasticChannel(Entity):
     additional_loss_db: float = Field(default=0.0, ge=0)
 
 
-Channel = Annotated[LinkBudgetChannel | StochasticChannel, Field(discriminator="mode")]
+ChannelSpec = Annotated[LinkBudgetChannelSpec | StochasticChannelSpec, Field(discriminator="mode")]
 
 
-class SteeredBeam(Entity):
+class SteeredBeamSpec(Entity):
     """The beam follows the terminal, which stays in its centre."""
 
     kind: Literal["steered"] = "steered"
@@ -119,16 +119,16 @@ class SteeredBeam(Entity):
     """Scan loss as cos(scan angle) to this power; 0, as the TRs have none."""
 
 
-class FixedBeams(Entity):
+class FixedBeamsSpec(Entity):
     """Satellite-fixed hexagonal beams in the UV plane that sweep over the terminal."""
 
     kind: Literal["satellite_fixed"]
 
 
-Beams = Annotated[SteeredBeam | FixedBeams, Field(discriminator="kind")]
+BeamsSpec = Annotated[SteeredBeamSpec | FixedBeamsSpec, Field(discriminator="kind")]
 
 
-class Adaptation(Entity):
+class AdaptationSpec(Entity):
     """From SINR to modulation and code rate."""
 
     table: Literal[1, 2, 3] = 1
@@ -145,7 +145,7 @@ class Adaptation(Entity):
     """Age of the channel state used. Default: the round trip of the link at that moment."""
 
 
-class Retransmission(Entity):
+class RetransmissionSpec(Entity):
     """HARQ with or without feedback. What it leaves undelivered, RLC in acknowledged mode sends again."""
 
     processes: Literal[8, 16, 32] = 32  # TS 38.331, Rel-17
@@ -156,7 +156,7 @@ class Retransmission(Entity):
     """Time to decode and to answer, added to the round trip."""
 
 
-class Profile(Entity):
+class ProfileSpec(Entity):
     """How the link is sampled."""
 
     step_s: float = Field(default=0.1, ge=1e-3, le=10)
@@ -172,7 +172,7 @@ class Profile(Entity):
         return self
 
 
-class Radio(Entity):
+class RadioSpec(Entity):
     """The service link between a gateway and its satellite."""
 
     case: str | None = Field(default=None, pattern=r"^SC([1-9]|[12][0-9]|30)$")
@@ -180,10 +180,10 @@ class Radio(Entity):
     direction: Direction = "ul"
     """ul: the gateway sends images up (the paper's case); dl: the source is on the satellite."""
     band: Band = "s"
-    satellite: Annotated[ReferenceSatellite | CustomSatellite, Field(discriminator="kind")] = (
-        ReferenceSatellite()
+    satellite: Annotated[ReferenceSatelliteSpec | CustomSatelliteSpec, Field(discriminator="kind")] = (
+        ReferenceSatelliteSpec()
     )
-    terminal: Annotated[ReferenceTerminal | CustomTerminal, Field(discriminator="kind")] | None = None
+    terminal: Annotated[ReferenceTerminalSpec | CustomTerminalSpec, Field(discriminator="kind")] | None = None
     """Default: the TR's handheld in S band, its VSAT in Ka band."""
     reuse: Reuse = "frf1"
     carrier_hz: float | None = Field(default=None, ge=1e9, le=30e9)  # range of the gas table
@@ -194,14 +194,14 @@ class Radio(Entity):
     """Default: 15 in S band, 120 in Ka band."""
     overhead: float | None = Field(default=None, ge=0, lt=1)
     """Share of resource elements that carry no data. Default: TS 38.306, 4.1.2."""
-    channel: Channel = LinkBudgetChannel()
+    channel: ChannelSpec = LinkBudgetChannelSpec()
     interference: bool = False
     """Add the co-channel beams' power; without it the SINR is the CNR of the link budget."""
-    beams: Beams = SteeredBeam()
+    beams: BeamsSpec = SteeredBeamSpec()
     residual_frequency_error_ppm: float = Field(default=0.1, ge=0)  # TS 38.101-5, 6.4.1
-    adaptation: Adaptation = Adaptation()
-    retransmission: Retransmission = Retransmission()
-    profile: Profile = Profile()
+    adaptation: AdaptationSpec = AdaptationSpec()
+    retransmission: RetransmissionSpec = RetransmissionSpec()
+    profile: ProfileSpec = ProfileSpec()
 
     @model_validator(mode="before")
     @classmethod

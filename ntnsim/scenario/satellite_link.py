@@ -33,13 +33,13 @@ class _Transport(Entity):
     """Time from delivery until the gateway's policy learns of it."""
 
 
-class OrbitLink(_Transport):
+class OrbitLinkSpec(_Transport):
     """Rates from the orbit and the radio of the scenario."""
 
     kind: Literal["orbit"] = "orbit"
 
 
-class ConstantLink(_Transport):
+class ConstantLinkSpec(_Transport):
     """Always in contact, always the same rate."""
 
     kind: Literal["constant"]
@@ -47,7 +47,7 @@ class ConstantLink(_Transport):
     propagation_s: NonNegativeFloat = 0.0
 
 
-class WindowsLink(_Transport):
+class WindowsLinkSpec(_Transport):
     """Contact windows that repeat: *contact_s* long, one every *period_s*, the first from *offset_s* on."""
 
     kind: Literal["windows"]
@@ -64,7 +64,7 @@ class WindowsLink(_Transport):
         return self
 
 
-class TraceLink(_Transport):
+class TraceLinkSpec(_Transport):
     """A measured rate: *bps* holds from each of *times_s* on, from 0 s; repeats every *period_s* if given."""
 
     kind: Literal["trace"]
@@ -85,4 +85,6 @@ class TraceLink(_Transport):
         return self
 
 
-SatelliteLink = Annotated[OrbitLink | ConstantLink | WindowsLink | TraceLink, Field(discriminator="kind")]
+SatelliteLinkSpec = Annotated[
+    OrbitLinkSpec | ConstantLinkSpec | WindowsLinkSpec | TraceLinkSpec, Field(discriminator="kind")
+]

@@ -12,22 +12,22 @@ from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from ntnsim.scenario.background import Background, ConstantLoad
-from ntnsim.scenario.codec import Component
-from ntnsim.scenario.dataset import Dataset, SamplesDataset, Task
+from ntnsim.scenario.background import BackgroundSpec, ConstantLoadSpec
+from ntnsim.scenario.codec import ComponentSpec
+from ntnsim.scenario.dataset import DatasetSpec, SamplesDatasetSpec, TaskSpec
 from ntnsim.scenario.entity import Entity
-from ntnsim.scenario.faults import Fault
-from ntnsim.scenario.policy import Requirement
-from ntnsim.scenario.radio import Radio
-from ntnsim.scenario.satellite_link import OrbitLink, SatelliteLink
-from ntnsim.scenario.scheme import Scheme
-from ntnsim.scenario.space import SpaceSegment
-from ntnsim.scenario.sweep import Sweep
-from ntnsim.scenario.terrestrial import DataNetwork, Gateway, TerrestrialLink
-from ntnsim.scenario.traffic import Source
+from ntnsim.scenario.faults import FaultSpec
+from ntnsim.scenario.policy import RequirementSpec
+from ntnsim.scenario.radio import RadioSpec
+from ntnsim.scenario.satellite_link import OrbitLinkSpec, SatelliteLinkSpec
+from ntnsim.scenario.scheme import SchemeSpec
+from ntnsim.scenario.space import SpaceSegmentSpec
+from ntnsim.scenario.sweep import SweepSpec
+from ntnsim.scenario.terrestrial import DataNetworkSpec, GatewaySpec, TerrestrialLinkSpec
+from ntnsim.scenario.traffic import SourceSpec
 
 
-class Horizon(Entity):
+class HorizonSpec(Entity):
     """When sources fall silent and when the run ends."""
 
     duration_s: PositiveFloat | None = None
@@ -40,7 +40,7 @@ class Horizon(Entity):
     """Longest time to wait for that; what is still on its way then is recorded as in flight."""
 
 
-class Statistics(Entity):
+class StatisticsSpec(Entity):
     """How the summary treats a run's records."""
 
     warm_up_s: NonNegativeFloat | Literal["mser5"] = 0.0
@@ -48,7 +48,7 @@ class Statistics(Entity):
     confidence: float = Field(default=0.95, gt=0, lt=1)
 
 
-class Output(Entity):
+class OutputSpec(Entity):
     """What a run keeps beside its records."""
 
     gallery_images: int = Field(default=4, ge=0)
@@ -65,30 +65,30 @@ class Scenario(Entity):
     seed: int = Field(default=1, ge=0)
     start_utc: AwareDatetime = datetime(2026, 1, 1, tzinfo=UTC)
     """The date and time at which simulated time is 0: it places satellites, sun and Earth."""
-    horizon: Horizon = Horizon()
+    horizon: HorizonSpec = HorizonSpec()
 
-    sources: tuple[Source, ...] = Field(min_length=1)
-    datasets: dict[str, Dataset] = Field(default={"samples": SamplesDataset()}, min_length=1)
+    sources: tuple[SourceSpec, ...] = Field(min_length=1)
+    datasets: dict[str, DatasetSpec] = Field(default={"samples": SamplesDatasetSpec()}, min_length=1)
     """What sources photograph, by a name of your choice. Codecs of kind `sizes` take no photographs."""
-    task: Task = Task()
-    gateways: tuple[Gateway, ...] = Field(min_length=1)
-    space: SpaceSegment = SpaceSegment()
-    radio: Radio = Radio()
-    satellite_link: SatelliteLink = OrbitLink()
-    background: Background = ConstantLoad(load=0.0)
+    task: TaskSpec = TaskSpec()
+    gateways: tuple[GatewaySpec, ...] = Field(min_length=1)
+    space: SpaceSegmentSpec = SpaceSegmentSpec()
+    radio: RadioSpec = RadioSpec()
+    satellite_link: SatelliteLinkSpec = OrbitLinkSpec()
+    background: BackgroundSpec = ConstantLoadSpec(load=0.0)
     """Load that others put on every beam: the constellation load."""
-    data_network: DataNetwork = DataNetwork()
-    delivery: TerrestrialLink = TerrestrialLink()
-    delivered_file: Component = Component(codec="jpeg", quality=90)
+    data_network: DataNetworkSpec = DataNetworkSpec()
+    delivery: TerrestrialLinkSpec = TerrestrialLinkSpec()
+    delivered_file: ComponentSpec = ComponentSpec(codec="jpeg", quality=90)
     """How the data network stores a reconstruction for the user. Whole-image files are passed on as they came."""
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[FaultSpec, ...] = ()
 
-    requirement: Requirement = Requirement()
-    schemes: tuple[Scheme, ...] = Field(min_length=1)
+    requirement: RequirementSpec = RequirementSpec()
+    schemes: tuple[SchemeSpec, ...] = Field(min_length=1)
 
-    statistics: Statistics = Statistics()
-    output: Output = Output()
-    sweep: Sweep | None = None
+    statistics: StatisticsSpec = StatisticsSpec()
+    output: OutputSpec = OutputSpec()
+    sweep: SweepSpec | None = None
 
     @model_validator(mode="after")
     def _names_are_unique_and_known(self) -> Self:

@@ -4,19 +4,19 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from ntnsim.scenario.distribution import Constant, Distribution
+from ntnsim.scenario.distribution import ConstantSpec, DistributionSpec
 from ntnsim.scenario.entity import Entity
 
 
-class SizesCodec(Entity):
+class SizesCodecSpec(Entity):
     """Images without pixels: only their sizes exist, so neither networks nor datasets are needed."""
 
     kind: Literal["sizes"]
-    size_bits: Distribution
+    size_bits: DistributionSpec
     """Coded size, charged on the satellite link."""
-    source_bits: Distribution = Constant(value=8e6)
+    source_bits: DistributionSpec = ConstantSpec(value=8e6)
     """Size as captured, charged on the access link."""
-    reconstructed_bits: Distribution = Constant(value=8e6)
+    reconstructed_bits: DistributionSpec = ConstantSpec(value=8e6)
     """Size of the reconstruction, charged on the delivery link."""
     width_px: PositiveInt = 512
     height_px: PositiveInt = 512

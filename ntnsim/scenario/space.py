@@ -10,7 +10,7 @@ EarthName = Literal["wgs84", "sphere_6371", "sphere_6378"]
 PresetName = Literal["iridium-66", "oneweb-648", "starlink-shell1-1584", "leo-600", "leo-1200"]
 
 
-class WalkerShell(Entity):
+class WalkerShellSpec(Entity):
     """One Walker shell i:T/P/F of circular orbits."""
 
     name: str = "shell"
@@ -37,12 +37,12 @@ class WalkerShell(Entity):
         return self
 
 
-PRESET_SHELLS: dict[PresetName, tuple[WalkerShell, ...]] = {
+PRESET_SHELLS: dict[PresetName, tuple[WalkerShellSpec, ...]] = {
     # Maine et al., "Overview of the IRIDIUM satellite network", WESCON 1995: 11 satellites in each of 6 near-polar
     # planes at 780 km and 86.4 degrees, neighbouring planes staggered by half a slot (F = 3). The real planes are
     # 31.6 degrees apart and meet at a 22 degree seam; a Walker star has 30 everywhere.
     "iridium-66": (
-        WalkerShell(
+        WalkerShellSpec(
             name="iridium",
             pattern="star",
             altitude_m=780e3,
@@ -55,7 +55,7 @@ PRESET_SHELLS: dict[PresetName, tuple[WalkerShell, ...]] = {
     # OneWeb, FCC SAT-LOI-20160428-00041 as launched: 18 planes at 1,200 km and 87.9 degrees, 36 satellites each,
     # staggered by half a slot (F = 9).
     "oneweb-648": (
-        WalkerShell(
+        WalkerShellSpec(
             name="oneweb",
             pattern="star",
             altitude_m=1_200e3,
@@ -68,7 +68,7 @@ PRESET_SHELLS: dict[PresetName, tuple[WalkerShell, ...]] = {
     # SpaceX, FCC SAT-MOD-20190830-00087: 72 planes of 22 at 550 km and 53 degrees. The filing gives no phasing; 39
     # keeps satellites of crossing planes 55 km apart (a test recomputes it); 0 would make them meet.
     "starlink-shell1-1584": (
-        WalkerShell(
+        WalkerShellSpec(
             name="starlink",
             pattern="delta",
             altitude_m=550e3,
@@ -81,7 +81,7 @@ PRESET_SHELLS: dict[PresetName, tuple[WalkerShell, ...]] = {
     # Altitudes of 3GPP TR 38.821, Table 4.2-2. The TR fixes no constellation: these polar stars are sized by streets
     # of coverage so that every place sees a satellite above 10 degrees.
     "leo-600": (
-        WalkerShell(
+        WalkerShellSpec(
             name="leo600",
             pattern="star",
             altitude_m=600e3,
@@ -92,7 +92,7 @@ PRESET_SHELLS: dict[PresetName, tuple[WalkerShell, ...]] = {
         ),
     ),
     "leo-1200": (
-        WalkerShell(
+        WalkerShellSpec(
             name="leo1200",
             pattern="star",
             altitude_m=1_200e3,
@@ -105,23 +105,23 @@ PRESET_SHELLS: dict[PresetName, tuple[WalkerShell, ...]] = {
 }
 
 
-class PresetConstellation(Entity):
+class PresetConstellationSpec(Entity):
     """A constellation known by name."""
 
     kind: Literal["preset"] = "preset"
     name: PresetName = "leo-600"
 
     @property
-    def shells(self) -> tuple[WalkerShell, ...]:
+    def shells(self) -> tuple[WalkerShellSpec, ...]:
         """The Walker shells that the name stands for."""
         return PRESET_SHELLS[self.name]
 
 
-class WalkerConstellation(Entity):
+class WalkerConstellationSpec(Entity):
     """One or several Walker shells, propagated with J2's secular terms."""
 
     kind: Literal["walker"]
-    shells: tuple[WalkerShell, ...] = Field(min_length=1)
+    shells: tuple[WalkerShellSpec, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _shell_names_differ(self) -> Self:
@@ -131,7 +131,7 @@ class WalkerConstellation(Entity):
         return self
 
 
-class ElementSetConstellation(Entity):
+class ElementSetConstellationSpec(Entity):
     """Published element sets, propagated with SGP4."""
 
     kind: Literal["element_sets"]
@@ -143,12 +143,13 @@ class ElementSetConstellation(Entity):
     """If given, another count in the file is an error."""
 
 
-Constellation = Annotated[
-    PresetConstellation | WalkerConstellation | ElementSetConstellation, Field(discriminator="kind")
+ConstellationSpec = Annotated[
+    PresetConstellationSpec | WalkerConstellationSpec | ElementSetConstellationSpec,
+    Field(discriminator="kind"),
 ]
 
 
-class GroundStation(Entity):
+class GroundStationSpec(Entity):
     """A place where the satellite's traffic comes down to the data network."""
 
     name: str
@@ -158,7 +159,7 @@ class GroundStation(Entity):
     min_elevation_deg: float = Field(default=5.0, ge=0, lt=90)  # gateway of TR 38.811, Table 5.3.4.1-1
 
 
-class FeederLink(Entity):
+class FeederLinkSpec(Entity):
     """Radio between satellite and ground station.
 
     The TRs leave it open. The satellite's figures are those of the LEO-600 Ka service link, set 1 (TR 38.821, Table
@@ -176,14 +177,14 @@ class FeederLink(Entity):
     station_power_density_dbw_per_mhz: float = -15.0
 
 
-class TransparentPayload(Entity):
+class TransparentPayloadSpec(Entity):
     """A bent pipe: service and feeder link share one budget, their noise adds."""
 
     kind: Literal["transparent"]
-    feeder: FeederLink = FeederLink()
+    feeder: FeederLinkSpec = FeederLinkSpec()
 
 
-class RegenerativePayload(Entity):
+class RegenerativePayloadSpec(Entity):
     """The satellite decodes: the service link alone sets the rate, the feeder link is dimensioned not to limit it."""
 
     kind: Literal["regenerative"] = "regenerative"
@@ -191,16 +192,16 @@ class RegenerativePayload(Entity):
     """On-board time from the last received to the first forwarded bit."""
 
 
-Payload = Annotated[TransparentPayload | RegenerativePayload, Field(discriminator="kind")]
+PayloadSpec = Annotated[TransparentPayloadSpec | RegenerativePayloadSpec, Field(discriminator="kind")]
 
 
-class NoInterSatelliteLinks(Entity):
+class NoInterSatelliteLinksSpec(Entity):
     """Each satellite reaches the ground only through stations that it sees itself."""
 
     kind: Literal["none"] = "none"
 
 
-class PlusGridLinks(Entity):
+class PlusGridLinksSpec(Entity):
     """Links to both neighbours in the plane and to one in each neighbouring plane of the same shell (+grid)."""
 
     kind: Literal["plus_grid"]
@@ -214,10 +215,12 @@ class PlusGridLinks(Entity):
     update_interval_s: float = Field(default=10.0, gt=0)
 
 
-InterSatelliteLinks = Annotated[NoInterSatelliteLinks | PlusGridLinks, Field(discriminator="kind")]
+InterSatelliteLinksSpec = Annotated[
+    NoInterSatelliteLinksSpec | PlusGridLinksSpec, Field(discriminator="kind")
+]
 
 
-class Handover(Entity):
+class HandoverSpec(Entity):
     """Which satellite serves, and what a change costs."""
 
     policy: Literal["max_elevation", "longest_remaining", "best_sinr"] = "max_elevation"
@@ -237,19 +240,19 @@ class Handover(Entity):
     """Added to the round trips: synchronisation, beam acquisition."""
 
 
-class SpaceSegment(Entity):
+class SpaceSegmentSpec(Entity):
     """Everything above the horizon, and where it comes down."""
 
     earth: EarthName = "wgs84"
     """wgs84: ellipsoid; sphere_6371 reproduces TR 38.821's ranges, sphere_6378 the older TR 38.811 distances."""
-    constellation: Constellation = PresetConstellation()
-    payload: Payload = RegenerativePayload()
-    ground_stations: tuple[GroundStation, ...] = ()
+    constellation: ConstellationSpec = PresetConstellationSpec()
+    payload: PayloadSpec = RegenerativePayloadSpec()
+    ground_stations: tuple[GroundStationSpec, ...] = ()
     """None: every satellite is taken to reach the ground at once, at *feeder_elevation_deg*."""
     feeder_elevation_deg: float = Field(default=10.0, gt=0, le=90)
     """Elevation of the satellite at the assumed ground station (TR 38.821, Table 4.2-2); only without stations."""
-    inter_satellite_links: InterSatelliteLinks = NoInterSatelliteLinks()
-    handover: Handover = Handover()
+    inter_satellite_links: InterSatelliteLinksSpec = NoInterSatelliteLinksSpec()
+    handover: HandoverSpec = HandoverSpec()
     search_step_s: float = Field(default=60.0, gt=0, le=300)
     """Step of the coarse pass search; edges are refined to a millisecond whatever it is."""
 

@@ -20,7 +20,7 @@ from ntnsim.scenario.entity import Entity
 ValueLists = Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1)]
 
 
-class Grid(Entity):
+class GridSpec(Entity):
     """Every combination of the listed values."""
 
     kind: Literal["grid"]
@@ -28,7 +28,7 @@ class Grid(Entity):
     """Path → values; the last path varies fastest."""
 
 
-class Zip(Entity):
+class ZipSpec(Entity):
     """The listed values side by side: first with first, second with second."""
 
     kind: Literal["zip"]
@@ -43,7 +43,7 @@ class Zip(Entity):
         return self
 
 
-class PointList(Entity):
+class PointListSpec(Entity):
     """Points written out one by one."""
 
     kind: Literal["list"]
@@ -51,7 +51,7 @@ class PointList(Entity):
     """Each point: path → value."""
 
 
-class Range(Entity):
+class RangeSpec(Entity):
     """Where a sampled parameter's values come from: an interval, or a list of choices."""
 
     low: float | None = None
@@ -77,30 +77,32 @@ class Range(Entity):
         return self
 
 
-class Sampled(Entity):
+class SampledSpec(Entity):
     """Points drawn from ranges; the sweep's own seed decides, so a sweep always has the same points."""
 
     n_points: int = Field(gt=0)
-    parameters: Annotated[dict[str, Range], Field(min_length=1)]
+    parameters: Annotated[dict[str, RangeSpec], Field(min_length=1)]
     seed: int = Field(0, ge=0)
 
 
-class Random(Sampled):
+class RandomSpec(SampledSpec):
     """Independent draws."""
 
     kind: Literal["random"]
 
 
-class LatinHypercube(Sampled):
+class LatinHypercubeSpec(SampledSpec):
     """Draws that fall once in each of *n_points* equal slices of every parameter's range."""
 
     kind: Literal["latin_hypercube"]
 
 
-Block = Annotated[Grid | Zip | PointList | Random | LatinHypercube, Field(discriminator="kind")]
+BlockSpec = Annotated[
+    GridSpec | ZipSpec | PointListSpec | RandomSpec | LatinHypercubeSpec, Field(discriminator="kind")
+]
 
 
-class Adaptive(Entity):
+class AdaptiveSpec(Entity):
     """Repeat a point until its interval over replications is narrow enough."""
 
     metric: str = "delay_s.mean"
@@ -121,16 +123,16 @@ class Adaptive(Entity):
         return self
 
 
-class Sweep(Entity):
+class SweepSpec(Entity):
     """Points × replications of a scenario."""
 
-    design: list[Block] = Field(default_factory=list)
+    design: list[BlockSpec] = Field(default_factory=list)
     """Blocks of points, multiplied with each other; none means the scenario as it stands, repeated."""
     replications: int = Field(1, ge=1)
     """Runs per point; with ``adaptive``, the first number of runs."""
     common_random_numbers: bool = True
     """Replication r uses the same seed at every point, so that differences between points are not noise."""
-    adaptive: Adaptive | None = None
+    adaptive: AdaptiveSpec | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -138,7 +140,7 @@ class Sweep(Entity):
         for block in self.design:
             paths = (
                 {path for point in block.points for path in point}
-                if isinstance(block, PointList)
+                if isinstance(block, PointListSpec)
                 else set(block.parameters)
             )
             if repeated := sorted(seen & paths):

@@ -5,21 +5,21 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from ntnsim.scenario.background import check_steps
-from ntnsim.scenario.compute import DataNetworkStage, DeviceProfile, GatewayStage
-from ntnsim.scenario.distribution import Distribution
+from ntnsim.scenario.compute import DataNetworkStage, DeviceProfileSpec, GatewayStage
+from ntnsim.scenario.distribution import DistributionSpec
 from ntnsim.scenario.entity import Entity
 
 Discipline = Literal["fifo", "priority", "edf"]
 
 
-class ConstantRate(Entity):
+class ConstantRateSpec(Entity):
     """A fixed rate."""
 
     kind: Literal["constant"] = "constant"
     bps: PositiveFloat
 
 
-class GaussMarkovRate(Entity):
+class GaussMarkovRateSpec(Entity):
     """A rate that wanders: a first-order Gauss–Markov process held over steps, clipped from below at *floor_bps*."""
 
     kind: Literal["gauss_markov"]
@@ -30,7 +30,7 @@ class GaussMarkovRate(Entity):
     floor_bps: PositiveFloat = 1e3
 
 
-class TraceRate(Entity):
+class TraceRateSpec(Entity):
     """A measured rate: *bps* holds from each of *times_s* on. Starts at 0 s; repeats every *period_s* if given."""
 
     kind: Literal["trace"]
@@ -58,15 +58,15 @@ def _constant_from_number(value: Any) -> Any:
     return value
 
 
-Rate = Annotated[
-    ConstantRate | GaussMarkovRate | TraceRate,
+RateSpec = Annotated[
+    ConstantRateSpec | GaussMarkovRateSpec | TraceRateSpec,
     Field(discriminator="kind"),
     BeforeValidator(_constant_from_number, json_schema_input_type=float | dict[str, Any]),
 ]
 """A link's rate in bits per second; a bare number is constant."""
 
 
-class Queue(Entity):
+class QueueSpec(Entity):
     """Where jobs wait for a server."""
 
     discipline: Discipline = "fifo"
@@ -77,10 +77,10 @@ class Queue(Entity):
     """Who leaves when the buffer is full: the newcomer, who waited longest, or who would be served last."""
 
 
-class TerrestrialLink(Entity):
+class TerrestrialLinkSpec(Entity):
     """A link on the ground: source to gateway, or data network to user."""
 
-    rate: Rate | None = None
+    rate: RateSpec | None = None
     """Bits per second; without it a transfer takes no time."""
     sharing: Literal["fifo", "processor_sharing", "dedicated"] = "fifo"
     """One transfer after the other, all at once with equal shares, or each as if it were alone."""
@@ -89,9 +89,9 @@ class TerrestrialLink(Entity):
     """Chance that a transfer is lost as a whole and must be sent again."""
     max_attempts: int = Field(default=8, ge=1)
     """After so many losses the image is dropped."""
-    service_s: Distribution | None = None
+    service_s: DistributionSpec | None = None
     """Transfer times drawn from a distribution instead of size/rate (textbook queues)."""
-    queue: Queue = Queue()
+    queue: QueueSpec = QueueSpec()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -102,7 +102,7 @@ class TerrestrialLink(Entity):
         return self
 
 
-class Observation(Entity):
+class ObservationSpec(Entity):
     """How a gateway learns of the network beyond itself: Ω_t as observed.
 
     Without *report_period_s* it sees the true state at the moment of the decision. With it, the satellite link and
@@ -121,7 +121,7 @@ class Observation(Entity):
         return self
 
 
-class Gateway(Entity):
+class GatewaySpec(Entity):
     """Where images are segmented, encoded and sent up: a ground station or, with ``on_satellite``, a satellite."""
 
     name: str
@@ -140,29 +140,29 @@ class Gateway(Entity):
     rate_factor: PositiveFloat = 1.0
     """Scales this gateway's satellite rate: terminals of one beam with better or worse antennas than the scenario's."""
     servers: int = Field(default=2, ge=1)  # the paper's gateway has 2 vCPU (Sec. VII)
-    device: str | DeviceProfile = "xeon-2vcpu"
+    device: str | DeviceProfileSpec = "xeon-2vcpu"
     """Name of a device profile, or one written in place."""
-    service_s: dict[GatewayStage, Distribution] = Field(default_factory=dict)
+    service_s: dict[GatewayStage, DistributionSpec] = Field(default_factory=dict)
     """Times per image that replace the device profile's, by stage."""
-    queue: Queue = Queue()
-    access: TerrestrialLink = TerrestrialLink()
+    queue: QueueSpec = QueueSpec()
+    access: TerrestrialLinkSpec = TerrestrialLinkSpec()
     """The medium that this gateway's sources share, unless a source brings a link of its own."""
-    observation: Observation = Observation()
+    observation: ObservationSpec = ObservationSpec()
 
 
-class Batching(Entity):
+class BatchingSpec(Entity):
     """How a GPU collects images: it starts when *max_size* wait, or when the first has waited *max_wait_s*."""
 
     max_size: int = Field(default=1, ge=1)
     max_wait_s: NonNegativeFloat = 0.0
 
 
-class DataNetwork(Entity):
+class DataNetworkSpec(Entity):
     """The servers that reconstruct images."""
 
     gpus: int = Field(default=1, ge=1)
-    device: str | DeviceProfile = "tesla-t4"
-    service_s: dict[DataNetworkStage, Distribution] = Field(default_factory=dict)
+    device: str | DeviceProfileSpec = "tesla-t4"
+    service_s: dict[DataNetworkStage, DistributionSpec] = Field(default_factory=dict)
     """Times per batch of one that replace the device profile's, by stage."""
-    batching: Batching = Batching()
-    queue: Queue = Queue()
+    batching: BatchingSpec = BatchingSpec()
+    queue: QueueSpec = QueueSpec()

@@ -4,34 +4,34 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
 
-from ntnsim.scenario.distribution import Distribution, check_not_always_zero
+from ntnsim.scenario.distribution import DistributionSpec, check_not_always_zero
 from ntnsim.scenario.entity import Entity
-from ntnsim.scenario.terrestrial import TerrestrialLink
+from ntnsim.scenario.terrestrial import TerrestrialLinkSpec
 
 
-class Periodic(Entity):
+class PeriodicSpec(Entity):
     """One image every *period_s*, the first at *offset_s*."""
 
     kind: Literal["periodic"]
     period_s: PositiveFloat
     offset_s: NonNegativeFloat | Literal["random"] = 0.0
     """``random`` draws it uniformly from the period, so that copies of a source do not send together."""
-    jitter_s: Distribution | None = None
+    jitter_s: DistributionSpec | None = None
     """Added to each image's own time; the order of a source's images is kept."""
 
 
-class Poisson(Entity):
+class PoissonSpec(Entity):
     """Images at random: exponential gaps."""
 
     kind: Literal["poisson"]
     rate_per_s: PositiveFloat
 
 
-class Renewal(Entity):
+class RenewalSpec(Entity):
     """Independent gaps from any distribution."""
 
     kind: Literal["renewal"]
-    interval_s: Distribution
+    interval_s: DistributionSpec
 
     @model_validator(mode="after")
     def _goes_on(self) -> Self:
@@ -39,7 +39,7 @@ class Renewal(Entity):
         return self
 
 
-class Mmpp(Entity):
+class MmppSpec(Entity):
     """Markov-modulated Poisson process: the rate jumps between levels, staying in each an exponential time.
 
     With two levels it alternates; with more, the next level is drawn uniformly from the others unless *transitions*
@@ -69,12 +69,12 @@ class Mmpp(Entity):
         return self
 
 
-class Batch(Entity):
+class BatchSpec(Entity):
     """Several images at once, *interval_s* after the last lot; *size* is rounded to a whole number ≥ 1."""
 
     kind: Literal["batch"]
-    interval_s: Distribution
-    size: Distribution
+    interval_s: DistributionSpec
+    size: DistributionSpec
 
     @model_validator(mode="after")
     def _goes_on(self) -> Self:
@@ -82,7 +82,7 @@ class Batch(Entity):
         return self
 
 
-class Trace(Entity):
+class TraceSpec(Entity):
     """Recorded times: listed here, or in a CSV file with a column ``time_s`` and optionally ``image``."""
 
     kind: Literal["trace"]
@@ -99,17 +99,19 @@ class Trace(Entity):
         return self
 
 
-Arrivals = Annotated[Periodic | Poisson | Renewal | Mmpp | Batch | Trace, Field(discriminator="kind")]
+ArrivalsSpec = Annotated[
+    PeriodicSpec | PoissonSpec | RenewalSpec | MmppSpec | BatchSpec | TraceSpec, Field(discriminator="kind")
+]
 
 
-class Source(Entity):
+class SourceSpec(Entity):
     """A camera, or *count* alike ones, behind one gateway."""
 
     name: str
     gateway: str | None = None
     """Name of its gateway; may be left out when the scenario has only one. Copies of a source are dealt out over the
     copies of a replicated gateway."""
-    arrivals: Arrivals
+    arrivals: ArrivalsSpec
     count: int = Field(default=1, ge=1)
     """Copies of this source; they are called name-0, name-1 … when there are several."""
     images: str | None = None
@@ -122,5 +124,5 @@ class Source(Entity):
     stop_s: PositiveFloat | None = None
     n_jobs: int | None = Field(default=None, ge=1)
     """Images that each copy sends at most."""
-    access: TerrestrialLink | None = None
+    access: TerrestrialLinkSpec | None = None
     """A link of its own to the gateway; without it the source shares the gateway's."""

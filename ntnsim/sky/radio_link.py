@@ -16,12 +16,12 @@ from ntnsim.link.numerology import default_overhead, resource_blocks, resource_e
 from ntnsim.link.pass_link import FeederRadio, LinkModel, station_g_over_t_db_k
 from ntnsim.link.retransmission import ErrorTables, RetransmissionSettings
 from ntnsim.link.site_gas import site_zenith_gas_db
-from ntnsim.scenario.radio import Radio, ReferenceTerminal
-from ntnsim.scenario.space import SpaceSegment
+from ntnsim.scenario.radio import RadioSpec, ReferenceTerminalSpec
+from ntnsim.scenario.space import SpaceSegmentSpec
 
 
 def link_model(
-    space: SpaceSegment, radio: Radio, latitude_deg: float, longitude_deg: float = 0.0
+    space: SpaceSegmentSpec, radio: RadioSpec, latitude_deg: float, longitude_deg: float = 0.0
 ) -> LinkModel:
     """Return the service link that *radio* describes, at a terminal's place."""
     carrier_hz = radio.carrier_hz or reference_carrier_hz(radio.band, radio.direction)
@@ -32,7 +32,7 @@ def link_model(
         satellite = SatelliteRadio(
             own.eirp_density_dbw_per_mhz, own.g_over_t_db_k, own.aperture_m, own.aperture_m
         )
-    mine = radio.terminal or ReferenceTerminal(
+    mine = radio.terminal or ReferenceTerminalSpec(
         kind="tr38821",
         name={"s": "handheld", "ka": "vsat"}[radio.band],  # type: ignore[arg-type]
     )
@@ -110,7 +110,7 @@ def link_model(
     )
 
 
-def _feeder(space: SpaceSegment, direction: str) -> FeederRadio | None:
+def _feeder(space: SpaceSegmentSpec, direction: str) -> FeederRadio | None:
     """Return the feeder link of a transparent payload: downwards behind an uplink, upwards before a downlink."""
     if space.payload.kind != "transparent":
         return None

@@ -12,7 +12,7 @@ from ntnsim.orbit.element_sets import read_element_sets
 from ntnsim.orbit.ground import AssumedStation, GroundReach, PlusGridRoutes, StationsInView
 from ntnsim.orbit.pass_book import Pass, PassBook
 from ntnsim.orbit.passes import Orbits
-from ntnsim.scenario.space import SpaceSegment
+from ntnsim.scenario.space import SpaceSegmentSpec
 
 
 class SiteLike(Protocol):
@@ -36,7 +36,7 @@ class SpaceModel:
 
     orbits: Orbits
     reach: GroundReach
-    space: SpaceSegment
+    space: SpaceSegmentSpec
 
     def site(self, gateway: SiteLike) -> Site:
         """Return *gateway* as a site on the scenario's Earth."""
@@ -56,7 +56,7 @@ class SpaceModel:
 
 
 @lru_cache(maxsize=4)
-def space_model(space: SpaceSegment, start_utc: datetime, base: Path = Path()) -> SpaceModel:
+def space_model(space: SpaceSegmentSpec, start_utc: datetime, base: Path = Path()) -> SpaceModel:
     """Return the satellites of *space*, with time 0 at *start_utc*.
 
     base: directory that a relative path of element sets starts from, the scenario file's.

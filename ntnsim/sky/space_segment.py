@@ -10,9 +10,9 @@ from pathlib import Path
 
 from ntnsim.errors import ScenarioError
 from ntnsim.orbit.serving_plan import Outage
-from ntnsim.scenario.radio import Radio
+from ntnsim.scenario.radio import RadioSpec
 from ntnsim.scenario.scenario import Scenario
-from ntnsim.scenario.space import SpaceSegment
+from ntnsim.scenario.space import SpaceSegmentSpec
 from ntnsim.sky.space_model import SiteLike, SpaceModel, space_model
 from ntnsim.sky.terminal_link import TerminalLink
 
@@ -57,8 +57,8 @@ def terminal_links(
 
 
 def terminal_profile_source(
-    space: SpaceSegment,
-    radio: Radio,
+    space: SpaceSegmentSpec,
+    radio: RadioSpec,
     site: SiteLike,
     seed: int,
     *,

@@ -25,8 +25,8 @@ from ntnsim.orbit.pass_book import Pass, PassBook
 from ntnsim.orbit.serving import HandoverRule, Serving
 from ntnsim.orbit.serving_plan import Outage, ServingPlan, score_elevation, score_remaining_time
 from ntnsim.protocols.rate_profile import RateProfile
-from ntnsim.scenario.radio import Radio
-from ntnsim.scenario.space import RegenerativePayload, SpaceSegment
+from ntnsim.scenario.radio import RadioSpec
+from ntnsim.scenario.space import RegenerativePayloadSpec, SpaceSegmentSpec
 from ntnsim.sky.radio_link import link_model
 from ntnsim.sky.space_model import SiteLike, SpaceModel
 from ntnsim.streams import stream
@@ -42,7 +42,7 @@ class TerminalLink:
     """One terminal's rate profiles, and the passes and handovers behind them."""
 
     def __init__(
-        self, model: SpaceModel, radio: Radio, gateway: SiteLike, seed: int, outage: Outage | None = None
+        self, model: SpaceModel, radio: RadioSpec, gateway: SiteLike, seed: int, outage: Outage | None = None
     ) -> None:
         if getattr(gateway, "on_satellite", False):
             # Born on board, received at the site: its downlink is the whole way.
@@ -303,5 +303,5 @@ class TerminalLink:
         return score
 
 
-def _without_feeder(space: SpaceSegment) -> SpaceSegment:
-    return space.model_copy(update={"payload": RegenerativePayload(), "ground_stations": ()})
+def _without_feeder(space: SpaceSegmentSpec) -> SpaceSegmentSpec:
+    return space.model_copy(update={"payload": RegenerativePayloadSpec(), "ground_stations": ()})

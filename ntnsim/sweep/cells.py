@@ -21,7 +21,7 @@ from ntnsim.results.provenance import code_digest, digest
 from ntnsim.scenario.load import load_scenario, read_yaml, validated
 from ntnsim.scenario.override import apply_override
 from ntnsim.scenario.scenario import Scenario
-from ntnsim.scenario.sweep import Sweep
+from ntnsim.scenario.sweep import SweepSpec
 from ntnsim.streams import integer_seed
 from ntnsim.sweep.points import PointValues, points_of_design
 
@@ -78,7 +78,7 @@ class SweepPlan:
             raise ScenarioError(f"{path}: has no sweep: section; add one, or use ntnsim run")
         self.name = scenario.name
         self.seed = scenario.seed
-        self.sweep: Sweep = scenario.sweep
+        self.sweep: SweepSpec = scenario.sweep
         tree = _plain(read_yaml(path))
         for text in overrides:
             apply_override(tree, text)

@@ -24,7 +24,7 @@ from ntnsim.results.provenance import code_digest
 from ntnsim.results.read import CELLS, SUMMARY, SWEEP, read_json
 from ntnsim.results.statistics import Interval, replication_interval
 from ntnsim.results.summary import figure_of, has_figure
-from ntnsim.scenario.sweep import Adaptive
+from ntnsim.scenario.sweep import AdaptiveSpec
 from ntnsim.sweep.cells import Cell, SweepPlan
 from ntnsim.sweep.execute import CellResult, remove_partial_cells
 from ntnsim.sweep.seal import is_whole
@@ -192,7 +192,7 @@ class _Ledger:
             lines.write(f"{result.digest},{result.wall_s:.6f},{finished}\n")
 
 
-def replications_wanted(summaries: Sequence[dict[str, Any]], adaptive: Adaptive) -> int:
+def replications_wanted(summaries: Sequence[dict[str, Any]], adaptive: AdaptiveSpec) -> int:
     """Return how many replications a point should have, judged by those it has: as many if they suffice.
 
     The half-width shrinks with the root of their number, which predicts how many more are needed; never more than

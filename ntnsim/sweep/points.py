@@ -6,13 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from ntnsim.scenario.sweep import Block, Grid, LatinHypercube, PointList, Random, Range, Zip
+from ntnsim.scenario.sweep import (
+    BlockSpec,
+    GridSpec,
+    LatinHypercubeSpec,
+    PointListSpec,
+    RandomSpec,
+    RangeSpec,
+    ZipSpec,
+)
 from ntnsim.streams import stream
 
 PointValues = dict[str, Any]  # path → value
 
 
-def points_of_design(design: Sequence[Block]) -> list[PointValues]:
+def points_of_design(design: Sequence[BlockSpec]) -> list[PointValues]:
     """Return the product of the blocks' points, the last block varying fastest; one empty point without blocks."""
     points: list[PointValues] = []
     for combination in product(*(block_points(block) for block in design)):
@@ -23,37 +31,37 @@ def points_of_design(design: Sequence[Block]) -> list[PointValues]:
     return points
 
 
-def block_points(block: Block) -> list[PointValues]:
+def block_points(block: BlockSpec) -> list[PointValues]:
     """Return the points of one block of the design."""
     match block:
-        case Grid():
+        case GridSpec():
             paths = list(block.parameters)
             return [dict(zip(paths, values, strict=True)) for values in product(*block.parameters.values())]
-        case Zip():
+        case ZipSpec():
             paths = list(block.parameters)
             return [
                 dict(zip(paths, values, strict=True))
                 for values in zip(*block.parameters.values(), strict=True)
             ]
-        case PointList():
+        case PointListSpec():
             return [dict(point) for point in block.points]
-        case Random() | LatinHypercube():
+        case RandomSpec() | LatinHypercubeSpec():
             return _sampled_points(block)
 
 
-def _sampled_points(block: Random | LatinHypercube) -> list[PointValues]:
+def _sampled_points(block: RandomSpec | LatinHypercubeSpec) -> list[PointValues]:
     """Draw each parameter from its own stream, so that adding a parameter leaves the others' values alone."""
     columns = {}
     for path, interval in block.parameters.items():
         rng = stream(block.seed, "sweep", block.kind, path)
         shares = rng.random(block.n_points)
-        if isinstance(block, LatinHypercube):
+        if isinstance(block, LatinHypercubeSpec):
             shares = (rng.permutation(block.n_points) + shares) / block.n_points
         columns[path] = [value_at(interval, float(share)) for share in shares]
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def value_at(interval: Range, share: float) -> Any:
+def value_at(interval: RangeSpec, share: float) -> Any:
     """Return the value at *share*, in [0, 1), of the way through a range.
 
     Each choice, and on a linear scale each whole number, gets an equal part of the way.

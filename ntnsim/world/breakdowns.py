@@ -11,8 +11,8 @@ from typing import Any
 import simpy
 
 from ntnsim.errors import ScenarioError
-from ntnsim.scenario import faults as spec
-from ntnsim.scenario.terrestrial import Gateway as GatewayEntity
+from ntnsim.scenario.faults import AccessFaultSpec, FaultSpec, RainFadeSpec, ServerFaultSpec
+from ntnsim.scenario.terrestrial import GatewaySpec
 from ntnsim.world.faults import FaultProcess, outage_path
 from ntnsim.world.journey import Journey
 from ntnsim.world.link_clock import Impairments
@@ -29,7 +29,7 @@ class Breakdowns:
     """The faults of one run."""
 
     def __init__(
-        self, env: simpy.Environment, faults: Sequence[spec.Fault], seed: int, timeline: Timeline
+        self, env: simpy.Environment, faults: Sequence[FaultSpec], seed: int, timeline: Timeline
     ) -> None:
         self._env = env
         self._faults = [(fault, Streams(seed, "fault", fault.name)) for fault in faults]
@@ -54,9 +54,9 @@ class Breakdowns:
         for fault, streams in self._faults:
             if not _concerns_link(fault, gateway):
                 continue
-            if isinstance(fault, spec.RainFade) and fault.attenuation_db is not None:
+            if isinstance(fault, RainFadeSpec) and fault.attenuation_db is not None:
                 attenuations_db.append(outage_path(fault, streams, broken=fault.attenuation_db, well=0.0))
-            elif isinstance(fault, spec.RainFade):
+            elif isinstance(fault, RainFadeSpec):
                 factors.append(outage_path(fault, streams, broken=fault.rate_factor or 0.0))
             elif fault.kind == "satellite":
                 satellites.append((fault.target, outage_path(fault, streams)))
@@ -68,7 +68,7 @@ class Breakdowns:
         """Remember an access link of *gateway*."""
         self._access.append((gateway, link))
 
-    def start(self, journey: Journey, gateways: Mapping[str, GatewayEntity]) -> None:
+    def start(self, journey: Journey, gateways: Mapping[str, GatewaySpec]) -> None:
         """Start a process for each fault. *gateways*: entity of each gateway, for the check of targets."""
         for fault, streams in self._faults:
             if fault.kind not in ("gpu", "delivery", "satellite"):
@@ -81,35 +81,35 @@ class Breakdowns:
                 self._noting(fault, "end", end),
             ).start()
 
-    def _noting(self, fault: spec.Fault, quantity: str, action: Action) -> Action:
+    def _noting(self, fault: FaultSpec, quantity: str, action: Action) -> Action:
         def act() -> None:
             self._timeline.add("fault", fault.name, quantity, text=fault.kind)
             action()
 
         return act
 
-    def _actions(self, fault: spec.Fault, journey: Journey) -> tuple[Action, Action]:
+    def _actions(self, fault: FaultSpec, journey: Journey) -> tuple[Action, Action]:
         """Return what happens when *fault* begins and when it ends."""
         reason = f"fault {fault.name}"
         work = fault.work_in_progress
-        if isinstance(fault, spec.ServerFault):
+        if isinstance(fault, ServerFaultSpec):
             return _server_actions(self._pools(fault, journey), fault.servers, work, reason)
-        if isinstance(fault, spec.AccessFault):
+        if isinstance(fault, AccessFaultSpec):
             return _link_actions(self._links(fault, journey), work, reason)
         return lambda: self._cut(fault, journey, work, reason), lambda: None
 
-    def _pools(self, fault: spec.ServerFault, journey: Journey) -> list[ServerPool[Any]]:
+    def _pools(self, fault: ServerFaultSpec, journey: Journey) -> list[ServerPool[Any]]:
         if fault.kind == "gpu":
             return [journey.data_network.pool]
         return [site.gateway.pool for name, site in journey.sites.items() if hits(fault.target, name)]
 
-    def _links(self, fault: spec.AccessFault, journey: Journey) -> list[TerrestrialLink]:
+    def _links(self, fault: AccessFaultSpec, journey: Journey) -> list[TerrestrialLink]:
         if fault.kind == "delivery":
             return [journey.delivery]
         return [link for name, link in self._access if hits(fault.target, name)]
 
-    def _cut(self, fault: spec.Fault, journey: Journey, work: str, reason: str) -> None:
-        if isinstance(fault, spec.RainFade) and (fault.attenuation_db is not None or fault.rate_factor):
+    def _cut(self, fault: FaultSpec, journey: Journey, work: str, reason: str) -> None:
+        if isinstance(fault, RainFadeSpec) and (fault.attenuation_db is not None or fault.rate_factor):
             return  # slower, not interrupted
         for name, site in journey.sites.items():
             if fault.kind == "satellite":
@@ -151,13 +151,13 @@ def hits(target: str, gateway: str) -> bool:
     return fnmatchcase(gateway, target) or (bool(dash) and number.isdigit() and entity == target)
 
 
-def _concerns_link(fault: spec.Fault, gateway: str) -> bool:
+def _concerns_link(fault: FaultSpec, gateway: str) -> bool:
     if fault.kind == "satellite":
         return True
     return fault.kind in ("ground_station", "feeder", "rain") and hits(fault.target, gateway)
 
 
-def _check_target(fault: spec.Fault, gateways: Mapping[str, GatewayEntity]) -> None:
+def _check_target(fault: FaultSpec, gateways: Mapping[str, GatewaySpec]) -> None:
     if not any(hits(fault.target, name) for name in gateways):
         raise ScenarioError(
             f"fault {fault.name!r}: target {fault.target!r} is none of the gateways {', '.join(sorted(gateways))}"

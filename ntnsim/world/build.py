@@ -11,9 +11,9 @@ from ntnsim.protocols.imaging import Imaging
 from ntnsim.protocols.policy import Policy, Requirement
 from ntnsim.protocols.rate_profile import ProfileSource
 from ntnsim.results.record import Columns, RecordBuffer, record_columns
-from ntnsim.scenario import terrestrial as spec
-from ntnsim.scenario import traffic as traffic_spec
 from ntnsim.scenario.scenario import Scenario
+from ntnsim.scenario.terrestrial import GatewaySpec, TerrestrialLinkSpec
+from ntnsim.scenario.traffic import ArrivalsSpec, TraceSpec
 from ntnsim.world.breakdowns import Breakdowns
 from ntnsim.world.compute import StageTimes, device_profile
 from ntnsim.world.data_network import DataNetwork
@@ -187,15 +187,15 @@ def _sources(
             )
 
 
-def _image_numbers(arrivals: traffic_spec.Arrivals, base: Path) -> list[int] | None:
-    if isinstance(arrivals, traffic_spec.Trace) and arrivals.path is not None:
+def _image_numbers(arrivals: ArrivalsSpec, base: Path) -> list[int] | None:
+    if isinstance(arrivals, TraceSpec) and arrivals.path is not None:
         return read_trace(base / arrivals.path)[1]
     return None
 
 
 def _access_link(
     env: simpy.Environment,
-    entity: spec.TerrestrialLink,
+    entity: TerrestrialLinkSpec,
     name: str,
     gateway: str,
     seed: int,
@@ -224,7 +224,7 @@ def _site(
     env: simpy.Environment,
     seed: int,
     name: str,
-    entity: spec.Gateway,
+    entity: GatewaySpec,
     links: LinkMaker,
     access: TerrestrialLink,
     journey: Journey,

@@ -11,17 +11,17 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ntnsim.errors import ScenarioError
-from ntnsim.scenario.compute import DeviceProfile, StageTime
-from ntnsim.scenario.distribution import Distribution, LogNormal
+from ntnsim.scenario.compute import DeviceProfileSpec, StageTimeSpec
+from ntnsim.scenario.distribution import DistributionSpec, LogNormalSpec
 from ntnsim.world.sampling import Sampler, Streams, sampler
 
 
-def device_profile(device: str | DeviceProfile, base: Path = Path()) -> DeviceProfile:
+def device_profile(device: str | DeviceProfileSpec, base: Path = Path()) -> DeviceProfileSpec:
     """Return the profile that a scenario names.
 
     device: a shipped profile's name, or ``FILE.yaml`` or ``FILE.yaml#NAME`` relative to *base*, or the profile itself.
     """
-    if isinstance(device, DeviceProfile):
+    if isinstance(device, DeviceProfileSpec):
         return device
     path, _, name = device.partition("#")
     if path.endswith((".yaml", ".yml")):
@@ -36,18 +36,18 @@ def device_profile(device: str | DeviceProfile, base: Path = Path()) -> DevicePr
 
 
 @cache
-def shipped_profiles() -> dict[str, DeviceProfile]:
+def shipped_profiles() -> dict[str, DeviceProfileSpec]:
     """Return the profiles in scenario/presets/devices.yaml by name."""
     resource = files("ntnsim.scenario") / "presets" / "devices.yaml"
     return _profiles(resource.read_text(), "devices.yaml")
 
 
-def _profiles(text: str | None, where: str) -> dict[str, DeviceProfile]:
+def _profiles(text: str | None, where: str) -> dict[str, DeviceProfileSpec]:
     if text is None:
         raise ScenarioError(f"device profiles {where}: no such file")
     try:
         entries: Mapping[str, Any] = YAML(typ="safe").load(text) or {}
-        return {name: DeviceProfile.model_validate(entry) for name, entry in entries.items()}
+        return {name: DeviceProfileSpec.model_validate(entry) for name, entry in entries.items()}
     except (YAMLError, ValidationError, AttributeError) as error:
         raise ScenarioError(f"device profiles {where}: {' '.join(str(error).split())}") from None
 
@@ -60,15 +60,15 @@ class StageTimes:
 
     def __init__(
         self,
-        device: DeviceProfile,
-        given: Mapping[Any, Distribution],
+        device: DeviceProfileSpec,
+        given: Mapping[Any, DistributionSpec],
         stages: tuple[str, ...],
         steps: int,
         streams: Streams,
     ) -> None:
         self._steps = steps
-        self._fixed: list[StageTime] = []
-        self._spread: list[tuple[StageTime, Sampler]] = []
+        self._fixed: list[StageTimeSpec] = []
+        self._spread: list[tuple[StageTimeSpec, Sampler]] = []
         self._drawn: list[Sampler] = []
         self._drawn_mean_s = 0.0
         self._means: dict[int, tuple[float, list[tuple[float, Sampler]], float]] = {}
@@ -78,7 +78,7 @@ class StageTimes:
                 self._drawn.append(sampler(distribution, streams, name))
                 self._drawn_mean_s += distribution.mean
             elif stage is not None and stage.spread_cv > 0:
-                spread = LogNormal(kind="lognormal", mean=1.0, cv=stage.spread_cv)
+                spread = LogNormalSpec(kind="lognormal", mean=1.0, cv=stage.spread_cv)
                 self._spread.append((stage, sampler(spread, streams, name)))
             elif stage is not None:
                 self._fixed.append(stage)

@@ -6,7 +6,7 @@ from math import ulp
 import simpy
 
 from ntnsim.protocols.network_state import DataNetworkState
-from ntnsim.scenario import terrestrial as spec
+from ntnsim.scenario.terrestrial import DataNetworkSpec
 from ntnsim.world.job import Job
 from ntnsim.world.server_pool import ServerPool
 from ntnsim.world.waiting_line import WaitingLine
@@ -34,7 +34,7 @@ class DataNetwork:
     def __init__(
         self,
         env: simpy.Environment,
-        entity: spec.DataNetwork,
+        entity: DataNetworkSpec,
         marginal: float,
         *,
         reconstructed: Callable[[Job], None],

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import simpy
 
-from ntnsim.scenario.faults import Fault
+from ntnsim.scenario.faults import FaultSpec
 from ntnsim.world.sampling import Streams, sampler
 from ntnsim.world.step_path import Step, StepPath
 
@@ -18,12 +18,12 @@ from ntnsim.world.step_path import Step, StepPath
 SatelliteOutage = Callable[[str, npt.NDArray[np.float64]], npt.NDArray[np.bool_]]
 
 
-def outage_path(fault: Fault, streams: Streams, broken: float = 0.0, well: float = 1.0) -> StepPath:
+def outage_path(fault: FaultSpec, streams: Streams, broken: float = 0.0, well: float = 1.0) -> StepPath:
     """Return the path of *fault*: *well* between outages, *broken* in them. Every call gives the same path anew."""
     return StepPath(_steps(fault, streams, broken, well))
 
 
-def _steps(fault: Fault, streams: Streams, broken: float, well: float) -> Iterator[Step]:
+def _steps(fault: FaultSpec, streams: Streams, broken: float, well: float) -> Iterator[Step]:
     yield 0.0, well
     if fault.time_to_failure_s is None or fault.time_to_repair_s is None:
         for outage in sorted(fault.outages, key=lambda outage: outage.start_s):
@@ -38,7 +38,7 @@ def _steps(fault: Fault, streams: Streams, broken: float, well: float) -> Iterat
         yield time_s, value
 
 
-def satellite_outages(faults: Sequence[Fault], seed: int) -> SatelliteOutage | None:
+def satellite_outages(faults: Sequence[FaultSpec], seed: int) -> SatelliteOutage | None:
     """Return when satellites are out of service, for the choice of the serving one; None if no fault concerns them."""
     broken = [
         (fault.target, outage_path(fault, Streams(seed, "fault", fault.name)))

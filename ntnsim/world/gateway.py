@@ -5,7 +5,7 @@ from collections.abc import Callable
 import simpy
 
 from ntnsim.protocols.network_state import GatewayState
-from ntnsim.scenario import terrestrial as spec
+from ntnsim.scenario.terrestrial import GatewaySpec
 from ntnsim.world.job import Job
 from ntnsim.world.server_pool import ServerPool
 from ntnsim.world.waiting_line import WaitingLine
@@ -21,7 +21,7 @@ class Gateway:
     def __init__(
         self,
         env: simpy.Environment,
-        entity: spec.Gateway,
+        entity: GatewaySpec,
         *,
         decide: Callable[[Job], bool],
         encoded: Callable[[Job], None],

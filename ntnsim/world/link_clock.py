@@ -15,7 +15,13 @@ import numpy.typing as npt
 
 from ntnsim.arrays import FloatArray
 from ntnsim.protocols.rate_profile import ProfileSource, RateProfile
-from ntnsim.scenario import satellite_link as spec
+from ntnsim.scenario.satellite_link import (
+    ConstantLinkSpec,
+    OrbitLinkSpec,
+    SatelliteLinkSpec,
+    TraceLinkSpec,
+    WindowsLinkSpec,
+)
 from ntnsim.world import step_path
 from ntnsim.world.rate_clock import RateClock, RateWindow
 from ntnsim.world.step_path import StepPath
@@ -189,9 +195,9 @@ def _impaired(
     return rate_bps
 
 
-def written_clock(entity: spec.SatelliteLink, impairments: Impairments, until_s: float) -> LinkClock:
+def written_clock(entity: SatelliteLinkSpec, impairments: Impairments, until_s: float) -> LinkClock:
     """Return the clock of a link whose rate the scenario states."""
-    if isinstance(entity, spec.OrbitLink):
+    if isinstance(entity, OrbitLinkSpec):
         raise TypeError("an orbit link has no written rate")
     details = _WrittenDetails(_written_path(entity), entity.propagation_s)
     paths = [_written_path(entity), *impairments.factors, *(path for _, path in impairments.satellites)]
@@ -213,11 +219,11 @@ def written_clock(entity: spec.SatelliteLink, impairments: Impairments, until_s:
     return RateClock(next_window, until_s)
 
 
-def _written_path(entity: spec.ConstantLink | spec.WindowsLink | spec.TraceLink) -> StepPath:
+def _written_path(entity: ConstantLinkSpec | WindowsLinkSpec | TraceLinkSpec) -> StepPath:
     match entity:
-        case spec.ConstantLink(rate_bps=rate_bps):
+        case ConstantLinkSpec(rate_bps=rate_bps):
             return step_path.constant(rate_bps)
-        case spec.WindowsLink():
+        case WindowsLinkSpec():
             return step_path.windows(entity.period_s, entity.contact_s, entity.offset_s, entity.rate_bps)
-        case spec.TraceLink():
+        case TraceLinkSpec():
             return step_path.trace(entity.times_s, entity.bps, entity.period_s)

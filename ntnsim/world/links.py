@@ -8,9 +8,9 @@ import simpy
 from ntnsim.arrays import FloatArray
 from ntnsim.errors import ScenarioError
 from ntnsim.protocols.rate_profile import ProfileSource
-from ntnsim.scenario import terrestrial as spec
-from ntnsim.scenario.satellite_link import OrbitLink
+from ntnsim.scenario.satellite_link import OrbitLinkSpec
 from ntnsim.scenario.scenario import Scenario
+from ntnsim.scenario.terrestrial import GatewaySpec
 from ntnsim.world import step_path
 from ntnsim.world.breakdowns import Breakdowns
 from ntnsim.world.job import Job
@@ -46,7 +46,7 @@ class LinkMaker:
     def terminal(
         self,
         name: str,
-        entity: spec.Gateway,
+        entity: GatewaySpec,
         *,
         arrived: Callable[[Job], None],
         dropped: Callable[[Job, str], None],
@@ -79,7 +79,7 @@ class LinkMaker:
             self._scenario.background, Streams(self._scenario.seed, "background")
         )
 
-    def _clock(self, name: str, entity: spec.Gateway, beam: str) -> LinkClock:
+    def _clock(self, name: str, entity: GatewaySpec, beam: str) -> LinkClock:
         source = self._profile_sources.get(entity.name)
         key = (beam, id(source), entity.rate_factor, self._breakdowns.impairments_key(name))
         if key not in self._clocks:
@@ -90,7 +90,7 @@ class LinkMaker:
                 faults.attenuations_db,
                 _efficiency_of(source),
             )
-            if not isinstance(self._scenario.satellite_link, OrbitLink):
+            if not isinstance(self._scenario.satellite_link, OrbitLinkSpec):
                 if faults.attenuations_db:
                     raise ScenarioError(
                         "faults: attenuation_db needs satellite_link kind orbit; give rate_factor for other links"
@@ -106,7 +106,7 @@ class LinkMaker:
         return self._clocks[key]
 
 
-def _beam(gateway: spec.Gateway) -> str:
+def _beam(gateway: GatewaySpec) -> str:
     return gateway.beam or f"beam of {gateway.name}"
 
 

@@ -7,7 +7,7 @@ from math import log1p, sqrt
 import simpy
 
 from ntnsim.protocols.network_state import DataNetworkState, GatewayState, NetworkState, SatelliteLinkState
-from ntnsim.scenario.terrestrial import Observation
+from ntnsim.scenario.terrestrial import ObservationSpec
 from ntnsim.world.sampling import Streams, block_sampler
 
 Remote = tuple[SatelliteLinkState, DataNetworkState]
@@ -19,7 +19,7 @@ class Observer:
     def __init__(
         self,
         env: simpy.Environment,
-        entity: Observation,
+        entity: ObservationSpec,
         streams: Streams,
         gateway: Callable[[], GatewayState],
         satellite_link: Callable[[], SatelliteLinkState],

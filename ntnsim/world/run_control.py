@@ -5,7 +5,7 @@ from math import inf
 
 import simpy
 
-from ntnsim.scenario.scenario import Horizon
+from ntnsim.scenario.scenario import HorizonSpec
 from ntnsim.world.recorder import Recorder
 from ntnsim.world.source import SourceProcess
 
@@ -20,7 +20,7 @@ class RunControl:
     recorder: Recorder
 
     def __init__(
-        self, env: simpy.Environment, horizon: Horizon, progress: Callable[[int, float], None] | None
+        self, env: simpy.Environment, horizon: HorizonSpec, progress: Callable[[int, float], None] | None
     ) -> None:
         self._env = env
         self._horizon = horizon

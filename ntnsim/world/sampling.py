@@ -8,7 +8,20 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import gamma as gamma_function
 
-from ntnsim.scenario import distribution as spec
+from ntnsim.scenario.distribution import (
+    ConstantSpec,
+    DistributionSpec,
+    EmpiricalSpec,
+    ErlangSpec,
+    ExponentialSpec,
+    GammaSpec,
+    HyperExponentialSpec,
+    LogNormalSpec,
+    ParetoSpec,
+    TwoPointSpec,
+    UniformSpec,
+    WeibullSpec,
+)
 from ntnsim.streams import stream
 
 Sampler = Callable[[], float]
@@ -30,9 +43,9 @@ class Streams:
         return stream(self._seed, *self._path, *name)
 
 
-def sampler(distribution: spec.Distribution, streams: Streams, name: str) -> Sampler:
+def sampler(distribution: DistributionSpec, streams: Streams, name: str) -> Sampler:
     """Return a function whose calls give successive draws of *distribution* from the stream *name*."""
-    if isinstance(distribution, spec.Constant):
+    if isinstance(distribution, ConstantSpec):
         value = distribution.value
         return lambda: value
     return block_sampler(block_draw(distribution), lambda: streams.generator(name))
@@ -57,37 +70,37 @@ def block_sampler(
     return next_value
 
 
-def block_draw(distribution: spec.Distribution) -> Callable[[np.random.Generator, int], np.ndarray]:
+def block_draw(distribution: DistributionSpec) -> Callable[[np.random.Generator, int], np.ndarray]:
     """Return the function (generator, n) → n draws of *distribution*."""
     match distribution:
-        case spec.Constant(value=value):
+        case ConstantSpec(value=value):
             return lambda rng, n: np.full(n, value)
-        case spec.Exponential(mean=mean):
+        case ExponentialSpec(mean=mean):
             return lambda rng, n: rng.exponential(mean, n)
-        case spec.Erlang(shape=shape, mean=mean):
+        case ErlangSpec(shape=shape, mean=mean):
             return lambda rng, n: rng.gamma(shape, mean / shape, n)
-        case spec.Gamma(mean=mean, cv=cv):
+        case GammaSpec(mean=mean, cv=cv):
             return lambda rng, n: rng.gamma(cv**-2, mean * cv**2, n)
-        case spec.LogNormal(mean=mean, cv=cv):
+        case LogNormalSpec(mean=mean, cv=cv):
             sigma = float(np.sqrt(np.log1p(cv**2)))
             return lambda rng, n: mean * rng.lognormal(-(sigma**2) / 2, sigma, n)
-        case spec.Uniform(low=low, high=high):
+        case UniformSpec(low=low, high=high):
             return lambda rng, n: rng.uniform(low, high, n)
-        case spec.TwoPoint(low=low, high=high, low_probability=share):
+        case TwoPointSpec(low=low, high=high, low_probability=share):
             return lambda rng, n: np.where(rng.random(n) < share, low, high)
-        case spec.HyperExponential(means=means, probabilities=probabilities):
+        case HyperExponentialSpec(means=means, probabilities=probabilities):
             edges, levels = np.cumsum(probabilities), np.asarray(means)
             # Two uniforms per value, drawn as rows, so that a block is what single draws would give.
             return lambda rng, n: _hyperexponential(rng.random((n, 2)), edges, levels)
-        case spec.Weibull(mean=mean, shape=shape):
+        case WeibullSpec(mean=mean, shape=shape):
             scale = mean / gamma_function(1 + 1 / shape)
             return lambda rng, n: scale * rng.weibull(shape, n)
-        case spec.Pareto(mean=mean, shape=shape):
+        case ParetoSpec(mean=mean, shape=shape):
             least = mean * (shape - 1) / shape
             return lambda rng, n: least * (1 + rng.pareto(shape, n))
-        case spec.Empirical(values=values, probabilities=None):
+        case EmpiricalSpec(values=values, probabilities=None):
             return lambda rng, n: np.asarray(values)[rng.integers(len(values), size=n)]
-        case spec.Empirical(values=values, probabilities=probabilities):
+        case EmpiricalSpec(values=values, probabilities=probabilities):
             edges = np.cumsum(probabilities or ())
             return lambda rng, n: _choose(rng.random(n), edges, np.asarray(values))
     raise TypeError(f"no sampler for {distribution!r}")

@@ -10,8 +10,8 @@ from typing import cast
 import simpy
 
 from ntnsim.protocols.network_state import SatelliteLinkState
-from ntnsim.scenario import satellite_link as spec
-from ntnsim.scenario.terrestrial import Queue
+from ntnsim.scenario.satellite_link import SatelliteLinkSpec
+from ntnsim.scenario.terrestrial import QueueSpec
 from ntnsim.world.job import Job
 from ntnsim.world.link_clock import LinkClock
 from ntnsim.world.step_path import StepPath
@@ -31,7 +31,7 @@ class SatelliteTerminal:
     def __init__(
         self,
         env: simpy.Environment,
-        entity: spec.SatelliteLink,
+        entity: SatelliteLinkSpec,
         medium: Medium,
         clock: LinkClock,
         load: StepPath,
@@ -50,7 +50,7 @@ class SatelliteTerminal:
         self.sender = Transmitter(
             medium,
             clock,
-            WaitingLine(Queue(discipline=entity.discipline)),
+            WaitingLine(QueueSpec(discipline=entity.discipline)),
             bits_of=_link_bits,
             begun=self._begun,
             sent=self._sent,

@@ -3,12 +3,12 @@
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.imaging import Capture, Encoded, Reconstruction, Work
 from ntnsim.protocols.policy import ImageState
-from ntnsim.scenario.sizes import SizesCodec
+from ntnsim.scenario.sizes import SizesCodecSpec
 from ntnsim.world.sampling import Streams, sampler
 
 
 class SizesImaging:
-    """Images without pixels: sizes are drawn from the distributions of a `SizesCodec`.
+    """Images without pixels: sizes are drawn from the distributions of a `SizesCodecSpec`.
 
     The n-th image of a source has the sizes of the n-th draws of that source's own streams, whatever else happens.
     Links are charged the sizes as drawn: rounded, exponential sizes of mean 1 bit would be no exponential sizes.
@@ -18,7 +18,7 @@ class SizesImaging:
     score_names: tuple[str, ...] = ()
     work: Work
 
-    def __init__(self, codec: SizesCodec, seed: int) -> None:
+    def __init__(self, codec: SizesCodecSpec, seed: int) -> None:
         self.n_ranks = len(codec.rank_fractions)
         self.work = Work(("segmentation", "decision"), ("encode",), ("decode", "inpainting"), codec.steps)
         self._codec = codec
@@ -62,7 +62,7 @@ class SizesImaging:
 class _SourceSizes:
     """The three size streams of one source."""
 
-    def __init__(self, codec: SizesCodec, seed: int, source: str) -> None:
+    def __init__(self, codec: SizesCodecSpec, seed: int, source: str) -> None:
         streams = Streams(seed, "source", source)
         self.coded = sampler(codec.size_bits, streams, "size_bits")
         self.original = sampler(codec.source_bits, streams, "source_bits")

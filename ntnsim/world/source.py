@@ -7,7 +7,7 @@ import numpy as np
 import simpy
 
 from ntnsim.protocols.imaging import Imaging
-from ntnsim.scenario.terrestrial import TerrestrialLink
+from ntnsim.scenario.terrestrial import TerrestrialLinkSpec
 from ntnsim.world.compute import StageTimes
 from ntnsim.world.job import Job, Origin
 from ntnsim.world.sampling import Sampler, Streams, block_sampler, sampler
@@ -27,8 +27,8 @@ class Luck:
         before_decision: StageTimes,
         after_decision: StageTimes,
         reconstruction: StageTimes,
-        access_link: TerrestrialLink,
-        delivery_link: TerrestrialLink,
+        access_link: TerrestrialLinkSpec,
+        delivery_link: TerrestrialLinkSpec,
     ) -> None:
         self._before, self._after, self._reconstruction = before_decision, after_decision, reconstruction
         self._access_s = _transfer_times(access_link, streams, "access")
@@ -59,7 +59,7 @@ class Luck:
             job.delivery_attempts = int(self._delivery_attempts())
 
 
-def _transfer_times(link: TerrestrialLink, streams: Streams, name: str) -> Sampler | None:
+def _transfer_times(link: TerrestrialLinkSpec, streams: Streams, name: str) -> Sampler | None:
     return None if link.service_s is None else sampler(link.service_s, streams, name)
 
 

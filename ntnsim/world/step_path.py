@@ -11,8 +11,14 @@ from math import exp, inf, sqrt
 
 import numpy as np
 
-from ntnsim.scenario import background as load_spec
-from ntnsim.scenario import terrestrial as spec
+from ntnsim.scenario.background import (
+    BackgroundSpec,
+    ConstantLoadSpec,
+    DailyLoadSpec,
+    OnOffLoadSpec,
+    TraceLoadSpec,
+)
+from ntnsim.scenario.terrestrial import ConstantRateSpec, GaussMarkovRateSpec, RateSpec, TraceRateSpec
 from ntnsim.world.sampling import Sampler, Streams, block_sampler, sampler
 
 Step = tuple[float, float]  # from this time on, this value
@@ -98,32 +104,32 @@ def complement(path: StepPath) -> StepPath:
     return StepPath((time_s, 1.0 - value) for time_s, value in path.steps())
 
 
-def background_load(load: load_spec.Background, streams: Streams) -> StepPath:
+def background_load(load: BackgroundSpec, streams: Streams) -> StepPath:
     """Return ρ(t) as a scenario describes it."""
     match load:
-        case load_spec.ConstantLoad(load=value):
+        case ConstantLoadSpec(load=value):
             return constant(value)
-        case load_spec.DailyLoad(loads=loads, period_s=period_s, offset_s=offset_s):
+        case DailyLoadSpec(loads=loads, period_s=period_s, offset_s=offset_s):
             return StepPath(
                 _periodic([k * period_s / len(loads) for k in range(len(loads))], loads, period_s, offset_s)
             )
-        case load_spec.OnOffLoad():
+        case OnOffLoadSpec():
             stay = (sampler(load.off_s, streams, "off_s"), sampler(load.on_s, streams, "on_s"))
             return StepPath(_alternating((load.off_load, load.on_load), stay))
-        case load_spec.TraceLoad(times_s=times_s, loads=loads):
+        case TraceLoadSpec(times_s=times_s, loads=loads):
             steps = list(zip(times_s, loads, strict=True))
             return StepPath(steps if times_s[0] == 0 else [(0.0, 0.0), *steps])
     raise TypeError(f"no path for {load!r}")
 
 
-def rate(entity: spec.Rate, streams: Streams) -> StepPath:
+def rate(entity: RateSpec, streams: Streams) -> StepPath:
     """Return a terrestrial link's rate in bits per second."""
     match entity:
-        case spec.ConstantRate(bps=bps):
+        case ConstantRateSpec(bps=bps):
             return constant(bps)
-        case spec.TraceRate(times_s=times_s, bps=bps, period_s=period_s):
+        case TraceRateSpec(times_s=times_s, bps=bps, period_s=period_s):
             return trace(times_s, bps, period_s)
-        case spec.GaussMarkovRate():
+        case GaussMarkovRateSpec():
             return StepPath(_gauss_markov(entity, streams))
     raise TypeError(f"no path for {entity!r}")
 
@@ -166,7 +172,7 @@ def _alternating(values: tuple[float, float], stays: tuple[Sampler, Sampler]) ->
         time_s += stays[place]()
 
 
-def _gauss_markov(entity: spec.GaussMarkovRate, streams: Streams) -> Iterator[Step]:
+def _gauss_markov(entity: GaussMarkovRateSpec, streams: Streams) -> Iterator[Step]:
     """x_{k+1} = m + a (x_k − m) + s √(1 − a²) w_k with a = exp(−Δt/τ), started in its stationary law."""
     draw = block_sampler(np.random.Generator.standard_normal, lambda: streams.generator("gauss_markov"))
     memory = exp(-entity.step_s / entity.correlation_time_s)

@@ -6,7 +6,7 @@ from typing import cast
 
 import simpy
 
-from ntnsim.scenario import terrestrial as spec
+from ntnsim.scenario.terrestrial import TerrestrialLinkSpec
 from ntnsim.world import step_path
 from ntnsim.world.job import Job
 from ntnsim.world.rate_clock import RateClock, RateWindow
@@ -55,7 +55,7 @@ class TerrestrialLink:
     def __init__(
         self,
         env: simpy.Environment,
-        entity: spec.TerrestrialLink,
+        entity: TerrestrialLinkSpec,
         streams: Streams,
         *,
         name: str,

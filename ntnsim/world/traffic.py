@@ -8,37 +8,45 @@ from pathlib import Path
 import numpy as np
 
 from ntnsim.errors import ScenarioError
-from ntnsim.scenario import traffic as spec
-from ntnsim.scenario.distribution import Exponential
+from ntnsim.scenario.distribution import ExponentialSpec
+from ntnsim.scenario.traffic import (
+    ArrivalsSpec,
+    BatchSpec,
+    MmppSpec,
+    PeriodicSpec,
+    PoissonSpec,
+    RenewalSpec,
+    TraceSpec,
+)
 from ntnsim.world.sampling import Streams, block_sampler, sampler
 
 
-def arrival_times_s(arrivals: spec.Arrivals, streams: Streams, base: Path = Path()) -> Iterator[float]:
+def arrival_times_s(arrivals: ArrivalsSpec, streams: Streams, base: Path = Path()) -> Iterator[float]:
     """Yield the times of successive images, from 0 s on, for ever or until a trace ends.
 
     base: directory that a trace's path is relative to.
     """
     match arrivals:
-        case spec.Periodic():
+        case PeriodicSpec():
             return _periodic(arrivals, streams)
-        case spec.Poisson(rate_per_s=rate_per_s):
+        case PoissonSpec(rate_per_s=rate_per_s):
             return _renewal(
-                sampler(Exponential(kind="exponential", mean=1 / rate_per_s), streams, "interval")
+                sampler(ExponentialSpec(kind="exponential", mean=1 / rate_per_s), streams, "interval")
             )
-        case spec.Renewal(interval_s=interval_s):
+        case RenewalSpec(interval_s=interval_s):
             return _renewal(sampler(interval_s, streams, "interval"))
-        case spec.Mmpp():
+        case MmppSpec():
             return _mmpp(arrivals, streams)
-        case spec.Batch():
+        case BatchSpec():
             return _batch(arrivals, streams)
-        case spec.Trace(times_s=None, path=path):
+        case TraceSpec(times_s=None, path=path):
             return iter(read_trace(base / str(path))[0])
-        case spec.Trace(times_s=times_s):
+        case TraceSpec(times_s=times_s):
             return iter(times_s or ())
     raise TypeError(f"no arrivals for {arrivals!r}")
 
 
-def _periodic(arrivals: spec.Periodic, streams: Streams) -> Iterator[float]:
+def _periodic(arrivals: PeriodicSpec, streams: Streams) -> Iterator[float]:
     if arrivals.offset_s == "random":
         offset_s = float(streams.generator("offset").uniform(0, arrivals.period_s))
     else:
@@ -60,7 +68,7 @@ def _renewal(interval_s: Callable[[], float]) -> Iterator[float]:
         yield time_s
 
 
-def _mmpp(arrivals: spec.Mmpp, streams: Streams) -> Iterator[float]:
+def _mmpp(arrivals: MmppSpec, streams: Streams) -> Iterator[float]:
     """Exponential gaps are memoryless, so a fresh one is drawn in each level: none outlives its level."""
     exponential = block_sampler(
         np.random.Generator.standard_exponential, lambda: streams.generator("interval")
@@ -86,7 +94,7 @@ def _mmpp(arrivals: spec.Mmpp, streams: Streams) -> Iterator[float]:
         level = min(int(np.searchsorted(edges[level], choice(), side="right")), levels - 1)
 
 
-def _batch(arrivals: spec.Batch, streams: Streams) -> Iterator[float]:
+def _batch(arrivals: BatchSpec, streams: Streams) -> Iterator[float]:
     size = sampler(arrivals.size, streams, "size")
     for time_s in _renewal(sampler(arrivals.interval_s, streams, "interval")):
         for _ in range(max(1, round(size()))):

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 
-from ntnsim.scenario.terrestrial import Queue
+from ntnsim.scenario.terrestrial import QueueSpec
 from ntnsim.world.job import Job
 
 Key = Callable[[Job], float]
@@ -26,7 +26,7 @@ class WaitingLine:
 
     __slots__ = ("_arrivals", "_capacity", "_fifo", "_heap", "_key", "_when_full", "count")
 
-    def __init__(self, spec: Queue) -> None:
+    def __init__(self, spec: QueueSpec) -> None:
         self._capacity = spec.buffer
         self._when_full = spec.when_full
         self._key: Key | None = {"fifo": None, "priority": _most_urgent, "edf": _earliest_due}[

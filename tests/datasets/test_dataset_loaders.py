@@ -15,7 +15,7 @@ from ntnsim.datasets.mastr1325 import Mastr1325Dataset
 from ntnsim.datasets.open_dataset import open_dataset
 from ntnsim.datasets.persons import PersonsDataset
 from ntnsim.errors import DatasetError, ImageError
-from ntnsim.scenario import dataset as entry
+from ntnsim.scenario.dataset import AerialDatasetSpec, PersonsDatasetSpec, SamplesDatasetSpec
 
 
 def save(path, values):
@@ -189,7 +189,7 @@ def test_aerial_masks_are_colours_or_indices(tmp_path, coloured):
         values = share_map(0.5, 0, other=2)
         values[9:] = 255
         save(tmp_path / "masks/a.png", values)
-    image = open_dataset(entry.AerialDataset(kind="aerial", path=str(tmp_path))).image(0)
+    image = open_dataset(AerialDatasetSpec(kind="aerial", path=str(tmp_path))).image(0)
     assert [image.class_names[image.class_map[row, 0]] for row in (0, 7)] == ["road", "roof"]
     assert image.class_map[11, 0] == 255
 
@@ -220,7 +220,7 @@ def test_missing_and_empty_directories_are_named(tmp_path):
 
 def test_scenario_entries_open_their_datasets(tmp_path):
     persons_directory(tmp_path / "people")
-    wanted = entry.PersonsDataset(kind="persons", path="people")
+    wanted = PersonsDatasetSpec(kind="persons", path="people")
     dataset = open_dataset(wanted, base=tmp_path)
     assert [dataset.image(i).name for i in range(len(dataset))] == ["val/2.jpg", "val/4.jpg"]  # 20 to 60 %
-    assert len(open_dataset(entry.SamplesDataset(count=3))) == 3
+    assert len(open_dataset(SamplesDatasetSpec(count=3))) == 3

@@ -29,8 +29,8 @@ from ntnsim.images.outcome_store import OutcomeStore
 from ntnsim.protocols.imaging import Capture, Encoded, Reconstruction
 from ntnsim.protocols.policy import ImageState, Trial
 from ntnsim.run import run_scenario
-from ntnsim.scenario import policy as spec
 from ntnsim.scenario.load import load_scenario
+from ntnsim.scenario.policy import RequirementRangeSpec, SpiffEngineSpec
 from ntnsim.spiff.classical import ClassicalInpainter
 from ntnsim.spiff.codec import SpiffCodec
 from ntnsim.spiff.settings import SPIFF
@@ -61,7 +61,7 @@ def test_calibrated_targets_keep_the_papers_proportions():
 
 
 def test_drawn_requirements_cover_the_targets():
-    span = spec.RequirementRange.model_validate(requirement_range(TARGETS))
+    span = RequirementRangeSpec.model_validate(requirement_range(TARGETS))
     for target in TARGETS.values():
         assert span.pf_min[0] < min(target.pf_min)
         assert span.sf_min[0] < min(target.sf_min)
@@ -168,7 +168,7 @@ def test_memory_filled_from_a_log_keeps_outcomes_and_adds_the_moments_delay():
     space = SPACES["spiff-paper"]
     log = build_outcome_log(CountedPipeline(), space, "camera", 3, stream(0, "log"))
     moments = [Moment(network_state(100.0), 1.0, 2.0)]
-    engine = build_engine(spec.SpiffEngine(hidden_units=8), space, seed=0)
+    engine = build_engine(SpiffEngineSpec(hidden_units=8), space, seed=0)
     fill_from_log(engine, log, moments, [requirement_from(TARGETS["strict"])], 5, stream(0, "fill"))
     outcomes = engine.replay.part("outcome")
     shares = [seen.size_bits / seen.image.source_bits for seen in log]
@@ -245,7 +245,7 @@ def test_engine_trained_in_a_world_is_saved_and_comes_back(tmp_path: Path):
     told = summary["worlds"]["learner"]["policy"]
     assert told["images_learned"] == 12.0
     assert told["updates"] == 5.0  # images 8 to 12
-    entity = spec.SpiffEngine(warm_up_images=8, hidden_units=16)
+    entity = SpiffEngineSpec(warm_up_images=8, hidden_units=16)
     engine = build_engine(entity, SPACES["spiff-paper"], seed=0)
     restore_engine(engine, tmp_path / "out" / "engines" / "learner")
     assert engine.diagnostics()["updates"] == 5.0

@@ -11,18 +11,18 @@ from ntnsim.engine.practice import learn_online
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits, network_state
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.policy import ImageState, Requirement
-from ntnsim.scenario import policy as spec
+from ntnsim.scenario.policy import GuardSpec, RandomPolicySpec
 from ntnsim.streams import stream
 
 IMAGE = ImageState((0.6, 0.4), 4_000_000, 640, 480)
 
 
 def guarded(configuration: Configuration, **settings: object) -> GuardedPolicy:
-    return GuardedPolicy(FixedPolicy(configuration), spec.Guard(**settings), SPACE)
+    return GuardedPolicy(FixedPolicy(configuration), GuardSpec(**settings), SPACE)
 
 
 def trained(instance: SyntheticBits, n_images: int = 400, **settings: object) -> GuardedPolicy:
-    policy = GuardedPolicy(build_policy(spec.RandomPolicy(), SPACE, seed=3), spec.Guard(**settings), SPACE)
+    policy = GuardedPolicy(build_policy(RandomPolicySpec(), SPACE, seed=3), GuardSpec(**settings), SPACE)
     learn_online(policy, instance, [REQUIREMENT], n_images, stream(0, "guard"))
     return policy
 
@@ -88,7 +88,7 @@ def test_one_per_cent_of_admitted_images_is_late_where_unguarded_a_twentieth_is(
     late, bare, rejected = [], [], 0
     rng = stream(2, "late")
     policy = trained(instance)
-    random = build_policy(spec.RandomPolicy(), SPACE, seed=9)
+    random = build_policy(RandomPolicySpec(), SPACE, seed=9)
     for _ in range(1500):
         image, network = instance.context(rng)
         x = random.choose(image, network, REQUIREMENT).configuration

@@ -16,7 +16,7 @@ from ntnsim.engine.practice import fill_memory, learn_online, practised
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits
 from ntnsim.errors import InputError
 from ntnsim.protocols.policy import ImageState, Requirement
-from ntnsim.scenario import policy as spec
+from ntnsim.scenario.policy import NeuralContextualBanditSpec, SpiffEngineSpec
 from ntnsim.streams import stream
 
 INSTANCE = SyntheticBits()
@@ -28,7 +28,7 @@ SMALL = {"hidden_units": 32, "warm_up_images": 32}
 @pytest.fixture(scope="module")
 def engine() -> Bandit:
     """An engine after 2,000 images, all delivered under one requirement."""
-    trained = build_engine(spec.SpiffEngine(), SPACE, seed=0)
+    trained = build_engine(SpiffEngineSpec(), SPACE, seed=0)
     learn_online(trained, INSTANCE, [REQUIREMENT], 2000, stream(0, "training"))
     return trained
 
@@ -82,7 +82,7 @@ def test_engine_sends_less_over_a_slow_link_and_paper_state_cannot(engine):
         )
     )
     assert chosen[1] - chosen[0] > 0.5 * (best[1] - best[0]) > 0.02
-    blind = build_engine(spec.SpiffEngine(paper_state=True, **SMALL), SPACE, seed=0)
+    blind = build_engine(SpiffEngineSpec(paper_state=True, **SMALL), SPACE, seed=0)
     np.testing.assert_array_equal(blind.state_of(image, slow), blind.state_of(image, fast))
 
 
@@ -143,7 +143,7 @@ def test_regret_against_the_optimum_is_small_and_zero_against_itself(engine):
         regret(chosen[1:], best, REQUIREMENT)
 
 
-@pytest.mark.parametrize("kind", [spec.SpiffEngine, spec.NeuralContextualBandit])
+@pytest.mark.parametrize("kind", [SpiffEngineSpec, NeuralContextualBanditSpec])
 def test_decision_is_the_cheaper_of_the_actors_x_and_the_whole_image(kind):
     bandit = build_engine(kind(**SMALL), SPACE, seed=3)
     fill_memory(bandit, INSTANCE, [REQUIREMENT], 200, stream(3, "offline"))
@@ -194,20 +194,20 @@ def test_policy_map_keeps_the_lower_ranks_proportions_and_reacts_to_weights(engi
 
 
 def test_ncb_learns_but_less_well():
-    bandit = build_engine(spec.NeuralContextualBandit(), SPACE, seed=0)
+    bandit = build_engine(NeuralContextualBanditSpec(), SPACE, seed=0)
     learn_online(bandit, INSTANCE, [REQUIREMENT], 1000, stream(0, "training"))
     assert np.mean(gaps(bandit, REQUIREMENT)) < 0.5 * np.mean(gaps(None, REQUIREMENT))
 
 
 def test_offline_learning_needs_no_decision_of_its_own():
-    trained = build_engine(spec.SpiffEngine(), SPACE, seed=1)
+    trained = build_engine(SpiffEngineSpec(), SPACE, seed=1)
     fill_memory(trained, INSTANCE, [REQUIREMENT], 1500, stream(1, "offline"))
     trained.update(1500)
     assert np.mean(gaps(trained, REQUIREMENT)) < 0.10
 
 
 def test_settling_leads_an_actor_out_of_the_corner_where_the_box_is_the_image():
-    trained = build_engine(spec.SpiffEngine(), SPACE, seed=1)
+    trained = build_engine(SpiffEngineSpec(), SPACE, seed=1)
     fill_memory(trained, INSTANCE, [REQUIREMENT], 1500, stream(1, "offline"))
     trained.update(800)
     trained.actor.network.flat[-2:] += 8.0  # the output's bias: x = (1, 1) for every state
@@ -221,7 +221,7 @@ def run(engine: Bandit, n_images: int, name: str) -> list[tuple[float, ...]]:
     return [SPACE.vector(delivered.configuration) for _, delivered in deliveries]
 
 
-@pytest.mark.parametrize("settings", [spec.SpiffEngine(**SMALL), spec.NeuralContextualBandit(**SMALL)])
+@pytest.mark.parametrize("settings", [SpiffEngineSpec(**SMALL), NeuralContextualBanditSpec(**SMALL)])
 def test_same_seed_same_decisions_and_a_resumed_engine_goes_on_alike(settings, tmp_path):
     one, two = build_engine(settings, SPACE, seed=5), build_engine(settings, SPACE, seed=5)
     assert run(one, 80, "first") == run(two, 80, "first")
@@ -232,7 +232,7 @@ def test_same_seed_same_decisions_and_a_resumed_engine_goes_on_alike(settings, t
 
 
 def test_restored_engine_in_evaluation_repeats_itself_and_asks_for_no_scores(tmp_path):
-    settings = spec.SpiffEngine(**SMALL)
+    settings = SpiffEngineSpec(**SMALL)
     engine = build_engine(settings, SPACE, seed=5)
     run(engine, 40, "first")
     save_engine(engine, tmp_path)
@@ -248,15 +248,15 @@ def test_restored_engine_in_evaluation_repeats_itself_and_asks_for_no_scores(tmp
 
 
 def test_damaged_missing_or_foreign_checkpoints_are_refused(tmp_path):
-    settings = spec.SpiffEngine(**SMALL)
+    settings = SpiffEngineSpec(**SMALL)
     engine = build_engine(settings, SPACE, seed=5)
     with pytest.raises(InputError, match="no engine checkpoint here"):
         restore_engine(engine, tmp_path)
     save_engine(engine, tmp_path)
     with pytest.raises(InputError, match="trained with hidden_units = 32, not 48"):
-        restore_engine(build_engine(spec.SpiffEngine(hidden_units=48), SPACE, seed=5), tmp_path)
+        restore_engine(build_engine(SpiffEngineSpec(hidden_units=48), SPACE, seed=5), tmp_path)
     with pytest.raises(InputError, match="trained with kind = spiff-engine, not ncb"):
-        restore_engine(build_engine(spec.NeuralContextualBandit(**SMALL), SPACE, seed=5), tmp_path)
+        restore_engine(build_engine(NeuralContextualBanditSpec(**SMALL), SPACE, seed=5), tmp_path)
     (tmp_path / "engine.safetensors").write_bytes(b"not tensors")
     with pytest.raises(InputError, match=r"engine\.safetensors: cannot be read"):
         restore_engine(engine, tmp_path)

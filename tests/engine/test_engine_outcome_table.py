@@ -15,7 +15,7 @@ from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits, network_s
 from ntnsim.errors import InputError
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
 from ntnsim.protocols.policy import ImageState, Requirement, Trial
-from ntnsim.scenario import policy as spec
+from ntnsim.scenario.policy import OraclePolicySpec, RandomPolicySpec
 from ntnsim.streams import stream
 
 AXIS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -165,9 +165,7 @@ def test_unknown_image_and_foreign_codec_are_refused(tmp_path):
         oracle.choose(ImageState((0.7, 0.3), 1, 1, 1), network_state(1e6), REQUIREMENT)
     table().save(tmp_path / "t.parquet")
     with pytest.raises(InputError, match="the outcome table is for"):
-        build_policy(
-            spec.OraclePolicy(table=str(tmp_path / "t.parquet")), ConfigurationSpace(2, True), seed=0
-        )
+        build_policy(OraclePolicySpec(table=str(tmp_path / "t.parquet")), ConfigurationSpace(2, True), seed=0)
 
 
 def test_practice_on_a_table_delivers_its_outcomes_with_the_witnessed_delay():
@@ -194,7 +192,7 @@ def test_image_that_outlasts_the_pass_is_late_by_an_outage():
 
 def test_witness_recovers_what_the_delay_held_besides_the_known():
     rng = stream(0, "witness")
-    witness = Witness(build_policy(spec.RandomPolicy(), SPACE, seed=0))
+    witness = Witness(build_policy(RandomPolicySpec(), SPACE, seed=0))
     instance = TableInstance(table(), [Moment(network_state(1e6), age_s=1.5, remainder_s=2.0)])
     learn_online(witness, instance, [REQUIREMENT], 5, rng)
     assert [moment.age_s for moment in witness.moments()] == [1.5] * 5

@@ -18,7 +18,15 @@ from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits, network_s
 from ntnsim.errors import ScenarioError
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
 from ntnsim.protocols.policy import ImageState, Trial
-from ntnsim.scenario import policy as spec
+from ntnsim.scenario.policy import (
+    TABLE_III,
+    FixedPolicySpec,
+    PolicySpec,
+    RandomPolicySpec,
+    RequirementRangeSpec,
+    RequirementSpec,
+    SpiffEngineSpec,
+)
 from ntnsim.streams import stream
 
 IMAGE = ImageState((0.6, 0.4), 4_000_000, 640, 480)
@@ -42,7 +50,7 @@ def test_protocol_and_fixed_policy_load_no_torch():
 
 
 def test_every_kind_is_told_apart_by_its_name():
-    adapter = TypeAdapter(spec.Policy)
+    adapter = TypeAdapter(PolicySpec)
     for kind in ("fixed", "random", "spiff-engine", "ncb"):
         assert adapter.validate_python({"kind": kind}).kind == kind
     assert adapter.validate_python({"kind": "oracle", "table": "t.parquet"}).margin_s == 0.0
@@ -52,44 +60,44 @@ def test_every_kind_is_told_apart_by_its_name():
 
 def test_defaults_are_the_papers():
     # Sec. VII, and the departure on the actor's step.
-    engine = spec.SpiffEngine()
+    engine = SpiffEngineSpec()
     assert (engine.hidden_units, engine.critic_learning_rate, engine.replay_capacity) == (256, 1e-3, 2000)
     assert (engine.minibatch, engine.noise_theta, engine.noise_sigma) == (32, 0.15, 0.15)
-    strict = spec.TABLE_III["strict"]
+    strict = TABLE_III["strict"]
     assert (strict.pf_min[0], strict.sf_min[0], strict.lambda_pf[0], strict.lambda_sf[0]) == (
         0.8,
         0.9,
         1.25,
         5.0,
     )
-    assert spec.TABLE_III["lenient"].lambda_sf == (0.5, 10.0)
+    assert TABLE_III["lenient"].lambda_sf == (0.5, 10.0)
 
 
 def test_requirement_with_uneven_ranks_is_refused():
     with pytest.raises(ValidationError, match="one entry per rank"):
-        spec.Requirement(pf_min=(0.8, 0.9, 1.0))
+        RequirementSpec(pf_min=(0.8, 0.9, 1.0))
 
 
 def test_one_patch_fraction_serves_every_lower_rank():
-    policy = build_policy(spec.FixedPolicy(patch_fractions=0.3, coarse_quality=0.2), WITH_COARSE, seed=0)
+    policy = build_policy(FixedPolicySpec(patch_fractions=0.3, coarse_quality=0.2), WITH_COARSE, seed=0)
     assert policy.choose(IMAGE, NETWORK, REQUIREMENT).configuration == Configuration(0.0, (0.3, 0.3), 0.2)
 
 
 def test_fixed_policy_that_does_not_fit_the_codec_is_refused():
     with pytest.raises(ScenarioError, match="has 2 entries; 2 ranks need 1"):
-        build_policy(spec.FixedPolicy(patch_fractions=(0.1, 0.2)), SPACE, seed=0)
+        build_policy(FixedPolicySpec(patch_fractions=(0.1, 0.2)), SPACE, seed=0)
     with pytest.raises(ScenarioError, match=r"coarse_quality is 0\.5; this codec has no coarse layer"):
-        build_policy(spec.FixedPolicy(coarse_quality=0.5), SPACE, seed=0)
+        build_policy(FixedPolicySpec(coarse_quality=0.5), SPACE, seed=0)
 
 
 def test_evaluation_without_a_checkpoint_is_refused():
     with pytest.raises(ScenarioError, match="needs a checkpoint"):
-        build_policy(spec.SpiffEngine(evaluate=True), SPACE, seed=0)
+        build_policy(SpiffEngineSpec(evaluate=True), SPACE, seed=0)
 
 
 def test_random_policy_covers_the_cube_and_repeats_with_its_seed():
     def draw(seed: int) -> list[tuple[float, ...]]:
-        policy = build_policy(spec.RandomPolicy(), SPACE, seed)
+        policy = build_policy(RandomPolicySpec(), SPACE, seed)
         return [SPACE.vector(policy.choose(IMAGE, NETWORK, REQUIREMENT).configuration) for _ in range(400)]
 
     assert draw(1) == draw(1) != draw(2)
@@ -99,9 +107,9 @@ def test_random_policy_covers_the_cube_and_repeats_with_its_seed():
 
 
 def test_learning_policies_take_three_ranks_and_a_coarse_layer():
-    engine = build_engine(spec.SpiffEngine(), WITH_COARSE, seed=0)
+    engine = build_engine(SpiffEngineSpec(), WITH_COARSE, seed=0)
     requirement = requirement_from(
-        spec.Requirement(pf_min=(0.5,) * 3, sf_min=(0.5,) * 3, lambda_pf=(1.0,) * 3, lambda_sf=(1.0,) * 3)
+        RequirementSpec(pf_min=(0.5,) * 3, sf_min=(0.5,) * 3, lambda_pf=(1.0,) * 3, lambda_sf=(1.0,) * 3)
     )
     image = ImageState((0.5, 0.3, 0.2), 1_000_000, 100, 100)
     configuration = engine.choose(image, NETWORK, requirement).configuration
@@ -175,7 +183,7 @@ def test_memory_forgets_the_oldest():
 
 
 def test_drawn_requirements_stay_in_range_and_some_are_kept():
-    span = spec.RequirementRange(
+    span = RequirementRangeSpec(
         pf_min=(0.4, 0.6), sf_min=(0.7, 0.9), weight=(0.1, 10.0), deadline_factor=(0.5, 2.0)
     )
     seen = np.tile(requirement_vector(REQUIREMENT, 20.0), (4000, 1))
@@ -198,7 +206,7 @@ def test_an_unattainable_target_stays_within_the_actors_inputs():
 
 
 def test_deliveries_that_nobody_scored_teach_nothing():
-    engine = build_engine(spec.SpiffEngine(), SPACE, seed=0)
+    engine = build_engine(SpiffEngineSpec(), SPACE, seed=0)
     instance, rng = SyntheticBits(), stream(0, "test")
     image, network = instance.context(rng)
     delivered = instance.deliver(image, network, REQUIREMENT, Configuration(0.5, (0.5,)), rng)
@@ -218,7 +226,7 @@ def test_deliveries_that_nobody_scored_teach_nothing():
 
 
 def test_feedback_may_come_back_for_a_share_of_deliveries():
-    engine = build_engine(spec.SpiffEngine(feedback_share=0.25, updates_per_image=0), SPACE, seed=0)
+    engine = build_engine(SpiffEngineSpec(feedback_share=0.25, updates_per_image=0), SPACE, seed=0)
     learn_online(engine, SyntheticBits(), [REQUIREMENT], 400, stream(0, "share"))
     assert engine.diagnostics()["images_learned"] == pytest.approx(100, abs=25)
     assert engine.diagnostics()["images_learned"] + engine.diagnostics()["images_unscored"] == 400

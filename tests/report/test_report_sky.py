@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 
 from ntnsim.results.ground_track import read_ground_track, write_ground_track
-from ntnsim.scenario.radio import Radio
-from ntnsim.scenario.space import SpaceSegment
-from ntnsim.scenario.terrestrial import Gateway
+from ntnsim.scenario.radio import RadioSpec
+from ntnsim.scenario.space import SpaceSegmentSpec
+from ntnsim.scenario.terrestrial import GatewaySpec
 from ntnsim.sky.ground_track import ground_track, sky_rows
 from ntnsim.sky.space_segment import terminal_profile_source
 
 
 @pytest.fixture(scope="module")
 def terminals():
-    space = SpaceSegment.model_validate({"constellation": {"kind": "preset", "name": "leo-600"}})
-    gateway = Gateway(name="parma", latitude_deg=44.8, longitude_deg=10.3)
+    space = SpaceSegmentSpec.model_validate({"constellation": {"kind": "preset", "name": "leo-600"}})
+    gateway = GatewaySpec(name="parma", latitude_deg=44.8, longitude_deg=10.3)
     start = datetime(2026, 6, 1, 9, tzinfo=UTC)
-    return {"parma": terminal_profile_source(space, Radio(), gateway, 1, start_utc=start)}
+    return {"parma": terminal_profile_source(space, RadioSpec(), gateway, 1, start_utc=start)}
 
 
 def test_a_satellite_that_serves_passes_near_the_site_and_stays_within_its_inclination(terminals, tmp_path):

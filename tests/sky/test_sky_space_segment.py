@@ -15,8 +15,8 @@ from ntnsim.errors import InputError
 from ntnsim.link.budget import calibration_case, reference_budget
 from ntnsim.link.goodput import steady_efficiency
 from ntnsim.orbit.geometry import slant_range_m
-from ntnsim.scenario.radio import Radio
-from ntnsim.scenario.space import SpaceSegment
+from ntnsim.scenario.radio import RadioSpec
+from ntnsim.scenario.space import SpaceSegmentSpec
 from ntnsim.sky.space_segment import space_model, terminal_profile_source
 from ntnsim.units import SPEED_OF_LIGHT_M_S
 
@@ -36,8 +36,8 @@ def site(**changes):
 
 def source(space=None, radio=None, seed=3, where=None, **more):
     return terminal_profile_source(
-        SpaceSegment.model_validate(space or {}),
-        Radio.model_validate(radio or {}),
+        SpaceSegmentSpec.model_validate(space or {}),
+        RadioSpec.model_validate(radio or {}),
         where or site(),
         seed,
         start_utc=START,
@@ -301,10 +301,10 @@ def test_element_sets_serve_as_well(tmp_path):
         "1 25544U 98067A   14020.93268519  .00009878  00000-0  18200-3 0  5082\n"
         "2 25544  51.6498 109.4756 0003572  55.9686 274.8005 15.49815350868473\n"
     )
-    space = SpaceSegment.model_validate({"constellation": {"kind": "element_sets", "path": "iss.tle"}})
+    space = SpaceSegmentSpec.model_validate({"constellation": {"kind": "element_sets", "path": "iss.tle"}})
     terminal = terminal_profile_source(
         space,
-        Radio.model_validate({"profile": {"window_s": 3600, "step_s": 1.0}}),
+        RadioSpec.model_validate({"profile": {"window_s": 3600, "step_s": 1.0}}),
         site(),
         1,
         start_utc=datetime(2014, 1, 21, tzinfo=UTC),
@@ -336,7 +336,7 @@ def test_element_sets_serve_as_well(tmp_path):
 )
 def test_space_segments_that_cannot_be_are_refused(space, message):
     with pytest.raises(ValueError, match=message):
-        SpaceSegment.model_validate(space)
+        SpaceSegmentSpec.model_validate(space)
 
 
 @pytest.mark.parametrize(
@@ -355,23 +355,23 @@ def test_space_segments_that_cannot_be_are_refused(space, message):
 )
 def test_radios_that_cannot_be_are_refused(radio, message):
     with pytest.raises(ValueError, match=message):
-        Radio.model_validate(radio)
+        RadioSpec.model_validate(radio)
 
 
 @pytest.mark.parametrize("number", range(1, 31))
 def test_calibration_case_of_a_scenario_is_the_tables(number):
-    radio = Radio.model_validate({"case": f"SC{number}"})
+    radio = RadioSpec.model_validate({"case": f"SC{number}"})
     row = calibration_case(f"SC{number}")
     assert (radio.satellite.orbit, radio.satellite.set) == (row["orbit"], row["parameter_set"])
     assert (radio.band, radio.terminal.name, radio.reuse) == (row["band"], row["terminal"], row["reuse"])
-    assert Radio.model_validate(radio.model_dump()) == radio
+    assert RadioSpec.model_validate(radio.model_dump()) == radio
 
 
 def test_what_is_written_beside_a_case_wins():
-    radio = Radio.model_validate({"case": "SC6", "reuse": "frf3", "direction": "dl"})
+    radio = RadioSpec.model_validate({"case": "SC6", "reuse": "frf3", "direction": "dl"})
     assert (radio.band, radio.reuse, radio.direction) == ("ka", "frf3", "dl")
     with pytest.raises(ValueError, match="SC31"):
-        Radio.model_validate({"case": "SC31"})
+        RadioSpec.model_validate({"case": "SC31"})
 
 
 def test_a_vsat_in_ka_band_works_with_its_defaults():
@@ -483,7 +483,7 @@ def test_link_command_shows_a_whole_pass_as_json_table_and_picture(tmp_path):
 
 
 def test_passes_of_the_model_are_those_of_the_terminal():
-    model = space_model(SpaceSegment(), START)
+    model = space_model(SpaceSegmentSpec(), START)
     listed = model.passes(site(), 0.0, 7200.0)
     assert [one.satellite for one in listed] == [one.satellite for one in source().book.between(0.0, 7200.0)]
     assert all(one.max_elevation_deg >= 10.0 for one in listed)

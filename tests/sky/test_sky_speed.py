@@ -15,8 +15,8 @@ from ntnsim.orbit.constellation import Shell, walker_orbits
 from ntnsim.orbit.earth import EARTH_MODELS, Site
 from ntnsim.orbit.passes import find_passes
 from ntnsim.orbit.visibility import visibility_mask
-from ntnsim.scenario.radio import Radio
-from ntnsim.scenario.space import PRESET_SHELLS, SpaceSegment
+from ntnsim.scenario.radio import RadioSpec
+from ntnsim.scenario.space import PRESET_SHELLS, SpaceSegmentSpec
 from ntnsim.sky.space_segment import TerminalLink, space_model
 
 DAY_S, STEP_S = 86_400.0, 10.0
@@ -62,13 +62,13 @@ def test_a_ten_minute_pass_at_10_ms_takes_less_than_50_ms():
     gateway = SimpleNamespace(
         name="parma", latitude_deg=44.8, longitude_deg=10.33, altitude_m=50.0, min_elevation_deg=5.0
     )
-    radio = Radio.model_validate(
+    radio = RadioSpec.model_validate(
         {
             "profile": {"step_s": 0.01},
             "channel": {"mode": "channel", "environment": "suburban", "terminal_speed_m_s": 20},
         }
     )
-    model = space_model(SpaceSegment(), datetime(2026, 3, 1, tzinfo=UTC))
+    model = space_model(SpaceSegmentSpec(), datetime(2026, 3, 1, tzinfo=UTC))
     longest = max(
         TerminalLink(model, radio, gateway, 1).book.between(0, 20_000), key=lambda p: p.set_s - p.rise_s
     )

@@ -8,13 +8,13 @@ from stand_in import SCENARIO
 
 from ntnsim.errors import ScenarioError
 from ntnsim.scenario.load import load_scenario
-from ntnsim.scenario.sweep import Sweep
+from ntnsim.scenario.sweep import SweepSpec
 from ntnsim.sweep.cells import SweepPlan
 from ntnsim.sweep.points import points_of_design
 
 
 def points(*blocks: dict) -> list[dict]:
-    return points_of_design(Sweep.model_validate({"design": list(blocks)}).design)
+    return points_of_design(SweepSpec.model_validate({"design": list(blocks)}).design)
 
 
 def plan_of(tmp_path, sweep: str, *overrides: str) -> SweepPlan:

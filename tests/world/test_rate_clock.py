@@ -5,8 +5,8 @@ from math import inf
 import numpy as np
 import pytest
 
-from ntnsim.scenario.background import DailyLoad
-from ntnsim.scenario.terrestrial import GaussMarkovRate
+from ntnsim.scenario.background import DailyLoadSpec
+from ntnsim.scenario.terrestrial import GaussMarkovRateSpec
 from ntnsim.world import step_path
 from ntnsim.world.rate_clock import RateClock, RateWindow
 from ntnsim.world.sampling import Streams
@@ -78,13 +78,13 @@ def test_equal_neighbouring_rates_become_one_run():
 
 def test_daily_load_begins_at_its_offset_and_repeats():
     path = step_path.background_load(
-        DailyLoad(kind="daily", loads=(0.1, 0.2, 0.3), period_s=30, offset_s=15), Streams(1, "background")
+        DailyLoadSpec(kind="daily", loads=(0.1, 0.2, 0.3), period_s=30, offset_s=15), Streams(1, "background")
     )
     assert [path.at(t) for t in (0, 4.9, 5, 15, 25, 35, 1e6 * 30 + 5)] == [0.2, 0.2, 0.3, 0.1, 0.2, 0.3, 0.3]
 
 
 def test_gauss_markov_rate_has_its_mean_spread_and_memory():
-    entity = GaussMarkovRate(
+    entity = GaussMarkovRateSpec(
         kind="gauss_markov", mean_bps=10e6, std_bps=2e6, correlation_time_s=5.0, step_s=0.5
     )
     path = step_path.rate(entity, Streams(4, "access"))
@@ -100,7 +100,7 @@ def test_gauss_markov_rate_has_its_mean_spread_and_memory():
 
 
 def test_wandering_rate_never_falls_below_its_floor():
-    entity = GaussMarkovRate(
+    entity = GaussMarkovRateSpec(
         kind="gauss_markov", mean_bps=1e6, std_bps=2e6, correlation_time_s=2.0, floor_bps=1e5
     )
     path = step_path.rate(entity, Streams(4, "access"))
@@ -108,7 +108,7 @@ def test_wandering_rate_never_falls_below_its_floor():
 
 
 def test_transfer_over_a_wandering_rate_ends_where_the_integral_says():
-    entity = GaussMarkovRate(
+    entity = GaussMarkovRateSpec(
         kind="gauss_markov", mean_bps=1e6, std_bps=5e5, correlation_time_s=2.0, step_s=0.25
     )
     clock = product_clock([step_path.rate(entity, Streams(4, "access"))])

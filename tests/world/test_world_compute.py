@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ntnsim.errors import ScenarioError
-from ntnsim.scenario.compute import DeviceProfile, StageTime
+from ntnsim.scenario.compute import DeviceProfileSpec, StageTimeSpec
 from ntnsim.world.compute import StageTimes, device_profile, shipped_profiles
 from ntnsim.world.sampling import Streams
 
@@ -25,8 +25,8 @@ def test_t4_charges_a_second_and_0_13_s_per_step_at_512_px():
 
 
 def test_stages_add_up_and_given_times_replace_the_devices():
-    device = DeviceProfile(
-        stages={"segmentation": StageTime(fixed_s=1.0), "encode": StageTime(per_megapixel_s=2.0)}
+    device = DeviceProfileSpec(
+        stages={"segmentation": StageTimeSpec(fixed_s=1.0), "encode": StageTimeSpec(per_megapixel_s=2.0)}
     )
     times = StageTimes(device, {}, ("segmentation", "decision", "encode"), 0, Streams(1, "s"))
     assert times.draw_s(500_000) == times.mean_s(500_000) == 2.0
@@ -58,7 +58,7 @@ def test_misspelt_stage_is_refused(textbook):
     with pytest.raises(ValueError, match="segmentaton"):
         world_of(gateways=[{"name": "g", "service_s": {"segmentaton": 1.0}}])
     with pytest.raises(ValueError, match="'inpaintng' is not one of segmentation, "):
-        DeviceProfile(stages={"inpaintng": StageTime(fixed_s=1.0)})
+        DeviceProfileSpec(stages={"inpaintng": StageTimeSpec(fixed_s=1.0)})
 
 
 def test_energy_is_the_work_times_the_power(textbook):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from ntnsim.scenario.distribution import Distribution
-from ntnsim.scenario.traffic import Source
+from ntnsim.scenario.distribution import DistributionSpec
+from ntnsim.scenario.traffic import SourceSpec
 from ntnsim.world.sampling import Streams, block_draw
 from ntnsim.world.traffic import arrival_times_s, read_trace
 
@@ -30,7 +30,7 @@ SECOND_MOMENT_OVER_SQUARED_MEAN = {"exponential": 2.0, "erlang": 4 / 3, "gamma":
 
 
 def law(entry):
-    return TypeAdapter(Distribution).validate_python(entry)
+    return TypeAdapter(DistributionSpec).validate_python(entry)
 
 
 @pytest.mark.parametrize("entry", LAWS, ids=lambda entry: entry["kind"])
@@ -53,7 +53,7 @@ def test_block_size_does_not_show_in_the_draws(entry):
 
 
 def first_arrivals(arrivals, n, seed=3):
-    source = Source.model_validate({"name": "s", "arrivals": arrivals})
+    source = SourceSpec.model_validate({"name": "s", "arrivals": arrivals})
     times = arrival_times_s(source.arrivals, Streams(seed, "source", "s"))
     return np.array([next(times) for _ in range(n)])
 
