@@ -12,7 +12,7 @@ from ntnsim.errors import BundleError
 from ntnsim.networks.bundle import Member, find_bundles, open_bundle, write_manifest
 from ntnsim.networks.bundle_check import run_members
 from ntnsim.networks.load import load_captioner
-from ntnsim.spiff import bundle_pull
+from ntnsim.networks import bundle_pull
 
 
 @pytest.fixture
