@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from ntnsim.cli.models import models_app
 from ntnsim.errors import BundleError
+from ntnsim.networks import bundle_pull
 from ntnsim.networks.bundle import Member, find_bundles, open_bundle, write_manifest
 from ntnsim.networks.bundle_check import run_members
 from ntnsim.networks.load import load_captioner
-from ntnsim.networks import bundle_pull
 
 
 @pytest.fixture
