@@ -16,7 +16,7 @@ from ntnsim.engine.build import requirement_from
 from ntnsim.errors import InputError
 from ntnsim.images.gallery import RunGallery
 from ntnsim.images.outcome_store import OutcomeStore
-from ntnsim.networks.bundle import bundle_of_scenario
+from ntnsim.networks.bundle import open_bundle
 from ntnsim.protocols.policy import Policy
 from ntnsim.results.atomic import partial_name
 from ntnsim.results.ground_track import write_ground_track
@@ -56,13 +56,12 @@ def run_scenario_file(
     scenario = load_scenario(path, overrides)
     directory = out if out is not None else Path("results") / scenario.name
     check_replaceable(directory)
-    if resume and (finished := _finished(directory, scenario, path.parent)) is not None:
+    if resume and (finished := _finished(directory, scenario)) is not None:
         return finished
     with _progress(scenario, shown=show_progress) as progress:
         return run_scenario(
             scenario,
             directory,
-            base=path.parent,
             scenario_file=str(path),
             overrides=overrides,
             command=command,
@@ -74,7 +73,6 @@ def run_scenario(
     scenario: Scenario,
     directory: Path,
     *,
-    base: Path = Path(),
     scenario_file: str | None = None,
     overrides: Sequence[str] = (),
     command: Sequence[str] | None = None,
@@ -83,13 +81,12 @@ def run_scenario(
 ) -> dict[str, Any]:
     """Simulate every scheme of *scenario*, write the results to *directory* and return the summary.
 
-    base: directory that the scenario's relative paths start from.
     store: where outcomes are kept between runs; ``default_store()`` unless given.
     """
     check_replaceable(directory)
-    assembly = SchemeAssembly(scenario, base, store or default_store(), _program_digest())
+    assembly = SchemeAssembly(scenario, store or default_store(), _program_digest())
     schemes = {scheme.name: assembly.assemble(scheme) for scheme in scenario.schemes}
-    terminals = terminal_links(scenario, base, satellite_outages(scenario.faults, scenario.seed))
+    terminals = terminal_links(scenario, satellite_outages(scenario.faults, scenario.seed))
     scratch = partial_name(directory)
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
@@ -103,7 +100,7 @@ def run_scenario(
             details=_details(scenario),
             command=command,
         )
-        summary = _simulated(scenario, schemes, terminals, scratch, base, progress)
+        summary = _simulated(scenario, schemes, terminals, scratch, progress)
         write_provenance(scratch, content)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -136,7 +133,6 @@ def _simulated(
     schemes: Mapping[str, Assembled],
     terminals: Mapping[str, TerminalLink],
     directory: Path,
-    base: Path,
     progress: Progress | None,
 ) -> dict[str, Any]:
     n_ranks = max(assembled.imaging.n_ranks for assembled in schemes.values())
@@ -166,7 +162,6 @@ def _simulated(
                 score_names=score_names,
                 write_timeline=timeline.write if scenario.output.timeline_step_s else None,
                 progress=None if progress is None else _for_scheme(progress, entity.name),
-                base=base,
             )
             worlds[entity.name] = {
                 "duration_s": result.duration_s,
@@ -212,7 +207,7 @@ def _details(scenario: Scenario) -> dict[str, Any]:
     """Return the facts without which figures mean nothing."""
     return {
         "deadline_s": scenario.requirement.deadline_s,
-        "bundle": scenario.task.bundle,
+        "bundle": scenario.task.bundle.written,
         "pf_backend": scenario.task.pf_backend,
         "sf_backend": scenario.task.sf_backend,
         "savings_against": "the file as captured",
@@ -225,7 +220,7 @@ def _program_digest() -> str:
     return digest({"code": code_digest(), "packages": package_versions()})
 
 
-def _finished(directory: Path, scenario: Scenario, base: Path) -> dict[str, Any] | None:
+def _finished(directory: Path, scenario: Scenario) -> dict[str, Any] | None:
     """Return the summary of the complete results in *directory*, if scenario, program and bundle are the same."""
     if not (directory / PROVENANCE).is_file():
         return None
@@ -235,7 +230,7 @@ def _finished(directory: Path, scenario: Scenario, base: Path) -> dict[str, Any]
     same = same and found.get("code_digest") == code_digest()
     bundle = found.get("digests", {}).get("bundle")  # absent where no scheme needs one
     if same and bundle is not None:
-        same = bundle_of_scenario(scenario.task.bundle, base).digest == bundle
+        same = open_bundle(scenario.task.bundle.name_or_location).digest == bundle
     return run.summary() if same else None
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +15,7 @@ from ntnsim.engine.build import build_policy
 from ntnsim.errors import DatasetError
 from ntnsim.images.outcome_store import OutcomeStore
 from ntnsim.images.pipeline import ImagePipeline
-from ntnsim.networks.bundle import Bundle, bundle_of_scenario, check_device
+from ntnsim.networks.bundle import Bundle, check_device, open_bundle
 from ntnsim.networks.load import inpainter_named, load_captioner, load_segmenter
 from ntnsim.protocols.codec import Codec
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
@@ -33,6 +32,7 @@ from ntnsim.scenario.codec import (
     WholeImageCodecSpec,
 )
 from ntnsim.scenario.dataset import RelevanceSpec, TaskSpec
+from ntnsim.scenario.path import ScenarioPath
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.scheme import SchemeSpec
 from ntnsim.scenario.sizes import SizesCodecSpec
@@ -64,14 +64,12 @@ class Assembled:
 class SchemeAssembly:
     """Makes the schemes of one scenario; what they share (datasets, networks, store) is made once."""
 
-    def __init__(self, scenario: Scenario, base: Path, store: OutcomeStore, code_digest: str) -> None:
+    def __init__(self, scenario: Scenario, store: OutcomeStore, code_digest: str) -> None:
         """Bind the scenario.
 
-        base: directory that relative paths of the scenario start from.
         code_digest: names the program and its libraries; outcomes of other versions are not used.
         """
         self._scenario = scenario
-        self._base = base
         self._store = store
         self._code_digest = code_digest
         self._relevance = _relevance(scenario.task.relevance)
@@ -143,7 +141,7 @@ class SchemeAssembly:
 
     def _bundle(self) -> Bundle:
         self._bundle_used = True
-        return _bundle(self._scenario.task.bundle, self._base)
+        return _bundle(self._scenario.task.bundle)
 
     def _rank_mapper(self) -> Callable[[DatasetImage], UInt8Image]:
         relevance = self._relevance
@@ -174,7 +172,7 @@ class SchemeAssembly:
     def _opened_datasets(self) -> Mapping[str, Dataset]:
         for name, wanted in self._scenario.datasets.items():
             if name not in self._datasets:
-                self._datasets[name] = dataset = open_dataset(wanted, self._base)
+                self._datasets[name] = dataset = open_dataset(wanted)
                 if len(dataset) == 0:
                     raise DatasetError(f"datasets.{name}: holds no image")
         return self._datasets
@@ -230,8 +228,8 @@ def _charged_steps(inpainter: Inpainter, wanted: InpaintingSpec) -> int:
 
 
 @cache
-def _bundle(name: str, base: Path) -> Bundle:
-    return bundle_of_scenario(name, base)
+def _bundle(wanted: ScenarioPath) -> Bundle:
+    return open_bundle(wanted.name_or_location)
 
 
 @cache
@@ -253,6 +251,6 @@ def _scorer(task: TaskSpec) -> "Scorer":
     return scorer_named(
         task.pf_backend,
         task.sf_backend,
-        lpips_trunk=Path(task.lpips_trunk) if task.lpips_trunk else None,
-        clip_directory=Path(task.clip) if task.clip else None,
+        lpips_trunk=task.lpips_trunk.location if task.lpips_trunk else None,
+        clip_directory=task.clip.location if task.clip else None,
     )

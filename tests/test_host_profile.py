@@ -5,6 +5,7 @@ import pytest
 
 from ntnsim.host_profile import Measurement, fitted, profile_yaml
 from ntnsim.scenario.compute import DeviceProfileSpec, StageTimeSpec
+from ntnsim.scenario.path import ScenarioPath
 from ntnsim.world.compute import device_profile
 
 
@@ -42,4 +43,4 @@ def test_written_profile_is_one_that_scenarios_can_name(tmp_path):
         description="a test", estimated=False, stages={"encode": StageTimeSpec(fixed_s=0.25, spread_cv=0.1)}
     )
     (tmp_path / "mine.yaml").write_text(profile_yaml("lab", profile))
-    assert device_profile("mine.yaml#lab", tmp_path) == profile
+    assert device_profile(ScenarioPath("mine.yaml#lab", tmp_path)) == profile

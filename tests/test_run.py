@@ -104,9 +104,7 @@ def test_schemes_meet_the_same_images_at_the_same_times(finished):
 def test_trial_is_coded_scored_and_charged(scenario_file):
     schemes = "schemes=[{name: tried, codec: {kind: spiff, trial: 0.3, inpaint: {method: telea}}}]"
     scenario = load_scenario(scenario_file, [schemes])
-    assembled = SchemeAssembly(scenario, scenario_file.parent, OutcomeStore(), "code").assemble(
-        scenario.schemes[0]
-    )
+    assembled = SchemeAssembly(scenario, OutcomeStore(), "code").assemble(scenario.schemes[0])
     assert assembled.imaging.work.before_decision == ("segmentation", "trial", "decision")
     capture = assembled.imaging.capture("harbour", 0)
     configuration = Configuration(0.0, (0.0,), 0.3)
@@ -160,7 +158,7 @@ def test_adding_a_scheme_leaves_the_others_alone(finished, scenario_file, tmp_pa
 
 def test_received_pixels_reach_the_user_exactly(scenario_file):
     scenario = load_scenario(scenario_file)
-    assembly = SchemeAssembly(scenario, Path(), OutcomeStore(), "test")
+    assembly = SchemeAssembly(scenario, OutcomeStore(), "test")
     for scheme in scenario.schemes[:2]:
         made = assembly.assemble(scheme).pipeline
         capture = made.capture("road", 0)

@@ -47,7 +47,7 @@ def passes(
     if not 0 < hours < float("inf"):
         raise InputError(f"--hours: {hours:g} is not a finite number > 0")
     loaded = load_scenario(scenario, set_ or [])
-    model = space_model(loaded.space, loaded.start_utc, scenario.parent)
+    model = space_model(loaded.space, loaded.start_utc)
     rows = [
         {
             "satellite": model.orbits.names[one.satellite],
@@ -187,7 +187,6 @@ def _show_pass(
         _site(loaded, site),
         loaded.seed,
         start_utc=loaded.start_utc,
-        base=scenario.parent,
     )
     found = _nth_pass(terminal.book, number)
     if found is None:

@@ -21,17 +21,14 @@ from ntnsim.scenario.dataset import (
     PersonsDatasetSpec,
     SamplesDatasetSpec,
 )
+from ntnsim.scenario.path import ScenarioPath
 
 
-def open_dataset(wanted: DatasetSpec, base: Path | None = None) -> Dataset:
-    """Return the dataset that *wanted* describes.
+def open_dataset(wanted: DatasetSpec) -> Dataset:
+    """Return the dataset that *wanted* describes."""
 
-    base: directory that relative paths start from; the current one if None.
-    """
-    root = base if base is not None else Path()
-
-    def path(text: str) -> Path:
-        return root / Path(text).expanduser()
+    def optional(path: ScenarioPath | None) -> Path | None:
+        return None if path is None else path.location
 
     def area(wanted: AreaFilterSpec | None) -> AreaRange | None:
         return None if wanted is None else AreaRange(wanted.class_name, wanted.minimum, wanted.maximum)
@@ -40,12 +37,10 @@ def open_dataset(wanted: DatasetSpec, base: Path | None = None) -> Dataset:
         case SamplesDatasetSpec():
             return SampleCaptures(wanted.count, wanted.width_px, wanted.height_px, wanted.other_every)
         case FolderDatasetSpec():
-            return FolderDataset(
-                path(wanted.path), None if wanted.masks is None else path(wanted.masks), wanted.limit
-            )
+            return FolderDataset(wanted.path.location, optional(wanted.masks), wanted.limit)
         case PersonsDatasetSpec():
             return PersonsDataset(
-                path(wanted.path),
+                wanted.path.location,
                 wanted.split,
                 only_coco=wanted.only_coco,
                 area=area(wanted.area),
@@ -53,15 +48,15 @@ def open_dataset(wanted: DatasetSpec, base: Path | None = None) -> Dataset:
             )
         case CocoStuffDatasetSpec():
             return CocoStuffDataset(
-                path(wanted.images),
-                None if wanted.stuff_maps is None else path(wanted.stuff_maps),
-                None if wanted.annotations is None else path(wanted.annotations),
+                wanted.images.location,
+                optional(wanted.stuff_maps),
+                optional(wanted.annotations),
                 area=area(wanted.area),
                 limit=wanted.limit,
             )
         case Mastr1325DatasetSpec():
-            return Mastr1325Dataset(path(wanted.images), path(wanted.masks), wanted.limit)
+            return Mastr1325Dataset(wanted.images.location, wanted.masks.location, wanted.limit)
         case AerialDatasetSpec():
-            return AerialDataset(path(wanted.path), wanted.limit)
+            return AerialDataset(wanted.path.location, wanted.limit)
         case _:
             assert_never(wanted)

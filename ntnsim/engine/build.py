@@ -1,6 +1,5 @@
 """From a scenario's policy to a working one. Learning policies are imported only when asked for."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ntnsim.engine.fixed import FixedPolicy
@@ -65,7 +64,7 @@ def _unguarded(entity: PolicySpec, space: ConfigurationSpace, seed: int) -> Poli
         from ntnsim.engine.oracle import OraclePolicy
         from ntnsim.engine.outcome_table import OutcomeTable
 
-        table = OutcomeTable.load(Path(entity.table))
+        table = OutcomeTable.load(entity.table.location)
         return OraclePolicy(table, space, entity.margin_s, keeps_targets=entity.keeps_targets)
     return build_engine(entity, space, seed)
 
@@ -84,7 +83,7 @@ def build_engine(
     else:
         engine = NeuralContextualBandit(entity, space, seed)
     if entity.checkpoint is not None:
-        restore_engine(engine, Path(entity.checkpoint))
+        restore_engine(engine, entity.checkpoint.location)
     elif entity.evaluate:
         raise ScenarioError("policy.evaluate: an engine that does not learn needs a checkpoint")
     return engine

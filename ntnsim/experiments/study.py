@@ -317,4 +317,4 @@ def requirement_range(targets: Mapping[str, RequirementSpec]) -> dict[str, Any]:
 def assembly_of(scenario: Scenario) -> SchemeAssembly:
     """Return the maker of *scenario*'s schemes; its outcomes are shared with runs of the same program."""
     versions = digest({"code": code_digest(), "packages": package_versions()})
-    return SchemeAssembly(scenario, Path(), default_store(), versions)
+    return SchemeAssembly(scenario, default_store(), versions)

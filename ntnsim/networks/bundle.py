@@ -248,11 +248,6 @@ def find_bundles() -> dict[str, Path]:
     return found
 
 
-def bundle_of_scenario(name: str, base: Path) -> Bundle:
-    """Return the bundle that a scenario in the directory *base* calls *name*: relative paths start from there."""
-    return open_bundle(base / name if len(Path(name).parts) > 1 else name)
-
-
 def open_bundle(name_or_path: str | Path) -> Bundle:
     """Return the bundle of that name, or in that directory, without loading any network.
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.path import ScenarioPath
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -38,8 +39,8 @@ class FolderDatasetSpec(Entity):
     """Every image file in a directory and below, by name. A mask `NAME.png` in `masks` marks the top rank."""
 
     kind: Literal["folder"]
-    path: str
-    masks: str | None = None
+    path: ScenarioPath
+    masks: ScenarioPath | None = None
     """Directory of masks: not black = class `marked`, black = class `other`."""
     limit: PositiveInt | None = None
 
@@ -48,7 +49,7 @@ class PersonsDatasetSpec(Entity):
     """A directory with `index.csv`, images, and for each `NAME.jpg` a mask `NAME.png` of 0 other and 1 person."""
 
     kind: Literal["persons"]
-    path: str
+    path: ScenarioPath
     split: Literal["train", "val", "all"] = "val"
     only_coco: bool = False
     """Only rows that come from COCO, the set of the paper's experiments."""
@@ -60,11 +61,11 @@ class CocoStuffDatasetSpec(Entity):
     """COCO images with COCO-Stuff pixel maps, or with maps drawn from instance annotations."""
 
     kind: Literal["coco-stuff"]
-    images: str
+    images: ScenarioPath
     """Directory of the JPEG files."""
-    stuff_maps: str | None = None
+    stuff_maps: ScenarioPath | None = None
     """Directory of `NAME.png` maps: class id per pixel, 255 unlabelled (`train2017.zip` of COCO-Stuff)."""
-    annotations: str | None = None
+    annotations: ScenarioPath | None = None
     """`instances_*.json`; needed without stuff_maps, and then needs pycocotools."""
     area: AreaFilterSpec | None = None
     """`class_name: person`, 0.2 to 0.6, gives the paper's subset."""
@@ -81,8 +82,8 @@ class Mastr1325DatasetSpec(Entity):
     """MaSTr1325: `NNNN.jpg` and `NNNNm.png` (0 obstacle, 1 water, 2 sky, 4 unknown)."""
 
     kind: Literal["mastr1325"]
-    images: str
-    masks: str
+    images: ScenarioPath
+    masks: ScenarioPath
     limit: PositiveInt | None = None
 
 
@@ -90,7 +91,7 @@ class AerialDatasetSpec(Entity):
     """Aerial images in the SSSID layout: `images/`, `masks/` of colours or indices, and `classes.csv` naming them."""
 
     kind: Literal["aerial"]
-    path: str
+    path: ScenarioPath
     limit: PositiveInt | None = None
 
 
@@ -130,11 +131,11 @@ class TaskSpec(Entity):
     relevance: RelevanceSpec = RelevanceSpec()
     segmenter: Literal["bundle", "truth"] = "bundle"
     """The bundle's network, or the dataset's own class maps."""
-    bundle: str = "tiny"
+    bundle: ScenarioPath = Field(default="tiny", validate_default=True)
     """Name or directory of the model bundle."""
     pf_backend: Literal["st-lpips", "lpips"] = "st-lpips"
     sf_backend: Literal["efficientnet-lite0", "clip"] = "efficientnet-lite0"
-    lpips_trunk: str | None = None
+    lpips_trunk: ScenarioPath | None = None
     """Local file with torchvision's AlexNet, for `lpips`."""
-    clip: str | None = None
+    clip: ScenarioPath | None = None
     """Local directory with a CLIP model, for `clip`."""

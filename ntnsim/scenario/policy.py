@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.path import ScenarioPath
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
@@ -98,7 +99,7 @@ class OraclePolicySpec(Entity):
     """The best configuration of a grid of real outcomes, image by image: a bound, not a method."""
 
     kind: Literal["oracle"] = "oracle"
-    table: str
+    table: ScenarioPath
     """Path of the outcome table (Parquet) that holds every image's grid."""
     margin_s: float = Field(default=0.0, ge=0)
     """Seconds kept free below the deadline for what Ω_t does not tell."""
@@ -172,7 +173,7 @@ class LearningSpec(Entity):
     """Unit of delay inside the engine (d^max of Sec. VII); requirements may differ from it."""
     evaluate: bool = False
     """True: no exploration and no learning."""
-    checkpoint: str | None = None
+    checkpoint: ScenarioPath | None = None
     """Directory of a trained engine to start from."""
     guard: GuardSpec | None = None
     """Deadline guard; none by default, so that the paper's engine stands alone."""

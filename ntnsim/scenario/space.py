@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.path import ScenarioPath
 
 EarthName = Literal["wgs84", "sphere_6371", "sphere_6378"]
 PresetName = Literal["iridium-66", "oneweb-648", "starlink-shell1-1584", "leo-600", "leo-1200"]
@@ -135,7 +136,7 @@ class ElementSetConstellationSpec(Entity):
     """Published element sets, propagated with SGP4."""
 
     kind: Literal["element_sets"]
-    path: str
+    path: ScenarioPath
     """TLE file (two or three lines per satellite) or CCSDS OMM (XML, JSON, CSV, KVN), relative to the scenario file."""
     format: Literal["auto", "tle", "omm-xml", "omm-json", "omm-csv", "omm-kvn"] = "auto"
     """auto goes by the file's suffix: .xml, .json, .csv, .kvn, anything else is TLE."""

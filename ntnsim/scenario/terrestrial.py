@@ -8,6 +8,7 @@ from ntnsim.scenario.background import check_steps
 from ntnsim.scenario.compute import DataNetworkStage, DeviceProfileSpec, GatewayStage
 from ntnsim.scenario.distribution import DistributionSpec
 from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.path import ScenarioPath
 
 Discipline = Literal["fifo", "priority", "edf"]
 
@@ -140,7 +141,7 @@ class GatewaySpec(Entity):
     rate_factor: PositiveFloat = 1.0
     """Scales this gateway's satellite rate: terminals of one beam with better or worse antennas than the scenario's."""
     servers: int = Field(default=2, ge=1)  # the paper's gateway has 2 vCPU (Sec. VII)
-    device: str | DeviceProfileSpec = "xeon-2vcpu"
+    device: ScenarioPath | DeviceProfileSpec = Field(default="xeon-2vcpu", validate_default=True)
     """Name of a device profile, or one written in place."""
     service_s: dict[GatewayStage, DistributionSpec] = Field(default_factory=dict)
     """Times per image that replace the device profile's, by stage."""
@@ -161,7 +162,7 @@ class DataNetworkSpec(Entity):
     """The servers that reconstruct images."""
 
     gpus: int = Field(default=1, ge=1)
-    device: str | DeviceProfileSpec = "tesla-t4"
+    device: ScenarioPath | DeviceProfileSpec = Field(default="tesla-t4", validate_default=True)
     service_s: dict[DataNetworkStage, DistributionSpec] = Field(default_factory=dict)
     """Times per batch of one that replace the device profile's, by stage."""
     batching: BatchingSpec = BatchingSpec()

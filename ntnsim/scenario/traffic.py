@@ -6,6 +6,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, mod
 
 from ntnsim.scenario.distribution import DistributionSpec, check_not_always_zero
 from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.path import ScenarioPath
 from ntnsim.scenario.terrestrial import TerrestrialLinkSpec
 
 
@@ -87,7 +88,7 @@ class TraceSpec(Entity):
 
     kind: Literal["trace"]
     times_s: tuple[NonNegativeFloat, ...] | None = None
-    path: str | None = None
+    path: ScenarioPath | None = None
     """CSV file, relative to the scenario file. ``image`` holds the index of the image in the source's dataset."""
 
     @model_validator(mode="after")

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Protocol
 
 from ntnsim.orbit.constellation import CircularOrbits, Shell, walker_orbits
@@ -56,17 +55,14 @@ class SpaceModel:
 
 
 @lru_cache(maxsize=4)
-def space_model(space: SpaceSegmentSpec, start_utc: datetime, base: Path = Path()) -> SpaceModel:
-    """Return the satellites of *space*, with time 0 at *start_utc*.
-
-    base: directory that a relative path of element sets starts from, the scenario file's.
-    """
+def space_model(space: SpaceSegmentSpec, start_utc: datetime) -> SpaceModel:
+    """Return the satellites of *space*, with time 0 at *start_utc*."""
     earth = earth_model(space.earth)
     start = julian_date(start_utc)
     orbits: Orbits
     if space.constellation.kind == "element_sets":
         orbits = read_element_sets(
-            base / space.constellation.path,
+            space.constellation.path.location,
             start,
             file_format=space.constellation.format,
             expected_satellites=space.constellation.expected_satellites,

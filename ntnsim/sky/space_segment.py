@@ -6,7 +6,6 @@ terminal_link.py.
 
 import fnmatch
 from datetime import datetime
-from pathlib import Path
 
 from ntnsim.errors import ScenarioError
 from ntnsim.orbit.serving_plan import Outage
@@ -26,17 +25,14 @@ __all__ = [
 ]
 
 
-def terminal_links(
-    scenario: Scenario, base: Path = Path(), outage: Outage | None = None
-) -> dict[str, TerminalLink]:
+def terminal_links(scenario: Scenario, outage: Outage | None = None) -> dict[str, TerminalLink]:
     """Return the satellite link of every gateway by name; none where the scenario writes the link's rate itself.
 
-    base: directory of the scenario file.
     outage: asked with a satellite's name and times [t], says when it is out of service: others then take over.
     """
     if scenario.satellite_link.kind != "orbit":
         return {}
-    names = space_model(scenario.space, scenario.start_utc, base).orbits.names
+    names = space_model(scenario.space, scenario.start_utc).orbits.names
     for fault in scenario.faults:
         if fault.kind == "satellite" and not fnmatch.filter(names, fault.target):
             raise ScenarioError(
@@ -49,7 +45,6 @@ def terminal_links(
             gateway,
             scenario.seed,
             start_utc=scenario.start_utc,
-            base=base,
             outage=outage,
         )
         for gateway in scenario.gateways
@@ -63,12 +58,10 @@ def terminal_profile_source(
     seed: int,
     *,
     start_utc: datetime,
-    base: Path = Path(),
     outage: Outage | None = None,
 ) -> TerminalLink:
     """Return the rate profiles of the terminal at *site*, as a ProfileSource: call it with the start of a window.
 
-    base: directory that a relative path of element sets starts from.
     outage: asked with a satellite's name and times [t], says when it is out of service: others then take over.
     """
-    return TerminalLink(space_model(space, start_utc, base), radio, site, seed, outage)
+    return TerminalLink(space_model(space, start_utc), radio, site, seed, outage)

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from ntnsim.errors import BundleError, ScenarioError
-from ntnsim.networks.bundle import bundle_of_scenario
+from ntnsim.networks.bundle import open_bundle
 from ntnsim.results.atomic import canonical_json
 from ntnsim.results.provenance import code_digest, digest
 from ntnsim.scenario.load import load_scenario, read_yaml, validated
 from ntnsim.scenario.override import apply_override
+from ntnsim.scenario.path import ScenarioPath
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.sweep import SweepSpec
 from ntnsim.streams import integer_seed
@@ -96,12 +97,13 @@ class SweepPlan:
         tree["seed"] = seed = self.seed_of(point, replication)
         overrides.append(f"seed={seed}")
         try:
-            resolved = validated(Scenario, tree, str(self.path)).model_dump(mode="json")
+            scenario = validated(Scenario, tree, str(self.path))
         except ScenarioError as error:
             values = ", ".join(f"{path}={_shown(value)}" for path, value in parameters.items())
             raise ScenarioError(f"{self.path}: sweep point {values}: {error}") from None
         code = code_digest()
-        bundle = _bundle_digest(resolved["task"]["bundle"], self.path.parent)
+        bundle = _bundle_digest(scenario.task.bundle)
+        resolved = scenario.model_dump(mode="json")
         address = digest({"scenario": resolved, "code": code, "bundle": bundle})
         return Cell(
             address, code, point, parameters, replication, seed, tree, str(self.path), tuple(overrides)
@@ -129,13 +131,13 @@ class SweepPlan:
 
 
 @cache
-def _bundle_digest(name: str, base: Path) -> str:
-    """Return the digest that the manifest of the bundle *name* has, "" where there is no such bundle.
+def _bundle_digest(wanted: ScenarioPath) -> str:
+    """Return the digest that the manifest of the *wanted* bundle has, "" where there is no such bundle.
 
     A scenario without networks needs no bundle; one that does says at its first cell what is missing.
     """
     try:
-        return bundle_of_scenario(name, base).digest
+        return open_bundle(wanted.name_or_location).digest
     except BundleError:
         return ""
 

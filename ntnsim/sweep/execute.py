@@ -41,7 +41,6 @@ def simulate_cell(cell: Cell, directory: Path) -> None:
     run_scenario(
         cell.scenario(),
         directory,
-        base=Path(cell.source).parent,
         scenario_file=cell.source,
         overrides=cell.overrides,
         command=["ntnsim", "run", cell.source, *settings],  # what repeats this cell alone

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import inf, nan
-from pathlib import Path
 
 import simpy
 
@@ -57,7 +56,6 @@ def simulate(
     score_names: tuple[str, ...] | None = None,
     write_timeline: Callable[[Columns], None] | None = None,
     progress: Callable[[int, float], None] | None = None,
-    base: Path = Path(),
 ) -> WorldResult:
     """Simulate one scheme of *scenario*; records go to *write* in batches of columns.
 
@@ -65,7 +63,6 @@ def simulate(
     profile_sources: per gateway entity (its copies share one); a satellite link of ``kind: orbit`` needs them.
     n_ranks, score_names: of the records' columns, where several schemes write one table; the imaging's by default.
     progress: called now and then with the number of jobs ended and the time.
-    base: directory of the scenario file, which traces and device profiles are relative to.
     """
     env = simpy.Environment()
     seed = scenario.seed
@@ -78,7 +75,7 @@ def simulate(
     timeline = Timeline(env, scheme, write_timeline)
     breakdowns = Breakdowns(env, scenario.faults, seed, timeline)
 
-    gpu = device_profile(scenario.data_network.device, base)
+    gpu = device_profile(scenario.data_network.device)
     journey.delivery = TerrestrialLink(
         env,
         scenario.delivery,
@@ -108,9 +105,7 @@ def simulate(
         journey.sites[name] = _site(env, seed, name, entity, links, shared_access[name], journey)
 
     journey.access = {}
-    sources = list(
-        _sources(env, scenario, imaging, requirement, journey, shared_access, breakdowns, run, base)
-    )
+    sources = list(_sources(env, scenario, imaging, requirement, journey, shared_access, breakdowns, run))
 
     breakdowns.start(journey, gateways)
     for site in journey.sites.values():
@@ -137,15 +132,14 @@ def _sources(
     shared_access: Mapping[str, TerrestrialLink],
     breakdowns: Breakdowns,
     run: RunControl,
-    base: Path,
 ) -> Iterator[SourceProcess]:
     """Yield the process of every source, and give the journey its access link."""
-    gpu = device_profile(scenario.data_network.device, base)
+    gpu = device_profile(scenario.data_network.device)
     work = imaging.work
     for source in scenario.sources:
         site = next(one for one in scenario.gateways if source.gateway in (None, one.name))
         site_names = copies(site.name, site.count)
-        cpu = device_profile(site.device, base)
+        cpu = device_profile(site.device)
         for number, name in enumerate(copies(source.name, source.count)):
             gateway = site_names[number % len(site_names)]
             journey.access[name] = (
@@ -164,7 +158,7 @@ def _sources(
                     gateway_power_w=cpu.power_w or nan,
                     data_network_power_w=gpu.power_w or nan,
                 ),
-                arrival_times_s(source.arrivals, streams, base),
+                arrival_times_s(source.arrivals, streams),
                 Luck(
                     streams,
                     before_decision=StageTimes(
@@ -181,15 +175,15 @@ def _sources(
                 start_s=source.start_s,
                 stop_s=min(source.stop_s or inf, scenario.horizon.duration_s or inf),
                 n_jobs=source.n_jobs or scenario.horizon.n_jobs,
-                image_numbers=_image_numbers(source.arrivals, base),
+                image_numbers=_image_numbers(source.arrivals),
                 taken=journey.taken,
                 exhausted=run.source_exhausted,
             )
 
 
-def _image_numbers(arrivals: ArrivalsSpec, base: Path) -> list[int] | None:
+def _image_numbers(arrivals: ArrivalsSpec) -> list[int] | None:
     if isinstance(arrivals, TraceSpec) and arrivals.path is not None:
-        return read_trace(base / arrivals.path)[1]
+        return read_trace(arrivals.path.location)[1]
     return None
 
 

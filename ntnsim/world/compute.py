@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,25 +12,31 @@ from ruamel.yaml.error import YAMLError
 from ntnsim.errors import ScenarioError
 from ntnsim.scenario.compute import DeviceProfileSpec, StageTimeSpec
 from ntnsim.scenario.distribution import DistributionSpec, LogNormalSpec
+from ntnsim.scenario.path import ScenarioPath
 from ntnsim.world.sampling import Sampler, Streams, sampler
 
 
-def device_profile(device: str | DeviceProfileSpec, base: Path = Path()) -> DeviceProfileSpec:
+def device_profile(device: str | ScenarioPath | DeviceProfileSpec) -> DeviceProfileSpec:
     """Return the profile that a scenario names.
 
-    device: a shipped profile's name, or ``FILE.yaml`` or ``FILE.yaml#NAME`` relative to *base*, or the profile itself.
+    device: a shipped profile's name, or ``FILE.yaml`` or ``FILE.yaml#NAME``, or the profile itself.
     """
     if isinstance(device, DeviceProfileSpec):
         return device
-    path, _, name = device.partition("#")
-    if path.endswith((".yaml", ".yml")):
-        profiles = _profiles((base / path).read_text() if (base / path).is_file() else None, str(base / path))
+    if isinstance(device, str):
+        device = ScenarioPath(device)
+    file, _, name = device.written.partition("#")
+    if file.endswith((".yaml", ".yml")):
+        path = ScenarioPath(file, device.directory).location
+        profiles = _profiles(path.read_text() if path.is_file() else None, str(path))
         if not name and len(profiles) == 1:
             return next(iter(profiles.values()))
     else:
-        profiles, name = shipped_profiles(), device
+        profiles, name = shipped_profiles(), device.written
     if name not in profiles:
-        raise ScenarioError(f"device {device!r}: no such profile; there is {', '.join(sorted(profiles))}")
+        raise ScenarioError(
+            f"device {device.written!r}: no such profile; there is {', '.join(sorted(profiles))}"
+        )
     return profiles[name]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ntnsim.errors import ScenarioError
 from ntnsim.scenario.distribution import ExponentialSpec
+from ntnsim.scenario.path import ScenarioPath
 from ntnsim.scenario.traffic import (
     ArrivalsSpec,
     BatchSpec,
@@ -21,11 +22,8 @@ from ntnsim.scenario.traffic import (
 from ntnsim.world.sampling import Streams, block_sampler, sampler
 
 
-def arrival_times_s(arrivals: ArrivalsSpec, streams: Streams, base: Path = Path()) -> Iterator[float]:
-    """Yield the times of successive images, from 0 s on, for ever or until a trace ends.
-
-    base: directory that a trace's path is relative to.
-    """
+def arrival_times_s(arrivals: ArrivalsSpec, streams: Streams) -> Iterator[float]:
+    """Yield the times of successive images, from 0 s on, for ever or until a trace ends."""
     match arrivals:
         case PeriodicSpec():
             return _periodic(arrivals, streams)
@@ -39,8 +37,8 @@ def arrival_times_s(arrivals: ArrivalsSpec, streams: Streams, base: Path = Path(
             return _mmpp(arrivals, streams)
         case BatchSpec():
             return _batch(arrivals, streams)
-        case TraceSpec(times_s=None, path=path):
-            return iter(read_trace(base / str(path))[0])
+        case TraceSpec(path=ScenarioPath() as path):
+            return iter(read_trace(path.location)[0])
         case TraceSpec(times_s=times_s):
             return iter(times_s or ())
     raise TypeError(f"no arrivals for {arrivals!r}")

@@ -220,7 +220,7 @@ def test_missing_and_empty_directories_are_named(tmp_path):
 
 def test_scenario_entries_open_their_datasets(tmp_path):
     persons_directory(tmp_path / "people")
-    wanted = PersonsDatasetSpec(kind="persons", path="people")
-    dataset = open_dataset(wanted, base=tmp_path)
+    wanted = PersonsDatasetSpec(kind="persons", path=tmp_path / "people")
+    dataset = open_dataset(wanted)
     assert [dataset.image(i).name for i in range(len(dataset))] == ["val/2.jpg", "val/4.jpg"]  # 20 to 60 %
     assert len(open_dataset(SamplesDatasetSpec(count=3))) == 3

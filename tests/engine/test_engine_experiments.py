@@ -241,7 +241,7 @@ def write_world(directory: Path) -> Path:
 def test_engine_trained_in_a_world_is_saved_and_comes_back(tmp_path: Path):
     path = write_world(tmp_path)
     scenario = load_scenario(path, [])
-    summary = run_scenario(scenario, tmp_path / "out", base=tmp_path, store=OutcomeStore())
+    summary = run_scenario(scenario, tmp_path / "out", store=OutcomeStore())
     told = summary["worlds"]["learner"]["policy"]
     assert told["images_learned"] == 12.0
     assert told["updates"] == 5.0  # images 8 to 12

@@ -16,6 +16,7 @@ from ntnsim.engine.practice import fill_memory, learn_online, practised
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits
 from ntnsim.errors import InputError
 from ntnsim.protocols.policy import ImageState, Requirement
+from ntnsim.scenario.path import ScenarioPath
 from ntnsim.scenario.policy import NeuralContextualBanditSpec, SpiffEngineSpec
 from ntnsim.streams import stream
 
@@ -226,7 +227,9 @@ def test_same_seed_same_decisions_and_a_resumed_engine_goes_on_alike(settings, t
     one, two = build_engine(settings, SPACE, seed=5), build_engine(settings, SPACE, seed=5)
     assert run(one, 80, "first") == run(two, 80, "first")
     save_engine(one, tmp_path)
-    resumed = build_engine(settings.model_copy(update={"checkpoint": str(tmp_path)}), SPACE, seed=99)
+    resumed = build_engine(
+        settings.model_copy(update={"checkpoint": ScenarioPath(str(tmp_path))}), SPACE, seed=99
+    )
     assert run(resumed, 40, "second") == run(two, 40, "second")
     assert resumed.diagnostics() == two.diagnostics()
 
@@ -237,7 +240,9 @@ def test_restored_engine_in_evaluation_repeats_itself_and_asks_for_no_scores(tmp
     run(engine, 40, "first")
     save_engine(engine, tmp_path)
     frozen = build_policy(
-        settings.model_copy(update={"checkpoint": str(tmp_path), "evaluate": True}), SPACE, seed=0
+        settings.model_copy(update={"checkpoint": ScenarioPath(str(tmp_path)), "evaluate": True}),
+        SPACE,
+        seed=0,
     )
     assert not frozen.learns
     image, network = INSTANCE.context(stream(0, "x"))

@@ -39,7 +39,7 @@ def test_protocol_and_fixed_policy_load_no_torch():
         "import sys, ntnsim.protocols.policy, ntnsim.engine.build, ntnsim.scenario.policy as spec\n"
         "from ntnsim.protocols.configuration import ConfigurationSpace\n"
         "space = ConfigurationSpace(2, False)\n"
-        "for entity in (spec.FixedPolicy(guard=spec.Guard()), spec.RandomPolicy()):\n"
+        "for entity in (spec.FixedPolicySpec(guard=spec.GuardSpec()), spec.RandomPolicySpec()):\n"
         "    ntnsim.engine.build.build_policy(entity, space, 0)\n"
         "print('torch' in sys.modules)"
     )

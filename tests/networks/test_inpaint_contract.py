@@ -13,6 +13,7 @@ from ntnsim.networks.bundle import Member, open_bundle, write_manifest
 from ntnsim.networks.diffusion import padded
 from ntnsim.networks.load import inpainter_named
 from ntnsim.protocols.inpainter import Canvas
+from ntnsim.spiff.canvas import filled
 from ntnsim.spiff.classical import CLASSICAL, ClassicalInpainter
 
 SIZES = [(96, 128), (47, 33), (16, 16), (1, 1), (96, 128), (20, 70), (47, 33), (96, 128)]
@@ -71,8 +72,8 @@ def test_the_residuals_share_is_one_beside_grain_and_another_without(random_bund
     network = inpainter_named("bundle", open_bundle(directory))
     without = canvas_of(photograph, (96, 128), 0, coarse=True)
     smooth = replace(without, grain=np.zeros((3, 4), np.uint8))
-    np.testing.assert_array_equal(network.restore([smooth])[0], without.fill())
-    assert (network.restore([without])[0] != without.fill()).any()
+    np.testing.assert_array_equal(network.restore([smooth])[0], filled(without))
+    assert (network.restore([without])[0] != filled(without)).any()
 
 
 def test_seed_and_prompt_and_steps_each_matter(network, random_bundle, photograph):

@@ -301,14 +301,15 @@ def test_element_sets_serve_as_well(tmp_path):
         "1 25544U 98067A   14020.93268519  .00009878  00000-0  18200-3 0  5082\n"
         "2 25544  51.6498 109.4756 0003572  55.9686 274.8005 15.49815350868473\n"
     )
-    space = SpaceSegmentSpec.model_validate({"constellation": {"kind": "element_sets", "path": "iss.tle"}})
+    space = SpaceSegmentSpec.model_validate(
+        {"constellation": {"kind": "element_sets", "path": "iss.tle"}}, context={"directory": tmp_path}
+    )
     terminal = terminal_profile_source(
         space,
         RadioSpec.model_validate({"profile": {"window_s": 3600, "step_s": 1.0}}),
         site(),
         1,
         start_utc=datetime(2014, 1, 21, tzinfo=UTC),
-        base=tmp_path,
     )
     total = sum(float(terminal(3600.0 * hour).cumulative_bits[-1]) for hour in range(12))
     assert total > 0

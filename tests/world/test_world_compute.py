@@ -5,6 +5,7 @@ import pytest
 
 from ntnsim.errors import ScenarioError
 from ntnsim.scenario.compute import DeviceProfileSpec, StageTimeSpec
+from ntnsim.scenario.path import ScenarioPath
 from ntnsim.world.compute import StageTimes, device_profile, shipped_profiles
 from ntnsim.world.sampling import Streams
 
@@ -34,22 +35,22 @@ def test_stages_add_up_and_given_times_replace_the_devices():
 
 def test_profile_file_is_found_by_path_and_name(tmp_path):
     (tmp_path / "mine.yaml").write_text("desk: {stages: {encode: {fixed_s: 0.5}}}\nlap: {power_w: 9}\n")
-    assert device_profile("mine.yaml#lap", tmp_path).power_w == 9
-    assert device_profile("mine.yaml#desk", tmp_path).stages["encode"].fixed_s == 0.5
+    assert device_profile(ScenarioPath("mine.yaml#lap", tmp_path)).power_w == 9
+    assert device_profile(ScenarioPath("mine.yaml#desk", tmp_path)).stages["encode"].fixed_s == 0.5
     with pytest.raises(ScenarioError, match=r"device 'mine.yaml': no such profile; there is desk, lap"):
-        device_profile("mine.yaml", tmp_path)
+        device_profile(ScenarioPath("mine.yaml", tmp_path))
     (tmp_path / "one.yaml").write_text("desk: {stages: {encode: {fixed_s: 0.5}}}\n")
-    assert device_profile("one.yaml", tmp_path).stages["encode"].fixed_s == 0.5
+    assert device_profile(ScenarioPath("one.yaml", tmp_path)).stages["encode"].fixed_s == 0.5
 
 
 def test_bad_device_names_and_files_are_told_in_one_line(tmp_path):
     with pytest.raises(ScenarioError, match=r"device 'cray': no such profile; there is .*tesla-t4"):
         device_profile("cray")
     with pytest.raises(ScenarioError, match="no such file"):
-        device_profile("none.yaml", tmp_path)
+        device_profile(ScenarioPath("none.yaml", tmp_path))
     (tmp_path / "bad.yaml").write_text("desk: {stages: {encode: {fixed_s: -1}}}\n")
     with pytest.raises(ScenarioError, match=r"bad.yaml: .*greater than or equal to 0") as caught:
-        device_profile("bad.yaml", tmp_path)
+        device_profile(ScenarioPath("bad.yaml", tmp_path))
     assert "\n" not in str(caught.value)
 
 
