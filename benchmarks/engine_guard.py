@@ -21,7 +21,7 @@ from ntnsim.protocols.policy import ImageState
 from ntnsim.results.record import DELIVERED, DROPPED, LATE
 from ntnsim.scenario.policy import FixedPolicySpec, GuardSpec, RandomPolicySpec
 from ntnsim.streams import stream
-from ntnsim.world.build import simulate
+from ntnsim.world.world import World
 
 LOADS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.94, 0.97)
 SOURCE_BITS = 1_200_000
@@ -81,7 +81,7 @@ def main() -> None:
         for name, entity in POLICIES.items():
             states: list[str] = []
             policy = build_policy(entity, SPACE, seed=1)
-            simulate(
+            World(
                 scenario,
                 name,
                 SyntheticImaging(),
@@ -89,7 +89,7 @@ def main() -> None:
                 requirement_from(scenario.requirement),
                 lambda columns, states=states: states.extend(columns["state"]),
                 profile_sources=links,
-            )
+            ).run()
             counts = {state: states.count(state) for state in (DELIVERED, LATE, DROPPED)}
             arrived = counts[DELIVERED] + counts[LATE]
             figures.append(

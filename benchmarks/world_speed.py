@@ -29,8 +29,8 @@ from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.rate_profile import ProfileSource, RateProfile
 from ntnsim.run import run_scenario
 from ntnsim.scenario.scenario import Scenario
-from ntnsim.world.build import simulate
 from ntnsim.world.sizes_imaging import SizesImaging
+from ntnsim.world.world import World
 
 STAGES = 5
 UTILISATION = 0.7
@@ -154,7 +154,9 @@ def run_world(scenario: Scenario) -> int:
     imaging = SizesImaging(scheme.codec, scenario.seed)
     policy = FixedPolicy(Configuration(0.0, (0.5,)))
     requirement = requirement_from(scenario.requirement)
-    simulate(scenario, scheme.name, imaging, policy, requirement, write, profile_sources=own_rates(scenario))
+    World(
+        scenario, scheme.name, imaging, policy, requirement, write, profile_sources=own_rates(scenario)
+    ).run()
     return rows
 
 

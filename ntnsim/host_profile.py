@@ -23,8 +23,7 @@ from ntnsim.networks.load import inpainter_named, load_captioner, load_segmenter
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.inpainter import Canvas
 from ntnsim.scenario.compute import REFERENCE_PIXELS, DeviceProfileSpec, StageTimeSpec
-from ntnsim.spiff.classical import ClassicalInpainter
-from ntnsim.spiff.codec import SpiffCodec, spiff_settings
+from ntnsim.spiff.codec import SpiffEncoder, spiff_settings
 from ntnsim.spiff.decoder import decode_partial_image
 
 SIZES_PX = ((256, 192), (384, 288), (640, 480))
@@ -51,9 +50,7 @@ def measure_host(bundle: Bundle, *, repeats: int = 3, device: str = "cpu") -> De
     """
     segmenter = load_segmenter(bundle, device)
     relevance = relevance_preset("person")
-    codec = SpiffCodec(
-        "spiff", spiff_settings("spiff", {}), ClassicalInpainter("none"), n_ranks=2, has_coarse_layer=True
-    )
+    codec = SpiffEncoder(spiff_settings("spiff", {}), n_ranks=2)
     scorer = scorer_named()
     inpainters = {steps: inpainter_named("bundle", bundle, steps=steps, device=device) for steps in STEPS}
     times: dict[str, list[Measurement]] = {}

@@ -17,7 +17,6 @@ from ntnsim.errors import InputError
 from ntnsim.images.gallery import RunGallery
 from ntnsim.images.outcome_store import OutcomeStore
 from ntnsim.networks.bundle import open_bundle
-from ntnsim.protocols.policy import Policy
 from ntnsim.results.atomic import partial_name
 from ntnsim.results.ground_track import write_ground_track
 from ntnsim.results.provenance import FILE_NAME as PROVENANCE
@@ -32,8 +31,8 @@ from ntnsim.scenario.scenario import Scenario
 from ntnsim.schemes import Assembled, SchemeAssembly
 from ntnsim.sky.ground_track import ground_track, sky_rows
 from ntnsim.sky.space_segment import TerminalLink, terminal_links
-from ntnsim.world.build import simulate
 from ntnsim.world.faults import satellite_outages
+from ntnsim.world.world import World
 
 ENGINES = "engines"  # DIR/engines/SCHEME holds what a learning policy had learned when the run ended
 STORE_VARIABLE = "NTNSIM_STORE"
@@ -150,7 +149,7 @@ def _simulated(
                 writer.write(columns)
                 gallery.see(columns)
 
-            result = simulate(
+            result = World(
                 scenario,
                 entity.name,
                 assembled.imaging,
@@ -162,7 +161,7 @@ def _simulated(
                 score_names=score_names,
                 write_timeline=timeline.write if scenario.output.timeline_step_s else None,
                 progress=None if progress is None else _for_scheme(progress, entity.name),
-            )
+            ).run()
             worlds[entity.name] = {
                 "duration_s": result.duration_s,
                 "created": result.created,
@@ -171,7 +170,7 @@ def _simulated(
                 "policy": dict(assembled.policy.diagnostics()),
             }
             gallery.draw(entity.name, assembled.pipeline)
-            _save_engine(assembled.policy, directory / ENGINES / entity.name)
+            assembled.policy.save(directory / ENGINES / entity.name)
     gallery.close()
     longest_s = max(world["duration_s"] for world in worlds.values())
     if scenario.output.timeline_step_s is not None:
@@ -188,19 +187,6 @@ def _simulated(
     )
     write_summary(directory, summary)
     return summary
-
-
-def _save_engine(policy: Policy, directory: Path) -> None:
-    """Keep what *policy* has learned, if it learns: ``policy.checkpoint`` of another scenario can name it."""
-    if not policy.learns:
-        return
-    from ntnsim.engine.bandit import Bandit
-    from ntnsim.engine.checkpoint import save_engine
-    from ntnsim.engine.guard import GuardedPolicy
-
-    learner = policy.guarded if isinstance(policy, GuardedPolicy) else policy
-    if isinstance(learner, Bandit):
-        save_engine(learner, directory)
 
 
 def _details(scenario: Scenario) -> dict[str, Any]:

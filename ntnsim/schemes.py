@@ -1,22 +1,22 @@
 """From a scenario's scheme to its two working halves: the imaging that answers for its codec, and its policy."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ntnsim.arrays import UInt8Image
+from ntnsim.arrays import RankMap, UInt8Image
 from ntnsim.datasets.dataset import Dataset, DatasetImage
 from ntnsim.datasets.open_dataset import open_dataset
 from ntnsim.datasets.relevance import Relevance, relevance_preset
 from ntnsim.engine.build import build_policy
 from ntnsim.errors import DatasetError
 from ntnsim.images.outcome_store import OutcomeStore
-from ntnsim.images.pipeline import ImagePipeline
+from ntnsim.images.photographs import Photographs
+from ntnsim.images.pipeline import GatewayTrial, ImagePipeline
 from ntnsim.networks.bundle import Bundle, check_device, open_bundle
 from ntnsim.networks.load import inpainter_named, load_captioner, load_segmenter
+from ntnsim.own_parts import OwnParts
 from ntnsim.protocols.codec import Codec
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
 from ntnsim.protocols.imaging import Imaging, Work
@@ -26,30 +26,27 @@ from ntnsim.protocols.segmenter import Segmenter
 from ntnsim.scenario.codec import (
     CaptionCodecSpec,
     ComponentSpec,
+    CustomCodecSpec,
     InpaintingSpec,
     SpiffCodecSpec,
     SpiffPaperCodecSpec,
     WholeImageCodecSpec,
 )
+from ntnsim.scenario.copies import copy_names
 from ntnsim.scenario.dataset import RelevanceSpec, TaskSpec
 from ntnsim.scenario.path import ScenarioPath
+from ntnsim.scenario.policy import CustomPolicySpec
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.scheme import SchemeSpec
 from ntnsim.scenario.sizes import SizesCodecSpec
-from ntnsim.scenario.traffic import SourceSpec
 from ntnsim.spiff.baselines import WholeImageCodec
 from ntnsim.spiff.codec import CaptionCodec, SpiffCodec, spiff_settings
 from ntnsim.spiff.components import Component, encode_component
-from ntnsim.spiff.decoder import decode_partial_image
 from ntnsim.streams import integer_seed
 from ntnsim.world.sizes_imaging import SizesImaging
 
 if TYPE_CHECKING:
     from ntnsim.fidelity.metrics import Scorer
-
-
-UNKNOWN_GREY = 200  # how galleries paint what was not received
-SEGMENTED = ("segmentation", "decision")
 
 
 @dataclass(frozen=True)
@@ -64,146 +61,134 @@ class Assembled:
 class SchemeAssembly:
     """Makes the schemes of one scenario; what they share (datasets, networks, store) is made once."""
 
-    def __init__(self, scenario: Scenario, store: OutcomeStore, code_digest: str) -> None:
+    def __init__(
+        self, scenario: Scenario, store: OutcomeStore, code_digest: str, own: OwnParts | None = None
+    ) -> None:
         """Bind the scenario.
 
         code_digest: names the program and its libraries; outcomes of other versions are not used.
+        own: the policies and codecs that stand behind ``kind: custom``.
         """
         self._scenario = scenario
         self._store = store
         self._code_digest = code_digest
+        self._own = own or OwnParts()
         self._relevance = _relevance(scenario.task.relevance)
-        self._datasets: dict[str, Dataset] = {}
         self._bundle_used = False
 
     def assemble(self, scheme: SchemeSpec) -> Assembled:
         """Return *scheme*'s imaging and policy."""
-        seed = self._scenario.seed
-        policy_seed = integer_seed(seed, "policy", scheme.name)
         if isinstance(scheme.codec, SizesCodecSpec):
-            imaging = SizesImaging(scheme.codec, seed)
+            imaging = SizesImaging(scheme.codec, self._scenario.seed)
             space = ConfigurationSpace(max(imaging.n_ranks, 2), has_coarse_layer=False)
-            return Assembled(imaging, build_policy(scheme.policy, space, policy_seed), None)
-        codec, work = self._codec(scheme.codec)
-        whole_file = isinstance(codec, WholeImageCodec)
+            return Assembled(imaging, self._policy(scheme, space), None)
+        codec, trial = self._codec(scheme.codec)
         pipeline = ImagePipeline(
-            datasets=self._opened_datasets(),
-            dataset_of_source={name: self._dataset_name(source) for name, source in _copies(self._scenario)},
-            in_order={name for name, source in _copies(self._scenario) if source.arrivals.kind == "trace"},
-            rank_mapper=self._rank_mapper(),
-            segmentation_digest=self._segmentation_digest(),
-            codec=codec,
-            work=work,
+            self._photographs,
+            codec,
             scorer=_scorer(self._scenario.task),
             store=self._store,
-            delivered_bits=None if whole_file else _delivered_bits(self._scenario.delivered_file),
-            received_picture=None if whole_file else received_picture,
-            seed=seed,
-            trial=_trial(scheme.codec, self._relevance.n_ranks),
+            delivered_bits=_delivered_bits(self._scenario.delivered_file),
+            trial=trial,
         )
-        return Assembled(pipeline, build_policy(scheme.policy, codec.space, policy_seed), pipeline)
+        return Assembled(pipeline, self._policy(scheme, codec.space), pipeline)
 
     def digests(self) -> dict[str, str]:
         """Return the digests of inputs beside the scenario, for its provenance."""
         return {"code": self._code_digest, **({"bundle": self._bundle().digest} if self._bundle_used else {})}
 
+    def _policy(self, scheme: SchemeSpec, space: ConfigurationSpace) -> Policy:
+        seed = integer_seed(self._scenario.seed, "policy", scheme.name)
+        wanted = scheme.policy
+        own = self._own.policy(wanted.name, space, seed) if isinstance(wanted, CustomPolicySpec) else None
+        return build_policy(wanted, space, seed, own)
+
     def _codec(
-        self, wanted: SpiffCodecSpec | SpiffPaperCodecSpec | WholeImageCodecSpec | CaptionCodecSpec
-    ) -> tuple[Codec, Work]:
+        self,
+        wanted: SpiffCodecSpec
+        | SpiffPaperCodecSpec
+        | WholeImageCodecSpec
+        | CaptionCodecSpec
+        | CustomCodecSpec,
+    ) -> tuple[Codec, GatewayTrial | None]:
+        """Return the codec, and the trial encoding that the gateway makes with it before it decides."""
         n_ranks = self._relevance.n_ranks
+        if isinstance(wanted, CustomCodecSpec):
+            return self._own.codec(wanted.name, n_ranks), None
         if isinstance(wanted, WholeImageCodecSpec):
             component = Component(
                 wanted.kind, wanted.quality, wanted.speed, wanted.full_chroma, wanted.loop_filters
             )
-            return WholeImageCodec(component, n_ranks=n_ranks), Work((), ("encode",), ())
+            return WholeImageCodec(component, n_ranks=n_ranks), None
         inpaint = wanted.inpaint
         bundle = self._bundle()
         inpainter = _inpainter(bundle, inpaint.method, inpaint.steps, inpaint.device, inpaint.dtype)
         steps = _charged_steps(inpainter, inpaint)
         if isinstance(wanted, CaptionCodecSpec):
-            captioned: Codec = CaptionCodec(
-                load_captioner(bundle), inpainter, n_ranks=n_ranks, models_digest=bundle.digest
-            )
-            return captioned, Work(("decision",), ("caption", "encode"), ("decode", "generation"), steps)
+            captioner = load_captioner(bundle)
+            return CaptionCodec(
+                captioner, inpainter, n_ranks=n_ranks, models_digest=bundle.digest, steps=steps
+            ), None
+        tried = wanted.trial if isinstance(wanted, SpiffCodecSpec) else 0.0
         codec = SpiffCodec(
             wanted.kind,
             spiff_settings(wanted.kind, wanted.model_dump()),
             inpainter,
             n_ranks=n_ranks,
-            has_coarse_layer=wanted.kind == "spiff",
             captioner=load_captioner(bundle) if wanted.caption else None,
             models_digest=bundle.digest,
+            work=Work(
+                ("segmentation", "trial", "decision") if tried else ("segmentation", "decision"),
+                ("caption", "encode") if wanted.caption else ("encode",),
+                ("decode", "inpainting") if inpaint.method == "bundle" else ("decode",),
+                steps,
+            ),
         )
-        after = ("caption", "encode") if wanted.caption else ("encode",)
-        rebuilt = ("decode", "inpainting") if inpaint.method == "bundle" else ("decode",)
-        before = SEGMENTED if _trial(wanted, n_ranks) is None else ("segmentation", "trial", "decision")
-        return codec, Work(before, after, rebuilt, steps)
+        if not tried:
+            return codec, None
+        return codec, GatewayTrial(Configuration(0.0, (0.0,) * (n_ranks - 1), tried), codec.trial)
 
     def _bundle(self) -> Bundle:
         self._bundle_used = True
         return _bundle(self._scenario.task.bundle)
 
-    def _rank_mapper(self) -> Callable[[DatasetImage], UInt8Image]:
-        relevance = self._relevance
-        if self._scenario.task.segmenter == "truth":
-
-            def from_truth(image: DatasetImage) -> UInt8Image:
-                if image.class_map is None:
-                    raise DatasetError(
-                        f"{image.name}: has no class map; task.segmenter: truth needs a dataset with annotations"
-                    )
-                return relevance.rank_map(image.class_map, image.class_names)
-
-            return from_truth
-        bundle = self._bundle()
-
-        def from_network(image: DatasetImage) -> UInt8Image:
-            segmenter = _segmenter(bundle)
-            [class_map] = segmenter.class_maps([image.pixels])
-            return relevance.rank_map(class_map, segmenter.class_names)
-
-        return from_network
-
-    def _segmentation_digest(self) -> str:
-        task = self._scenario.task
-        network = self._bundle().digest if task.segmenter == "bundle" else "truth"
-        return f"{self._code_digest} {network} {self._relevance}"
-
-    def _opened_datasets(self) -> Mapping[str, Dataset]:
-        for name, wanted in self._scenario.datasets.items():
-            if name not in self._datasets:
-                self._datasets[name] = dataset = open_dataset(wanted)
-                if len(dataset) == 0:
-                    raise DatasetError(f"datasets.{name}: holds no image")
-        return self._datasets
-
-    def _dataset_name(self, source: SourceSpec) -> str:
-        return source.images or next(iter(self._scenario.datasets))
-
-
-def _copies(scenario: Scenario) -> list[tuple[str, SourceSpec]]:
-    """Return every source by the name it has in the world, replicas included."""
-    return [
-        (name, source)
-        for source in scenario.sources
-        for name in (
-            [source.name] if source.count == 1 else [f"{source.name}-{i}" for i in range(source.count)]
+    @cached_property
+    def _photographs(self) -> Photographs:
+        sources = {
+            name: source
+            for source in self._scenario.sources
+            for name in copy_names(source.name, source.count)
+        }
+        from_truth = self._scenario.task.segmenter == "truth"
+        network = "truth" if from_truth else self._bundle().digest
+        return Photographs(
+            self._opened_datasets(),
+            {name: source.images or next(iter(self._scenario.datasets)) for name, source in sources.items()},
+            in_order={name for name, source in sources.items() if source.arrivals.kind == "trace"},
+            rank_mapper=self._ranks_of_truth if from_truth else self._ranks_of_network,
+            ranks_digest=f"{self._code_digest} {network} {self._relevance}",
+            ranks_come_from_class_maps=from_truth,
+            seed=self._scenario.seed,
         )
-    ]
 
+    def _opened_datasets(self) -> dict[str, Dataset]:
+        opened = {name: open_dataset(wanted) for name, wanted in self._scenario.datasets.items()}
+        for name, dataset in opened.items():
+            if len(dataset) == 0:
+                raise DatasetError(f"datasets.{name}: holds no image")
+        return opened
 
-def received_picture(payload: bytes) -> UInt8Image:
-    """Return what a SPIFF stream brings as a picture: received pixels, else the coarse layer, else grey."""
-    partial = decode_partial_image(payload)
-    background = np.full_like(partial.pixels, UNKNOWN_GREY) if partial.coarse is None else partial.coarse
-    return np.where(partial.known[..., None], partial.pixels, background)
+    def _ranks_of_truth(self, image: DatasetImage) -> RankMap:
+        if image.class_map is None:
+            raise DatasetError(
+                f"{image.name}: has no class map; task.segmenter: truth needs a dataset with annotations"
+            )
+        return self._relevance.rank_map(image.class_map, image.class_names)
 
-
-def _trial(wanted: object, n_ranks: int) -> Configuration | None:
-    """Return the configuration of the gateway's trial encoding, if the codec entry asks for one."""
-    if not isinstance(wanted, SpiffCodecSpec) or wanted.trial == 0.0:
-        return None
-    return Configuration(0.0, (0.0,) * (n_ranks - 1), wanted.trial)
+    def _ranks_of_network(self, image: DatasetImage) -> RankMap:
+        segmenter = _segmenter(self._bundle())
+        [class_map] = segmenter.class_maps([image.pixels])
+        return self._relevance.rank_map(class_map, segmenter.class_names)
 
 
 def _relevance(wanted: RelevanceSpec) -> Relevance:

@@ -22,17 +22,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     "orbit": GROUND,
     "link": BELOW | {"orbit"},
     "spiff": BELOW,
-    "results": GROUND,
+    "results": BELOW,
     "report": GROUND | {"results"},
     "datasets": BELOW | {"scenario"},
     "engine": BELOW | {"scenario"},
     "networks": BELOW | {"spiff"},
     "fidelity": BELOW | {"networks", "spiff"},
     "sky": BELOW | {"scenario", "orbit", "link", "results"},
-    "images": BELOW | {"datasets", "fidelity", "spiff", "results"},
+    "images": BELOW | {"datasets", "fidelity", "results"},
     "world": BELOW | {"scenario", "results"},
 }
-COMPOSERS = {"host_profile", "schemes", "run", "sweep", "experiments", "cli"}  # may import any room above
+COMPOSERS = {
+    "host_profile",
+    "own_parts",
+    "schemes",
+    "run",
+    "sweep",
+    "experiments",
+    "cli",
+}  # may import any room above
 ONLY_IN = {"simpy": {"world"}}
 NO_TORCH = (
     "spiff",

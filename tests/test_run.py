@@ -283,7 +283,7 @@ def test_a_failing_run_leaves_earlier_results_alone(scenario_file, tmp_path, mon
     def fails(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ntnsim.run.simulate", fails)
+    monkeypatch.setattr("ntnsim.run.World.run", fails)
     with pytest.raises(KeyboardInterrupt):
         run_scenario_file(scenario_file, only_jpeg, tmp_path / "out")
     assert record_bytes(tmp_path / "out") == before

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ntnsim.networks.bundle import Bundle
-    from ntnsim.protocols.codec import Codec
+    from ntnsim.protocols.configuration import Configuration
+    from ntnsim.protocols.encoded_image import EncodedImage
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")]
 BundleName = Annotated[str, typer.Option("--bundle", help="Model bundle: a name or a directory.")]
@@ -79,7 +80,7 @@ def encode(
     else:
         ranks = np.zeros(pixels.shape[:2], dtype=np.uint8)
     configuration = Configuration(beta, fractions, coarse)
-    encoded = _codec(codec, quality, n_ranks, bundle).encode(pixels, ranks, configuration, seed)
+    encoded = _encoded(codec, quality, pixels, ranks, configuration, seed, bundle)
     _write(output, encoded.payload)
     result = {
         "codec": codec,
@@ -259,26 +260,33 @@ def _segmented(pixels: "NDArray[np.uint8]", bundle: str, n_ranks: int) -> "NDArr
     return relevance_preset("person").rank_map(segmenter.class_maps([pixels])[0], segmenter.class_names)
 
 
-def _codec(name: str, quality: int | None, n_ranks: int, bundle: str) -> "Codec":
+def _encoded(
+    name: str,
+    quality: int | None,
+    pixels: "NDArray[np.uint8]",
+    ranks: "NDArray[np.uint8]",
+    configuration: "Configuration",
+    seed: int,
+    bundle: str,
+) -> "EncodedImage":
     from dataclasses import replace
 
     from ntnsim.networks.load import load_captioner
     from ntnsim.spiff.baselines import PAPER_JPEG_QUALITY, WholeImageCodec, as_the_library_comes
-    from ntnsim.spiff.classical import ClassicalInpainter
-    from ntnsim.spiff.codec import CaptionCodec, SpiffCodec, spiff_settings
+    from ntnsim.spiff.codec import SpiffEncoder, caption_stream, spiff_settings
     from ntnsim.spiff.components import COMPONENT_CODECS
 
-    unused = ClassicalInpainter("none")  # encoding restores nothing
+    n_ranks = len(configuration.patch_fractions) + 1
     for kind in COMPONENT_CODECS:
         if name == kind:
-            chosen = PAPER_JPEG_QUALITY if quality is None else quality
-            return WholeImageCodec(as_the_library_comes(kind, chosen), n_ranks=n_ranks)
+            component = as_the_library_comes(kind, PAPER_JPEG_QUALITY if quality is None else quality)
+            return WholeImageCodec(component, n_ranks=n_ranks).encode(pixels, ranks, configuration, seed)
     if name == "sc":
-        return CaptionCodec(load_captioner(_bundle(bundle)), unused, n_ranks=n_ranks)
+        return caption_stream(pixels, load_captioner(_bundle(bundle)), n_ranks)
     settings = spiff_settings(name, {})
     if quality is not None:
         settings = replace(settings, crop=replace(settings.crop, quality=quality))
-    return SpiffCodec(name, settings, unused, n_ranks=n_ranks, has_coarse_layer=name == "spiff")
+    return SpiffEncoder(settings, n_ranks=n_ranks).encode(pixels, ranks, configuration, seed)
 
 
 def _bundle(name: str) -> "Bundle":

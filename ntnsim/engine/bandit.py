@@ -8,31 +8,33 @@ subclass's matter.
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ntnsim.arrays import Float32Array, FloatArray
 from ntnsim.engine.actor import Actor
+from ntnsim.engine.checkpoint import read_checkpoint, write_checkpoint
 from ntnsim.engine.conditioning import conditioning_features, interleaved, requirement_vector
 from ntnsim.engine.exploration import decayed_share, ou_step
 from ntnsim.engine.features import feature_names, state_features
 from ntnsim.engine.replay import Replay
 from ntnsim.engine.stacked_mlp import StackedMlp, small_network_mode
+from ntnsim.engine.standardisation import Standardisation
 from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.protocols.network_state import NetworkState
-from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, Requirement
+from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, Policy, Requirement
 from ntnsim.scenario.policy import LearningSpec
 from ntnsim.streams import stream
 
-SMALLEST_SPREAD = 1e-3  # a term that never varies (the top rank's fidelity) is not blown up beyond this
 LONGEST_DEADLINES = (
     5.0  # a delay beyond this many nominal deadlines is learned as this: an outage would swamp the scale
 )
 RECENT_IMAGES = 500  # deliveries over which diagnostics are taken
 
 
-class Bandit(ABC):
+class Bandit(Policy, ABC):
     """A learning policy with a deterministic, requirement-conditioned actor."""
 
     def __init__(self, settings: LearningSpec, space: ConfigurationSpace, seed: int) -> None:
@@ -53,8 +55,7 @@ class Bandit(ABC):
         self.exploration_rng = stream(seed, "engine", "exploration")
         self.update_rng = stream(seed, "engine", "updates")
         self.noise: FloatArray = np.zeros(space.dimension)
-        self.offset: FloatArray = np.zeros(2 * space.n_ranks + 2)
-        self.scale: FloatArray = np.ones(2 * space.n_ranks + 2)
+        self.standard = Standardisation.none(2 * space.n_ranks + 2)
         self.standardised = False
         self.n_updates = 0
         self.n_unscored = 0
@@ -126,7 +127,7 @@ class Bandit(ABC):
             vector = requirement_vector(requirement, self.settings.nominal_deadline_s)
             if len(vector) != self.n_conditions:
                 raise ValueError(f"a requirement for {self.space.n_ranks} ranks is needed, got {requirement}")
-            condition = conditioning_features(vector, self.offset, self.scale)
+            condition = conditioning_features(vector, self.standard)
             self._conditions[requirement] = condition
         return condition
 
@@ -188,10 +189,7 @@ class Bandit(ABC):
     def update(self, n_updates: int) -> None:
         """Take *n_updates* updates; the first one standardises the targets on what the memory holds."""
         if not self.standardised:
-            outcomes = self.replay.part("outcome").astype(np.float64)
-            self.offset = outcomes.mean(0)
-            self.scale = np.maximum(outcomes.std(0), SMALLEST_SPREAD)
-            self.scale[-1] *= -1.0  # the delay is learned as slack: see objective.py
+            self.standard = Standardisation.of(self.replay.part("outcome").astype(np.float64))
             self.standardised = True
             self._conditions.clear()
         settings = self.settings
@@ -247,6 +245,34 @@ class Bandit(ABC):
             figures.update({f"recent_{name}": float(mean) for name, mean in zip(names, means, strict=True)})
         return figures
 
+    def save(self, directory: Path) -> None:
+        """Write a checkpoint into *directory*; in evaluation nothing was learned, and nothing is written."""
+        if self.learns:
+            networks = {name: network.state() for name, network in self.networks().items()}
+            write_checkpoint(directory, self.identity(), self.variables(), networks, self.replay)
+
+    def restore(self, directory: Path) -> None:
+        """Go on from the checkpoint in *directory*, of an engine with the same kind, space and network settings."""
+        variables, networks, rows = read_checkpoint(directory, self.identity())
+        for name, network in self.networks().items():
+            network.restore(networks[name])
+        self.replay.restore(rows, int(variables["n_seen"]))
+        self.restore_variables(variables)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what must agree between a checkpoint and the engine that takes it over."""
+        settings = self.settings
+        return {
+            "kind": getattr(settings, "kind", type(self).__name__),
+            "n_ranks": self.space.n_ranks,
+            "has_coarse_layer": self.space.has_coarse_layer,
+            "paper_state": settings.paper_state,
+            "hidden_units": settings.hidden_units,
+            "n_quantiles": getattr(settings, "n_quantiles", None),
+            "nominal_deadline_s": settings.nominal_deadline_s,
+            "replay_capacity": settings.replay_capacity,
+        }
+
     def variables(self) -> dict[str, Any]:
         """Return everything outside the networks and the memory that a resumed engine needs, as JSON values."""
         return {
@@ -254,8 +280,7 @@ class Bandit(ABC):
             "n_updates": self.n_updates,
             "n_unscored": self.n_unscored,
             "standardised": self.standardised,
-            "offset": self.offset.tolist(),
-            "scale": self.scale.tolist(),
+            **self.standard.variables(),
             "noise": self.noise.tolist(),
             "exploration_rng": self.exploration_rng.bit_generator.state,
             "update_rng": self.update_rng.bit_generator.state,
@@ -267,8 +292,7 @@ class Bandit(ABC):
         self.n_updates = int(variables["n_updates"])
         self.n_unscored = int(variables["n_unscored"])
         self.standardised = bool(variables["standardised"])
-        self.offset = np.array(variables["offset"])
-        self.scale = np.array(variables["scale"])
+        self.standard = Standardisation(np.array(variables["offset"]), np.array(variables["scale"]))
         self.noise = np.array(variables["noise"])
         self.exploration_rng.bit_generator.state = variables["exploration_rng"]
         self.update_rng.bit_generator.state = variables["update_rng"]

@@ -7,6 +7,7 @@ from ntnsim.errors import ScenarioError
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
 from ntnsim.protocols.policy import Policy, Requirement
 from ntnsim.scenario.policy import (
+    CustomPolicySpec,
     FixedPolicySpec,
     NeuralContextualBanditSpec,
     OraclePolicySpec,
@@ -43,9 +44,14 @@ def fixed_configuration(entity: FixedPolicySpec, space: ConfigurationSpace) -> C
     return Configuration(entity.box_growth, fractions, entity.coarse_quality)
 
 
-def build_policy(entity: PolicySpec, space: ConfigurationSpace, seed: int) -> Policy:
-    """Return the policy that *entity* describes, for a codec with *space*; all its draws come from *seed*."""
-    policy = _unguarded(entity, space, seed)
+def build_policy(
+    entity: PolicySpec, space: ConfigurationSpace, seed: int, own: Policy | None = None
+) -> Policy:
+    """Return the policy that *entity* describes, for a codec with *space*; all its draws come from *seed*.
+
+    own: the user's policy, where *entity* is of kind ``custom``.
+    """
+    policy = _unguarded(entity, space, seed) if own is None else own
     if isinstance(entity, OraclePolicySpec) or entity.guard is None:
         return policy
     from ntnsim.engine.guard import GuardedPolicy
@@ -66,6 +72,8 @@ def _unguarded(entity: PolicySpec, space: ConfigurationSpace, seed: int) -> Poli
 
         table = OutcomeTable.load(entity.table.location)
         return OraclePolicy(table, space, entity.margin_s, keeps_targets=entity.keeps_targets)
+    if isinstance(entity, CustomPolicySpec):
+        raise ScenarioError(f"policy custom {entity.name!r}: no policy was given under this name")
     return build_engine(entity, space, seed)
 
 
@@ -73,7 +81,6 @@ def build_engine(
     entity: SpiffEngineSpec | NeuralContextualBanditSpec, space: ConfigurationSpace, seed: int
 ) -> "Bandit":
     """Return a learning policy without its guard, restored from its checkpoint if it names one."""
-    from ntnsim.engine.checkpoint import restore_engine
     from ntnsim.engine.ncb import NeuralContextualBandit
     from ntnsim.engine.spiff_engine import SpiffEngine
 
@@ -83,7 +90,7 @@ def build_engine(
     else:
         engine = NeuralContextualBandit(entity, space, seed)
     if entity.checkpoint is not None:
-        restore_engine(engine, entity.checkpoint.location)
+        engine.restore(entity.checkpoint.location)
     elif entity.evaluate:
         raise ScenarioError("policy.evaluate: an engine that does not learn needs a checkpoint")
     return engine

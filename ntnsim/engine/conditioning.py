@@ -12,7 +12,8 @@ from math import log10
 
 import numpy as np
 
-from ntnsim.arrays import Float32Array, FloatArray
+from ntnsim.arrays import Float32Array
+from ntnsim.engine.standardisation import Standardisation
 from ntnsim.protocols.policy import Requirement
 from ntnsim.scenario.policy import RequirementRangeSpec
 
@@ -36,16 +37,16 @@ def requirement_vector(requirement: Requirement, nominal_deadline_s: float) -> F
     return np.array((*logarithms[:-1], *targets, logarithms[-1], deadline), dtype=np.float32)
 
 
-def conditioning_features(vectors: Float32Array, offset: FloatArray, scale: FloatArray) -> Float32Array:
+def conditioning_features(vectors: Float32Array, standard: Standardisation) -> Float32Array:
     """Return the actor's inputs [..., 4R+2] for requirement vectors: each target counted in the spread of its term.
 
-    offset, scale: [2R+2] standardisation of the critics.
+    standard: that of the critics.
     """
     features = vectors.copy()
     n_fidelities = (vectors.shape[-1] - 2) // 2
     targets = features[..., n_fidelities : 2 * n_fidelities]
-    targets -= offset[1:-1].astype(np.float32)
-    targets /= scale[1:-1].astype(np.float32)
+    targets -= standard.offset[1:-1].astype(np.float32)
+    targets /= standard.scale[1:-1].astype(np.float32)
     np.clip(targets, -TARGET_CLIP, TARGET_CLIP, out=targets)
     return features
 

@@ -8,6 +8,7 @@ from ntnsim.arrays import Float32Array
 from ntnsim.engine.losses import quantile_huber_gradient, quantile_midpoints
 from ntnsim.engine.objective import Hinges, aggregate_cost, read_position
 from ntnsim.engine.stacked_mlp import StackedMlp
+from ntnsim.engine.standardisation import Standardisation
 
 
 class QuantileCritics:
@@ -48,8 +49,7 @@ class QuantileCritics:
         inputs: Tensor,
         targets: Tensor,
         *,
-        bits_offset: float,
-        bits_scale: float,
+        standard: Standardisation,
         penalties: Hinges,
         risk_level: float,
         dimension: int,
@@ -63,7 +63,7 @@ class QuantileCritics:
         """
         batch = targets.shape[1]
         quantiles = self.network.forward(inputs)
-        cost, gradient = aggregate_cost(quantiles[:, batch:], bits_offset, bits_scale, penalties, risk_level)
+        cost, gradient = aggregate_cost(quantiles[:, batch:], standard, penalties, risk_level)
         fit_gradient = quantile_huber_gradient(quantiles[:, :batch], targets, self.levels, self.kappa)
         action_gradient = self.network.backward(
             torch.cat((fit_gradient, gradient[:, :n_proposed]), 1), n_fit=batch, n_columns=dimension
@@ -75,8 +75,7 @@ class QuantileCritics:
         self,
         inputs: Tensor,
         *,
-        bits_offset: float,
-        bits_scale: float,
+        standard: Standardisation,
         penalties: Hinges,
         risk_level: float,
         dimension: int,
@@ -84,7 +83,7 @@ class QuantileCritics:
     ) -> tuple[Float32Array, Tensor]:
         """Price rows as `fit_and_price` does, without a step."""
         quantiles = self.network.forward(inputs)
-        cost, gradient = aggregate_cost(quantiles, bits_offset, bits_scale, penalties, risk_level)
+        cost, gradient = aggregate_cost(quantiles, standard, penalties, risk_level)
         return cost, self.network.backward(gradient[:, :n_proposed], n_fit=0, n_columns=dimension)
 
     def quantiles_one(self, inputs: Float32Array) -> Float32Array:

@@ -15,6 +15,7 @@ after a run of rejections one image is sent at its smallest, as a probe.
 from collections import deque
 from collections.abc import Mapping
 from math import inf, isfinite, log
+from pathlib import Path
 
 import numpy as np
 
@@ -66,7 +67,7 @@ class SizePredictor:
         self._covariance -= np.outer(gain, terms @ self._covariance)
 
 
-class GuardedPolicy:
+class GuardedPolicy(Policy):
     """A policy and the guard that checks each of its decisions."""
 
     def __init__(self, guarded: Policy, settings: GuardSpec, space: ConfigurationSpace) -> None:
@@ -191,6 +192,10 @@ class GuardedPolicy:
         self._n_delivered += 1
         self._n_late += delivered.delay_s > delivered.requirement.deadline_s
         self.guarded.learn(delivered)
+
+    def save(self, directory: Path) -> None:
+        """Write what the guarded policy has learned; the guard itself starts anew."""
+        self.guarded.save(directory)
 
     def diagnostics(self) -> Mapping[str, float]:
         """Return the guarded policy's figures, and the guard's own under ``guard_``."""

@@ -56,7 +56,7 @@ class NeuralContextualBandit(Bandit):
         whole = rows["outcome"].astype(np.float64)
         whole[:, -1] += rows["elapsed"][:, 0]
         cost = realised_cost(whole, price.weights, price.targets, price.delay_weight, price.deadline)
-        conditions = torch.from_numpy(conditioning_features(asked, self.offset, self.scale))
+        conditions = torch.from_numpy(conditioning_features(asked, self.standard))
         states = torch.from_numpy(rows["state"])
         context = torch.cat((states, conditions), 1)
         boxed = has_box(states, self.space)

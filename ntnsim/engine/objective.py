@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 
 from ntnsim.arrays import Float32Array, FloatArray
+from ntnsim.engine.conditioning import Priced
+from ntnsim.engine.standardisation import Standardisation
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +30,15 @@ class Hinges:
     floors: Float32Array
 
 
-def hinges(
-    weights: Float32Array,
-    targets: Float32Array,
-    delay_weight: Float32Array,
-    deadline: Float32Array,
-    elapsed: Float32Array,
-    offset: FloatArray,
-    scale: FloatArray,
-) -> Hinges:
-    """Return the hinges of requirements λ, F_min [batch, 2R], λ^del, d^max, and delay already spent [batch].
+def hinges(price: Priced, elapsed: Float32Array, standard: Standardisation) -> Hinges:
+    """Return the hinges of requirements, and of delay already *elapsed* [batch] in nominal deadlines.
 
     λ^del [(e + d)/d^max − 1]^+ with d = offset + scale·z is λ^del·|scale|/d^max · [(d^max − e − offset)/scale − z]^+.
     """
-    limits = np.concatenate((targets, (deadline - elapsed)[:, None]), 1)
-    prices = np.concatenate((weights, (delay_weight / deadline)[:, None]), 1)
-    floors = ((limits - offset[1:]) / scale[1:]).T
-    return Hinges((prices * np.abs(scale[1:])).T.astype(np.float32), floors.astype(np.float32))
+    limits = np.concatenate((price.targets, (price.deadline - elapsed)[:, None]), 1)
+    weights = np.concatenate((price.weights, (price.delay_weight / price.deadline)[:, None]), 1)
+    floors = ((limits - standard.offset[1:]) / standard.scale[1:]).T
+    return Hinges((weights * np.abs(standard.scale[1:])).T.astype(np.float32), floors.astype(np.float32))
 
 
 def read_position(level: float, n_quantiles: int) -> tuple[int, float]:
@@ -58,7 +52,7 @@ def read_position(level: float, n_quantiles: int) -> tuple[int, float]:
 
 
 def aggregate_cost(
-    quantiles: Tensor, bits_offset: float, bits_scale: float, penalties: Hinges, risk_level: float
+    quantiles: Tensor, standard: Standardisation, penalties: Hinges, risk_level: float
 ) -> tuple[Float32Array, Tensor]:
     """Return C^agg [batch] and its gradient with respect to *quantiles*, in their shape.
 
@@ -71,6 +65,7 @@ def aggregate_cost(
     lowest, place = quantiles[1:].topk(low + 2, dim=-1, largest=False, sorted=True)
     # Arrays this small are handled faster by NumPy than by torch.
     shortfall = _shortfall(lowest.numpy()[..., low:], share, penalties)
+    bits_offset, bits_scale = standard.bits
     bits = bits_offset + bits_scale * quantiles[0].mean(-1).numpy()
     cost: Float32Array = bits + (penalties.weights * shortfall).sum(0)
 
@@ -83,11 +78,12 @@ def aggregate_cost(
 
 
 def expected_cost(
-    quantiles: Float32Array, bits_offset: float, bits_scale: float, penalties: Hinges, risk_level: float
+    quantiles: Float32Array, standard: Standardisation, penalties: Hinges, risk_level: float
 ) -> Float32Array:
     """Return C^agg [rows] of *quantiles* [2R+2, rows, n_quantiles], without its gradient: for decisions."""
     low, share = read_position(risk_level, quantiles.shape[-1])
     pair = np.partition(quantiles[1:], (low, low + 1), axis=-1)[..., low : low + 2]
+    bits_offset, bits_scale = standard.bits
     bits = bits_offset + bits_scale * quantiles[0].mean(-1)
     cost: Float32Array = bits + (penalties.weights * _shortfall(pair, share, penalties)).sum(0)
     return cost

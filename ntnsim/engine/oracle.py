@@ -4,8 +4,6 @@ It cheats on purpose: it knows the fidelity and size that each configuration wil
 gateway can compute from Ω_t, plus a margin.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from ntnsim.engine.conditioning import interleaved
@@ -15,17 +13,15 @@ from ntnsim.engine.outcome_table import OutcomeTable
 from ntnsim.errors import InputError
 from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.protocols.network_state import NetworkState
-from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, Requirement
+from ntnsim.protocols.policy import Decision, ImageState, Policy, Requirement
 
 
-class OraclePolicy:
+class OraclePolicy(Policy):
     """Chooses the cheapest configuration (Eq. 2a) among those whose delay fits (Eq. 2b); rejects if none does.
 
     With *keeps_targets*, fidelity is a constraint as well wherever it can be met: the fewest bits among those that
     meet every target. Without, a shortfall is priced, and a low λ makes it worth while.
     """
-
-    learns = False
 
     def __init__(
         self, table: OutcomeTable, space: ConfigurationSpace, margin_s: float, *, keeps_targets: bool = False
@@ -64,10 +60,3 @@ class OraclePolicy:
             fits = good
         best = int(np.where(fits, cost, np.inf).argmin())
         return Decision(self._table.space.configuration(self._grid[best].tolist()))
-
-    def learn(self, delivered: DeliveredImage) -> None:
-        """Learn nothing."""
-
-    def diagnostics(self) -> Mapping[str, float]:
-        """Return nothing: the policy has no inner state."""
-        return {}

@@ -57,10 +57,8 @@ class Moment:
     remainder_s: float
 
 
-class Witness:
+class Witness(Policy):
     """Another policy, and a list of all that was delivered under it."""
-
-    learns = False
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy

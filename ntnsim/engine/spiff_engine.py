@@ -45,9 +45,9 @@ class SpiffEngine(Bandit):
         settings = self.settings
         rows = self.replay.draw(settings.minibatch, self.update_rng)
         states = torch.from_numpy(rows["state"])
-        targets = torch.from_numpy(((rows["outcome"] - self.offset) / self.scale).T.astype(np.float32))
+        targets = torch.from_numpy(self.standard.applied(rows["outcome"]).T.copy())
         asked = self.law.draw(rows["requirement"], self.update_rng)
-        conditions = torch.from_numpy(conditioning_features(asked, self.offset, self.scale))
+        conditions = torch.from_numpy(conditioning_features(asked, self.standard))
 
         proposed = self.actor.act(torch.cat((states, conditions), 1))
         # Some rows are priced a second time, at a uniformly drawn x.
@@ -59,17 +59,8 @@ class SpiffEngine(Bandit):
         cost, gradient = self.critics.fit_and_price(
             self._inputs(torch.cat((states, states, states[:n_searched])), actions),
             targets,
-            bits_offset=float(self.offset[0]),
-            bits_scale=float(self.scale[0]),
-            penalties=hinges(
-                price.weights,
-                price.targets,
-                price.delay_weight,
-                price.deadline,
-                np.concatenate((elapsed, elapsed[:n_searched])),
-                self.offset,
-                self.scale,
-            ),
+            standard=self.standard,
+            penalties=hinges(price, np.concatenate((elapsed, elapsed[:n_searched])), self.standard),
             risk_level=settings.risk_level,
             dimension=self.space.dimension,
             n_proposed=settings.minibatch,
@@ -99,7 +90,7 @@ class SpiffEngine(Bandit):
                 rows = self.replay.draw(batch, self.update_rng)
                 states = torch.from_numpy(rows["state"])
                 asked = self.law.draw(rows["requirement"], self.update_rng)
-                conditions = torch.from_numpy(conditioning_features(asked, self.offset, self.scale))
+                conditions = torch.from_numpy(conditioning_features(asked, self.standard))
                 proposed = self.actor.act(torch.cat((states, conditions), 1))
                 drawn = self.update_rng.random((n_drawn, batch, dimension), dtype=np.float32)
                 # Optima lie on the cube's faces more often than uniform draws do.
@@ -109,17 +100,8 @@ class SpiffEngine(Bandit):
                 price = Priced.of(np.tile(asked, (every, 1)))
                 cost, gradient = self.critics.price(
                     self._inputs(states.repeat(every, 1), x),
-                    bits_offset=float(self.offset[0]),
-                    bits_scale=float(self.scale[0]),
-                    penalties=hinges(
-                        price.weights,
-                        price.targets,
-                        price.delay_weight,
-                        price.deadline,
-                        np.tile(rows["elapsed"][:, 0], every),
-                        self.offset,
-                        self.scale,
-                    ),
+                    standard=self.standard,
+                    penalties=hinges(price, np.tile(rows["elapsed"][:, 0], every), self.standard),
                     risk_level=settings.risk_level,
                     dimension=dimension,
                     n_proposed=batch,
@@ -153,18 +135,8 @@ class SpiffEngine(Bandit):
         if price is None:
             vector = requirement_vector(requirement, self.settings.nominal_deadline_s)
             price = self._prices[requirement] = Priced.of(vector[None])
-        penalties = hinges(
-            price.weights,
-            price.targets,
-            price.delay_weight,
-            price.deadline,
-            np.array([elapsed], dtype=np.float32),
-            self.offset,
-            self.scale,
-        )
-        return expected_cost(
-            quantiles, float(self.offset[0]), float(self.scale[0]), penalties, self.settings.risk_level
-        )
+        penalties = hinges(price, np.array([elapsed], dtype=np.float32), self.standard)
+        return expected_cost(quantiles, self.standard, penalties, self.settings.risk_level)
 
     def predicted_quantiles(self, state: Float32Array, action: tuple[float, ...]) -> FloatArray:
         """Return the critics' sorted quantiles [2R+2, N] in natural units.
@@ -173,8 +145,7 @@ class SpiffEngine(Bandit):
         """
         inputs = self._inputs(torch.from_numpy(state)[None], torch.tensor([action], dtype=torch.float32))
         ordered = self.critics.quantiles_one(inputs[0].numpy())
-        # The delay's scale is negative, so its natural order is the reverse.
-        return np.sort(self.offset[:, None] + self.scale[:, None] * ordered, axis=-1)
+        return self.standard.undone(ordered)
 
     def _judge(
         self, delivered: DeliveredImage, state: Float32Array, action: tuple[float, ...], outcome: FloatArray

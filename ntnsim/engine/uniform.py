@@ -1,18 +1,14 @@
 """The policy that draws each configuration uniformly: a floor for comparisons, and a way to sample outcomes."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.protocols.network_state import NetworkState
-from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, Requirement
+from ntnsim.protocols.policy import Decision, ImageState, Policy, Requirement
 
 
-class RandomPolicy:
+class RandomPolicy(Policy):
     """Draws x uniformly in the codec's unit cube."""
-
-    learns = False
 
     def __init__(self, space: ConfigurationSpace, rng: np.random.Generator) -> None:
         self._space = space
@@ -21,10 +17,3 @@ class RandomPolicy:
     def choose(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Decision:
         """Return a uniformly drawn configuration."""
         return Decision(self._space.configuration(self._rng.random(self._space.dimension).tolist()))
-
-    def learn(self, delivered: DeliveredImage) -> None:
-        """Learn nothing."""
-
-    def diagnostics(self) -> Mapping[str, float]:
-        """Return nothing: the policy has no inner state."""
-        return {}

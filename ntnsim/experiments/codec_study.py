@@ -75,7 +75,6 @@ class CodecStudy:
             spiff_settings(self.spiff, {}),
             inpainter if inpainter is not None else self.inpainter(),
             n_ranks=N_RANKS,
-            has_coarse_layer=self.spiff == "spiff",
             models_digest=self._models_digest,
         )
 

@@ -211,7 +211,7 @@ def _at_speed(settings: SpiffSettings, speed: int) -> SpiffSettings:
 
 
 def _paper(series: str, fraction: float, inpainter: Inpainter) -> Setting:
-    codec = SpiffCodec("spiff-paper", SPIFF_PAPER, inpainter, n_ranks=2, has_coarse_layer=False)
+    codec = SpiffCodec("spiff-paper", SPIFF_PAPER, inpainter, n_ranks=2)
     return Setting(series, fraction, codec, Configuration(0.0, (fraction,)))
 
 
@@ -223,5 +223,5 @@ def _spiff(
     coarse: float,
     fraction: float = 0.0,
 ) -> Setting:
-    codec = SpiffCodec("spiff", settings, inpainter, n_ranks=2, has_coarse_layer=True)
+    codec = SpiffCodec("spiff", settings, inpainter, n_ranks=2)
     return Setting(series, value, codec, Configuration(0.0, (fraction,), coarse))

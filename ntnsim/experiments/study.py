@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from ntnsim.engine.build import build_engine, requirement_from
-from ntnsim.engine.checkpoint import save_engine
 from ntnsim.engine.outcome_log import LoggedOutcome, fill_from_log, load_log, save_log
 from ntnsim.engine.outcome_table import OutcomeTable
 from ntnsim.engine.practice import Moment, Witness
@@ -34,8 +33,8 @@ from ntnsim.scenario.scenario import Scenario
 from ntnsim.schemes import SchemeAssembly
 from ntnsim.sky.space_segment import terminal_links
 from ntnsim.streams import integer_seed, stream
-from ntnsim.world.build import simulate
 from ntnsim.world.faults import satellite_outages
+from ntnsim.world.world import World
 
 SOURCE = "camera"
 BUNDLE = "tiny"
@@ -208,7 +207,7 @@ class Study:
         scenario = self.scenario([{"name": "pilot", "codec": sizes}], n_images=WITNESSED_IMAGES, load=load)
         imaging = assembly_of(scenario).assemble(scenario.schemes[0]).imaging
         witness = Witness(RandomPolicy(SPACES["spiff-paper"], stream(0, "pilot")))
-        simulate(
+        World(
             scenario,
             "pilot",
             imaging,
@@ -218,7 +217,7 @@ class Study:
             profile_sources=terminal_links(
                 scenario, outage=satellite_outages(scenario.faults, scenario.seed)
             ),
-        )
+        ).run()
         return witness.moments()
 
     def targets(self) -> dict[str, RequirementSpec]:
@@ -269,7 +268,7 @@ class Study:
         else:
             engine.update(NCB_UPDATES_PER_OUTCOME * len(log))
         directory = self.work / "engines" / f"{name.replace(' ', '-')}-{seed}"
-        save_engine(engine, directory)
+        engine.save(directory)
         return directory
 
     def records(self, schemes: Sequence[Mapping[str, Any]], name: str, **world: Any) -> pd.DataFrame:

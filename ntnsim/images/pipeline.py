@@ -5,33 +5,29 @@ collected, and when one of them is asked for, all are decoded and scored togethe
 this run or an earlier one is not computed again; if it knows everything, no network is ever loaded.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ntnsim.arrays import UInt8Image
-from ntnsim.datasets.dataset import Dataset, DatasetImage
-from ntnsim.images.outcome_store import Outcome, OutcomeKey, OutcomeStore, image_digest
+from ntnsim.arrays import RankMap, UInt8Image
+from ntnsim.datasets.dataset import DatasetImage
+from ntnsim.images.outcome_store import Outcome, OutcomeKey, OutcomeStore
+from ntnsim.images.photographs import Photographs
 from ntnsim.protocols.codec import Codec
 from ntnsim.protocols.configuration import Configuration
-from ntnsim.protocols.imaging import Capture, Encoded, Reconstruction, Work
+from ntnsim.protocols.imaging import Capture, Encoded, Reconstruction
 from ntnsim.protocols.policy import ImageState, Trial
-from ntnsim.spiff.codec import SpiffCodec
-from ntnsim.streams import integer_seed, stream
 
 if TYPE_CHECKING:
     from ntnsim.fidelity.metrics import Fidelity
 
 DECODE_AT_ONCE = 8  # images per call of codec and scorer: enough to fill the cores, little to hold in memory
-PHOTOGRAPHS_HELD = 64  # decoded photographs and rank maps kept in memory; older ones are read again
 
 WHOLE_SCORES = ("pf", "sf", "caption_sf", "psnr_db", "ssim", "ms_ssim")
 
-RankMapper = Callable[[DatasetImage], UInt8Image]
+_NO_CONFIGURATION = Configuration(0.0, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +40,14 @@ class Pictures:
 
 
 @dataclass(frozen=True, slots=True)
-class _Photograph:
-    """A photograph that the pipeline holds: pixels, its rank map, and the digest that names it in the store."""
+class GatewayTrial:
+    """The trial encoding that the gateway makes, decodes and judges before it decides.
 
-    image: DatasetImage
-    rank_map: UInt8Image
-    digest: str
+    configuration: what is coded. code: pixels, rank map, configuration and seed to the size in bits and the picture.
+    """
+
+    configuration: Configuration
+    code: Callable[[UInt8Image, RankMap, Configuration, int], tuple[int, UInt8Image]]
 
 
 class Scorer(Protocol):
@@ -64,14 +62,14 @@ class Scorer(Protocol):
         self,
         originals: Sequence[UInt8Image],
         reconstructions: Sequence[UInt8Image],
-        rank_maps: Sequence[UInt8Image],
+        rank_maps: Sequence[RankMap],
         n_ranks: int,
     ) -> list["Fidelity"]:
         """Return the scores of each pair."""
         ...
 
     def pf_per_rank(
-        self, original: UInt8Image, shown: UInt8Image, rank_map: UInt8Image, n_ranks: int
+        self, original: UInt8Image, shown: UInt8Image, rank_map: RankMap, n_ranks: int
     ) -> tuple[float, ...]:
         """Return the PF of each rank of one pair."""
         ...
@@ -84,68 +82,35 @@ class ImagePipeline:
 
     def __init__(
         self,
-        *,
-        datasets: Mapping[str, Dataset],
-        dataset_of_source: Mapping[str, str],
-        in_order: Collection[str],
-        rank_mapper: RankMapper,
-        segmentation_digest: str,
+        photographs: Photographs,
         codec: Codec,
-        work: Work,
+        *,
         scorer: Scorer,
         store: OutcomeStore,
-        delivered_bits: Callable[[UInt8Image], int] | None,
-        received_picture: Callable[[bytes], UInt8Image] | None,
-        seed: int,
-        trial: Configuration | None = None,
+        delivered_bits: Callable[[UInt8Image], int],
+        trial: GatewayTrial | None = None,
     ) -> None:
         """Bind the parts of a scheme.
 
-        datasets, dataset_of_source: the datasets by name, and the name of the one that each source photographs.
-        rank_mapper: a photograph to its rank map uint8 [H, W]; *segmentation_digest* names all that it depends on.
-        delivered_bits: size of the file that carries a reconstruction to the user; None: the coded file itself is
-            delivered, as whole-image codecs do.
-        received_picture: a coded file to the picture of what was received, for galleries; None if there is none.
-        trial: a configuration of a SpiffCodec that the gateway codes and judges before each decision; None: no trial.
+        delivered_bits: size of the file that carries a reconstruction to the user, unless the coded file does.
         """
         self.n_ranks = codec.space.n_ranks
-        self.work = work
-        self._datasets = datasets
-        self._dataset_of_source = dataset_of_source
-        self._in_order = in_order
-        self._rank_mapper = rank_mapper
-        self._segmentation_digest = segmentation_digest
+        self.work = codec.work
+        self._photographs = photographs
         self._codec = codec
         self._scorer = scorer
         self._store = store
         self._delivered_bits = delivered_bits
-        self._received_picture = received_picture
-        self._seed = seed
-        self._trial_configuration = trial
-        self._orders: dict[tuple[str, int], NDArray[np.int64]] = {}
-        self._places: dict[str, tuple[str, int]] = {}  # image_id → dataset and index
-        self._photographs: OrderedDict[str, _Photograph] = OrderedDict()
-        self._digests: dict[str, str] = {}
+        self._gateway_trial = trial
         self._captures: dict[tuple[str, int], Capture] = {}
         self._payloads: dict[tuple[str, Configuration], bytes] = {}
         self._announced: dict[tuple[str, Configuration], None] = {}
 
     def capture(self, source: str, index: int) -> Capture:
-        """Return photograph number *index* of *source*, with its segmentation.
-
-        A source walks through its dataset in a random order, and through another one each time it has seen it all;
-        a source of *in_order* takes number *index* of the dataset itself.
-        """
-        name = self._dataset_of_source[source]
-        dataset = self._datasets[name]
-        epoch, position = divmod(index, len(dataset))
-        if source in self._in_order:
-            return self._capture_of(name, position)
-        order = self._orders.get((source, epoch))
-        if order is None:
-            order = stream(self._seed, "source", source, "images", str(epoch)).permutation(len(dataset))
-            self._orders[source, epoch] = order
-        return self._capture_of(name, int(order[position]))
+        """Return photograph number *index* of *source*, with its segmentation."""
+        place = self._photographs.place(source, index)
+        known = self._captures.get(place)
+        return self._capture_of(place) if known is None else known
 
     def encode(self, image_id: str, configuration: Configuration) -> Encoded:
         """Return the sizes of the image's stream in *configuration*."""
@@ -183,30 +148,31 @@ class ImagePipeline:
     def pictures(self, image_id: str, configuration: Configuration) -> Pictures:
         """Compute once more what was sent and what came of it, for a gallery."""
         payload = self._payload(image_id, configuration)
-        [reconstruction] = self._codec.decode([payload], [self._image_seed(image_id)])
-        received = self._received_picture(payload) if self._received_picture is not None else None
-        return Pictures(self._photograph(image_id).image.pixels, received, reconstruction)
+        [reconstruction] = self._codec.decode([payload], [self._photographs.seed(image_id)])
+        received = self._codec.received_picture(payload)
+        return Pictures(self._photographs.photograph(image_id).pixels, received, reconstruction)
 
     def shown(self, configuration: Configuration) -> dict[str, float]:
         """Return what of *configuration* means something to this codec, for captions; {} for a whole-image codec."""
-        if self._received_picture is None:
+        if self._codec.delivers_coded_file:
             return {}
         values = {"β": configuration.box_growth}
         values |= {f"p({rank})": share for rank, share in enumerate(configuration.patch_fractions)}
         return values | ({"q": configuration.coarse_quality} if self._codec.space.has_coarse_layer else {})
 
-    def _capture_of(self, dataset: str, index: int) -> Capture:
-        place = (dataset, index)
-        if place in self._captures:
-            return self._captures[place]
-        image = self._datasets[dataset].image(index)
-        image_id = f"{dataset}/{image.name}"
-        self._places[image_id] = place
-        self._digests[image_id] = digest = image_digest(image.source_bytes)
-        key = OutcomeKey(digest, _NO_CONFIGURATION, "", self._segmentation_digest, 0, "segment")
+    def _capture_of(self, place: tuple[str, int]) -> Capture:
+        image_id, image = self._photographs.opened(place)
+        key = OutcomeKey(
+            self._photographs.digest(image_id),
+            _NO_CONFIGURATION,
+            "",
+            self._photographs.ranks_digest,
+            0,
+            "segment",
+        )
         outcome = self._store.get(key)
         if outcome is None:
-            rank_map = self._hold(image_id, image).rank_map
+            rank_map = self._photographs.photograph(image_id, image).rank_map
             counts = np.bincount(rank_map.ravel(), minlength=self.n_ranks)
             outcome = {"rank_fractions": [int(count) / rank_map.size for count in counts]}
             self._store.put(key, outcome)
@@ -218,25 +184,25 @@ class ImagePipeline:
         return capture
 
     def _trial(self, image_id: str, image: DatasetImage) -> Trial | None:
-        configuration = self._trial_configuration
-        if configuration is None:
+        trial = self._gateway_trial
+        if trial is None:
             return None
-        key = self._key(image_id, configuration, "trial")
+        key = self._key(image_id, trial.configuration, "trial")
         outcome = self._store.get(key)
         if outcome is None:
-            assert isinstance(self._codec, SpiffCodec), "only SPIFF codecs are tried"
-            held = self._photographs.get(image_id) or self._hold(image_id, image)
-            pixels, seed = held.image.pixels, self._image_seed(image_id)
-            size_bits, shown = self._codec.trial(pixels, held.rank_map, configuration, seed)
-            pf_rank = self._scorer.pf_per_rank(pixels, shown, held.rank_map, self.n_ranks)
+            photograph = self._photographs.photograph(image_id, image)
+            size_bits, shown = trial.code(
+                photograph.pixels, photograph.rank_map, trial.configuration, self._photographs.seed(image_id)
+            )
+            pf_rank = self._scorer.pf_per_rank(photograph.pixels, shown, photograph.rank_map, self.n_ranks)
             outcome = {"size_bits": size_bits, "pf_rank": list(pf_rank)}
             self._store.put(key, outcome)
         return Trial(outcome["size_bits"], tuple(outcome["pf_rank"]))
 
     def _encoded(self, image_id: str, configuration: Configuration) -> Outcome:
-        held = self._photograph(image_id)
+        photograph = self._photographs.photograph(image_id)
         coded = self._codec.encode(
-            held.image.pixels, held.rank_map, configuration, self._image_seed(image_id)
+            photograph.pixels, photograph.rank_map, configuration, self._photographs.seed(image_id)
         )
         self._payloads[image_id, configuration] = coded.payload
         outcome = {
@@ -260,13 +226,16 @@ class ImagePipeline:
 
     def _reconstruct_batch(self, jobs: Sequence[tuple[str, Configuration]]) -> None:
         payloads = [self._payload(*job) for job in jobs]
-        restored = self._codec.decode(payloads, [self._image_seed(image_id) for image_id, _ in jobs])
-        held = [self._photograph(image_id) for image_id, _ in jobs]
+        restored = self._codec.decode(payloads, [self._photographs.seed(image_id) for image_id, _ in jobs])
+        originals = [self._photographs.photograph(image_id) for image_id, _ in jobs]
         fidelities = self._scorer.score(
-            [one.image.pixels for one in held], restored, [one.rank_map for one in held], self.n_ranks
+            [photograph.pixels for photograph in originals],
+            restored,
+            [photograph.rank_map for photograph in originals],
+            self.n_ranks,
         )
         for job, payload, image, fidelity in zip(jobs, payloads, restored, fidelities, strict=True):
-            file_bits = 8 * len(payload) if self._delivered_bits is None else self._delivered_bits(image)
+            file_bits = 8 * len(payload) if self._codec.delivers_coded_file else self._delivered_bits(image)
             outcome = {name: getattr(fidelity, name) for name in WHOLE_SCORES}
             outcome |= {
                 "pf_rank": list(fidelity.pf_rank),
@@ -275,39 +244,17 @@ class ImagePipeline:
             }
             self._store.put(self._key(*job, "reconstruct"), outcome)
 
-    def _photograph(self, image_id: str) -> _Photograph:
-        held = self._photographs.get(image_id)
-        if held is not None:
-            self._photographs.move_to_end(image_id)
-            return held
-        dataset, index = self._places[image_id]
-        return self._hold(image_id, self._datasets[dataset].image(index))
-
-    def _hold(self, image_id: str, image: DatasetImage) -> _Photograph:
-        held = _Photograph(image, self._rank_mapper(image), self._digests[image_id])
-        self._photographs[image_id] = held
-        if len(self._photographs) > PHOTOGRAPHS_HELD:
-            self._photographs.popitem(last=False)
-        return held
-
-    def _image_seed(self, image_id: str) -> int:
-        """The seed of an image's tiles and of its diffusion noise: the same in every scheme."""
-        return integer_seed(self._seed, "image", image_id)
-
     def _key(self, image_id: str, configuration: Configuration, stage: str) -> OutcomeKey:
-        models = self._segmentation_digest
+        models = self._photographs.ranks_digest
         if stage == "trial":
             models = f"{models} {self._scorer.digest}"
         elif stage == "reconstruct":
-            models = f"{models} {self._scorer.digest} delivered={self._delivered_bits is not None}"
+            models = f"{models} {self._scorer.digest} delivered={not self._codec.delivers_coded_file}"
         return OutcomeKey(
-            self._digests[image_id],
+            self._photographs.digest(image_id),
             configuration,
             self._codec.digest,
             models,
-            self._image_seed(image_id),
+            self._photographs.seed(image_id),
             stage,
         )
-
-
-_NO_CONFIGURATION = Configuration(0.0, ())

@@ -5,6 +5,7 @@ This module imports neither torch nor the world, so that a new policy needs to k
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from ntnsim.protocols.configuration import Configuration
@@ -77,7 +78,14 @@ class DeliveredImage(NamedTuple):
 
 
 class Policy(Protocol):
-    """Chooses x for each image, and may learn from delivered ones."""
+    """Chooses x for each image, and may learn from delivered ones.
+
+    A subclass needs :meth:`choose` alone; what else stands here is what a policy without memory answers::
+
+        class Half(ntnsim.Policy):
+            def choose(self, image, network, requirement):
+                return ntnsim.Decision(ntnsim.Configuration(0.0, (0.5,)))
+    """
 
     @property
     def learns(self) -> bool:
@@ -86,7 +94,7 @@ class Policy(Protocol):
         Delays and sizes are fed back in any case: ``learn`` is called for every delivered image, with ``nan``
         in pf and sf where nothing was scored.
         """
-        ...
+        return False
 
     def choose(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Decision:
         """Return the configuration for *image*, or a rejection."""
@@ -94,8 +102,12 @@ class Policy(Protocol):
 
     def learn(self, delivered: DeliveredImage) -> None:
         """Take in the outcome of an earlier decision; called once per delivered image, in order of delivery."""
-        ...
+        return
 
     def diagnostics(self) -> Mapping[str, float]:
         """Return named figures of the policy's inner state for the run summary; empty if it has none."""
-        ...
+        return {}
+
+    def save(self, directory: Path) -> None:
+        """Write what the policy has learned into *directory*, made for it; without learning, write nothing."""
+        return

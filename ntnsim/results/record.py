@@ -7,7 +7,10 @@ image, a score nobody computed) is ``nan`` in a float column, null in an integer
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import TYPE_CHECKING, Any
+
+from ntnsim.protocols.network_state import DataNetworkState, GatewayState, SatelliteLinkState
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,6 +45,23 @@ class Column:
     name: str
     type: str
     meaning: str
+
+
+# What a cell holds where the job has no such thing, by the column's type.
+EMPTY: Mapping[str, Any] = {"text": "", "integer": None, "real": nan}
+_COLUMN_TYPES = {str: "text", int: "integer", float: "real"}
+
+
+def _omega_columns() -> tuple[Column, ...]:
+    """Return the columns of Ω_t as the policy saw it: the entries of `NetworkState`, in their order and types."""
+    columns = [Column("omega_time_s", "real", "when this state held")]
+    for prefix, part in (("gw", GatewayState), ("ntn", SatelliteLinkState), ("dn", DataNetworkState)):
+        for name, kind in part.__annotations__.items():
+            columns.append(Column(f"omega_{prefix}_{name}", _COLUMN_TYPES[kind], ""))
+    return tuple(columns)
+
+
+OMEGA_COLUMNS = _omega_columns()
 
 
 def record_columns(n_ranks: int, score_names: Sequence[str] = ()) -> tuple[Column, ...]:
@@ -102,30 +122,6 @@ def record_columns(n_ranks: int, score_names: Sequence[str] = ()) -> tuple[Colum
         *(Column(name, "real", "score of the whole image") for name in score_names),
         *OMEGA_COLUMNS,
     )
-
-
-# Ω_t as the policy saw it, flattened as in NetworkState.flat(); a test keeps the two in step.
-OMEGA_COLUMNS = (
-    Column("omega_time_s", "real", "when this state held"),
-    Column("omega_gw_access_rate_bps", "real", ""),
-    Column("omega_gw_access_queue", "integer", ""),
-    Column("omega_gw_queue", "integer", ""),
-    Column("omega_gw_busy_servers", "integer", ""),
-    Column("omega_gw_residual_work_s", "real", ""),
-    Column("omega_ntn_satellite", "text", ""),
-    Column("omega_ntn_elevation_deg", "real", ""),
-    Column("omega_ntn_sinr_db", "real", ""),
-    Column("omega_ntn_rate_bps", "real", ""),
-    Column("omega_ntn_backlog_bits", "real", ""),
-    Column("omega_ntn_remaining_pass_s", "real", ""),
-    Column("omega_ntn_next_contact_s", "real", ""),
-    Column("omega_ntn_load", "real", ""),
-    Column("omega_ntn_propagation_s", "real", ""),
-    Column("omega_dn_queue", "integer", ""),
-    Column("omega_dn_free_gpus", "integer", ""),
-    Column("omega_dn_residual_work_s", "real", ""),
-    Column("omega_dn_delivery_rate_bps", "real", ""),
-)
 
 
 def arrow_schema(columns: Sequence[Column]) -> "pa.Schema":

@@ -96,3 +96,10 @@ class CaptionCodecSpec(Entity):
 
     kind: Literal["sc"]
     inpaint: InpaintingSpec = InpaintingSpec()
+
+
+class CustomCodecSpec(Entity):
+    """A codec of the user's own, by the name under which it was given to ``ntnsim.run``."""
+
+    kind: Literal["custom"]
+    name: str = Field(min_length=1)

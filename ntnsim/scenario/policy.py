@@ -108,6 +108,14 @@ class OraclePolicySpec(Entity):
     a shortfall against bits."""
 
 
+class CustomPolicySpec(Entity):
+    """A policy of the user's own, by the name under which it was given to ``ntnsim.run``."""
+
+    kind: Literal["custom"]
+    name: str = Field(min_length=1)
+    guard: GuardSpec | None = None
+
+
 class RequirementRangeSpec(Entity):
     """The span of requirements that a conditioned policy is trained to serve."""
 
@@ -206,6 +214,11 @@ class NeuralContextualBanditSpec(LearningSpec):
 
 
 PolicySpec = Annotated[
-    FixedPolicySpec | RandomPolicySpec | OraclePolicySpec | SpiffEngineSpec | NeuralContextualBanditSpec,
+    FixedPolicySpec
+    | RandomPolicySpec
+    | OraclePolicySpec
+    | SpiffEngineSpec
+    | NeuralContextualBanditSpec
+    | CustomPolicySpec,
     Field(discriminator="kind"),
 ]

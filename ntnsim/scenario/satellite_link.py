@@ -85,6 +85,14 @@ class TraceLinkSpec(_Transport):
         return self
 
 
+class CustomLinkSpec(_Transport):
+    """A channel of the user's own, by the name under which it was given to ``ntnsim.run``."""
+
+    kind: Literal["custom"]
+    name: str = Field(min_length=1)
+
+
 SatelliteLinkSpec = Annotated[
-    OrbitLinkSpec | ConstantLinkSpec | WindowsLinkSpec | TraceLinkSpec, Field(discriminator="kind")
+    OrbitLinkSpec | ConstantLinkSpec | WindowsLinkSpec | TraceLinkSpec | CustomLinkSpec,
+    Field(discriminator="kind"),
 ]

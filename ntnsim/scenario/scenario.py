@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, Field, NonNegativeFloat, PositiveFloat, mode
 
 from ntnsim.scenario.background import BackgroundSpec, ConstantLoadSpec
 from ntnsim.scenario.codec import ComponentSpec
+from ntnsim.scenario.copies import copy_names
 from ntnsim.scenario.dataset import DatasetSpec, SamplesDatasetSpec, TaskSpec
 from ntnsim.scenario.entity import Entity
 from ntnsim.scenario.faults import FaultSpec
@@ -93,8 +94,8 @@ class Scenario(Entity):
     @model_validator(mode="after")
     def _names_are_unique_and_known(self) -> Self:
         for section, names in (
-            ("sources", [source.name for source in self.sources]),
-            ("gateways", [gateway.name for gateway in self.gateways]),
+            ("sources", [name for one in self.sources for name in copy_names(one.name, one.count)]),
+            ("gateways", [name for one in self.gateways for name in copy_names(one.name, one.count)]),
             ("schemes", [scheme.name for scheme in self.schemes]),
             ("faults", [fault.name for fault in self.faults]),
         ):
@@ -137,4 +138,4 @@ class Scenario(Entity):
 def _check_unique(section: str, names: Iterable[str]) -> None:
     for name, count in Counter(names).items():
         if count > 1:
-            raise ValueError(f"{section}: the name {name!r} is used {count} times")
+            raise ValueError(f"{section}: the name {name!r} is used {count} times, copies included")

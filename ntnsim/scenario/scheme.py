@@ -4,13 +4,24 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from ntnsim.scenario.codec import CaptionCodecSpec, SpiffCodecSpec, SpiffPaperCodecSpec, WholeImageCodecSpec
+from ntnsim.scenario.codec import (
+    CaptionCodecSpec,
+    CustomCodecSpec,
+    SpiffCodecSpec,
+    SpiffPaperCodecSpec,
+    WholeImageCodecSpec,
+)
 from ntnsim.scenario.entity import Entity
 from ntnsim.scenario.policy import FixedPolicySpec, LearningSpec, PolicySpec, RequirementSpec
 from ntnsim.scenario.sizes import SizesCodecSpec
 
 CodecSpec = Annotated[
-    SpiffCodecSpec | SpiffPaperCodecSpec | WholeImageCodecSpec | CaptionCodecSpec | SizesCodecSpec,
+    SpiffCodecSpec
+    | SpiffPaperCodecSpec
+    | WholeImageCodecSpec
+    | CaptionCodecSpec
+    | SizesCodecSpec
+    | CustomCodecSpec,
     Field(discriminator="kind"),
 ]
 

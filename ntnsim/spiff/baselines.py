@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ntnsim.errors import CorruptStreamError
+from ntnsim.protocols.codec import Codec
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
 from ntnsim.protocols.encoded_image import EncodedImage
+from ntnsim.protocols.imaging import Work
 from ntnsim.spiff.bitstream import split_bits
 from ntnsim.spiff.components import (
     COMPONENT_CODECS,
@@ -31,8 +33,11 @@ def as_the_library_comes(codec: ComponentCodec, quality: int) -> Component:
     return Component(codec, quality, speed=LIBRARY_AVIF_SPEED)
 
 
-class WholeImageCodec:
+class WholeImageCodec(Codec):
     """One file for the whole image, at one quality: the configuration changes nothing."""
+
+    work = Work((), ("encode",), ())  # nothing is segmented, decided or restored
+    delivers_coded_file = True
 
     def __init__(self, component: Component, *, n_ranks: int) -> None:
         self.name = component.codec

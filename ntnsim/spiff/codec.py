@@ -5,11 +5,13 @@ from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ntnsim.arrays import RankMap, UInt8Image
 from ntnsim.protocols.captioner import Captioner
+from ntnsim.protocols.codec import Codec
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
 from ntnsim.protocols.encoded_image import EncodedImage
+from ntnsim.protocols.imaging import Work
 from ntnsim.protocols.inpainter import Canvas, Inpainter
 from ntnsim.spiff.bitstream import FORMAT_VERSION
 from ntnsim.spiff.classical import ClassicalInpainter
@@ -18,41 +20,35 @@ from ntnsim.spiff.decoder import PartialImage, decode_partial_image
 from ntnsim.spiff.encoder import encode_caption, encode_image
 from ntnsim.spiff.settings import SPIFF, SPIFF_PAPER, SpiffSettings
 
+UNKNOWN_GREY = 200  # how galleries paint what was not received
 
-class SpiffCodec:
-    """SPIFF: selective fidelity by rank (``encoder.py``, ``decoder.py``), restored by an inpainter."""
 
-    def __init__(
-        self,
-        name: str,
-        settings: SpiffSettings,
-        inpainter: Inpainter,
-        *,
-        n_ranks: int,
-        has_coarse_layer: bool,
-        captioner: Captioner | None = None,
-        models_digest: str = "",
-    ) -> None:
-        """Bind settings and models.
+class SpiffEncoder:
+    """The gateway's half of SPIFF: selective fidelity by rank. It needs no inpainter."""
 
-        has_coarse_layer: whether q is part of the configuration.
-        models_digest: digest of the bundle that inpainter and captioner come from.
-        """
-        self.name = name
+    def __init__(self, settings: SpiffSettings, *, n_ranks: int, captioner: Captioner | None = None) -> None:
         self.settings = settings
-        self.space = ConfigurationSpace(n_ranks, has_coarse_layer)
-        self.digest = (
-            f"{name} format-{FORMAT_VERSION} {settings} R={n_ranks} "
-            f"{inpainter.name} {models_digest} caption={captioner is not None}"
-        )
-        self._inpainter = inpainter
+        self.space = ConfigurationSpace(n_ranks, settings.has_coarse_layer)
         self._captioner = captioner
 
     def encode(
-        self, pixels: NDArray[np.uint8], rank_map: NDArray[np.uint8], configuration: Configuration, seed: int
+        self, pixels: UInt8Image, rank_map: RankMap, configuration: Configuration, seed: int
     ) -> EncodedImage:
         """Return the stream of one image; *seed* decides which tiles are kept."""
         caption = self._captioner.captions([pixels])[0] if self._captioner is not None else ""
+        return self._coded(pixels, rank_map, configuration, seed, caption)
+
+    def trial(
+        self, pixels: UInt8Image, rank_map: RankMap, configuration: Configuration, seed: int
+    ) -> tuple[int, UInt8Image]:
+        """Return the stream's size in bits, without a caption, and its image as a decoder without networks shows it."""
+        coded = self._coded(pixels, rank_map, configuration, seed, caption="")
+        [shown] = decoded([coded.payload], [seed], ClassicalInpainter("nearest"))
+        return coded.size_bits, shown
+
+    def _coded(
+        self, pixels: UInt8Image, rank_map: RankMap, configuration: Configuration, seed: int, caption: str
+    ) -> EncodedImage:
         return encode_image(
             pixels,
             rank_map,
@@ -63,21 +59,51 @@ class SpiffCodec:
             caption=caption,
         )
 
-    def decode(self, payloads: Sequence[bytes], seeds: Sequence[int]) -> list[NDArray[np.uint8]]:
+
+class SpiffCodec(SpiffEncoder, Codec):
+    """Both halves of SPIFF: the encoder, and a decoder that an inpainter completes."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: SpiffSettings,
+        inpainter: Inpainter,
+        *,
+        n_ranks: int,
+        captioner: Captioner | None = None,
+        models_digest: str = "",
+        work: Work | None = None,
+    ) -> None:
+        """Bind settings and models.
+
+        models_digest: digest of the bundle that inpainter and captioner come from.
+        work: the stages that are charged, where they are not simply those of its parts.
+        """
+        super().__init__(settings, n_ranks=n_ranks, captioner=captioner)
+        self.work = self.work if work is None else work
+        self.name = name
+        self.digest = (
+            f"{name} format-{FORMAT_VERSION} {settings} R={n_ranks} "
+            f"{inpainter.name} {models_digest} caption={captioner is not None}"
+        )
+        self._inpainter = inpainter
+
+    def decode(self, payloads: Sequence[bytes], seeds: Sequence[int]) -> list[UInt8Image]:
         """Return the restored images; received pixels are exactly those of the decoded components."""
         return decoded(payloads, seeds, self._inpainter)
 
-    def trial(
-        self, pixels: NDArray[np.uint8], rank_map: NDArray[np.uint8], configuration: Configuration, seed: int
-    ) -> tuple[int, NDArray[np.uint8]]:
-        """Return the stream's size in bits, without a caption, and its image as a decoder without networks shows it."""
-        n_ranks = self.space.n_ranks
-        coded = encode_image(pixels, rank_map, configuration, self.settings, n_ranks=n_ranks, seed=seed)
-        [shown] = decoded([coded.payload], [seed], ClassicalInpainter("nearest"))
-        return coded.size_bits, shown
+    def received_picture(self, payload: bytes) -> UInt8Image:
+        """Return received pixels, else the coarse layer, else grey."""
+        return received_picture(payload)
 
 
-class CaptionCodec:
+def caption_stream(pixels: UInt8Image, captioner: Captioner, n_ranks: int) -> EncodedImage:
+    """Return the stream of standard semantic communication: the caption alone, which serves no rank's pixels."""
+    payload = encode_caption(captioner.captions([pixels])[0], (pixels.shape[0], pixels.shape[1]), n_ranks)
+    return EncodedImage(payload, (0,) * n_ranks, 8 * len(payload))
+
+
+class CaptionCodec(Codec):
     """Standard semantic communication, ``sc``: a caption travels, the receiver paints an image from it.
 
     The payload is a SPIFF stream with nothing but the caption; all of it is overhead, as no rank's pixels travel.
@@ -86,28 +112,46 @@ class CaptionCodec:
     name = "sc"
 
     def __init__(
-        self, captioner: Captioner, inpainter: Inpainter, *, n_ranks: int, models_digest: str = ""
+        self,
+        captioner: Captioner,
+        inpainter: Inpainter,
+        *,
+        n_ranks: int,
+        models_digest: str = "",
+        steps: int = 0,
     ) -> None:
+        """Bind the models; *steps* of diffusion are charged for the painting of an image."""
+        self.work = Work(("decision",), ("caption", "encode"), ("decode", "generation"), steps)
         self.space = ConfigurationSpace(n_ranks, has_coarse_layer=False)
         self.digest = f"sc format-{FORMAT_VERSION} R={n_ranks} {inpainter.name} {models_digest}"
         self._captioner = captioner
         self._inpainter = inpainter
 
     def encode(
-        self, pixels: NDArray[np.uint8], rank_map: NDArray[np.uint8], configuration: Configuration, seed: int
+        self, pixels: UInt8Image, rank_map: RankMap, configuration: Configuration, seed: int
     ) -> EncodedImage:
         """Return the caption's stream; *configuration* and *seed* have no influence."""
-        payload = encode_caption(self._captioner.captions([pixels])[0], rank_map.shape, self.space.n_ranks)
-        return EncodedImage(payload, (0,) * self.space.n_ranks, 8 * len(payload))
+        return caption_stream(pixels, self._captioner, self.space.n_ranks)
 
-    def decode(self, payloads: Sequence[bytes], seeds: Sequence[int]) -> list[NDArray[np.uint8]]:
+    def decode(self, payloads: Sequence[bytes], seeds: Sequence[int]) -> list[UInt8Image]:
         """Return an image painted from each caption."""
         return decoded(payloads, seeds, self._inpainter)
+
+    def received_picture(self, payload: bytes) -> UInt8Image:
+        """Return grey: no pixel travels."""
+        return received_picture(payload)
+
+
+def received_picture(payload: bytes) -> UInt8Image:
+    """Return what a SPIFF stream brings as a picture: received pixels, else the coarse layer, else grey."""
+    partial = decode_partial_image(payload)
+    background = np.full_like(partial.pixels, UNKNOWN_GREY) if partial.coarse is None else partial.coarse
+    return np.where(partial.known[..., None], partial.pixels, background)
 
 
 def decoded(
     payloads: Sequence[bytes], seeds: Sequence[int], inpainter: Inpainter, *, partial: bool = False
-) -> list[NDArray[np.uint8]]:
+) -> list[UInt8Image]:
     """Return the image of each SPIFF stream in *payloads*, restored by *inpainter* with one seed each."""
     received = [decode_partial_image(payload, partial=partial) for payload in payloads]
     return restored(received, seeds, inpainter)
@@ -115,7 +159,7 @@ def decoded(
 
 def restored(
     received: Sequence[PartialImage], seeds: Sequence[int], inpainter: Inpainter
-) -> list[NDArray[np.uint8]]:
+) -> list[UInt8Image]:
     """Return the partial images completed by *inpainter*."""
     canvases = [
         Canvas(image.pixels, image.known, image.coarse, image.caption, seed, image.grain)

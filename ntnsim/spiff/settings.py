@@ -22,6 +22,7 @@ _FAST, _SEARCH_PAYS_FROM = 9, 22  # AVIF's speed below that quality
 class SpiffSettings:
     """How an image is cut and coded. The defaults are the codec ``spiff``; ``SPIFF_PAPER`` is the paper's.
 
+    has_coarse_layer: whether q is part of the configuration.
     tile_px: P, the side of a tile; 16 is one 4:2:0 MCU, so that no chroma crosses tiles.
     boxes: one box around the whole top rank, or one per connected component.
     crop_fill: ``box``: the crop carries every pixel of the grown boxes, as in the paper. ``mask``: it carries the top
@@ -37,6 +38,7 @@ class SpiffSettings:
     sends_mask: also send the top rank's mask, to the pixel, as the paper does. The decoder does without.
     """
 
+    has_coarse_layer: bool = True
     tile_px: int = 16
     boxes: BoxMode = "union"
     crop_fill: CropFill = "mask"
@@ -58,6 +60,7 @@ class SpiffSettings:
 SPIFF = SpiffSettings()
 
 SPIFF_PAPER = SpiffSettings(
+    has_coarse_layer=False,
     crop_fill="box",
     cell_px=1,
     crop=Component("jpeg", 95),

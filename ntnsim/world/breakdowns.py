@@ -14,7 +14,7 @@ from ntnsim.errors import ScenarioError
 from ntnsim.scenario.faults import AccessFaultSpec, FaultSpec, RainFadeSpec, ServerFaultSpec
 from ntnsim.scenario.terrestrial import GatewaySpec
 from ntnsim.world.faults import FaultProcess, outage_path
-from ntnsim.world.journey import Journey
+from ntnsim.world.journey import Stations
 from ntnsim.world.link_clock import Impairments
 from ntnsim.world.sampling import Streams
 from ntnsim.world.server_pool import ServerPool
@@ -68,12 +68,12 @@ class Breakdowns:
         """Remember an access link of *gateway*."""
         self._access.append((gateway, link))
 
-    def start(self, journey: Journey, gateways: Mapping[str, GatewaySpec]) -> None:
+    def start(self, stations: Stations, gateways: Mapping[str, GatewaySpec]) -> None:
         """Start a process for each fault. *gateways*: entity of each gateway, for the check of targets."""
         for fault, streams in self._faults:
             if fault.kind not in ("gpu", "delivery", "satellite"):
                 _check_target(fault, gateways)
-            begin, end = self._actions(fault, journey)
+            begin, end = self._actions(fault, stations)
             FaultProcess(
                 self._env,
                 outage_path(fault, streams),
@@ -88,30 +88,30 @@ class Breakdowns:
 
         return act
 
-    def _actions(self, fault: FaultSpec, journey: Journey) -> tuple[Action, Action]:
+    def _actions(self, fault: FaultSpec, stations: Stations) -> tuple[Action, Action]:
         """Return what happens when *fault* begins and when it ends."""
         reason = f"fault {fault.name}"
         work = fault.work_in_progress
         if isinstance(fault, ServerFaultSpec):
-            return _server_actions(self._pools(fault, journey), fault.servers, work, reason)
+            return _server_actions(self._pools(fault, stations), fault.servers, work, reason)
         if isinstance(fault, AccessFaultSpec):
-            return _link_actions(self._links(fault, journey), work, reason)
-        return lambda: self._cut(fault, journey, work, reason), lambda: None
+            return _link_actions(self._links(fault, stations), work, reason)
+        return lambda: self._cut(fault, stations, work, reason), lambda: None
 
-    def _pools(self, fault: ServerFaultSpec, journey: Journey) -> list[ServerPool[Any]]:
+    def _pools(self, fault: ServerFaultSpec, stations: Stations) -> list[ServerPool[Any]]:
         if fault.kind == "gpu":
-            return [journey.data_network.pool]
-        return [site.gateway.pool for name, site in journey.sites.items() if hits(fault.target, name)]
+            return [stations.data_network.pool]
+        return [site.gateway.pool for name, site in stations.sites.items() if hits(fault.target, name)]
 
-    def _links(self, fault: AccessFaultSpec, journey: Journey) -> list[TerrestrialLink]:
+    def _links(self, fault: AccessFaultSpec, stations: Stations) -> list[TerrestrialLink]:
         if fault.kind == "delivery":
-            return [journey.delivery]
+            return [stations.delivery]
         return [link for name, link in self._access if hits(fault.target, name)]
 
-    def _cut(self, fault: FaultSpec, journey: Journey, work: str, reason: str) -> None:
+    def _cut(self, fault: FaultSpec, stations: Stations, work: str, reason: str) -> None:
         if isinstance(fault, RainFadeSpec) and (fault.attenuation_db is not None or fault.rate_factor):
             return  # slower, not interrupted
-        for name, site in journey.sites.items():
+        for name, site in stations.sites.items():
             if fault.kind == "satellite":
                 if fnmatchcase(site.terminal.served_by(), fault.target):
                     site.terminal.sender.interrupt(work, reason)

@@ -46,7 +46,7 @@ class DataNetwork:
         self._reconstructed, self._dropped = reconstructed, dropped
         self._line = WaitingLine(entity.queue)
         self._waiting_work_s = 0.0
-        self._ripe_s = -1.0  # a timer is set for this time
+        self._closes_s = -1.0  # a timer is set for this time, when the batch is closed
         self.pool: ServerPool[Batch] = ServerPool(
             env,
             entity.gpus,
@@ -96,9 +96,9 @@ class DataNetwork:
         if not waiting:
             return None
         if waiting < self._batching.max_size and self._batching.max_wait_s > 0:
-            ripe_s = self._line.oldest().at_data_network_s + self._batching.max_wait_s
-            if ripe_s - self._env.now > 4 * ulp(ripe_s):  # the timer may ring a rounding error early
-                self._set_timer(ripe_s)
+            closes_s = self._line.oldest().at_data_network_s + self._batching.max_wait_s
+            if closes_s - self._env.now > 4 * ulp(closes_s):  # the timer may ring a rounding error early
+                self._set_timer(closes_s)
                 return None
         jobs = [self._line.pop() for _ in range(min(waiting, self._batching.max_size))]
         taken_s = sum(job.reconstruction_mean_s for job in jobs)
@@ -108,10 +108,10 @@ class DataNetwork:
     def _batch_s(self, jobs: list[Job], first_s: float) -> float:
         return first_s + self._marginal * sum(job.reconstruction_mean_s for job in jobs[1:])
 
-    def _set_timer(self, ripe_s: float) -> None:
-        if ripe_s != self._ripe_s:
-            self._ripe_s = ripe_s
-            self._env.timeout(ripe_s - self._env.now).callbacks.append(lambda _: self.pool.pull())
+    def _set_timer(self, closes_s: float) -> None:
+        if closes_s != self._closes_s:
+            self._closes_s = closes_s
+            self._env.timeout(closes_s - self._env.now).callbacks.append(lambda _: self.pool.pull())
 
     def _begin(self, batch: Batch) -> float:
         now = self._env.now
@@ -135,4 +135,4 @@ class DataNetwork:
 
 def _count_interruptions(batch: Batch) -> None:
     for job in batch.jobs:
-        job.interruptions += 1
+        job.count_interruption()

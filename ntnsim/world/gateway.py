@@ -37,7 +37,7 @@ class Gateway:
             take=self._take,
             begin=self._begin,
             proceed=self._proceed,
-            interrupted=_count_interruption,
+            interrupted=Job.count_interruption,
             dropped=dropped,
         )
 
@@ -89,7 +89,3 @@ class Gateway:
         job.encoded_s = self._env.now
         self._encoded(job)
         return None
-
-
-def _count_interruption(job: Job) -> None:
-    job.interruptions += 1

@@ -91,7 +91,7 @@ class Job:
         self.note = self.satellite = ""
         self.access_attempts = self.delivery_attempts = 1
         self.interruptions = self.batch_size = 0
-        # Drawn when the image is taken, so that the n-th image of a source meets the same luck in every scheme.
+        # Drawn when the image is taken, so that the n-th image of a source meets the same times in every scheme.
         self.access_work_s = self.delivery_work_s = 0.0
         self.before_decision_s = self.after_decision_s = self.reconstruction_work_s = 0.0
         self.gateway_mean_s = self.reconstruction_mean_s = 0.0
@@ -99,3 +99,7 @@ class Job:
         self.link_head_s = self.link_start_s = self.link_end_s = self.at_data_network_s = nan
         self.reconstruction_start_s = self.reconstructed_s = self.delivery_start_s = self.delivered_s = nan
         self.link_bits = self.data_network_busy_s = 0.0
+
+    def count_interruption(self) -> None:
+        """Note that a fault stopped the job's service."""
+        self.interruptions += 1

@@ -3,6 +3,7 @@
 taken → access link → gateway (segment, Ω_t, policy, encode) → satellite link → data network → delivery link → user
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import nan
 from typing import cast
@@ -29,13 +30,30 @@ class Site:
     observer: Observer
 
 
-class Journey:
-    """Moves jobs from station to station. The stations are given later: they need its methods to be made."""
+@dataclass(frozen=True, slots=True)
+class Stations:
+    """Everything that jobs pass through. access: by source. sites: by gateway."""
 
-    access: dict[str, TerrestrialLink]  # by source
-    sites: dict[str, Site]  # by gateway
+    access: Mapping[str, TerrestrialLink]
+    sites: Mapping[str, Site]
     data_network: DataNetwork
     delivery: TerrestrialLink
+
+    def held(self) -> Iterator[Job]:
+        """Yield all jobs that any station says it holds."""
+        for link in dict.fromkeys(self.access.values()):
+            yield from link.jobs
+        for site in self.sites.values():
+            yield from site.gateway.jobs
+            yield from site.terminal.jobs
+        yield from self.data_network.jobs
+        yield from self.delivery.jobs
+
+
+class Journey:
+    """Moves jobs from station to station, once it is connected to them: they need its methods to be made."""
+
+    _stations: Stations
 
     def __init__(
         self,
@@ -52,10 +70,14 @@ class Journey:
         self._recorder = recorder
         self._return_delay_s = return_delay_s
 
+    def connect(self, stations: Stations) -> None:
+        """Take the stations."""
+        self._stations = stations
+
     def taken(self, job: Job) -> None:
         """An image was taken: send it to its gateway."""
         self._recorder.born(job)
-        self.access[job.origin.source].send(job)
+        self._stations.access[job.origin.source].send(job)
 
     def access_begun(self, job: Job) -> None:
         """Its transfer to the gateway began."""
@@ -64,11 +86,11 @@ class Journey:
     def at_gateway(self, job: Job) -> None:
         """The gateway has it."""
         job.at_gateway_s = self._env.now
-        self.sites[job.origin.gateway].gateway.arrive(job)
+        self._stations.sites[job.origin.gateway].gateway.arrive(job)
 
     def decide(self, job: Job) -> bool:
         """Segmentation is done: let the policy choose, and encode at once what it chose. Return whether it goes on."""
-        job.network = self.sites[job.origin.gateway].observer.state()
+        job.network = self._stations.sites[job.origin.gateway].observer.state()
         job.decided_s = now = self._env.now
         seen = job.image
         job.image = ImageState(
@@ -92,12 +114,12 @@ class Journey:
     def encoded(self, job: Job) -> None:
         """The bitstream is ready."""
         assert job.encoded is not None
-        self.sites[job.origin.gateway].terminal.send(job, job.encoded.size_bits)
+        self._stations.sites[job.origin.gateway].terminal.send(job, job.encoded.size_bits)
 
     def at_data_network(self, job: Job) -> None:
         """The data network has it. A file that needs no reconstruction is passed on as it came."""
         if self._reconstructs:
-            self.data_network.arrive(job)
+            self._stations.data_network.arrive(job)
         else:
             job.at_data_network_s = job.reconstruction_start_s = job.reconstructed_s = self._env.now
             self.reconstructed(job)
@@ -106,7 +128,7 @@ class Journey:
         """Its batch is done."""
         assert job.configuration is not None
         job.reconstruction = self._imaging.reconstruct(job.image_id, job.configuration)
-        self.delivery.send(job)
+        self._stations.delivery.send(job)
 
     def delivery_begun(self, job: Job) -> None:
         """Its transfer to the user began."""

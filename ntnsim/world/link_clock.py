@@ -17,16 +17,16 @@ from ntnsim.arrays import FloatArray
 from ntnsim.protocols.rate_profile import ProfileSource, RateProfile
 from ntnsim.scenario.satellite_link import (
     ConstantLinkSpec,
-    OrbitLinkSpec,
-    SatelliteLinkSpec,
     TraceLinkSpec,
     WindowsLinkSpec,
 )
 from ntnsim.world import step_path
+from ntnsim.world.product_clock import product_clock
 from ntnsim.world.rate_clock import RateClock, RateWindow
 from ntnsim.world.step_path import StepPath
 
-_STEPS_PER_WINDOW = 64
+WrittenLinkSpec = ConstantLinkSpec | WindowsLinkSpec | TraceLinkSpec
+
 _CHANGES_LOOKED_AT = 1000  # when the end of a written contact is searched
 
 
@@ -195,31 +195,14 @@ def _impaired(
     return rate_bps
 
 
-def written_clock(entity: SatelliteLinkSpec, impairments: Impairments, until_s: float) -> LinkClock:
+def written_clock(link: WrittenLinkSpec, impairments: Impairments, until_s: float) -> LinkClock:
     """Return the clock of a link whose rate the scenario states."""
-    if isinstance(entity, OrbitLinkSpec):
-        raise TypeError("an orbit link has no written rate")
-    details = _WrittenDetails(_written_path(entity), entity.propagation_s)
-    paths = [_written_path(entity), *impairments.factors, *(path for _, path in impairments.satellites)]
-
-    def next_window(start_s: float) -> RateWindow[LinkDetails]:
-        edges_s = [start_s]
-        while len(edges_s) <= _STEPS_PER_WINDOW and edges_s[-1] < inf:
-            edges_s.append(min(path.next_change_s(edges_s[-1]) for path in paths))
-        rates_bps = []
-        for edge_s in edges_s[:-1]:
-            rate_bps = 1.0
-            for path in paths:
-                rate_bps *= path.at(edge_s)
-            rates_bps.append(rate_bps)
-        for path in paths:
-            path.forget_before(start_s)
-        return RateWindow(edges_s, rates_bps, details)
-
-    return RateClock(next_window, until_s)
+    details = _WrittenDetails(_written_path(link), link.propagation_s)
+    paths = [_written_path(link), *impairments.factors, *(path for _, path in impairments.satellites)]
+    return product_clock(paths, details, until_s)
 
 
-def _written_path(entity: ConstantLinkSpec | WindowsLinkSpec | TraceLinkSpec) -> StepPath:
+def _written_path(entity: WrittenLinkSpec) -> StepPath:
     match entity:
         case ConstantLinkSpec(rate_bps=rate_bps):
             return step_path.constant(rate_bps)

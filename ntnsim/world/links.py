@@ -8,7 +8,7 @@ import simpy
 from ntnsim.arrays import FloatArray
 from ntnsim.errors import ScenarioError
 from ntnsim.protocols.rate_profile import ProfileSource
-from ntnsim.scenario.satellite_link import OrbitLinkSpec
+from ntnsim.scenario.satellite_link import CustomLinkSpec, OrbitLinkSpec
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.terrestrial import GatewaySpec
 from ntnsim.world import step_path
@@ -90,15 +90,16 @@ class LinkMaker:
                 faults.attenuations_db,
                 _efficiency_of(source),
             )
-            if not isinstance(self._scenario.satellite_link, OrbitLinkSpec):
+            link = self._scenario.satellite_link
+            if not isinstance(link, OrbitLinkSpec | CustomLinkSpec):
                 if faults.attenuations_db:
                     raise ScenarioError(
                         "faults: attenuation_db needs satellite_link kind orbit; give rate_factor for other links"
                     )
-                clock = written_clock(self._scenario.satellite_link, impairments, self._until_s)
+                clock = written_clock(link, impairments, self._until_s)
             elif source is None:
                 raise ScenarioError(
-                    f"gateway {entity.name!r}: satellite_link kind orbit has no profile for it"
+                    f"gateway {entity.name!r}: satellite_link kind {link.kind} has no profile for it"
                 )
             else:
                 clock = orbit_clock(source, impairments, self._until_s)

@@ -2,37 +2,28 @@
 
 from collections.abc import Callable, Sequence
 from math import nan
+from operator import attrgetter
 from typing import Any
 
 import simpy
 
-from ntnsim.results.record import DELIVERED, DROPPED, IN_FLIGHT, LATE, RecordBuffer
+from ntnsim.results.record import (
+    DELIVERED,
+    DROPPED,
+    EMPTY,
+    IN_FLIGHT,
+    LATE,
+    OMEGA_COLUMNS,
+    STAGE_TIMES,
+    RecordBuffer,
+)
 from ntnsim.world.job import Job
 from ntnsim.world.satellite_link import contact_wait_s
 
 _LITTLE_TOLERANCE = 1e-9
 
-_NO_STATE = (
-    nan,
-    nan,
-    None,
-    None,
-    None,
-    nan,
-    "",
-    nan,
-    nan,
-    nan,
-    nan,
-    nan,
-    nan,
-    nan,
-    nan,
-    None,
-    None,
-    nan,
-    nan,
-)
+_NO_STATE = tuple(EMPTY[column.type] for column in OMEGA_COLUMNS)
+_stage_times = attrgetter(*(name for name, _ in STAGE_TIMES))
 
 
 class ConservationError(RuntimeError):
@@ -127,10 +118,7 @@ class Recorder:
 
     def _row(self, job: Job, state: str, reason: str, ended_s: float) -> tuple[Any, ...]:
         """Return the values of `record_columns`, in their order."""
-        origin, image, encoded = job.origin, job.image, job.encoded
-        configuration, reconstruction, network = job.configuration, job.reconstruction, job.network
-        deadline_s = origin.requirement.deadline_s
-        n_ranks = self._n_ranks
+        origin, image = job.origin, job.image
         return (
             self._scheme,
             f"{origin.source}/{job.index}",
@@ -142,100 +130,93 @@ class Recorder:
             state,
             reason,
             job.note,
-            deadline_s,
+            origin.requirement.deadline_s,
             state == DELIVERED,
-            job.created_s,
-            job.access_start_s,
-            job.at_gateway_s,
-            job.gateway_start_s,
-            job.decided_s,
-            job.encoded_s,
-            job.link_start_s,
-            job.link_end_s,
-            job.at_data_network_s,
-            job.reconstruction_start_s,
-            job.reconstructed_s,
-            job.delivery_start_s,
-            job.delivered_s,
+            *_stage_times(job),
             ended_s,
-            job.delivered_s - job.created_s,
-            job.access_start_s - job.created_s,
-            job.at_gateway_s - job.access_start_s,
-            job.gateway_start_s - job.at_gateway_s,
-            job.encoded_s - job.gateway_start_s,
-            job.link_start_s - job.encoded_s,
-            job.at_data_network_s - job.link_start_s,
-            job.reconstruction_start_s - job.at_data_network_s,
-            job.reconstructed_s - job.reconstruction_start_s,
-            job.delivery_start_s - job.reconstructed_s,
-            job.delivered_s - job.delivery_start_s,
+            *_delay_parts(job),
             contact_wait_s(job),
             job.access_attempts,
             job.interruptions,
             job.batch_size or None,
             job.satellite,
-            (job.before_decision_s + job.after_decision_s) * origin.gateway_power_w if encoded else nan,
-            job.data_network_busy_s * origin.data_network_power_w if reconstruction else nan,
+            *_energies_j(job),
             image.width_px,
             image.height_px,
-            *_padded(image.rank_fractions, n_ranks, nan),
-            round(job.source_bits),
-            *(
-                (
-                    round(encoded.size_bits),
-                    encoded.overhead_bits,
-                    *_padded(encoded.bits_per_rank, n_ranks, None),
-                    job.link_bits,
-                )
-                if encoded
-                else (None,) * (n_ranks + 2) + (nan,)
-            ),
-            round(reconstruction.file_bits) if reconstruction else None,
-            1 - encoded.size_bits / job.source_bits if encoded and job.source_bits else nan,
-            *(
-                (
-                    configuration.box_growth,
-                    *_padded(configuration.patch_fractions, n_ranks - 1, nan),
-                    configuration.coarse_quality,
-                )
-                if configuration
-                else (nan,) * (n_ranks + 1)
-            ),
-            *(
-                (
-                    *_padded(reconstruction.pf_rank, n_ranks, nan),
-                    *_padded(reconstruction.sf_rank, n_ranks, nan),
-                    *(reconstruction.scores.get(name, nan) for name in self._score_names),
-                )
-                if reconstruction
-                else (nan,) * (2 * n_ranks + len(self._score_names))
-            ),
-            *(
-                (
-                    network.time_s,
-                    (gw := network.gateway).access_rate_bps,
-                    gw.access_queue,
-                    gw.queue,
-                    gw.busy_servers,
-                    gw.residual_work_s,
-                    (ntn := network.satellite_link).satellite,
-                    ntn.elevation_deg,
-                    ntn.sinr_db,
-                    ntn.rate_bps,
-                    ntn.backlog_bits,
-                    ntn.remaining_pass_s,
-                    ntn.next_contact_s,
-                    ntn.load,
-                    ntn.propagation_s,
-                    (dn := network.data_network).queue,
-                    dn.free_gpus,
-                    dn.residual_work_s,
-                    dn.delivery_rate_bps,
-                )
-                if network
-                else _NO_STATE
-            ),
+            *_padded(image.rank_fractions, self._n_ranks, nan),
+            *self._sizes(job),
+            *self._configuration(job),
+            *self._scores(job),
+            *_omega(job),
         )
+
+    def _sizes(self, job: Job) -> tuple[Any, ...]:
+        """Return the sizes in bits, and the savings."""
+        encoded, reconstruction = job.encoded, job.reconstruction
+        file_bits = round(reconstruction.file_bits) if reconstruction else None
+        if encoded is None:
+            return (round(job.source_bits), *(None,) * (self._n_ranks + 2), nan, file_bits, nan)
+        return (
+            round(job.source_bits),
+            round(encoded.size_bits),
+            encoded.overhead_bits,
+            *_padded(encoded.bits_per_rank, self._n_ranks, None),
+            job.link_bits,
+            file_bits,
+            1 - encoded.size_bits / job.source_bits if job.source_bits else nan,
+        )
+
+    def _configuration(self, job: Job) -> tuple[float, ...]:
+        """Return x = (β, p, q)."""
+        x = job.configuration
+        if x is None:
+            return (nan,) * (self._n_ranks + 1)
+        return (x.box_growth, *_padded(x.patch_fractions, self._n_ranks - 1, nan), x.coarse_quality)
+
+    def _scores(self, job: Job) -> tuple[float, ...]:
+        """Return PF and SF per rank, and the scores of the whole image."""
+        reconstruction = job.reconstruction
+        if reconstruction is None:
+            return (nan,) * (2 * self._n_ranks + len(self._score_names))
+        return (
+            *_padded(reconstruction.pf_rank, self._n_ranks, nan),
+            *_padded(reconstruction.sf_rank, self._n_ranks, nan),
+            *[reconstruction.scores.get(name, nan) for name in self._score_names],
+        )
+
+
+def _delay_parts(job: Job) -> tuple[float, ...]:
+    """Return d of Eq. 1 and its ten parts: waiting and service of each component."""
+    return (
+        job.delivered_s - job.created_s,
+        job.access_start_s - job.created_s,
+        job.at_gateway_s - job.access_start_s,
+        job.gateway_start_s - job.at_gateway_s,
+        job.encoded_s - job.gateway_start_s,
+        job.link_start_s - job.encoded_s,
+        job.at_data_network_s - job.link_start_s,
+        job.reconstruction_start_s - job.at_data_network_s,
+        job.reconstructed_s - job.reconstruction_start_s,
+        job.delivery_start_s - job.reconstructed_s,
+        job.delivered_s - job.delivery_start_s,
+    )
+
+
+def _energies_j(job: Job) -> tuple[float, float]:
+    """Return what the job cost at the gateway and at the data network; nan where it never got so far."""
+    origin = job.origin
+    return (
+        (job.before_decision_s + job.after_decision_s) * origin.gateway_power_w if job.encoded else nan,
+        job.data_network_busy_s * origin.data_network_power_w if job.reconstruction else nan,
+    )
+
+
+def _omega(job: Job) -> tuple[Any, ...]:
+    """Return Ω_t as the policy saw it."""
+    state = job.network
+    if state is None:
+        return _NO_STATE
+    return (state.time_s, *state.gateway, *state.satellite_link, *state.data_network)
 
 
 def _padded(values: tuple[Any, ...], length: int, filler: Any) -> tuple[Any, ...]:

@@ -1,12 +1,12 @@
 """When a run stops: at the end of the horizon, or when the last job has ended and no source will take another."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from math import inf
 
 import simpy
 
 from ntnsim.scenario.scenario import HorizonSpec
-from ntnsim.world.recorder import Recorder
+from ntnsim.world.job import Job
 from ntnsim.world.source import SourceProcess
 
 
@@ -17,8 +17,6 @@ class RunControl:
     until_s: the run ends by then, whatever happens; inf if the scenario sets no such time.
     """
 
-    recorder: Recorder
-
     def __init__(
         self, env: simpy.Environment, horizon: HorizonSpec, progress: Callable[[int, float], None] | None
     ) -> None:
@@ -28,12 +26,14 @@ class RunControl:
         self._stop = env.event()
         self._working = 0  # sources that may still take images
         self._ended = 0
+        self._on_the_way: Collection[Job] = ()
         duration_s = inf if self._horizon.duration_s is None else self._horizon.duration_s
         self.until_s = duration_s + (self._horizon.drain_limit_s if self._horizon.drain else 0.0)
 
-    def go(self, sources: Sequence[SourceProcess]) -> None:
-        """Start *sources* and run to the end."""
+    def go(self, sources: Sequence[SourceProcess], on_the_way: Collection[Job]) -> None:
+        """Start *sources* and run to the end; *on_the_way* always holds the jobs that have not ended."""
         self._working = len(sources)
+        self._on_the_way = on_the_way
         for source in sources:
             source.start()
         if not self._horizon.drain and self._horizon.duration_s is not None:
@@ -56,7 +56,7 @@ class RunControl:
             self._stop_if_done()
 
     def _stop_if_done(self) -> None:
-        if self._horizon.drain and not self.recorder.alive and not self._stop.triggered:
+        if self._horizon.drain and not self._on_the_way and not self._stop.triggered:
             self._stop.succeed()
 
     def _time_is_up(self, event: simpy.Event) -> None:

@@ -5,7 +5,6 @@ The terminals of a beam share its time (shared_medium.py); the rate that each wo
 
 from collections.abc import Callable
 from math import inf, isfinite, isnan, nan
-from typing import cast
 
 import simpy
 
@@ -14,6 +13,7 @@ from ntnsim.scenario.satellite_link import SatelliteLinkSpec
 from ntnsim.scenario.terrestrial import QueueSpec
 from ntnsim.world.job import Job
 from ntnsim.world.link_clock import LinkClock
+from ntnsim.world.propagation import Propagation
 from ntnsim.world.step_path import StepPath
 from ntnsim.world.transmitter import Medium, Transmitter
 from ntnsim.world.waiting_line import WaitingLine
@@ -43,8 +43,7 @@ class SatelliteTerminal:
         self._entity = entity
         self._clock = clock
         self._load = load
-        self._arrived = arrived
-        self._propagating: dict[Job, None] = {}
+        self._propagation = Propagation(env, arrived)
         self._last_arrival_s = 0.0
         self._overhead = 1.0 + entity.overhead_fraction
         self.sender = Transmitter(
@@ -63,7 +62,7 @@ class SatelliteTerminal:
     @property
     def jobs(self) -> list[Job]:
         """All jobs that the link holds."""
-        return [*self.sender.jobs, *self._propagating]
+        return [*self.sender.jobs, *self._propagation]
 
     def send(self, job: Job, size_bits: float) -> None:
         """Take *job*, coded in *size_bits*."""
@@ -113,16 +112,7 @@ class SatelliteTerminal:
         arrival_s = now + propagation_s
         if self._entity.in_order:
             arrival_s = self._last_arrival_s = max(arrival_s, self._last_arrival_s)
-        if arrival_s > now:
-            self._propagating[job] = None
-            self._env.timeout(arrival_s - now, job).callbacks.append(self._landed)
-        else:
-            self._arrived(job)
-
-    def _landed(self, event: simpy.Event) -> None:
-        job = cast(Job, event.value)
-        del self._propagating[job]
-        self._arrived(job)
+        self._propagation.send(job, arrival_s - now)
 
 
 def _link_bits(job: Job) -> float:

@@ -1,4 +1,4 @@
-"""A source at work: takes an image at each arrival, with all the luck the image will meet, and sends it off."""
+"""A source at work: takes an image at each arrival, draws the times it will need on its way, and sends it off."""
 
 from collections.abc import Callable, Iterator
 from math import inf
@@ -13,7 +13,7 @@ from ntnsim.world.job import Job, Origin
 from ntnsim.world.sampling import Sampler, Streams, block_sampler, sampler
 
 
-class Luck:
+class JourneyDraws:
     """The draws that an image needs on its way, made when it is taken.
 
     A source's n-th image so meets the same times in every scheme, whatever became of the images before it and whatever
@@ -39,8 +39,8 @@ class Luck:
         self._pixels = -1  # the size that the two means are right for
         self._gateway_mean_s = self._reconstruction_mean_s = 0.0
 
-    def bestow(self, job: Job, pixels: int) -> None:
-        """Draw for *job*."""
+    def draw(self, job: Job, pixels: int) -> None:
+        """Draw everything that *job*, an image of *pixels*, will need."""
         if pixels != self._pixels:
             self._pixels = pixels
             self._gateway_mean_s = self._before.mean_s(pixels) + self._after.mean_s(pixels)
@@ -84,7 +84,7 @@ class SourceProcess:
         env: simpy.Environment,
         origin: Origin,
         times_s: Iterator[float],
-        luck: Luck,
+        draws: JourneyDraws,
         imaging: Imaging,
         *,
         start_s: float,
@@ -97,7 +97,7 @@ class SourceProcess:
         self._env = env
         self._origin = origin
         self._times_s = times_s
-        self._luck = luck
+        self._draws = draws
         self._imaging = imaging
         self._start_s, self._stop_s = start_s, stop_s
         self._n_jobs = inf if n_jobs is None else n_jobs
@@ -124,6 +124,6 @@ class SourceProcess:
         capture = self._imaging.capture(self._origin.source, number)
         image = capture.state
         job = Job(self._origin, index, self._env.now, capture.image_id, capture.source_bits, image)
-        self._luck.bestow(job, image.width_px * image.height_px)
+        self._draws.draw(job, image.width_px * image.height_px)
         self._taken(job)
         self._plan()

@@ -9,7 +9,9 @@ import simpy
 from ntnsim.scenario.terrestrial import TerrestrialLinkSpec
 from ntnsim.world import step_path
 from ntnsim.world.job import Job
-from ntnsim.world.rate_clock import RateClock, RateWindow
+from ntnsim.world.product_clock import product_clock
+from ntnsim.world.propagation import Propagation
+from ntnsim.world.rate_clock import RateClock
 from ntnsim.world.sampling import Streams
 from ntnsim.world.server_pool import ServerPool
 from ntnsim.world.shared_medium import SharedMedium
@@ -17,30 +19,6 @@ from ntnsim.world.solo_medium import SoloMedium
 from ntnsim.world.step_path import StepPath
 from ntnsim.world.transmitter import Transmitter, transfer_ended
 from ntnsim.world.waiting_line import WaitingLine
-
-_EDGES_PER_WINDOW = 64
-
-
-def product_clock(paths: list[StepPath], until_s: float = inf) -> RateClock[None]:
-    """Return the clock of the rate that is the product of *paths*; it owns them."""
-
-    def next_window(start_s: float) -> RateWindow[None]:
-        edges_s = [start_s]
-        while len(edges_s) < _EDGES_PER_WINDOW:
-            edges_s.append(min(path.next_change_s(edges_s[-1]) for path in paths))
-            if edges_s[-1] == inf:
-                break
-        rates_bps = []
-        for edge_s in edges_s[:-1]:
-            rate_bps = 1.0
-            for path in paths:
-                rate_bps *= path.at(edge_s)
-            rates_bps.append(rate_bps)
-        for path in paths:
-            path.forget_before(edges_s[-2])
-        return RateWindow(edges_s, rates_bps, None)
-
-    return RateClock(next_window, until_s)
 
 
 class TerrestrialLink:
@@ -73,15 +51,15 @@ class TerrestrialLink:
         self._bits_of, self._work_s_of, self._attempts_of = bits_of, work_s_of, attempts_of
         self._loses = entity.loss_probability > 0
         self._propagation_s = entity.propagation_s
-        self._begun, self._arrived, self._dropped = begun, arrived, dropped
-        self._propagating: dict[Job, None] = {}
+        self._begun, self._dropped = begun, dropped
+        self._propagation = Propagation(env, arrived)
         self.clock: RateClock[None] | None = None
         self._sender: Transmitter | None = None
         self._pool: ServerPool[Job] | None = None
         self._alone: dict[Job, None] = {}  # dedicated transfers
         self._line = WaitingLine(entity.queue)
         if entity.rate is not None:
-            self.clock = product_clock([step_path.rate(entity.rate, streams), *factors])
+            self.clock = product_clock([step_path.rate(entity.rate, streams), *factors], None)
             if entity.sharing != "dedicated":
                 medium = SoloMedium if entity.sharing == "fifo" else SharedMedium
                 self._sender = Transmitter(
@@ -102,14 +80,14 @@ class TerrestrialLink:
                 take=lambda: self._line.pop() if self._line.count else None,
                 begin=self._begin_work,
                 proceed=self._sent,
-                interrupted=_count_interruption,
+                interrupted=Job.count_interruption,
                 dropped=dropped,
             )
 
     @property
     def jobs(self) -> list[Job]:
         """All jobs that the link holds."""
-        held = [*self._propagating, *self._alone]
+        held = [*self._propagation, *self._alone]
         if self._sender is not None:
             held += self._sender.jobs
         if self._pool is not None:
@@ -188,17 +166,4 @@ class TerrestrialLink:
                 return
             # A lost transfer is noticed one propagation later and asked for again after another.
             delay_s *= 2 * attempts - 1
-        if delay_s > 0:
-            self._propagating[job] = None
-            self._env.timeout(delay_s, job).callbacks.append(self._landed)
-        else:
-            self._arrived(job)
-
-    def _landed(self, event: simpy.Event) -> None:
-        job = cast(Job, event.value)
-        del self._propagating[job]
-        self._arrived(job)
-
-
-def _count_interruption(job: Job) -> None:
-    job.interruptions += 1
+        self._propagation.send(job, delay_s)

@@ -10,7 +10,7 @@ from math import nan
 import simpy
 
 from ntnsim.results.record import Columns
-from ntnsim.world.journey import Journey, Site
+from ntnsim.world.journey import Site, Stations
 from ntnsim.world.recorder import Recorder
 from ntnsim.world.terrestrial_link import TerrestrialLink
 
@@ -45,17 +45,17 @@ class Timeline:
             self._rows = []
 
     def sample_every(
-        self, step_s: float, journey: Journey, access: Mapping[str, TerrestrialLink], recorder: Recorder
+        self, step_s: float, stations: Stations, access: Mapping[str, TerrestrialLink], recorder: Recorder
     ) -> None:
         """Sample the stations now and every *step_s* from now on. Looking changes nothing in them."""
         if self._write is None:
             return
 
         def sample(event: simpy.Event | None) -> None:
-            self._sample_sites(journey.sites, access)
-            self.add("sample", "data network", "queue", journey.data_network.queue)
-            self.add("sample", "data network", "busy_gpus", journey.data_network.pool.busy)
-            self.add("sample", "delivery", "queue", journey.delivery.queue)
+            self._sample_sites(stations.sites, access)
+            self.add("sample", "data network", "queue", stations.data_network.queue)
+            self.add("sample", "data network", "busy_gpus", stations.data_network.pool.busy)
+            self.add("sample", "delivery", "queue", stations.delivery.queue)
             self.add("sample", "world", "jobs_on_the_way", len(recorder.alive))
             self._env.timeout(step_s).callbacks.append(sample)
 

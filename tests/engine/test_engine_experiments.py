@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from ntnsim.engine.build import build_engine, requirement_from
-from ntnsim.engine.checkpoint import restore_engine
 from ntnsim.engine.outcome_log import fill_from_log, load_log, save_log
 from ntnsim.engine.practice import Moment
 from ntnsim.engine.synthetic import network_state
@@ -123,7 +122,7 @@ def test_alike_configurations_give_the_same_pixels():
     )
     ranks = np.zeros((96, 128), dtype=np.uint8)
     ranks[20:70, 40:90] = 1
-    codec = SpiffCodec("spiff", SPIFF, ClassicalInpainter("telea"), n_ranks=2, has_coarse_layer=True)
+    codec = SpiffCodec("spiff", SPIFF, ClassicalInpainter("telea"), n_ranks=2)
     for x in ((0.0, 1.0, 0.5), (1.0, 0.3, 0.0), (1.0, 0.0, 0.7), (0.2, 1.0, 0.7)):
         configuration = SPACES["spiff"].configuration(x)
         payloads = [
@@ -247,5 +246,5 @@ def test_engine_trained_in_a_world_is_saved_and_comes_back(tmp_path: Path):
     assert told["updates"] == 5.0  # images 8 to 12
     entity = SpiffEngineSpec(warm_up_images=8, hidden_units=16)
     engine = build_engine(entity, SPACES["spiff-paper"], seed=0)
-    restore_engine(engine, tmp_path / "out" / "engines" / "learner")
+    engine.restore(tmp_path / "out" / "engines" / "learner")
     assert engine.diagnostics()["updates"] == 5.0

@@ -9,7 +9,6 @@ from scipy.stats import norm
 
 from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.build import build_engine, build_policy
-from ntnsim.engine.checkpoint import restore_engine, save_engine
 from ntnsim.engine.critics import quantile_at
 from ntnsim.engine.diagnostics import calibration, mean_cost, policy_map, regret
 from ntnsim.engine.practice import fill_memory, learn_online, practised
@@ -226,7 +225,7 @@ def run(engine: Bandit, n_images: int, name: str) -> list[tuple[float, ...]]:
 def test_same_seed_same_decisions_and_a_resumed_engine_goes_on_alike(settings, tmp_path):
     one, two = build_engine(settings, SPACE, seed=5), build_engine(settings, SPACE, seed=5)
     assert run(one, 80, "first") == run(two, 80, "first")
-    save_engine(one, tmp_path)
+    one.save(tmp_path)
     resumed = build_engine(
         settings.model_copy(update={"checkpoint": ScenarioPath(str(tmp_path))}), SPACE, seed=99
     )
@@ -238,7 +237,7 @@ def test_restored_engine_in_evaluation_repeats_itself_and_asks_for_no_scores(tmp
     settings = SpiffEngineSpec(**SMALL)
     engine = build_engine(settings, SPACE, seed=5)
     run(engine, 40, "first")
-    save_engine(engine, tmp_path)
+    engine.save(tmp_path)
     frozen = build_policy(
         settings.model_copy(update={"checkpoint": ScenarioPath(str(tmp_path)), "evaluate": True}),
         SPACE,
@@ -256,15 +255,15 @@ def test_damaged_missing_or_foreign_checkpoints_are_refused(tmp_path):
     settings = SpiffEngineSpec(**SMALL)
     engine = build_engine(settings, SPACE, seed=5)
     with pytest.raises(InputError, match="no engine checkpoint here"):
-        restore_engine(engine, tmp_path)
-    save_engine(engine, tmp_path)
+        engine.restore(tmp_path)
+    engine.save(tmp_path)
     with pytest.raises(InputError, match="trained with hidden_units = 32, not 48"):
-        restore_engine(build_engine(SpiffEngineSpec(hidden_units=48), SPACE, seed=5), tmp_path)
+        build_engine(SpiffEngineSpec(hidden_units=48), SPACE, seed=5).restore(tmp_path)
     with pytest.raises(InputError, match="trained with kind = spiff-engine, not ncb"):
-        restore_engine(build_engine(NeuralContextualBanditSpec(**SMALL), SPACE, seed=5), tmp_path)
+        build_engine(NeuralContextualBanditSpec(**SMALL), SPACE, seed=5).restore(tmp_path)
     (tmp_path / "engine.safetensors").write_bytes(b"not tensors")
     with pytest.raises(InputError, match=r"engine\.safetensors: cannot be read"):
-        restore_engine(engine, tmp_path)
+        engine.restore(tmp_path)
     (tmp_path / "engine.json").write_text("{")
     with pytest.raises(InputError, match=r"engine\.json: cannot be read"):
-        restore_engine(engine, tmp_path)
+        engine.restore(tmp_path)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from ntnsim.engine.conditioning import Priced
 from ntnsim.engine.objective import Hinges, aggregate_cost, hinges, read_position, realised_cost
+from ntnsim.engine.standardisation import Standardisation
 
 OFFSET = np.array([0.5, 0.7, 0.8, 0.9, 0.95, 0.6])
 SCALE = np.array([0.2, 0.1, 0.05, 0.02, 0.01, -0.3])  # the delay is learned as slack
@@ -14,13 +16,14 @@ def penalties(batch: int) -> Hinges:
     rng = np.random.default_rng(0)
     ones = np.ones(batch, dtype=np.float32)
     return hinges(
-        rng.uniform(0.5, 5.0, (batch, 4)).astype(np.float32),
-        rng.uniform(0.6, 1.0, (batch, 4)).astype(np.float32),
-        10.0 * ones,
-        rng.uniform(0.3, 1.0, batch).astype(np.float32),
+        Priced(
+            rng.uniform(0.5, 5.0, (batch, 4)).astype(np.float32),
+            rng.uniform(0.6, 1.0, (batch, 4)).astype(np.float32),
+            10.0 * ones,
+            rng.uniform(0.3, 1.0, batch).astype(np.float32),
+        ),
         0.1 * ones,
-        OFFSET,
-        SCALE,
+        Standardisation(OFFSET, SCALE),
     )
 
 
@@ -41,18 +44,19 @@ def test_levels_beyond_the_outermost_midpoint_read_it():
 
 def test_cost_of_one_row_by_hand():
     # R = 1 would have 4 critics: bits, per_0, sem_0, delay; three unsorted quantiles each; α = 1/6 reads the lowest.
-    offset, scale = np.array([0.5, 0.0, 0.0, 1.0]), np.array([0.1, 1.0, 1.0, -0.5])
     quantiles = torch.tensor([[[1.0, 2.0, 3.0]], [[0.9, 0.6, 0.7]], [[0.95, 0.99, 0.97]], [[0.4, 0.0, -0.4]]])
+    standard = Standardisation(np.array([0.5, 0.0, 0.0, 1.0]), np.array([0.1, 1.0, 1.0, -0.5]))
     asked = hinges(
-        np.array([[2.0, 5.0]], dtype=np.float32),
-        np.array([[0.8, 0.9]], dtype=np.float32),
-        np.array([10.0], dtype=np.float32),
-        np.array([1.0], dtype=np.float32),
+        Priced(
+            np.array([[2.0, 5.0]], dtype=np.float32),
+            np.array([[0.8, 0.9]], dtype=np.float32),
+            np.array([10.0], dtype=np.float32),
+            np.array([1.0], dtype=np.float32),
+        ),
         np.array([0.1], dtype=np.float32),
-        offset,
-        scale,
+        standard,
     )
-    cost, _ = aggregate_cost(quantiles, 0.5, 0.1, asked, 1.0 / 6.0)
+    cost, _ = aggregate_cost(quantiles, standard, asked, 1.0 / 6.0)
     # bits 0.5 + 0.1·2 = 0.7; PF 2·(0.8 − 0.6) = 0.4; SF met; delay's upper value 1 + 0.5·0.4 = 1.2,
     # with 0.1 elapsed 10·(1.3/1 − 1) = 3.
     assert cost.tolist() == pytest.approx([0.7 + 0.4 + 3.0], abs=1e-5)
@@ -62,7 +66,7 @@ def test_gradient_equals_autograd_through_sorting():
     batch, n, alpha = 9, 51, 0.1
     quantiles = torch.randn(6, batch, n, generator=torch.Generator().manual_seed(6), requires_grad=True)
     asked = penalties(batch)
-    cost, gradient = aggregate_cost(quantiles.detach(), float(OFFSET[0]), float(SCALE[0]), asked, alpha)
+    cost, gradient = aggregate_cost(quantiles.detach(), Standardisation(OFFSET, SCALE), asked, alpha)
 
     low, share = read_position(alpha, n)
     ordered = quantiles[1:].sort(-1).values

@@ -14,6 +14,7 @@ from ntnsim.engine.exploration import decayed_share, ou_step
 from ntnsim.engine.features import feature_names, state_features
 from ntnsim.engine.practice import learn_online
 from ntnsim.engine.replay import Replay
+from ntnsim.engine.standardisation import Standardisation
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits, network_state
 from ntnsim.errors import ScenarioError
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
@@ -201,7 +202,7 @@ def test_drawn_requirements_stay_in_range_and_some_are_kept():
 
 def test_an_unattainable_target_stays_within_the_actors_inputs():
     offset, scale = np.array([0.5, 0.7, 0.8, 0.97, 0.98, 0.5]), np.array([0.2, 0.1, 0.1, 1e-3, 1e-3, -0.3])
-    features = conditioning_features(requirement_vector(REQUIREMENT, 20.0), offset, scale)
+    features = conditioning_features(requirement_vector(REQUIREMENT, 20.0), Standardisation(offset, scale))
     assert np.abs(features).max() <= 3.0
 
 

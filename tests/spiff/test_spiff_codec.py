@@ -85,7 +85,7 @@ def test_round_trip_of_any_image_and_configuration(
 
 
 def test_received_pixels_are_those_of_the_decoded_components(astronaut, astronaut_mask, plain_fill):
-    codec = SpiffCodec("spiff", SPIFF, plain_fill, n_ranks=2, has_coarse_layer=True)
+    codec = SpiffCodec("spiff", SPIFF, plain_fill, n_ranks=2)
     encoded = codec.encode(astronaut, astronaut_mask.astype(np.uint8), Configuration(0, (0.4,), 0.3), 11)
     image = codec.decode([encoded.payload], [1])[0]
     received = decode_partial_image(encoded.payload)
@@ -157,7 +157,7 @@ def test_paper_codec_sends_the_mask_and_no_coarse_layer(astronaut, astronaut_mas
 
 
 def test_image_without_top_rank_and_image_of_nothing_else(astronaut, plain_fill):
-    codec = SpiffCodec("spiff", SPIFF, plain_fill, n_ranks=2, has_coarse_layer=True)
+    codec = SpiffCodec("spiff", SPIFF, plain_fill, n_ranks=2)
     shape = astronaut.shape[:2]
     nothing = codec.encode(astronaut, np.zeros(shape, np.uint8), Configuration(0.5, (0.25,), 0.3), 1)
     assert nothing.bits_per_rank[1] == 0 and decode_partial_image(nothing.payload).known.mean() < 0.3
@@ -194,7 +194,7 @@ def test_any_kind_of_file_becomes_upright_rgb_and_round_trips(kind, astronaut, p
         assert np.array_equal(pixels[..., 0], grey) and np.array_equal(pixels[..., 2], grey)
     ranks = np.zeros(shape, np.uint8)
     ranks[: -(-shape[0] // 2), : -(-shape[1] // 2)] = 1
-    codec = SpiffCodec("spiff", SPIFF, plain_fill, n_ranks=2, has_coarse_layer=True)
+    codec = SpiffCodec("spiff", SPIFF, plain_fill, n_ranks=2)
     encoded = codec.encode(pixels, ranks, Configuration(0, (0.5,), 0.5), 1)
     decoded = codec.decode([encoded.payload], [1])[0]
     assert decoded.shape == pixels.shape

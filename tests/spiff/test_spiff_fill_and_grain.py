@@ -148,7 +148,7 @@ def test_the_crops_grain_is_part_of_what_was_received(astronaut, astronaut_mask)
     noise = (received.pixels.astype(int) - bare.pixels)[known]
     assert 0.5 < noise.std() < 6 and abs(noise.mean()) < 0.2  # a fifth of the error's deviation
     for name in ("none", "telea", "nearest"):  # whatever restores the rest, received pixels stay
-        codec = SpiffCodec("spiff", settings, inpainter_named(name, None), n_ranks=2, has_coarse_layer=True)
+        codec = SpiffCodec("spiff", settings, inpainter_named(name, None), n_ranks=2)
         image = codec.decode([grainy.payload], [1])[0]
         assert np.array_equal(image[known], received.pixels[known])
     assert 0 < grainy.bits_per_rank[1] - plain.bits_per_rank[1] <= 8 * 32  # 5 x 5 cells at most

@@ -10,8 +10,8 @@ from ntnsim.engine.build import requirement_from
 from ntnsim.engine.fixed import FixedPolicy
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.scenario.scenario import Scenario
-from ntnsim.world.build import WorldResult, simulate
 from ntnsim.world.sizes_imaging import SizesImaging
+from ntnsim.world.world import World, WorldResult
 
 CONFIDENCE = 0.999  # the seeds are fixed: a true formula passes for ever, a wrong one is far outside
 BATCHES = 25
@@ -55,7 +55,7 @@ def world_of(**sections):
 def run_world(scenario, *, policy=None, scheme=0, **arguments):
     batches, timeline = [], []
     entity = scenario.schemes[scheme]
-    result = simulate(
+    result = World(
         scenario,
         entity.name,
         SizesImaging(entity.codec, scenario.seed),
@@ -64,7 +64,7 @@ def run_world(scenario, *, policy=None, scheme=0, **arguments):
         batches.append,
         write_timeline=timeline.append,
         **arguments,
-    )
+    ).run()
     columns = {
         name: np.concatenate([np.asarray(batch[name]) for batch in batches])
         for name in (batches[0] if batches else ())

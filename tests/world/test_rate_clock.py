@@ -111,7 +111,7 @@ def test_transfer_over_a_wandering_rate_ends_where_the_integral_says():
     entity = GaussMarkovRateSpec(
         kind="gauss_markov", mean_bps=1e6, std_bps=5e5, correlation_time_s=2.0, step_s=0.25
     )
-    clock = product_clock([step_path.rate(entity, Streams(4, "access"))])
+    clock = product_clock([step_path.rate(entity, Streams(4, "access"))], None)
     path = step_path.rate(entity, Streams(4, "access"))
     end_s = clock.finish_s(0.6, 50e6)
     times = np.arange(0.6, end_s, 1e-3)
