@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from ntnsim.chance.compute import device_profile
 from ntnsim.host_profile import Measurement, fitted, profile_yaml
 from ntnsim.scenario.compute import DeviceProfileSpec, StageTimeSpec
 from ntnsim.scenario.path import ScenarioPath
-from ntnsim.world.compute import device_profile
 
 
 def made_by(stage: StageTimeSpec, spread_cv: float = 0.0, repeats: int = 1) -> list[Measurement]:

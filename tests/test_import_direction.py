@@ -5,12 +5,15 @@ import subprocess
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
+from statistics import median
 
 import pytest
 
 import ntnsim
 
 ROOT = Path(ntnsim.__file__).parent
+MEDIAN_LINES, MOST_LINES = 130, 400  # of a module: what one idea takes
+LARGEST_ROOM = 0.12  # of all lines
 
 # Each room with the rooms it may import from. A room is a package or a module directly under ntnsim/.
 GROUND = {"units", "streams", "errors", "arrays"}
@@ -30,7 +33,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fidelity": BELOW | {"networks", "spiff"},
     "sky": BELOW | {"scenario", "orbit", "link", "results"},
     "images": BELOW | {"datasets", "fidelity", "results"},
-    "world": BELOW | {"scenario", "results"},
+    "chance": BELOW | {"scenario"},
+    "rates": BELOW | {"chance", "scenario"},
+    "world": BELOW | {"chance", "rates", "scenario", "results"},
 }
 COMPOSERS = {
     "host_profile",
@@ -51,6 +56,8 @@ NO_TORCH = (
     "results",
     "report",
     "sky",
+    "chance",
+    "rates",
     "world",
     "datasets",
 )
@@ -113,6 +120,22 @@ def test_no_permission_stands_that_nobody_uses(room):
         if name.startswith("ntnsim.")
     }
     assert MAY_IMPORT[room] - GROUND - {"protocols"} <= used
+
+
+def lines_of(path: Path) -> int:
+    return len(path.read_text().splitlines())
+
+
+def test_modules_hold_one_idea_each():
+    lines = {str(path.relative_to(ROOT)): lines_of(path) for path in ROOT.rglob("*.py")}
+    assert median(lines.values()) <= MEDIAN_LINES
+    assert not {name: count for name, count in lines.items() if count > MOST_LINES}
+
+
+def test_no_room_takes_more_than_its_share_of_the_house():
+    lines = {room: sum(map(lines_of, files_of(room))) for room in sorted(set(MAY_IMPORT) | COMPOSERS)}
+    limit = LARGEST_ROOM * sum(map(lines_of, ROOT.rglob("*.py")))
+    assert not {room: count for room, count in lines.items() if count > limit}
 
 
 def test_no_import_runs_in_a_circle():

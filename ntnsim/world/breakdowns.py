@@ -10,15 +10,15 @@ from typing import Any
 
 import simpy
 
+from ntnsim.chance.sampling import Streams
+from ntnsim.chance.step_path import StepPath
 from ntnsim.errors import ScenarioError
+from ntnsim.rates.link_clock import Impairments
 from ntnsim.scenario.faults import AccessFaultSpec, FaultSpec, RainFadeSpec, ServerFaultSpec
 from ntnsim.scenario.terrestrial import GatewaySpec
 from ntnsim.world.faults import FaultProcess, outage_path
 from ntnsim.world.journey import Stations
-from ntnsim.world.link_clock import Impairments
-from ntnsim.world.sampling import Streams
 from ntnsim.world.server_pool import ServerPool
-from ntnsim.world.step_path import StepPath
 from ntnsim.world.terrestrial_link import TerrestrialLink
 from ntnsim.world.timeline import Timeline
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import simpy
 
+from ntnsim.chance.sampling import Streams, sampler
+from ntnsim.chance.step_path import Step, StepPath
 from ntnsim.scenario.faults import FaultSpec
-from ntnsim.world.sampling import Streams, sampler
-from ntnsim.world.step_path import Step, StepPath
 
 # Whether a satellite, by name, is out of service [t] at times in seconds [t].
 SatelliteOutage = Callable[[str, npt.NDArray[np.float64]], npt.NDArray[np.bool_]]

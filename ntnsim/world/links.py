@@ -6,21 +6,21 @@ from typing import Any
 import simpy
 
 from ntnsim.arrays import FloatArray
+from ntnsim.chance import step_path
+from ntnsim.chance.sampling import Streams
+from ntnsim.chance.step_path import StepPath
 from ntnsim.errors import ScenarioError
 from ntnsim.protocols.rate_profile import ProfileSource
+from ntnsim.rates.link_clock import Impairments, LinkClock, orbit_clock, written_clock
 from ntnsim.scenario.satellite_link import CustomLinkSpec, OrbitLinkSpec
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.terrestrial import GatewaySpec
-from ntnsim.world import step_path
 from ntnsim.world.breakdowns import Breakdowns
 from ntnsim.world.job import Job
-from ntnsim.world.link_clock import Impairments, LinkClock, orbit_clock, written_clock
 from ntnsim.world.priority_medium import PriorityMedium
-from ntnsim.world.sampling import Streams
 from ntnsim.world.satellite_link import SatelliteTerminal
 from ntnsim.world.shared_medium import SharedMedium
 from ntnsim.world.solo_medium import SoloMedium
-from ntnsim.world.step_path import StepPath
 from ntnsim.world.transmitter import Medium, transfer_ended
 
 

@@ -6,9 +6,9 @@ from math import log1p, sqrt
 
 import simpy
 
+from ntnsim.chance.sampling import Streams, block_sampler
 from ntnsim.protocols.network_state import DataNetworkState, GatewayState, NetworkState, SatelliteLinkState
 from ntnsim.scenario.terrestrial import ObservationSpec
-from ntnsim.world.sampling import Streams, block_sampler
 
 Remote = tuple[SatelliteLinkState, DataNetworkState]
 

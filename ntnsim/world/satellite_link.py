@@ -8,13 +8,13 @@ from math import inf, isfinite, isnan, nan
 
 import simpy
 
+from ntnsim.chance.step_path import StepPath
 from ntnsim.protocols.network_state import SatelliteLinkState
+from ntnsim.rates.link_clock import LinkClock
 from ntnsim.scenario.satellite_link import SatelliteLinkSpec
 from ntnsim.scenario.terrestrial import QueueSpec
 from ntnsim.world.job import Job
-from ntnsim.world.link_clock import LinkClock
 from ntnsim.world.propagation import Propagation
-from ntnsim.world.step_path import StepPath
 from ntnsim.world.transmitter import Medium, Transmitter
 from ntnsim.world.waiting_line import WaitingLine
 

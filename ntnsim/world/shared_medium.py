@@ -17,7 +17,7 @@ from typing import Any
 
 import simpy
 
-from ntnsim.world.rate_clock import RateClock
+from ntnsim.rates.rate_clock import RateClock
 
 Clock = RateClock[Any]
 

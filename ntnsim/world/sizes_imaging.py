@@ -1,10 +1,10 @@
 """Images without pixels: the answer to the world's questions that needs no codec."""
 
+from ntnsim.chance.sampling import Streams, sampler
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.imaging import Capture, Encoded, Reconstruction, Work
 from ntnsim.protocols.policy import ImageState
 from ntnsim.scenario.sizes import SizesCodecSpec
-from ntnsim.world.sampling import Streams, sampler
 
 
 class SizesImaging:

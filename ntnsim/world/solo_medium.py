@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import simpy
 
-from ntnsim.world.rate_clock import RateClock
+from ntnsim.rates.rate_clock import RateClock
 
 Clock = RateClock[Any]
 

@@ -6,11 +6,11 @@ from math import inf
 import numpy as np
 import simpy
 
+from ntnsim.chance.compute import StageTimes
+from ntnsim.chance.sampling import Sampler, Streams, block_sampler, sampler
 from ntnsim.protocols.imaging import Imaging
 from ntnsim.scenario.terrestrial import TerrestrialLinkSpec
-from ntnsim.world.compute import StageTimes
 from ntnsim.world.job import Job, Origin
-from ntnsim.world.sampling import Sampler, Streams, block_sampler, sampler
 
 
 class JourneyDraws:

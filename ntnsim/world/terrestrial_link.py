@@ -6,17 +6,17 @@ from typing import cast
 
 import simpy
 
+from ntnsim.chance import step_path
+from ntnsim.chance.sampling import Streams
+from ntnsim.chance.step_path import StepPath
+from ntnsim.rates.product_clock import product_clock
+from ntnsim.rates.rate_clock import RateClock
 from ntnsim.scenario.terrestrial import TerrestrialLinkSpec
-from ntnsim.world import step_path
 from ntnsim.world.job import Job
-from ntnsim.world.product_clock import product_clock
 from ntnsim.world.propagation import Propagation
-from ntnsim.world.rate_clock import RateClock
-from ntnsim.world.sampling import Streams
 from ntnsim.world.server_pool import ServerPool
 from ntnsim.world.shared_medium import SharedMedium
 from ntnsim.world.solo_medium import SoloMedium
-from ntnsim.world.step_path import StepPath
 from ntnsim.world.transmitter import Transmitter, transfer_ended
 from ntnsim.world.waiting_line import WaitingLine
 

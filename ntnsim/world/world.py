@@ -6,6 +6,9 @@ from math import inf, nan
 
 import simpy
 
+from ntnsim.chance.compute import StageTimes, device_profile
+from ntnsim.chance.sampling import Streams
+from ntnsim.chance.traffic import arrival_times_s, read_trace
 from ntnsim.protocols.imaging import Imaging
 from ntnsim.protocols.policy import Policy, Requirement
 from ntnsim.protocols.rate_profile import ProfileSource
@@ -15,7 +18,6 @@ from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.terrestrial import GatewaySpec, TerrestrialLinkSpec
 from ntnsim.scenario.traffic import ArrivalsSpec, SourceSpec, TraceSpec
 from ntnsim.world.breakdowns import Breakdowns
-from ntnsim.world.compute import StageTimes, device_profile
 from ntnsim.world.data_network import DataNetwork
 from ntnsim.world.gateway import Gateway
 from ntnsim.world.job import Origin
@@ -24,11 +26,9 @@ from ntnsim.world.links import LinkMaker
 from ntnsim.world.observer import Observer
 from ntnsim.world.recorder import Recorder
 from ntnsim.world.run_control import RunControl
-from ntnsim.world.sampling import Streams
 from ntnsim.world.source import JourneyDraws, SourceProcess
 from ntnsim.world.terrestrial_link import TerrestrialLink
 from ntnsim.world.timeline import Timeline
-from ntnsim.world.traffic import arrival_times_s, read_trace
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import simpy
 
+from ntnsim.rates.rate_clock import RateClock, RateWindow
 from ntnsim.world.priority_medium import PriorityMedium
-from ntnsim.world.rate_clock import RateClock, RateWindow
 from ntnsim.world.shared_medium import SharedMedium
 from ntnsim.world.solo_medium import SoloMedium
 

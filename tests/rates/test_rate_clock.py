@@ -5,12 +5,12 @@ from math import inf
 import numpy as np
 import pytest
 
+from ntnsim.chance import step_path
+from ntnsim.chance.sampling import Streams
+from ntnsim.rates.product_clock import product_clock
+from ntnsim.rates.rate_clock import RateClock, RateWindow
 from ntnsim.scenario.background import DailyLoadSpec
 from ntnsim.scenario.terrestrial import GaussMarkovRateSpec
-from ntnsim.world import step_path
-from ntnsim.world.rate_clock import RateClock, RateWindow
-from ntnsim.world.sampling import Streams
-from ntnsim.world.terrestrial_link import product_clock
 
 
 def random_clock(seed, until_s=inf):

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from math import inf
 
-from ntnsim.world.rate_clock import Details, RateClock, RateWindow
-from ntnsim.world.step_path import StepPath
+from ntnsim.chance.step_path import StepPath
+from ntnsim.rates.rate_clock import Details, RateClock, RateWindow
 
 STEPS_PER_WINDOW = 64
 

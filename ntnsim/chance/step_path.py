@@ -11,6 +11,7 @@ from math import exp, inf, sqrt
 
 import numpy as np
 
+from ntnsim.chance.sampling import Sampler, Streams, block_sampler, sampler
 from ntnsim.scenario.background import (
     BackgroundSpec,
     ConstantLoadSpec,
@@ -19,7 +20,6 @@ from ntnsim.scenario.background import (
     TraceLoadSpec,
 )
 from ntnsim.scenario.terrestrial import ConstantRateSpec, GaussMarkovRateSpec, RateSpec, TraceRateSpec
-from ntnsim.world.sampling import Sampler, Streams, block_sampler, sampler
 
 Step = tuple[float, float]  # from this time on, this value
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ntnsim.chance.sampling import Streams, block_sampler, sampler
 from ntnsim.errors import ScenarioError
 from ntnsim.scenario.distribution import ExponentialSpec
 from ntnsim.scenario.path import ScenarioPath
@@ -19,7 +20,6 @@ from ntnsim.scenario.traffic import (
     RenewalSpec,
     TraceSpec,
 )
-from ntnsim.world.sampling import Streams, block_sampler, sampler
 
 
 def arrival_times_s(arrivals: ArrivalsSpec, streams: Streams) -> Iterator[float]:

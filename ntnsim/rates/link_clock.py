@@ -14,16 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ntnsim.arrays import FloatArray
+from ntnsim.chance import step_path
+from ntnsim.chance.step_path import StepPath
 from ntnsim.protocols.rate_profile import ProfileSource, RateProfile
+from ntnsim.rates.product_clock import product_clock
+from ntnsim.rates.rate_clock import RateClock, RateWindow
 from ntnsim.scenario.satellite_link import (
     ConstantLinkSpec,
     TraceLinkSpec,
     WindowsLinkSpec,
 )
-from ntnsim.world import step_path
-from ntnsim.world.product_clock import product_clock
-from ntnsim.world.rate_clock import RateClock, RateWindow
-from ntnsim.world.step_path import StepPath
 
 WrittenLinkSpec = ConstantLinkSpec | WindowsLinkSpec | TraceLinkSpec
 

@@ -9,11 +9,11 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from ntnsim.chance.sampling import Sampler, Streams, sampler
 from ntnsim.errors import ScenarioError
 from ntnsim.scenario.compute import DeviceProfileSpec, StageTimeSpec
 from ntnsim.scenario.distribution import DistributionSpec, LogNormalSpec
 from ntnsim.scenario.path import ScenarioPath
-from ntnsim.world.sampling import Sampler, Streams, sampler
 
 
 def device_profile(device: str | ScenarioPath | DeviceProfileSpec) -> DeviceProfileSpec:
