@@ -55,7 +55,10 @@ def ten_minutes_at_10_ms(radio: dict[str, Any]) -> float:
         1,
         start_utc=datetime(2026, 3, 1, tzinfo=UTC),
     )
-    longest = max(source.book.between(0.0, 20_000.0), key=lambda one: one.set_s - one.rise_s)
+    longest = max(
+        source.book.between(0.0, 20_000.0),
+        key=lambda satellite_pass: satellite_pass.set_s - satellite_pass.rise_s,
+    )
 
     def one_pass() -> int:
         source._passes.clear()

@@ -139,7 +139,7 @@ def main() -> None:
           f"{report['ten_sites_cpu_s']:.3f} s = {report['ten_sites_cpu_s'] / ours:.1f} times one; "
           f"mask alone: {report['visibility_mask_cpu_s']:.4f} s")  # fmt: skip
     records = tuple(Satrec.twoline2rv(*lines) for lines in sets)
-    published = ElementSets(tuple(str(one.satnum) for one in records), records, julian_date(START))
+    published = ElementSets(tuple(str(record.satnum) for record in records), records, julian_date(START))
     report["element_sets_cpu_s"] = cpu_s(lambda: find_passes(published, SITE, 0.0, DAY_S)) * scale
     found = len(find_passes(published, SITE, 0.0, DAY_S))
     print(

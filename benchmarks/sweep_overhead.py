@@ -101,10 +101,10 @@ def main() -> None:
     ratios, speedups = [], []
     for _ in range(arguments.rounds):
         alone = bare(arguments.cells)
-        one = swept(arguments.cells, busy, 1)
-        two = swept(arguments.cells, busy, 2)
-        ratios.append(two["cpu_s"] / alone)
-        speedups.append(one["wall_s"] / two["wall_s"])
+        single = swept(arguments.cells, busy, 1)
+        double = swept(arguments.cells, busy, 2)
+        ratios.append(double["cpu_s"] / alone)
+        speedups.append(single["wall_s"] / double["wall_s"])
     many = swept(arguments.tiny, tiny, 2)
     result = {
         "cells": arguments.cells,

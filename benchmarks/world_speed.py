@@ -264,12 +264,12 @@ def main() -> None:
     ]
 
     def median_ratio(top: str, bottom: str) -> float:
-        return statistics.median(one[top] / one[bottom] for one in rounds)
+        return statistics.median(timing[top] / timing[bottom] for timing in rounds)
 
     figures: dict[str, float | str] = {
-        "world_jobs_per_cpu_s": 1 / statistics.median(one["world"] for one in rounds),
-        "tandem_of_stores_jobs_per_cpu_s": 1 / statistics.median(one["stores"] for one in rounds),
-        "tandem_of_resources_jobs_per_cpu_s": 1 / statistics.median(one["resources"] for one in rounds),
+        "world_jobs_per_cpu_s": 1 / statistics.median(timing["world"] for timing in rounds),
+        "tandem_of_stores_jobs_per_cpu_s": 1 / statistics.median(timing["stores"] for timing in rounds),
+        "tandem_of_resources_jobs_per_cpu_s": 1 / statistics.median(timing["resources"] for timing in rounds),
         "world_over_tandem_of_stores": median_ratio("world", "stores"),
         "world_over_tandem_of_resources": median_ratio("world", "resources"),
         "1000_terminals_over_10": median_ratio("terminals_1000", "terminals_10"),

@@ -106,9 +106,9 @@ def measure_host(bundle: Bundle, *, repeats: int = 3, device: str = "cpu") -> De
 
 def fitted(measured: Sequence[Measurement]) -> StageTimeSpec:
     """Return the stage time that explains *measured* best: relative least squares with terms that are not negative."""
-    pixels = np.array([one.pixels for one in measured], dtype=np.float64)
-    steps = np.array([one.steps for one in measured], dtype=np.float64)
-    seconds = np.array([one.seconds for one in measured])
+    pixels = np.array([measurement.pixels for measurement in measured], dtype=np.float64)
+    steps = np.array([measurement.steps for measurement in measured], dtype=np.float64)
+    seconds = np.array([measurement.seconds for measurement in measured])
     terms = np.stack([np.ones_like(pixels), pixels / 1e6, steps * pixels / REFERENCE_PIXELS], axis=1)
     # Dividing by the time weighs a small image's error as much as a large one's.
     solution, _ = nnls(terms / seconds[:, None], np.ones_like(seconds))

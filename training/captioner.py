@@ -91,8 +91,8 @@ def shared_words(ours: list[str], truth: list[str]) -> float:
     """Return the mean F1 of the captions' words, apart from those that every caption has."""
     plain = {"a", "an", "of", "photo", "with", "and", "the", "in", "on"}
     scores = []
-    for mine, theirs in zip(ours, truth, strict=True):
-        a, b = set(mine.split()) - plain, set(theirs.split()) - plain
+    for caption, true_caption in zip(ours, truth, strict=True):
+        a, b = set(caption.split()) - plain, set(true_caption.split()) - plain
         scores.append(2 * len(a & b) / (len(a) + len(b)) if a or b else 1.0)
     return float(np.mean(scores))
 
@@ -173,8 +173,10 @@ def main() -> None:
             break
     model.eval().save_pretrained(arguments.work / "captioner")
     BlipProcessor(image_processor, tokenizer).save_pretrained(arguments.work / "captioner")
-    for caption, mine in list(zip(check_captions, written(model, check, tokenizer), strict=True))[::12]:
-        print(f"{caption!r} → {mine!r}")
+    for caption, written_caption in list(zip(check_captions, written(model, check, tokenizer), strict=True))[
+        ::12
+    ]:
+        print(f"{caption!r} → {written_caption!r}")
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; a mistake of the user's is told in plain lines and ends with exit code 2."""
+    """Run the command line; a mistake of the user's is reported in plain lines and ends with exit code 2."""
     try:
         code = app(standalone_mode=False)
     except InputError as error:

@@ -93,7 +93,7 @@ def check(
         "mb": round(bundle.size_bytes / 1e6, 2),
         "digest": bundle.digest,
         "libraries_imported_s": imported_s,
-        "members": [asdict(one) for one in checks],
+        "members": [asdict(check) for check in checks],
     }
     if as_json:
         typer.echo(json.dumps(result, indent=1))
@@ -101,8 +101,10 @@ def check(
     typer.echo("{name}: {files} files, {mb} MB, all as sealed; digest {digest}".format(**result))
     if checks:
         typer.echo(f"  torch, transformers and diffusers: imported in {imported_s} s")
-    for one in checks:
-        typer.echo(f"  {one.member} ({one.kind}): loaded in {one.load_s} s, ran in {one.run_s} s: {one.made}")
+    for check in checks:
+        typer.echo(
+            f"  {check.member} ({check.kind}): loaded in {check.load_s} s, ran in {check.run_s} s: {check.made}"
+        )
 
 
 def _import_libraries() -> float:

@@ -50,7 +50,7 @@ def run(
 
 
 def validate(scenario: Scenario, set_: Override = None, as_json: AsJson = False) -> None:
-    """Check a scenario without running it; every mistake is told with its line.
+    """Check a scenario without running it; every mistake is shown with its line.
 
     Example: ntnsim validate scenarios/quickstart.yaml
     """

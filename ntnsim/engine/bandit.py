@@ -210,16 +210,16 @@ class Bandit(Policy, ABC):
         self, delivered: DeliveredImage, state: Float32Array, action: tuple[float, ...], outcome: FloatArray
     ) -> tuple[float, ...]:
         """Return one delivery's figures for the diagnostics, in the order of `_judged_names`."""
-        asked = delivered.requirement
+        requirement = delivered.requirement
         return (
             float(outcome[0]),
             *(
                 float(reached >= wanted)
                 for reached, wanted in zip(
-                    outcome[1:-1], interleaved(asked.pf_min, asked.sf_min), strict=True
+                    outcome[1:-1], interleaved(requirement.pf_min, requirement.sf_min), strict=True
                 )
             ),
-            float(delivered.delay_s <= asked.deadline_s),
+            float(delivered.delay_s <= requirement.deadline_s),
         )
 
     def fidelity_names(self) -> tuple[str, ...]:

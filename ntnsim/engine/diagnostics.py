@@ -104,12 +104,12 @@ def policy_map(
         fractions = (*((1.0 - top) * lower).tolist(), float(top))
         state = engine.state_of(replace(image, rank_fractions=fractions), network)
         for factor in weight_factors:
-            asked = replace(
+            weighted = replace(
                 requirement,
                 lambda_pf=tuple(factor * weight for weight in requirement.lambda_pf),
                 lambda_sf=tuple(factor * weight for weight in requirement.lambda_sf),
             )
-            x = engine.greedy_action(state, asked)
+            x = engine.greedy_action(state, weighted)
             row = {"top_fraction": float(top), "weight_factor": float(factor)}
             rows.append(row | {f"x_{entry}": float(value) for entry, value in enumerate(x)})
     return pd.DataFrame(rows)

@@ -154,19 +154,19 @@ class GuardedPolicy(Policy):
                     return decision
                 self._counts["guard_shrunk"] += 1
                 return Decision(configuration, f"guard: x scaled to {share:.1f}")
-        told = f"{smallest_s:.1f} s" if isfinite(smallest_s) else "no arrival in this pass"
+        predicted = f"{smallest_s:.1f} s" if isfinite(smallest_s) else "no arrival in this pass"
         if self._settings.when_late == "send-smallest" or self._n_delivered < FEWEST_DELIVERIES:
             self._counts["guard_sent_smallest"] += 1
-            return Decision(configuration, f"guard: smallest sent, predicted {told}")
+            return Decision(configuration, f"guard: smallest sent, predicted {predicted}")
         if isfinite(smallest_s) and self._rejections_in_a_row >= self._settings.probe_after_rejections:
             self._rejections_in_a_row = 0
             self._counts["guard_probes"] += 1
-            return Decision(configuration, f"guard: probe, predicted {told}")
+            return Decision(configuration, f"guard: probe, predicted {predicted}")
         self._rejections_in_a_row += 1
         self._counts["guard_rejected"] += 1
         return Decision(
             None,
-            f"guard: predicted {told} at the smallest configuration, deadline {requirement.deadline_s} s",
+            f"guard: predicted {predicted} at the smallest configuration, deadline {requirement.deadline_s} s",
         )
 
     def learn(self, delivered: DeliveredImage) -> None:

@@ -51,12 +51,12 @@ class NeuralContextualBandit(Bandit):
     def _update(self) -> None:
         settings = self.settings
         rows = self.replay.draw(settings.minibatch, self.update_rng)
-        asked = rows["requirement"]
-        price = Priced.of(asked)
+        requirements = rows["requirement"]
+        price = Priced.of(requirements)
         whole = rows["outcome"].astype(np.float64)
         whole[:, -1] += rows["elapsed"][:, 0]
         cost = realised_cost(whole, price.weights, price.targets, price.delay_weight, price.deadline)
-        conditions = torch.from_numpy(conditioning_features(asked, self.standard))
+        conditions = torch.from_numpy(conditioning_features(requirements, self.standard))
         states = torch.from_numpy(rows["state"])
         context = torch.cat((states, conditions), 1)
         boxed = has_box(states, self.space)

@@ -46,15 +46,15 @@ class SpiffEngine(Bandit):
         rows = self.replay.draw(settings.minibatch, self.update_rng)
         states = torch.from_numpy(rows["state"])
         targets = torch.from_numpy(self.standard.applied(rows["outcome"]).T.copy())
-        asked = self.law.draw(rows["requirement"], self.update_rng)
-        conditions = torch.from_numpy(conditioning_features(asked, self.standard))
+        requirements = self.law.draw(rows["requirement"], self.update_rng)
+        conditions = torch.from_numpy(conditioning_features(requirements, self.standard))
 
         proposed = self.actor.act(torch.cat((states, conditions), 1))
         # Some rows are priced a second time, at a uniformly drawn x.
         n_searched = round(settings.search_share * settings.minibatch)
         drawn = self.update_rng.random((n_searched, self.space.dimension), dtype=np.float32)
         actions = torch.cat((torch.from_numpy(rows["action"]), proposed, torch.from_numpy(drawn)))
-        price = Priced.of(np.concatenate((asked, asked[:n_searched])))
+        price = Priced.of(np.concatenate((requirements, requirements[:n_searched])))
         elapsed = rows["elapsed"][:, 0]
         cost, gradient = self.critics.fit_and_price(
             self._inputs(torch.cat((states, states, states[:n_searched])), actions),
@@ -89,15 +89,15 @@ class SpiffEngine(Bandit):
             with small_network_mode():
                 rows = self.replay.draw(batch, self.update_rng)
                 states = torch.from_numpy(rows["state"])
-                asked = self.law.draw(rows["requirement"], self.update_rng)
-                conditions = torch.from_numpy(conditioning_features(asked, self.standard))
+                requirements = self.law.draw(rows["requirement"], self.update_rng)
+                conditions = torch.from_numpy(conditioning_features(requirements, self.standard))
                 proposed = self.actor.act(torch.cat((states, conditions), 1))
                 drawn = self.update_rng.random((n_drawn, batch, dimension), dtype=np.float32)
                 # Optima lie on the cube's faces more often than uniform draws do.
                 drawn[self.update_rng.random(drawn.shape) < AT_ZERO] = 0.0
                 x = torch.cat((proposed, torch.from_numpy(drawn.reshape(-1, dimension))))
                 every = n_drawn + 1
-                price = Priced.of(np.tile(asked, (every, 1)))
+                price = Priced.of(np.tile(requirements, (every, 1)))
                 cost, gradient = self.critics.price(
                     self._inputs(states.repeat(every, 1), x),
                     standard=self.standard,

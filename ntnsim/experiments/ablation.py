@@ -57,16 +57,18 @@ def run(study: Study) -> pd.DataFrame:
         for name, settings in variants.items():
             if name not in SAME_ENGINE:
                 study.say(f"{name}, seed {seed}")
-                asked = list(targets.values())
-                directory = study.trained(f"ablation {name}", settings, KIND, every_moment, asked, seed)
+                requirements = list(targets.values())
+                directory = study.trained(
+                    f"ablation {name}", settings, KIND, every_moment, requirements, seed
+                )
             entity = learner({**settings, "checkpoint": str(directory), "evaluate": True})
             for load in LOADS:
                 for target, requirement in targets.items():
                     policy: Policy = build_engine(entity, testing.space, 0)
                     if name.endswith("guarded"):
                         policy = GuardedPolicy(policy, GuardSpec(), testing.space)
-                    asked_of = requirement_from(requirement)
-                    judged = judge(policy, TableInstance(testing, moments[load]), asked_of, seed)
+                    judged_requirement = requirement_from(requirement)
+                    judged = judge(policy, TableInstance(testing, moments[load]), judged_requirement, seed)
                     rows.append({"variant": name, "seed": seed, "load": load, "target": target, **judged})
     oracle = OraclePolicy(testing, testing.space, margin_s=0.0)
     for load in LOADS:
@@ -95,40 +97,42 @@ def interpolation_errors(study: Study, table: OutcomeTable) -> pd.DataFrame:
     rows = []
     for seen in real:
         x = table.space.vector(seen.configuration)
-        told = table.between(table.place_of(seen.image), np.array(x))
+        interpolated = table.between(table.place_of(seen.image), np.array(x))
         true = (seen.size_bits / seen.image.source_bits, *interleaved(seen.pf, seen.sf))
         row = {f"x_{entry}": value for entry, value in enumerate(x)}
         row |= {f"real_{name}": value for name, value in zip(names, true, strict=True)}
-        rows.append(row | {f"table_{name}": float(value) for name, value in zip(names, told, strict=True)})
+        rows.append(
+            row | {f"table_{name}": float(value) for name, value in zip(names, interpolated, strict=True)}
+        )
     return pd.DataFrame(rows).round(6)
 
 
-def judge(policy: Policy, instance: TableInstance, asked: Requirement, seed: int) -> dict[str, float]:
+def judge(policy: Policy, instance: TableInstance, requirement: Requirement, seed: int) -> dict[str, float]:
     """Return a policy's figures over drawn images: the same ones for every policy."""
-    deliveries = practised(policy, instance, [asked], JUDGED_IMAGES, stream(seed, "judge"))
+    deliveries = practised(policy, instance, [requirement], JUDGED_IMAGES, stream(seed, "judge"))
     outcomes = [seen for _, seen in deliveries]
     values = np.array(
         [
             (
                 seen.size_bits / seen.image.source_bits,
                 *interleaved(seen.pf, seen.sf),
-                seen.delay_s / asked.deadline_s,
+                seen.delay_s / requirement.deadline_s,
             )
             for seen in outcomes
         ]
     ).reshape(-1, 2 * instance.space.n_ranks + 2)
     cost = realised_cost(
         values,
-        np.array(interleaved(asked.lambda_pf, asked.lambda_sf)),
-        np.array(interleaved(asked.pf_min, asked.sf_min)),
+        np.array(interleaved(requirement.lambda_pf, requirement.lambda_sf)),
+        np.array(interleaved(requirement.pf_min, requirement.sf_min)),
         np.array(0.0),
         np.array(1.0),
     )
     return {
         "cost": float(cost.mean()),
         "savings": float(1.0 - values[:, 0].mean()),
-        "p_pf": float((values[:, 1] >= asked.pf_min[0]).mean()),
-        "p_sf": float((values[:, 2] >= asked.sf_min[0]).mean()),
+        "p_pf": float((values[:, 1] >= requirement.pf_min[0]).mean()),
+        "p_sf": float((values[:, 2] >= requirement.sf_min[0]).mean()),
         "p_deadline": float((values[:, -1] <= 1.0).mean()),
         "rejected": 1.0 - len(outcomes) / JUDGED_IMAGES,
     }

@@ -45,18 +45,18 @@ def run(study: Study) -> pd.DataFrame:
             study.say(f"{name}, seed {seed}")
             policy = build_policy(entity, table.space, integer_seed(seed, "engine"))
             for number, (load, target) in enumerate(phases):
-                asked = requirement_from(targets[target])
+                requirement = requirement_from(targets[target])
 
                 rng = stream(seed, "phase", str(number))
-                for index, delivered in practised(policy, worlds[load], [asked], length, rng):
+                for index, delivered in practised(policy, worlds[load], [requirement], length, rng):
                     rows.append(
                         {
                             "policy": name,
                             "seed": seed,
                             "phase": number,
                             "window": number * length + index // window * window,
-                            "in_time": delivered.delay_s <= asked.deadline_s,
-                            "pf_ok": delivered.pf[0] >= asked.pf_min[0],
+                            "in_time": delivered.delay_s <= requirement.deadline_s,
+                            "pf_ok": delivered.pf[0] >= requirement.pf_min[0],
                             "savings": 1.0 - delivered.size_bits / delivered.image.source_bits,
                         }
                     )

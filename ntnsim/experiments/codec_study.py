@@ -140,13 +140,13 @@ class CodecStudy:
         self, photograph: RankedPhotograph, codec: Codec, configurations: Sequence[Configuration]
     ) -> list[dict[str, Any]]:
         encoded = [codec.encode(photograph.pixels, photograph.ranks, x, 1) for x in configurations]
-        images = [codec.decode([one.payload], [1])[0] for one in encoded]
+        images = [codec.decode([image.payload], [1])[0] for image in encoded]
         count = len(configurations)
         scores = self.scorer.score([photograph.pixels] * count, images, [photograph.ranks] * count, N_RANKS)
         source_bits = 8 * len(photograph.source_bytes)
         rows = []
-        for one, score in zip(encoded, scores, strict=True):
-            row = {"size_bits": one.size_bits, "savings": 1 - one.size_bits / source_bits}
+        for image, score in zip(encoded, scores, strict=True):
+            row = {"size_bits": image.size_bits, "savings": 1 - image.size_bits / source_bits}
             for name, value in asdict(score).items():
                 if isinstance(value, tuple):
                     row |= {f"{name}_{rank}": entry for rank, entry in enumerate(value)}

@@ -116,13 +116,15 @@ def unsent_psnr_db(original: UInt8Image, image: UInt8Image, unsent: BoolMask) ->
     return float(10 * np.log10(255.0**2 / max(float(error.mean()), 1e-9)))
 
 
-def ratio_with_interval(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> tuple[float, float, float]:
+def ratio_with_interval(
+    values: NDArray[np.float64], reference: NDArray[np.float64]
+) -> tuple[float, float, float]:
     """Return mean(ours)/mean(theirs) with its 95 % interval, by paired bootstrap over the images."""
     rng = np.random.default_rng(95)
-    draws = rng.integers(0, len(ours), size=(BOOTSTRAP_DRAWS, len(ours)))
-    ratios = ours[draws].mean(axis=1) / theirs[draws].mean(axis=1)
+    draws = rng.integers(0, len(values), size=(BOOTSTRAP_DRAWS, len(values)))
+    ratios = values[draws].mean(axis=1) / reference[draws].mean(axis=1)
     low, high = np.quantile(ratios, [0.025, 0.975])
-    return float(ours.mean() / theirs.mean()), float(low), float(high)
+    return float(values.mean() / reference.mean()), float(low), float(high)
 
 
 class _Scores:

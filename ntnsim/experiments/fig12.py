@@ -36,18 +36,18 @@ def run(study: Study) -> pd.DataFrame:
         table = study.table(KIND, split="train", n_images=PHOTOGRAPHS, area=area)
         instance = TableInstance(table, moments)
         for target, requirement in targets.items():
-            asked = requirement_from(requirement)
+            target_requirement = requirement_from(requirement)
             for seed in study.seeds:
                 study.say(f"{subset} {target} seed {seed}")
                 entity = SpiffEngineSpec.model_validate(study.engine(targets, KIND))
                 engine = build_engine(entity, instance.space, integer_seed(seed, "engine"))
 
                 rng = stream(seed, subset, target)
-                for index, _ in practised(engine, instance, [asked], study.training_images, rng):
+                for index, _ in practised(engine, instance, [target_requirement], study.training_images, rng):
                     if (index + 1) % NOTED_EVERY:
                         continue
                     states = [engine.state_of(image, moments[0].network) for image in table.images]
-                    x = np.mean([engine.greedy_action(state, asked) for state in states], axis=0)
+                    x = np.mean([engine.greedy_action(state, target_requirement) for state in states], axis=0)
                     where = {"subset": subset, "target": target, "seed": seed, "images": index + 1}
                     rows.append({**where, "beta": float(x[0]), "p_0": float(x[1])})
     notes = pd.DataFrame(rows)

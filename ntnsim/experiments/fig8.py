@@ -89,8 +89,8 @@ def main() -> None:
     if arguments.codec == "spiff-paper" and arguments.coarse > 0:
         raise InputError("--coarse: spiff-paper has no coarse layer; use --codec spiff")
     study = study_from(arguments)
-    one = with_photographs(study, study.photographs[:1])
-    table = run(one, Configuration(arguments.beta, (arguments.p,), arguments.coarse))
+    single = with_photographs(study, study.photographs[:1])
+    table = run(single, Configuration(arguments.beta, (arguments.p,), arguments.coarse))
     print(table.to_string(index=False))
 
 

@@ -66,7 +66,7 @@ def build_outcome_table(
         for configuration in restored:
             pipeline.encode(capture.image_id, configuration)
             pipeline.expect(capture.image_id, configuration)
-        scores = {one: pipeline.reconstruct(capture.image_id, one) for one in restored}
+        scores = {x: pipeline.reconstruct(capture.image_id, x) for x in restored}
         for configuration in grid:
             pipeline.forget(capture.image_id, configuration)
         pf.append([scores[alike(configuration)].pf_rank for configuration in grid])
@@ -115,7 +115,7 @@ def build_outcome_log(
     for index in range(n_images):
         capture = pipeline.capture(source, index)
         drawn = [drawn_configuration(space, rng) for _ in range(n_draws)]
-        sizes = [round(pipeline.encode(capture.image_id, one).size_bits) for one in drawn]
+        sizes = [round(pipeline.encode(capture.image_id, x).size_bits) for x in drawn]
         for configuration in drawn:
             pipeline.expect(capture.image_id, configuration)
         for configuration, size_bits in zip(drawn, sizes, strict=True):

@@ -160,16 +160,16 @@ def _measured(
     scorer: Scorer,
 ) -> Iterator[RatePoint]:
     encoded = [s.codec.encode(pixels, ranks, s.configuration, 1) for s in settings]
-    images = [s.codec.decode([one.payload], [1])[0] for s, one in zip(settings, encoded, strict=True)]
+    images = [s.codec.decode([stream.payload], [1])[0] for s, stream in zip(settings, encoded, strict=True)]
     count = len(settings)
     scores = scorer.score([pixels] * count, images, [ranks] * count, 2)
-    for setting, one, score in zip(settings, encoded, scores, strict=True):
+    for setting, stream, score in zip(settings, encoded, scores, strict=True):
         yield RatePoint(
             name,
             setting.series,
             setting.value,
-            one.size_bits,
-            one.bits_per_rank[1],
+            stream.size_bits,
+            stream.bits_per_rank[1],
             source_bits,
             score.pf,
             score.pf_rank[1],

@@ -49,7 +49,7 @@ UPDATES_PER_OUTCOME = (
 NCB_UPDATES_PER_OUTCOME = 4  # of NCB: its one critic learns the log by heart still sooner
 SETTLING_STEPS = 3000  # of a new actor, through the learned critics
 CALIBRATED_ON = 60  # training photographs that JPEG q45 is scored on, for the targets
-TOLD_EVERY = 20  # photographs between two lines of progress
+REPORTED_EVERY = 20  # photographs between two lines of progress
 # α of Eq. 5: an engine may expect to miss this share of requests. Below the 0.05 that the aim allows: critics err too.
 RISK_LEVEL = 0.02
 # q of the coarse layer that the gateway codes on trial for `spiff`: in the middle of what the targets ask for.
@@ -158,8 +158,8 @@ class Study:
         path = self._path("table", kind, f"{split}-{area[0]:g}-{area[1]:g}-{n_images}", repr(axes))
         if not path.is_file():
             pipeline = self.pipeline(kind, split=split, n_images=n_images, area=area)
-            told = self._told(f"table of {kind}, {split}")
-            build_outcome_table(pipeline, space, SOURCE, n_images, axes, told).save(path)
+            progress = self._progress(f"table of {kind}, {split}")
+            build_outcome_table(pipeline, space, SOURCE, n_images, axes, progress).save(path)
         return OutcomeTable.load(path)
 
     def log(self, kind: str) -> list[LoggedOutcome]:
@@ -168,10 +168,12 @@ class Study:
         path = self._path("log", kind, f"train-{self.n_logged}", "")
         if not path.is_file():
             pipeline = self.pipeline(kind, split="train", n_images=self.n_logged)
-            told = self._told(f"log of {kind}")
+            progress = self._progress(f"log of {kind}")
             rng = stream(0, "log", kind)
             n_draws = space.dimension - 1  # one more dimension, one more configuration of each photograph
-            outcomes = build_outcome_log(pipeline, space, SOURCE, self.n_logged, rng, told, n_draws=n_draws)
+            outcomes = build_outcome_log(
+                pipeline, space, SOURCE, self.n_logged, rng, progress, n_draws=n_draws
+            )
             save_log(outcomes, space, path)
         return load_log(space, path)
 
@@ -188,12 +190,12 @@ class Study:
         made_of += open_bundle(BUNDLE).digest
         return self.work / "outcomes" / f"{what}-{kind}-{scale}-{digest(made_of)[:8]}.parquet"
 
-    def _told(self, what: str) -> Callable[[int, int], None]:
-        def told(done: int, wanted: int) -> None:
-            if done % TOLD_EVERY == 0 or done == wanted:
+    def _progress(self, what: str) -> Callable[[int, int], None]:
+        def progress(done: int, wanted: int) -> None:
+            if done % REPORTED_EVERY == 0 or done == wanted:
                 self.say(f"{what}: {done} of {wanted} photographs")
 
-        return told
+        return progress
 
     def moments(self, load: float | None = None) -> tuple[Moment, ...]:
         """Return the surroundings of decisions in the world under *load*: random sizes, no pixels."""
@@ -257,11 +259,11 @@ class Study:
     ) -> Path:
         """Return the directory of an engine that learned offline from the log of codec *kind*."""
         engine = build_engine(learner(settings), SPACES[kind], integer_seed(seed, "engine"))
-        asked = [requirement_from(requirement) for requirement in requirements]
+        engine_requirements = [requirement_from(requirement) for requirement in requirements]
         rng = stream(seed, "training")
         n_remembered = engine.settings.replay_capacity
         log = self.log(kind)
-        fill_from_log(engine, log, moments, asked, n_remembered, rng)
+        fill_from_log(engine, log, moments, engine_requirements, n_remembered, rng)
         if isinstance(engine, SpiffEngine):
             engine.update(UPDATES_PER_OUTCOME * len(log))
             engine.settle(SETTLING_STEPS)

@@ -103,7 +103,7 @@ def summary(records: pd.DataFrame, targets: Mapping[str, RequirementSpec]) -> pd
     """
     rows = []
     for (target, scheme), group in records.groupby(["target", "scheme"], sort=False):
-        asked = targets[str(target)]
+        requirement = targets[str(target)]
         got = group[group["state"].isin(["delivered", "late"])]
         row: dict[str, Any] = {
             "target": target,
@@ -112,8 +112,8 @@ def summary(records: pd.DataFrame, targets: Mapping[str, RequirementSpec]) -> pd
             "seeds": group["seed"].nunique(),
         }
         checks = {
-            "p_pf": got["pf_rank_0"] >= asked.pf_min[0],
-            "p_sf": got["sf_rank_0"] >= asked.sf_min[0],
+            "p_pf": got["pf_rank_0"] >= requirement.pf_min[0],
+            "p_sf": got["sf_rank_0"] >= requirement.sf_min[0],
             "p_deadline": got["deadline_met"].astype(bool),
         }
         for name, hits in checks.items():

@@ -26,8 +26,8 @@ def block_error_rate(excess_db: Any, slope_per_db: Any, code_blocks: Any = 1) ->
     """Return the probability that a transport block fails, *excess_db* above its level's threshold."""
     # ln 9 puts a failure probability of 0.1 at the threshold.
     exponent = np.clip(np.asarray(slope_per_db) * np.asarray(excess_db) + log(9.0), -700.0, 700.0)
-    one = 1.0 / (1.0 + np.exp(exponent))
-    return -np.expm1(code_blocks * np.log1p(-np.minimum(one, 1.0 - 1e-16)))
+    block_error = 1.0 / (1.0 + np.exp(exponent))
+    return -np.expm1(code_blocks * np.log1p(-np.minimum(block_error, 1.0 - 1e-16)))
 
 
 @cache
@@ -148,6 +148,6 @@ def level_table(
         efficiency=efficiency,
         threshold_db=np.array([item[1] for item in kept]),
         slope_per_db=np.array([SLOPE_PER_DB[item[2]["qm"]] for item in kept]),
-        code_blocks=np.array([ceil(one / MAX_CODE_BLOCK_BITS) for one in bits], dtype=np.int64),
+        code_blocks=np.array([ceil(block_bits / MAX_CODE_BLOCK_BITS) for block_bits in bits], dtype=np.int64),
         bler_target=STRICT_TABLE_BLER if table_number == 3 and levels == "cqi" else bler_target,
     )

@@ -70,7 +70,7 @@ def metric_interval(
         )
         return Interval(mean, low, high, float(summaries[0]["confidence"]))
     values = [figure_of(summary, scheme, f"{metric}.{value}") for summary in summaries]
-    interval = replication_interval([one for one in values if np.isfinite(one)])
+    interval = replication_interval([value for value in values if np.isfinite(value)])
     if metric != "deadline_met":
         return interval
     # Student's t knows nothing of a share's limits.

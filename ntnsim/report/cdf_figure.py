@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # With more settings than this, one panel per setting gets too small: one panel per scheme is drawn instead.
 MAX_POINT_PANELS = 4
 MAX_PANELS_IN_A_ROW = 3
-MAX_POINTS = 10  # more curves in a panel cannot be told apart
+MAX_POINTS = 10  # more curves in a panel cannot be distinguished
 # A delay axis turns logarithmic when its body spans more than this ratio.
 LOG_AXIS_RATIO = 50.0
 
@@ -35,7 +35,7 @@ class Curve:
 def curves_of(runs: Sequence[RunDirectory], quantity: str, *, lost_is_infinite: bool) -> list[Curve]:
     """Return the distribution of *quantity* per point and scheme, each on its own grid of quantiles."""
     samples = samples_of(points_of(runs), quantity, lost_is_infinite=lost_is_infinite)
-    return [Curve(one.scheme, one.point, _band(one)) for one in samples]
+    return [Curve(sample.scheme, sample.point, _band(sample)) for sample in samples]
 
 
 def _band(samples: Samples) -> CdfBand:

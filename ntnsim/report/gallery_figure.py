@@ -98,7 +98,7 @@ def configuration_text(entry: GalleryEntry) -> str:
 
 def _short(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        return " / ".join(_short(one) for one in value)
+        return " / ".join(_short(part) for part in value)
     return f"{value:.2g}" if isinstance(value, (int, float)) else str(value)
 
 

@@ -247,16 +247,18 @@ def _gallery_row(row: Mapping[str, Any]) -> str:
     pictures = [
         _picture(row["original"], f"{image}: original", f"<b>original</b><br>{row['original_kib']:.0f} KiB")
     ]
-    for one in row["schemes"]:
-        scheme = escape(one["scheme"])
-        if one["received"]:
-            text = f"<b>{scheme}</b>, received<br>{one['sent_kib']:.1f} KiB"
-            text += f"<br>{escape(one['configuration'])}" if one["configuration"] else ""
-            pictures.append(_picture(one["received"], f"{image}: received by {scheme}", text, one["scheme"]))
-        text = f"<b>{scheme}</b><br>" + "<br>".join(escape(line) for line in one["caption"])
-        if not one["received"]:
-            text += f"<br>{one['sent_kib']:.1f} KiB"
-        pictures.append(_picture(one["reconstruction"], f"{image}: {scheme}", text, one["scheme"]))
+    for sent in row["schemes"]:
+        scheme = escape(sent["scheme"])
+        if sent["received"]:
+            text = f"<b>{scheme}</b>, received<br>{sent['sent_kib']:.1f} KiB"
+            text += f"<br>{escape(sent['configuration'])}" if sent["configuration"] else ""
+            pictures.append(
+                _picture(sent["received"], f"{image}: received by {scheme}", text, sent["scheme"])
+            )
+        text = f"<b>{scheme}</b><br>" + "<br>".join(escape(line) for line in sent["caption"])
+        if not sent["received"]:
+            text += f"<br>{sent['sent_kib']:.1f} KiB"
+        pictures.append(_picture(sent["reconstruction"], f"{image}: {scheme}", text, sent["scheme"]))
     return f'<div class="gallery-row"><h3>{image}</h3><div class="pictures">{"".join(pictures)}</div></div>'
 
 

@@ -205,7 +205,7 @@ def _load_data(runs: Sequence[RunDirectory]) -> dict[str, Any]:
                         "scheme": curve.scheme,
                         "others": curve.others,
                         "x": list(curve.x),
-                        "y": [_interval(one, metric.scale) for one in curve.intervals[metric.name]],
+                        "y": [_interval(interval, metric.scale) for interval in curve.intervals[metric.name]],
                     }
                     for curve in curves
                 ],
@@ -234,12 +234,12 @@ def _pareto_data(runs: Sequence[RunDirectory]) -> list[Any]:
                 ],
                 "means": [
                     {
-                        "scheme": one.scheme,
-                        "point": one.title,
-                        "x": _interval(one.savings, 100),
-                        "y": _interval(one.fidelity),
+                        "scheme": standing.scheme,
+                        "point": standing.title,
+                        "x": _interval(standing.savings, 100),
+                        "y": _interval(standing.fidelity),
                     }
-                    for one in standings
+                    for standing in standings
                 ],
             }
         )

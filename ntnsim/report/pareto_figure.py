@@ -112,13 +112,13 @@ def pareto(runs: Sequence[RunDirectory]) -> "Figure":
                 rasterized=True,
             )
         drawn: set[str] = set()
-        for one in standings_of(runs, column):
-            style = styles[one.scheme]
+        for standing in standings_of(runs, column):
+            style = styles[standing.scheme]
             axes.errorbar(
-                100 * one.savings.value,
-                one.fidelity.value,
-                xerr=_half(one.savings, 100),
-                yerr=_half(one.fidelity, 1),
+                100 * standing.savings.value,
+                standing.fidelity.value,
+                xerr=_half(standing.savings, 100),
+                yerr=_half(standing.fidelity, 1),
                 color=style.colour,
                 marker=style.marker,
                 markersize=5,
@@ -127,9 +127,9 @@ def pareto(runs: Sequence[RunDirectory]) -> "Figure":
                 linestyle="none",
                 capsize=1.5,
                 elinewidth=0.8,
-                label=None if one.scheme in drawn else one.scheme,
+                label=None if standing.scheme in drawn else standing.scheme,
             )
-            drawn.add(one.scheme)
+            drawn.add(standing.scheme)
         axes.set_title(title)
     figure.supxlabel(f"bandwidth savings (% of the captured file){scores_note(runs, '; ')}", fontsize=8)
     handles, labels = grid[0].get_legend_handles_labels()

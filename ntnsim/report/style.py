@@ -1,6 +1,6 @@
 """How every figure looks: widths of a journal's columns, type, and a colour, dash and marker per scheme.
 
-Colours are Okabe and Ito's (*Color Universal Design*, 2008), told apart with any colour vision; each scheme also has
+Colours are Okabe and Ito's (*Color Universal Design*, 2008), distinct with any colour vision; each scheme also has
 its own dash and marker, and neighbours differ in lightness, so that a figure survives printing in grey.
 """
 

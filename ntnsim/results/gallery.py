@@ -127,7 +127,7 @@ def write_index(directory: Path, entries: Sequence[GalleryEntry]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for entry in sorted(entries, key=lambda one: (one.job, one.scheme)):
+    for entry in sorted(entries, key=lambda entry: (entry.job, entry.scheme)):
         values = {name: getattr(entry, name) for name in COLUMNS}
         for name in ("pf_rank", "sf_rank"):
             values[name] = " ".join("-" if v is None else repr(float(v)) for v in values[name])

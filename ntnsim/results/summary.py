@@ -105,7 +105,7 @@ def summarise(
         **dict(details or {}),
         "confidence": confidence,
         "method": "within a run: batch means, Student t; probabilities: Wilson with the effective sample size",
-        "schemes": {one.scheme: scheme_summary(one, warm_up_s, confidence) for one in schemes},
+        "schemes": {scheme.scheme: scheme_summary(scheme, warm_up_s, confidence) for scheme in schemes},
     }
 
 

@@ -1,4 +1,4 @@
-"""Device profiles: how long each stage of the pipeline takes on a named machine (decision 23).
+"""Device profiles: how long each stage of the pipeline takes on a named machine.
 
 Simulated time is charged from these figures, never from the clock of the host that runs the simulation. The
 profiles that ship (presets/devices.yaml) are estimates and say so; ``ntnsim profile`` measures a host into a new one.

@@ -77,7 +77,7 @@ def validated(
 
 
 def _is_consequence(details: ErrorDetails) -> bool:
-    """Whether pydantic only counts a list as too short because its elements, told apart, are wrong."""
+    """Whether pydantic only counts a list as too short because its elements are wrong."""
     return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
 
 

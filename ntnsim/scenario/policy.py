@@ -1,6 +1,6 @@
 """The policies a scheme may name: who chooses each image's configuration, and with which settings.
 
-One entity per policy, told apart by ``kind``. Defaults are the paper's (Sec. VII) where it gives a value, and
+One entity per policy; ``kind`` says which. Defaults are the paper's (Sec. VII) where it gives a value, and
 the settled ones of the README's list of departures where it does not. What the application asks of an image (Table
 III) is a `Requirement`.
 """

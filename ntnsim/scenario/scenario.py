@@ -94,8 +94,11 @@ class Scenario(Entity):
     @model_validator(mode="after")
     def _names_are_unique_and_known(self) -> Self:
         for section, names in (
-            ("sources", [name for one in self.sources for name in copy_names(one.name, one.count)]),
-            ("gateways", [name for one in self.gateways for name in copy_names(one.name, one.count)]),
+            ("sources", [name for entity in self.sources for name in copy_names(entity.name, entity.count)]),
+            (
+                "gateways",
+                [name for entity in self.gateways for name in copy_names(entity.name, entity.count)],
+            ),
             ("schemes", [scheme.name for scheme in self.schemes]),
             ("faults", [fault.name for fault in self.faults]),
         ):

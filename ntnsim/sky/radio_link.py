@@ -32,15 +32,15 @@ def link_model(
         satellite = SatelliteRadio(
             own.eirp_density_dbw_per_mhz, own.g_over_t_db_k, own.aperture_m, own.aperture_m
         )
-    mine = radio.terminal or ReferenceTerminalSpec(
+    spec = radio.terminal or ReferenceTerminalSpec(
         kind="tr38821",
         name={"s": "handheld", "ka": "vsat"}[radio.band],  # type: ignore[arg-type]
     )
-    if mine.kind == "tr38821":
-        terminal = reference_terminal(mine.name)
+    if spec.kind == "tr38821":
+        terminal = reference_terminal(spec.name)
     else:
         terminal = TerminalRadio(
-            mine.eirp_dbw, mine.g_over_t_db_k, mine.shadow_margin_db, mine.circular_polarisation
+            spec.eirp_dbw, spec.g_over_t_db_k, spec.shadow_margin_db, spec.circular_polarisation
         )
     bandwidth_hz = radio.bandwidth_hz or reference_bandwidth_hz(
         radio.band, radio.direction, radio.reuse, terminal

@@ -32,7 +32,7 @@ from ntnsim.sky.space_model import SiteLike, SpaceModel
 from ntnsim.streams import stream
 from ntnsim.units import SPEED_OF_LIGHT_M_S
 
-LOOK_AHEAD_S = 3600.0  # no end of contact is told further ahead than this
+LOOK_AHEAD_S = 3600.0  # no end of contact is given further ahead than this
 NEXT_CONTACT_WITHIN_S = 48 * 3600.0
 KEPT_STEPS = 500_000  # of pass links, about 90 MB; two passes are kept in any case
 INTERRUPTION_RTT = {"ul": 1.5, "dl": 2.0}  # TR 38.821, 7.3.2

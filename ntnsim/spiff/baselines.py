@@ -29,7 +29,7 @@ LIBRARY_AVIF_SPEED = 6
 
 
 def as_the_library_comes(codec: ComponentCodec, quality: int) -> Component:
-    """Return *codec* as its library codes a photograph unless told otherwise."""
+    """Return *codec* as its library codes a photograph unless its settings say otherwise."""
     return Component(codec, quality, speed=LIBRARY_AVIF_SPEED)
 
 

@@ -1,6 +1,6 @@
 """Tiles and patch grids: which P×P tiles of the lower ranks travel, and how they are packed.
 
-A tile belongs to the highest rank that it touches outside the kept region (decision 3). Each rank's tiles are put in
+A tile belongs to the highest rank that it touches outside the kept region. Each rank's tiles are put in
 one order per image; the first round(p·N) of it are kept, so that kept sets nest as p grows. The orders ``random`` and
 ``spread`` follow from the seed alone and use integer hashes only, so that a stream replays on any NumPy version.
 """

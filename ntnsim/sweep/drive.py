@@ -181,8 +181,8 @@ class _Ledger:
             self._journal(result)
         adaptive = self.plan.sweep.adaptive
         if adaptive is not None and self._open[cell.point] == 0 and cell.point not in self._failed_points:
-            members = [one for one in self.cells.values() if one.point == cell.point]
-            summaries = [read_json(self.directory / CELLS / one.digest / SUMMARY) for one in members]
+            members = [member for member in self.cells.values() if member.point == cell.point]
+            summaries = [read_json(self.directory / CELLS / member.digest / SUMMARY) for member in members]
             wanted = replications_wanted(summaries, adaptive)
             self.add([self.plan.cell(cell.point, number) for number in range(len(members), wanted)])
 

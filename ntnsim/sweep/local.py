@@ -116,14 +116,14 @@ class LocalExecutor:
         return CellResult(cell.digest, 0.0, message)
 
     def _start(self) -> _Worker:
-        ours, theirs = self._context.Pipe()
+        own_end, worker_end = self._context.Pipe()
         process = self._context.Process(
-            target=_work, args=(theirs, self._directory, self._runner), name="ntnsim-cell", daemon=True
+            target=_work, args=(worker_end, self._directory, self._runner), name="ntnsim-cell", daemon=True
         )
         with _one_thread():
             process.start()
-        theirs.close()  # so that the pipe ends when the worker does
-        worker = _Worker(process, ours)
+        worker_end.close()  # so that the pipe ends when the worker does
+        worker = _Worker(process, own_end)
         self._workers.append(worker)
         return worker
 

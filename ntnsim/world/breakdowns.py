@@ -1,7 +1,7 @@
 """Which station each fault of a scenario breaks, and how: the wiring of faults to the world.
 
-Links are cut by paths that scale their rate (so that transfers know their ends in advance) and are told of the cut
-besides, for the work that does not simply resume. Servers are told only.
+Links are cut by paths that scale their rate (so that transfers know their ends in advance) and learn of the cut
+besides, for the work that does not simply resume. Servers only learn of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -105,7 +105,7 @@ def test_configurations_that_restore_alike_are_restored_once():
     space, pipeline = SPACES["spiff"], CountedPipeline()
     axes = axes_of(space, box_growth=(0.0, 1.0), patches=(0.0, 1.0), coarse=(0.0, 0.5))
     table = build_outcome_table(pipeline, space, "camera", 1, axes)
-    assert [space.vector(one) for one in pipeline.reconstructed] == [
+    assert [space.vector(x) for x in pipeline.reconstructed] == [
         (0, 0, 0),
         (0, 0, 0.5),
         (0, 1, 0),
@@ -125,9 +125,7 @@ def test_alike_configurations_give_the_same_pixels():
     codec = SpiffCodec("spiff", SPIFF, ClassicalInpainter("telea"), n_ranks=2)
     for x in ((0.0, 1.0, 0.5), (1.0, 0.3, 0.0), (1.0, 0.0, 0.7), (0.2, 1.0, 0.7)):
         configuration = SPACES["spiff"].configuration(x)
-        payloads = [
-            codec.encode(pixels, ranks, one, 7).payload for one in (configuration, alike(configuration))
-        ]
+        payloads = [codec.encode(pixels, ranks, x, 7).payload for x in (configuration, alike(configuration))]
         assert payloads[0] == payloads[1]  # a coarse layer that nobody sees is not sent
         first, second = codec.decode(payloads, [7, 7])
         np.testing.assert_array_equal(first, second)
@@ -241,9 +239,9 @@ def test_engine_trained_in_a_world_is_saved_and_comes_back(tmp_path: Path):
     path = write_world(tmp_path)
     scenario = load_scenario(path, [])
     summary = run_scenario(scenario, tmp_path / "out", store=OutcomeStore())
-    told = summary["worlds"]["learner"]["policy"]
-    assert told["images_learned"] == 12.0
-    assert told["updates"] == 5.0  # images 8 to 12
+    figures = summary["worlds"]["learner"]["policy"]
+    assert figures["images_learned"] == 12.0
+    assert figures["updates"] == 5.0  # images 8 to 12
     entity = SpiffEngineSpec(warm_up_images=8, hidden_units=16)
     engine = build_engine(entity, SPACES["spiff-paper"], seed=0)
     engine.restore(tmp_path / "out" / "engines" / "learner")

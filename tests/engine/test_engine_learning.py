@@ -57,11 +57,11 @@ def test_one_policy_serves_a_requirement_it_never_delivered_under(engine):
     stated_gap = 0.06
     assert np.mean(gaps(engine, LENIENT)) < stated_gap
     rng = stream(8, "test")
-    asked = {"strict": REQUIREMENT, "lenient": LENIENT}
-    shares: dict[str, list[float]] = {name: [] for name in asked}
+    requirements = {"strict": REQUIREMENT, "lenient": LENIENT}
+    shares: dict[str, list[float]] = {name: [] for name in requirements}
     for _ in range(60):
         image, network = INSTANCE.context(rng)
-        for name, requirement in asked.items():
+        for name, requirement in requirements.items():
             x = engine.greedy_action(engine.state_of(image, network), requirement)
             shares[name].append(float(INSTANCE.bits_share(image.rank_fractions[1], x)))
     # The optimum's own difference is 0.08 of the source's size; nearly half of it must show.
@@ -223,14 +223,14 @@ def run(engine: Bandit, n_images: int, name: str) -> list[tuple[float, ...]]:
 
 @pytest.mark.parametrize("settings", [SpiffEngineSpec(**SMALL), NeuralContextualBanditSpec(**SMALL)])
 def test_same_seed_same_decisions_and_a_resumed_engine_goes_on_alike(settings, tmp_path):
-    one, two = build_engine(settings, SPACE, seed=5), build_engine(settings, SPACE, seed=5)
-    assert run(one, 80, "first") == run(two, 80, "first")
-    one.save(tmp_path)
+    first, second = build_engine(settings, SPACE, seed=5), build_engine(settings, SPACE, seed=5)
+    assert run(first, 80, "first") == run(second, 80, "first")
+    first.save(tmp_path)
     resumed = build_engine(
         settings.model_copy(update={"checkpoint": ScenarioPath(str(tmp_path))}), SPACE, seed=99
     )
-    assert run(resumed, 40, "second") == run(two, 40, "second")
-    assert resumed.diagnostics() == two.diagnostics()
+    assert run(resumed, 40, "second") == run(second, 40, "second")
+    assert resumed.diagnostics() == second.diagnostics()
 
 
 def test_restored_engine_in_evaluation_repeats_itself_and_asks_for_no_scores(tmp_path):

@@ -46,7 +46,7 @@ def test_cost_of_one_row_by_hand():
     # R = 1 would have 4 critics: bits, per_0, sem_0, delay; three unsorted quantiles each; α = 1/6 reads the lowest.
     quantiles = torch.tensor([[[1.0, 2.0, 3.0]], [[0.9, 0.6, 0.7]], [[0.95, 0.99, 0.97]], [[0.4, 0.0, -0.4]]])
     standard = Standardisation(np.array([0.5, 0.0, 0.0, 1.0]), np.array([0.1, 1.0, 1.0, -0.5]))
-    asked = hinges(
+    hinged = hinges(
         Priced(
             np.array([[2.0, 5.0]], dtype=np.float32),
             np.array([[0.8, 0.9]], dtype=np.float32),
@@ -56,7 +56,7 @@ def test_cost_of_one_row_by_hand():
         np.array([0.1], dtype=np.float32),
         standard,
     )
-    cost, _ = aggregate_cost(quantiles, standard, asked, 1.0 / 6.0)
+    cost, _ = aggregate_cost(quantiles, standard, hinged, 1.0 / 6.0)
     # bits 0.5 + 0.1·2 = 0.7; PF 2·(0.8 − 0.6) = 0.4; SF met; delay's upper value 1 + 0.5·0.4 = 1.2,
     # with 0.1 elapsed 10·(1.3/1 − 1) = 3.
     assert cost.tolist() == pytest.approx([0.7 + 0.4 + 3.0], abs=1e-5)
@@ -65,15 +65,15 @@ def test_cost_of_one_row_by_hand():
 def test_gradient_equals_autograd_through_sorting():
     batch, n, alpha = 9, 51, 0.1
     quantiles = torch.randn(6, batch, n, generator=torch.Generator().manual_seed(6), requires_grad=True)
-    asked = penalties(batch)
-    cost, gradient = aggregate_cost(quantiles.detach(), Standardisation(OFFSET, SCALE), asked, alpha)
+    hinged = penalties(batch)
+    cost, gradient = aggregate_cost(quantiles.detach(), Standardisation(OFFSET, SCALE), hinged, alpha)
 
     low, share = read_position(alpha, n)
     ordered = quantiles[1:].sort(-1).values
     read = (1.0 - share) * ordered[..., low] + share * ordered[..., low + 1]
-    shortfall = (torch.from_numpy(asked.floors) - read).relu()
+    shortfall = (torch.from_numpy(hinged.floors) - read).relu()
     expected = (
-        OFFSET[0] + SCALE[0] * quantiles[0].mean(-1) + (torch.from_numpy(asked.weights) * shortfall).sum(0)
+        OFFSET[0] + SCALE[0] * quantiles[0].mean(-1) + (torch.from_numpy(hinged.weights) * shortfall).sum(0)
     )
     expected.sum().backward()
     np.testing.assert_allclose(cost, expected.detach().numpy(), rtol=1e-5)
@@ -83,13 +83,13 @@ def test_gradient_equals_autograd_through_sorting():
 
 def test_slack_hinge_is_the_high_quantile_of_the_delay():
     # λ [(e + d)/d^max − 1]^+ for any z, with d = offset + scale·z.
-    asked = penalties(batch=4)
+    hinged = penalties(batch=4)
     z = np.array([-2.0, -0.5, 0.5, 2.0])
     rng = np.random.default_rng(0)
     rng.uniform(0.5, 5.0, (4, 4)), rng.uniform(0.6, 1.0, (4, 4))
     deadline = rng.uniform(0.3, 1.0, 4)
     direct = 10.0 * np.maximum((0.1 + OFFSET[-1] + SCALE[-1] * z) / deadline - 1.0, 0.0)
-    np.testing.assert_allclose(asked.weights[-1] * np.maximum(asked.floors[-1] - z, 0.0), direct, rtol=1e-5)
+    np.testing.assert_allclose(hinged.weights[-1] * np.maximum(hinged.floors[-1] - z, 0.0), direct, rtol=1e-5)
 
 
 def test_realised_cost_by_hand():

@@ -154,9 +154,9 @@ def test_list_and_check_commands(small, monkeypatch):
 def test_check_runs_a_photograph_through_every_member(random_bundle):
     checked = CliRunner().invoke(models_app, ["check", str(random_bundle.directory), "--json"])
     assert checked.exit_code == 0, checked.output
-    told = json.loads(checked.stdout)
-    assert told["libraries_imported_s"] >= 0
-    made = {member["member"]: member["made"] for member in told["members"]}
+    report = json.loads(checked.stdout)
+    assert report["libraries_imported_s"] >= 0
+    made = {member["member"]: member["made"] for member in report["members"]}
     assert set(made) == {"inpainter", "segmenter"}
     assert "50% restored in 2 steps" in made["inpainter"]
     assert any(name in made["segmenter"] for name in ("background", "person", "dog"))

@@ -95,10 +95,10 @@ def test_seed_and_prompt_and_steps_each_matter(network, random_bundle, photograp
 
 
 def test_unknown_pixels_of_the_canvas_are_never_looked_at(network, photograph):
-    one = canvas_of(photograph, (47, 33), 1)
-    scrambled = np.where(one.known[:, :, None], one.pixels, 255 - one.pixels)
-    other = Canvas(scrambled, one.known, None, one.prompt, one.seed)
-    np.testing.assert_array_equal(network.restore([one])[0], network.restore([other])[0])
+    canvas = canvas_of(photograph, (47, 33), 1)
+    scrambled = np.where(canvas.known[:, :, None], canvas.pixels, 255 - canvas.pixels)
+    other = Canvas(scrambled, canvas.known, None, canvas.prompt, canvas.seed)
+    np.testing.assert_array_equal(network.restore([canvas])[0], network.restore([other])[0])
 
 
 def test_whole_canvas_returns_as_it_came(network, photograph):

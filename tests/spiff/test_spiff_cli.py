@@ -145,5 +145,5 @@ def test_truncated_whole_image_is_one_line(files, codec):
 def test_avif_as_a_whole_image_is_what_pillow_writes(files):
     encoded(files, "--codec", "avif", "--quality", 60, name="w.avif")
     Image.open(files / "a.jpg").save(files / "own.avif", quality=60, max_threads=1)
-    ours, own = (files / "w.avif").stat().st_size, (files / "own.avif").stat().st_size
-    assert ours == pytest.approx(own, abs=400)  # but for the photograph's metadata
+    written, own = (files / "w.avif").stat().st_size, (files / "own.avif").stat().st_size
+    assert written == pytest.approx(own, abs=400)  # but for the photograph's metadata

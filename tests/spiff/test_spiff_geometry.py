@@ -116,9 +116,9 @@ def test_random_choice_changes_with_seed_and_rank_only():
     assert len(np.unique(base)) == geometry.count
     assert np.array_equal(base, random_keys(geometry, 1, 0))
     orders = [np.argsort(random_keys(geometry, seed, rank)) for seed, rank in ((1, 0), (2, 0), (1, 1))]
-    for one, two in ((0, 1), (0, 2), (1, 2)):
+    for first, second in ((0, 1), (0, 2), (1, 2)):
         # Two random permutations of 1200 agree in about one place.
-        assert (orders[one] == orders[two]).sum() < 10
+        assert (orders[first] == orders[second]).sum() < 10
 
 
 def test_spread_choice_leaves_no_large_hole():

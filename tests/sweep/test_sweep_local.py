@@ -128,13 +128,13 @@ def test_files_that_are_added_to_a_cell_do_not_damage_it(tmp_path, undisturbed):
 
 
 def test_another_bundle_of_the_same_name_makes_other_cells(tmp_path, monkeypatch):
-    mine = tmp_path / "models/mine"
-    mine.mkdir(parents=True)
-    monkeypatch.setenv("NTNSIM_MODELS", str(mine.parent))
+    own_models = tmp_path / "models/mine"
+    own_models.mkdir(parents=True)
+    monkeypatch.setenv("NTNSIM_MODELS", str(own_models.parent))
     addresses = []
     for version in ("first", "second"):
         cells._bundle_digest.cache_clear()
-        write_manifest(mine, version, [Member("segmenter", "semantic-segmentation")])
+        write_manifest(own_models, version, [Member("segmenter", "semantic-segmentation")])
         addresses.append(plan_of(tmp_path, SWEEP + "\ntask: {bundle: mine}").cell(0, 0).digest)
         assert plan_of(tmp_path, SWEEP + "\ntask: {bundle: mine}").cell(0, 0).digest == addresses[-1]
     cells._bundle_digest.cache_clear()
@@ -167,13 +167,13 @@ def test_a_killed_worker_costs_its_cell_one_more_try(tmp_path, undisturbed):
     run_sweep(
         plan_of(tmp_path), tmp_path / "out", no_executor, resume=True
     )  # removes what the killed worker left
-    theirs = {
+    expected = {
         name: content for name, content in contents(undisturbed / "out").items() if name.startswith("cells/")
     }
-    ours = {
+    found = {
         name: content for name, content in contents(tmp_path / "out").items() if name.startswith("cells/")
     }
-    assert ours == theirs
+    assert found == expected
 
 
 def no_executor():
