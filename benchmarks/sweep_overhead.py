@@ -19,9 +19,9 @@ import numpy as np
 
 from ntnsim.results.atomic import write_json
 from ntnsim.results.writer import PartWriter
-from ntnsim.sweep.cells import Cell, SweepPlan
-from ntnsim.sweep.drive import run_sweep
-from ntnsim.sweep.local import LocalExecutor
+from ntnsim.sweeps.cells import Cell, SweepPlan
+from ntnsim.sweeps.drive import run_sweep
+from ntnsim.sweeps.local import LocalExecutor
 
 SCENARIO = """
 name: sweep-benchmark

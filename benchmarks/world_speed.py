@@ -27,7 +27,7 @@ from ntnsim.engine.fixed import FixedPolicy
 from ntnsim.images.outcome_store import OutcomeStore
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.rate_profile import ProfileSource, RateProfile
-from ntnsim.run import run_scenario
+from ntnsim.runs import run_scenario
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.world.sizes_imaging import SizesImaging
 from ntnsim.world.world import World
@@ -117,7 +117,6 @@ def own_rates(scenario: Scenario) -> dict[str, ProfileSource]:
                 start_s=start_s,
                 step_s=10.0,
                 rate_bps=rate_bps,
-                cumulative_bits=np.concatenate(([0.0], 10 * np.cumsum(rate_bps))),
                 propagation_s=constant[0],
                 satellite_index=np.zeros(n, dtype=np.int32),
                 contact_end_s=np.full(n, start_s + 10 * n),

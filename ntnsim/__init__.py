@@ -1,3 +1,107 @@
-"""ntnsim: discrete-event simulation of semantic image delivery over LEO non-terrestrial networks."""
+"""ntnsim: discrete-event simulation of semantic image delivery over LEO non-terrestrial networks.
+
+>>> import ntnsim
+>>> run = ntnsim.run("scenarios/quickstart.yaml")  # doctest: +SKIP
+>>> run.records.groupby("scheme")["delay_s"].mean()  # doctest: +SKIP
+
+Names are imported when they are first asked for, so that ``import ntnsim`` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ntnsim.api.codec import DecodedPhotograph, EncodedPhotograph, decode, encode, score
+    from ntnsim.api.run import Run, run
+    from ntnsim.api.space import link_budget, passes
+    from ntnsim.api.sweep import Sweep, sweep
+    from ntnsim.errors import InputError
+    from ntnsim.networks.bundle import open_bundle
+    from ntnsim.protocols.codec import Codec
+    from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
+    from ntnsim.protocols.encoded_image import EncodedImage
+    from ntnsim.protocols.imaging import Work
+    from ntnsim.protocols.network_state import NetworkState
+    from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, Policy, Requirement
+    from ntnsim.protocols.rate_profile import RateProfile
+    from ntnsim.results.read import load
+    from ntnsim.scenario.load import load_scenario
+    from ntnsim.scenario.scenario import Scenario
+
+# Where each public name lives.
+_HOMES = {
+    "Codec": "protocols.codec",
+    "Configuration": "protocols.configuration",
+    "ConfigurationSpace": "protocols.configuration",
+    "Decision": "protocols.policy",
+    "DecodedPhotograph": "api.codec",
+    "DeliveredImage": "protocols.policy",
+    "EncodedImage": "protocols.encoded_image",
+    "EncodedPhotograph": "api.codec",
+    "ImageState": "protocols.policy",
+    "InputError": "errors",
+    "NetworkState": "protocols.network_state",
+    "Policy": "protocols.policy",
+    "RateProfile": "protocols.rate_profile",
+    "Requirement": "protocols.policy",
+    "Run": "api.run",
+    "Scenario": "scenario.scenario",
+    "Sweep": "api.sweep",
+    "Work": "protocols.imaging",
+    "decode": "api.codec",
+    "encode": "api.codec",
+    "link_budget": "api.space",
+    "load": "results.read",
+    "load_scenario": "scenario.load",
+    "open_bundle": "networks.bundle",
+    "passes": "api.space",
+    "run": "api.run",
+    "score": "api.codec",
+    "sweep": "api.sweep",
+}
+
+__all__ = [
+    "Codec",
+    "Configuration",
+    "ConfigurationSpace",
+    "Decision",
+    "DecodedPhotograph",
+    "DeliveredImage",
+    "EncodedImage",
+    "EncodedPhotograph",
+    "ImageState",
+    "InputError",
+    "NetworkState",
+    "Policy",
+    "RateProfile",
+    "Requirement",
+    "Run",
+    "Scenario",
+    "Sweep",
+    "Work",
+    "__version__",
+    "decode",
+    "encode",
+    "link_budget",
+    "load",
+    "load_scenario",
+    "open_bundle",
+    "passes",
+    "run",
+    "score",
+    "sweep",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ntnsim' has no attribute {name!r}")
+    value = getattr(import_module(f"ntnsim.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

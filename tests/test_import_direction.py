@@ -41,8 +41,10 @@ COMPOSERS = {
     "host_profile",
     "own_parts",
     "schemes",
-    "run",
-    "sweep",
+    "runs",
+    "run_progress",
+    "sweeps",
+    "api",
     "experiments",
     "cli",
 }  # may import any room above

@@ -9,7 +9,7 @@ from test_cli import ROOT, ntnsim
 from ntnsim.cli.experiments import EXPERIMENTS
 from ntnsim.images.outcome_store import OutcomeStore
 from ntnsim.results.show import summary_table
-from ntnsim.run import run_scenario
+from ntnsim.runs import run_scenario
 from ntnsim.scenario.load import load_scenario
 
 README = (ROOT / "README.md").read_text()

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from ntnsim import __version__
-from ntnsim.cli import codec, experiments, models, results, simulate, space
+from ntnsim.cli import codec, experiments, models, results, scenarios, simulate, space
 from ntnsim.errors import InputError
 
 # Not exported under a name of its own; where it comes from changes with typer's version.
@@ -16,11 +16,10 @@ app = typer.Typer(
     name="ntnsim",
     help="Simulate image delivery over LEO satellites, with the real SPIFF codec on every image.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (simulate, results, space, codec, models, experiments):
+for group in (simulate, results, scenarios, space, codec, models, experiments):
     group.register(app)
 
 

@@ -2,19 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from ntnsim.errors import ImageError, InputError, while_reading
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from ntnsim.networks.bundle import Bundle
-    from ntnsim.protocols.configuration import Configuration
-    from ntnsim.protocols.encoded_image import EncodedImage
+from ntnsim.cli.option_names import option_names
+from ntnsim.errors import InputError, while_reading
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")]
 BundleName = Annotated[str, typer.Option("--bundle", help="Model bundle: a name or a directory.")]
@@ -58,39 +51,30 @@ def encode(
 
     Example: ntnsim encode photo.jpg -o photo.spiff --beta 0.1 --p 0.25 --coarse 0.4 --json
     """
-    import numpy as np
+    from ntnsim.api import codec as api
 
-    from ntnsim.datasets.image_file import read_image
-    from ntnsim.protocols.configuration import Configuration
-
-    fractions = _fractions(p)
-    for name, value in (("--beta", beta), ("--coarse", coarse), *(("--p", share) for share in fractions)):
-        if not 0 <= value <= 1:
-            raise InputError(f"{name}: must be in 0 to 1, got {value}")
-    if codec not in CODECS:
-        raise InputError(f"--codec: {codec!r} is unknown; allowed are {', '.join(CODECS)}")
-    if codec == "spiff-paper" and coarse > 0:
-        raise InputError("--coarse: spiff-paper has no coarse layer; use --codec spiff")
-    pixels, source = read_image(image)
-    n_ranks = len(fractions) + 1
-    if mask is not None:
-        ranks = _ranks_of_file(mask, (pixels.shape[0], pixels.shape[1]), n_ranks)
-    elif codec in SPIFF_CODECS:
-        ranks = _segmented(pixels, bundle, n_ranks)
-    else:
-        ranks = np.zeros(pixels.shape[:2], dtype=np.uint8)
-    configuration = Configuration(beta, fractions, coarse)
-    encoded = _encoded(codec, quality, pixels, ranks, configuration, seed, bundle)
-    _write(output, encoded.payload)
+    with option_names("beta", "p", "codec", q="coarse"):
+        encoded = api.encode(
+            image,
+            beta=beta,
+            p=_fractions(p),
+            q=coarse,
+            mask=mask,
+            codec=codec,
+            quality=quality,
+            seed=seed,
+            bundle=bundle,
+        )
+    encoded.save(output)
     result = {
         "codec": codec,
-        "width": pixels.shape[1],
-        "height": pixels.shape[0],
+        "width": encoded.width_px,
+        "height": encoded.height_px,
         "bits_per_rank": list(encoded.bits_per_rank),
         "overhead_bits": encoded.overhead_bits,
         "total_bits": encoded.size_bits,
-        "source_bits": 8 * len(source),
-        "savings": 1 - encoded.size_bits / (8 * len(source)),
+        "source_bits": encoded.source_bits,
+        "savings": encoded.savings,
     }
     _print(result, as_json)
 
@@ -120,31 +104,25 @@ def decode(
 
     Example: ntnsim decode photo.spiff -o photo.png --inpaint bundle --steps 2
     """
-    from ntnsim.datasets.image_file import read_bytes
-    from ntnsim.spiff.baselines import decode_whole_image
-    from ntnsim.spiff.bitstream import is_spiff
-    from ntnsim.spiff.codec import restored
-    from ntnsim.spiff.decoder import decode_partial_image
+    from ntnsim.api import codec as api
 
-    data = read_bytes(stream)
-    known_share, damage = 1.0, list[str]()
-    with while_reading(stream):
-        if is_spiff(data) or not _is_whole_image(data):
-            received = decode_partial_image(data, partial=partial)
-            known_share, damage = float(received.known.mean()), list(received.damage)
-            if inpaint == "bundle" and received.known.all():
-                pixels = received.pixels
-            else:
-                pixels = restored([received], [seed], _inpainter(inpaint, bundle, steps, device, dtype))[0]
-        else:
-            pixels = decode_whole_image(data)
-    _write_image(output, pixels)
+    decoded = api.decode(
+        stream,
+        inpaint=inpaint,
+        steps=steps,
+        seed=seed,
+        partial=partial,
+        device=device,
+        dtype=dtype,
+        bundle=bundle,
+    )
+    decoded.save(output)
     result = {
-        "width": pixels.shape[1],
-        "height": pixels.shape[0],
-        "received_share": known_share,
+        "width": decoded.pixels.shape[1],
+        "height": decoded.pixels.shape[0],
+        "received_share": decoded.received_share,
         "inpaint": inpaint,
-        "left_out": damage,
+        "left_out": list(decoded.left_out),
     }
     _print(result, as_json)
 
@@ -161,21 +139,9 @@ def score(
 
     Example: ntnsim score photo.jpg photo.png --mask person.png --json
     """
-    import numpy as np
+    from ntnsim.api import codec as api
 
-    from ntnsim.datasets.image_file import read_image
-    from ntnsim.fidelity.metrics import scorer_named
-
-    first, _ = read_image(original)
-    second, _ = read_image(reconstruction)
-    if first.shape != second.shape:
-        raise ImageError(
-            f"{reconstruction}: is {second.shape[1]}x{second.shape[0]} and must be as large as {original}, "
-            f"{first.shape[1]}x{first.shape[0]}"
-        )
-    shape = (first.shape[0], first.shape[1])
-    ranks = np.zeros(shape, dtype=np.uint8) if mask is None else _ranks_of_file(mask, shape, 2)
-    fidelity = scorer_named().score([first], [second], [ranks], 2 if mask is not None else 1)[0]
+    fidelity = api.score(original, reconstruction, mask=mask)
     _print(
         {
             "pf": fidelity.pf,
@@ -230,102 +196,6 @@ def _fractions(text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise InputError(f"--p: must be numbers in 0 to 1 separated by commas, got {text!r}") from None
-
-
-def _ranks_of_file(path: Path, shape: tuple[int, int], n_ranks: int) -> "NDArray[np.uint8]":
-    from ntnsim.datasets.image_file import read_bytes, read_mask, rgb_of_bytes
-    from ntnsim.datasets.relevance import mask_rank_map
-
-    mask = read_mask(path, shape)
-    if n_ranks == 2:
-        return mask_rank_map(mask)
-    ranks: NDArray[np.uint8] = rgb_of_bytes(read_bytes(path), str(path)).max(axis=2)
-    if ranks.max() >= n_ranks:
-        raise ImageError(
-            f"{path}: holds rank {ranks.max()}; with {n_ranks - 1} fractions in --p, allowed are 0 to {n_ranks - 1}"
-        )
-    return ranks
-
-
-def _segmented(pixels: "NDArray[np.uint8]", bundle: str, n_ranks: int) -> "NDArray[np.uint8]":
-    from ntnsim.datasets.relevance import relevance_preset
-    from ntnsim.networks.bundle import open_bundle
-    from ntnsim.networks.load import load_segmenter
-
-    if n_ranks != 2:
-        raise InputError(
-            f"--p: {n_ranks - 1} fractions need --mask with the ranks; without it the ranks are other and person"
-        )
-    segmenter = load_segmenter(open_bundle(bundle))
-    return relevance_preset("person").rank_map(segmenter.class_maps([pixels])[0], segmenter.class_names)
-
-
-def _encoded(
-    name: str,
-    quality: int | None,
-    pixels: "NDArray[np.uint8]",
-    ranks: "NDArray[np.uint8]",
-    configuration: "Configuration",
-    seed: int,
-    bundle: str,
-) -> "EncodedImage":
-    from dataclasses import replace
-
-    from ntnsim.networks.load import load_captioner
-    from ntnsim.spiff.baselines import PAPER_JPEG_QUALITY, WholeImageCodec, as_the_library_comes
-    from ntnsim.spiff.codec import SpiffEncoder, caption_stream, spiff_settings
-    from ntnsim.spiff.components import COMPONENT_CODECS
-
-    n_ranks = len(configuration.patch_fractions) + 1
-    for kind in COMPONENT_CODECS:
-        if name == kind:
-            component = as_the_library_comes(kind, PAPER_JPEG_QUALITY if quality is None else quality)
-            return WholeImageCodec(component, n_ranks=n_ranks).encode(pixels, ranks, configuration, seed)
-    if name == "sc":
-        return caption_stream(pixels, load_captioner(_bundle(bundle)), n_ranks)
-    settings = spiff_settings(name, {})
-    if quality is not None:
-        settings = replace(settings, crop=replace(settings.crop, quality=quality))
-    return SpiffEncoder(settings, n_ranks=n_ranks).encode(pixels, ranks, configuration, seed)
-
-
-def _bundle(name: str) -> "Bundle":
-    from ntnsim.networks.bundle import open_bundle
-
-    return open_bundle(name)
-
-
-def _inpainter(name: str, bundle: str, steps: int | None, device: str, dtype: str | None) -> Any:
-    from ntnsim.networks.bundle import check_device
-    from ntnsim.networks.load import inpainter_named
-
-    if name == "bundle":
-        check_device(device)
-    return inpainter_named(
-        name, _bundle(bundle) if name == "bundle" else None, steps=steps, device=device, dtype=dtype
-    )
-
-
-def _is_whole_image(data: bytes) -> bool:
-    from ntnsim.spiff.baselines import whole_image_codec_of
-
-    return whole_image_codec_of(data) is not None
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be written ({error.strerror})") from None
-
-
-def _write_image(path: Path, pixels: "NDArray[np.uint8]") -> None:
-    from PIL import Image
-
-    try:
-        Image.fromarray(pixels).save(path)
-    except (OSError, ValueError) as error:
-        raise ImageError(f"{path}: cannot be written ({error})") from None
 
 
 def _print(result: dict[str, Any], as_json: bool) -> None:

@@ -42,20 +42,19 @@ def train(
 
     Example: ntnsim train scenarios/load_sweep.yaml --out results/learned
     """
+    from ntnsim.api.run import run
     from ntnsim.errors import ScenarioError
-    from ntnsim.results.show import summary_table
-    from ntnsim.run import ENGINES, run_scenario_file
+    from ntnsim.runs import ENGINES
     from ntnsim.scenario.load import load_scenario
+    from ntnsim.scenario.policy import LearningSpec
 
     loaded = load_scenario(scenario, set_ or [])
-    learners = [scheme.name for scheme in loaded.schemes if scheme.policy.kind in ("spiff-engine", "ncb")]
+    learners = [scheme.name for scheme in loaded.schemes if isinstance(scheme.policy, LearningSpec)]
     if not learners:
         raise ScenarioError(f"{scenario}: no scheme has a policy that learns; use kind: spiff-engine or ncb")
     directory = out or Path("results") / loaded.name
-    summary = run_scenario_file(
-        scenario, set_ or [], directory, command=sys.argv, show_progress=sys.stderr.isatty()
-    )
-    typer.echo(summary_table(summary))
+    done = run(scenario, directory, overrides=set_ or [], command=sys.argv, progress=sys.stderr.isatty())
+    typer.echo(str(done))
     for name in learners:
         typer.echo(f"policy: {{kind: …, evaluate: true, checkpoint: {directory / ENGINES / name}}}")
 

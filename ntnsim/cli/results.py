@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ntnsim.sweep.cells import SweepPlan
+    from ntnsim.sweeps.cells import SweepPlan
 
 Directories = Annotated[
     list[Path], typer.Argument(metavar="DIR...", help="Result directories of runs or sweeps.")
@@ -55,11 +55,11 @@ def sweep(
     Example: ntnsim sweep scenarios/load_sweep.yaml --jobs 2 --out results/load_sweep
     """
     from ntnsim.results.read import read_json
-    from ntnsim.sweep.cells import SweepPlan
-    from ntnsim.sweep.drive import SWEEP_SUMMARY, run_sweep
-    from ntnsim.sweep.execute import simulate_cell
-    from ntnsim.sweep.executor import executor_named
-    from ntnsim.sweep.show import progress_bar, sweep_table
+    from ntnsim.sweeps.cells import SweepPlan
+    from ntnsim.sweeps.drive import SWEEP_SUMMARY, run_sweep
+    from ntnsim.sweeps.execute import simulate_cell
+    from ntnsim.sweeps.executor import executor_named
+    from ntnsim.sweeps.show import progress_bar, sweep_table
 
     plan = SweepPlan(scenario, set_ or [])
     directory = out or Path("results") / plan.name
@@ -95,10 +95,10 @@ def sweep(
 
 def _show_plan(plan: "SweepPlan", directory: Path, n_workers: int, *, probe: bool, as_json: bool) -> None:
     from ntnsim.results.read import CELLS
-    from ntnsim.sweep.drive import estimated_wall_s
-    from ntnsim.sweep.execute import execute, simulate_cell
-    from ntnsim.sweep.seal import is_whole
-    from ntnsim.sweep.show import plan_text
+    from ntnsim.sweeps.drive import estimated_wall_s
+    from ntnsim.sweeps.execute import execute, simulate_cell
+    from ntnsim.sweeps.seal import is_whole
+    from ntnsim.sweeps.show import plan_text
 
     cells = plan.first_cells()
     missing = [cell for cell in cells if not is_whole(directory / CELLS / cell.digest)]

@@ -40,13 +40,18 @@ def run(
 
     Example: ntnsim run scenarios/quickstart.yaml --set seed=8 --out results/seed8
     """
-    from ntnsim.results.show import summary_table
-    from ntnsim.run import run_scenario_file
+    from ntnsim.api.run import run as run_scenario
+    from ntnsim.scenario.load import load_scenario
 
-    summary = run_scenario_file(
-        scenario, set_ or [], out, resume=resume, command=sys.argv, show_progress=sys.stderr.isatty()
+    done = run_scenario(
+        scenario,
+        out or Path("results") / load_scenario(scenario, set_ or []).name,
+        overrides=set_ or [],
+        resume=resume,
+        command=sys.argv,
+        progress=sys.stderr.isatty(),
     )
-    typer.echo(json.dumps(summary, indent=2) if as_json else summary_table(summary))
+    typer.echo(json.dumps(done.summary, indent=2) if as_json else str(done))
 
 
 def validate(scenario: Scenario, set_: Override = None, as_json: AsJson = False) -> None:

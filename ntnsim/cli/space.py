@@ -3,13 +3,11 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    from ntnsim.scenario.scenario import Scenario
-    from ntnsim.sky.space_segment import SiteLike
+from ntnsim.cli.option_names import option_names
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Override = Annotated[
@@ -40,24 +38,11 @@ def passes(
 
     Example: ntnsim passes scenarios/quickstart.yaml --site parma --hours 6
     """
-    from ntnsim.errors import InputError
+    from ntnsim.api.space import pass_rows
     from ntnsim.scenario.load import load_scenario
-    from ntnsim.sky.space_segment import space_model
 
-    if not 0 < hours < float("inf"):
-        raise InputError(f"--hours: {hours:g} is not a finite number > 0")
-    loaded = load_scenario(scenario, set_ or [])
-    model = space_model(loaded.space, loaded.start_utc)
-    rows = [
-        {
-            "satellite": model.orbits.names[one.satellite],
-            "rise_s": one.rise_s,
-            "culmination_s": one.culmination_s,
-            "set_s": one.set_s,
-            "max_elevation_deg": one.max_elevation_deg,
-        }
-        for one in model.passes(_site(loaded, site), 0.0, hours * 3600.0)
-    ]
+    with option_names("site", "hours"):
+        rows, n_satellites = pass_rows(load_scenario(scenario, set_ or []), site, hours)
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
@@ -67,7 +52,7 @@ def passes(
             f"{row['satellite']:<24}{row['rise_s']:>12.2f}{row['culmination_s']:>15.2f}"
             f"{row['set_s']:>12.2f}{row['max_elevation_deg']:>19.2f}"
         )
-    typer.echo(f"{len(rows)} passes of {len(model.orbits)} satellites in {hours:g} h")
+    typer.echo(f"{len(rows)} passes of {n_satellites} satellites in {hours:g} h")
 
 
 def link(
@@ -116,44 +101,32 @@ def link(
     if scenario is not None:
         _show_pass(scenario, site, number, step, plot, as_json)
         return
-    from ntnsim.errors import InputError
-    from ntnsim.link.budget import REUSE_BY_OPTION, calibration_case, reference_budget
+    from ntnsim.api.space import link_budget
 
     if case is not None:
         _refuse(context, ("satellite", "set_", "band", "terminal", "reuse"), "case", True)
-        try:
-            parameters = calibration_case(case)
-        except ValueError as error:
-            raise InputError(f"--case: {error}") from error
-    else:
-        band = band or ("ka" if terminal == "vsat" else "s")
-        terminal = terminal or ("vsat" if band == "ka" else "handheld")
-        if (band, terminal) not in (("s", "handheld"), ("ka", "vsat")):
-            raise InputError(
-                f"--terminal: {terminal} does not work in band {band}; allowed: handheld in s, vsat in ka"
-            )
-        parameters = {
-            "orbit": satellite,
-            "parameter_set": set_,
-            "band": band,
-            "terminal": terminal,
-            "reuse": REUSE_BY_OPTION[reuse],
-        }
-    if elevation is not None and not 0 < elevation <= 90:
-        raise InputError(f"--elevation: {elevation:g} is not in (0, 90]")
-    budget = reference_budget(direction=direction, elevation_deg=elevation, **parameters)
-    terms = {name: float(value) for name, value in budget.terms().items()}
-    if as_json:
-        typer.echo(json.dumps({**parameters, "direction": direction, **terms}, indent=1))
-        return
-    for name, value in {**parameters, "direction": direction}.items():
-        typer.echo(f"{name:<20}{value:>16}")
-    for name, value in terms.items():
-        typer.echo(
-            f"{name:<20}{value:>16.6g}"
-            if abs(value) < 1e-2 or abs(value) >= 1e5
-            else f"{name:<20}{value:>16.3f}"
+    with option_names("case", "terminal", "elevation"):
+        values = link_budget(
+            case,
+            satellite=satellite,
+            parameter_set=set_,
+            band=band,
+            direction=direction,
+            terminal=terminal,
+            reuse=reuse,
+            elevation_deg=elevation,
         )
+    if as_json:
+        typer.echo(json.dumps(values, indent=1))
+        return
+    for name, value in values.items():
+        if not isinstance(value, float):
+            shown = f"{value:>16}"
+        elif abs(value) < 1e-2 or abs(value) >= 1e5:
+            shown = f"{value:>16.6g}"
+        else:
+            shown = f"{value:>16.3f}"
+        typer.echo(f"{name:<20}{shown}")
 
 
 def _refuse(context: typer.Context, names: Sequence[str], other: str, present: bool) -> None:
@@ -173,6 +146,7 @@ def _show_pass(
     """Print, and draw, the link along one pass."""
     import numpy as np
 
+    from ntnsim.api.space import site_named
     from ntnsim.errors import InputError
     from ntnsim.link.pass_link import terms_table
     from ntnsim.scenario.load import load_scenario
@@ -181,10 +155,12 @@ def _show_pass(
     if not 0 < step_s < float("inf"):
         raise InputError(f"--step: {step_s:g} is not a finite number > 0")
     loaded = load_scenario(scenario, [])
+    with option_names("site"):
+        own_site = site_named(loaded, site)
     terminal = terminal_profile_source(
         loaded.space,
         loaded.radio,
-        _site(loaded, site),
+        own_site,
         loaded.seed,
         start_utc=loaded.start_utc,
     )
@@ -239,16 +215,3 @@ def _finite(values: list[float]) -> list[float | None]:
 
 def _short(title: str) -> str:
     return title if len(title) <= 14 else title[:13] + "…"
-
-
-def _site(loaded: "Scenario", name: str | None) -> "SiteLike":
-    """Return the gateway or ground station called *name*."""
-    from ntnsim.errors import InputError
-
-    known: dict[str, SiteLike] = {gateway.name: gateway for gateway in loaded.gateways}
-    known.update({station.name: station for station in loaded.space.ground_stations})
-    if name is None:
-        return loaded.gateways[0]
-    if name not in known:
-        raise InputError(f"--site: {name!r} is not one of {', '.join(sorted(known))}")
-    return known[name]

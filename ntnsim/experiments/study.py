@@ -27,7 +27,7 @@ from ntnsim.networks.bundle import open_bundle
 from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.results.provenance import code_digest, digest, package_versions
 from ntnsim.results.read import find_runs
-from ntnsim.run import default_store, run_scenario
+from ntnsim.runs import default_store, run_scenario
 from ntnsim.scenario.policy import NeuralContextualBanditSpec, RequirementSpec, SpiffEngineSpec
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.schemes import SchemeAssembly

@@ -39,19 +39,6 @@ def stall_share(round_trip_s: Any, slot_s: float, settings: RetransmissionSettin
     return np.minimum(1.0, settings.processes * slot_s / (np.asarray(round_trip_s) + settings.processing_s))
 
 
-def retransmission_wait_s(bler: Any, round_trip_s: Any, slot_s: float) -> Any:
-    """Return how much later than its last slot a transfer is complete, on average, because blocks near its end failed.
-
-    With m = RTT/slot blocks in flight, the last failed one of these is j slots before the end with probability
-    p (1 − p)^j, and its second transmission arrives RTT − j·slot after the end: Σ_j<m p q^j (m − j) = m − (q/p)(1 −
-    q^m).
-    """
-    in_flight = np.asarray(round_trip_s) / slot_s
-    failed = np.maximum(bler, 1e-9)
-    passed = 1.0 - failed
-    return slot_s * np.maximum(in_flight - passed / failed * (1.0 - passed**in_flight), 0.0)
-
-
 @dataclass(frozen=True)
 class ErrorTables:
     """Block error rate, and efficiency with and without HARQ feedback, per level over a fine grid of excess SINR.

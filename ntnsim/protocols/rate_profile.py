@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ntnsim.arrays import FloatArray, Int32Array
 
@@ -17,7 +18,6 @@ class RateProfile:
     """One terminal's link over [start_s, start_s + n·step_s), on a uniform grid of n steps.
 
     rate_bps: [n] goodput if the terminal had the whole beam; 0 without contact and during handover interruptions.
-    cumulative_bits: [n+1] integral of rate_bps from start_s to each grid edge.
     propagation_s: [n] one-way delay from terminal to the far end of the path; nan without contact.
     satellite_index: [n] index into *satellites*; −1 without contact.
     contact_end_s: [n] when the contact under way ends (any satellite, handovers bridged); nan without contact.
@@ -25,14 +25,11 @@ class RateProfile:
         is known.
     elevation_deg, sinr_db: [n] state of the serving link, for Ω_t; nan without contact.
     satellites: names of the satellites that serve in this window.
-    retransmission_s: [n] mean extra time until the last bits of a transfer are complete, as blocks near its end may
-        have to be sent again; None if the link is not modelled in blocks.
     """
 
     start_s: float
     step_s: float
     rate_bps: FloatArray
-    cumulative_bits: FloatArray
     propagation_s: FloatArray
     satellite_index: Int32Array
     contact_end_s: FloatArray
@@ -40,37 +37,49 @@ class RateProfile:
     elevation_deg: FloatArray
     sinr_db: FloatArray
     satellites: tuple[str, ...]
-    retransmission_s: FloatArray | None = None
+
+    @classmethod
+    def of_rates(
+        cls, start_s: float, step_s: float, rate_bps: ArrayLike, *, propagation_s: float = 0.0
+    ) -> "RateProfile":
+        """Return the window of a channel that is known by its rates alone: contact is where they are positive.
+
+        rate_bps: [n], one value per step. propagation_s: one-way delay of the whole window.
+        """
+        rates = np.asarray(rate_bps, dtype=np.float64)
+        edges_s = start_s + step_s * np.arange(len(rates) + 1)
+        contact = rates > 0
+        # The first later edge at which contact changes, or the end of what is known.
+        changes = np.append(np.flatnonzero(contact[1:] != contact[:-1]) + 1, len(rates))
+        following = changes[np.searchsorted(changes, np.arange(len(rates)), side="right")]
+        change_s = edges_s[following]
+        absent = np.where(contact, 0.0, np.nan)
+        return cls(
+            start_s=start_s,
+            step_s=step_s,
+            rate_bps=rates,
+            propagation_s=absent + propagation_s,
+            satellite_index=np.where(contact, 0, -1).astype(np.int32),
+            contact_end_s=absent + change_s,
+            next_contact_s=np.where(contact, np.nan, np.where(following < len(rates), change_s, np.inf)),
+            elevation_deg=absent * np.nan,
+            sinr_db=absent * np.nan,
+            satellites=("channel",),
+        )
 
     @property
     def end_s(self) -> float:
         """End of the window."""
         return self.start_s + len(self.rate_bps) * self.step_s
 
+    @property
+    def cumulative_bits(self) -> FloatArray:
+        """B(t) at the grid's edges [n+1]: the integral of rate_bps from start_s."""
+        return np.concatenate([[0.0], np.cumsum(self.rate_bps) * self.step_s])
+
     def index_at(self, time_s: float) -> int:
         """Return the grid step that holds *time_s*, clipped to the window."""
         return min(max(int((time_s - self.start_s) / self.step_s), 0), len(self.rate_bps) - 1)
-
-    def bits_until(self, time_s: float) -> float:
-        """Return B(t): the bits deliverable from the start of the window to *time_s* (clipped to the window)."""
-        if time_s >= self.end_s:
-            return float(self.cumulative_bits[-1])
-        step = self.index_at(time_s)
-        return float(
-            self.cumulative_bits[step] + self.rate_bps[step] * (time_s - self.start_s - step * self.step_s)
-        )
-
-    def time_of_bits(self, bits: float) -> float:
-        """Return B⁻¹: the first time at which *bits* have been deliverable; inf if not within the window."""
-        if bits > self.cumulative_bits[-1]:
-            return np.inf
-        edge = int(np.searchsorted(self.cumulative_bits, bits, side="left"))
-        if edge == 0:
-            return self.start_s
-        step = edge - 1
-        return float(
-            self.start_s + step * self.step_s + (bits - self.cumulative_bits[step]) / self.rate_bps[step]
-        )
 
 
 # Successive windows of one terminal: called with the start of the window wanted, returns one that begins there.

@@ -54,3 +54,11 @@ def draw(runs: Sequence[RunDirectory], names: Sequence[str], directory: Path) ->
         with style.journal():
             written += style.save(FIGURES[name](runs), directory, name)
     return written
+
+
+def figure_of(runs: Sequence[RunDirectory], name: str) -> "Figure":
+    """Return the figure called *name* of *runs*."""
+    if name not in FIGURES:
+        raise InputError(f"figure {name!r}: not one of {', '.join(FIGURES)}")
+    with style.journal():
+        return FIGURES[name](runs)

@@ -18,7 +18,6 @@ from ntnsim.link.goodput import steady_efficiency
 from ntnsim.link.pass_link import PassGeometry, PassLink, link_along_pass
 from ntnsim.link.path_loss import building_entry_loss_db
 from ntnsim.link.rain import RainFade
-from ntnsim.link.retransmission import retransmission_wait_s
 from ntnsim.orbit.geometry import look, satellite_view_uv
 from ntnsim.orbit.ground import SiteIsTheEnd
 from ntnsim.orbit.pass_book import Pass, PassBook
@@ -90,7 +89,7 @@ class TerminalLink:
         count = round(self.radio.profile.window_s / step_s)
         begin_s, end_s = first * step_s, (first + count) * step_s
         rate_bps = np.zeros(count)
-        columns = {name: np.full(count, np.nan) for name in ("propagation", "elevation", "sinr", "again")}
+        columns = {name: np.full(count, np.nan) for name in ("propagation", "elevation", "sinr")}
         satellite_index = np.full(count, -1, dtype=np.int32)
         names: list[str] = []
         for stretch in self.plan.between(begin_s, end_s):
@@ -98,12 +97,10 @@ class TerminalLink:
         contact_end_s, next_contact_s = self._contacts(
             begin_s, end_s, first + np.arange(count), satellite_index >= 0
         )
-        cumulative = np.concatenate([[0.0], np.cumsum(rate_bps) * step_s])
         return RateProfile(
             start_s=begin_s,
             step_s=step_s,
             rate_bps=rate_bps,
-            cumulative_bits=cumulative,
             propagation_s=columns["propagation"],
             satellite_index=satellite_index,
             contact_end_s=contact_end_s,
@@ -111,7 +108,6 @@ class TerminalLink:
             elevation_deg=columns["elevation"],
             sinr_db=columns["sinr"],
             satellites=tuple(names),
-            retransmission_s=columns["again"],
         )
 
     def timeline(self, start_s: float, end_s: float) -> list[dict[str, Any]]:
@@ -252,10 +248,6 @@ class TerminalLink:
         columns["propagation"][window] = link.geometry.propagation_s[own]
         columns["elevation"][window] = np.where(connected, link.geometry.elevation_deg[own], np.nan)
         columns["sinr"][window] = np.where(connected, link.sinr_db[own], np.nan)
-        again_s = retransmission_wait_s(
-            link.goodput.bler[own], link.geometry.round_trip_s[own], self.link.goodput.slot_s
-        )
-        columns["again"][window] = np.where(connected, again_s, np.nan)
         name = self.model.orbits.names[stretch.satellite_pass.satellite]
         if name not in names:
             names.append(name)

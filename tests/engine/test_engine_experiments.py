@@ -27,7 +27,7 @@ from ntnsim.experiments.targets import calibrated_targets
 from ntnsim.images.outcome_store import OutcomeStore
 from ntnsim.protocols.imaging import Capture, Encoded, Reconstruction
 from ntnsim.protocols.policy import ImageState, Trial
-from ntnsim.run import run_scenario
+from ntnsim.runs import run_scenario
 from ntnsim.scenario.load import load_scenario
 from ntnsim.scenario.policy import RequirementRangeSpec, SpiffEngineSpec
 from ntnsim.spiff.classical import ClassicalInpainter

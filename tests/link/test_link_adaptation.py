@@ -9,7 +9,6 @@ from ntnsim.link.per_block import run_blocks
 from ntnsim.link.retransmission import (
     ErrorTables,
     RetransmissionSettings,
-    retransmission_wait_s,
     stall_share,
 )
 
@@ -217,14 +216,6 @@ def test_harq_repeats_until_the_block_is_through_and_hands_the_rest_to_rlc():
     falling = np.concatenate([np.full(40, 10.0), np.full(400, -8.0)])
     run = run_blocks(falling, 0.02, own, np.random.default_rng(4))
     assert run.lost_by_harq > 0
-
-
-def test_wait_for_retransmission_is_its_sum_over_blocks_in_flight():
-    p, m = 0.1, 13
-    by_hand = sum(p * (1 - p) ** j * (m - j) for j in range(m)) * SLOT_S
-    assert retransmission_wait_s(p, m * SLOT_S, SLOT_S) == pytest.approx(by_hand)
-    assert retransmission_wait_s(0.0, m * SLOT_S, SLOT_S) == pytest.approx(0.0, abs=1e-8)
-    assert retransmission_wait_s(1.0, m * SLOT_S, SLOT_S) == pytest.approx(m * SLOT_S)
 
 
 @pytest.mark.parametrize("processes", [8, 16])

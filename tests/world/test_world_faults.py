@@ -167,7 +167,6 @@ def flat_profile_source(n=400, satellites=("low", "high"), switch_at=100, effici
                 start_s=start_s,
                 step_s=1.0,
                 rate_bps=rate,
-                cumulative_bits=np.concatenate(([0.0], np.cumsum(rate))),
                 propagation_s=np.zeros(n),
                 satellite_index=(np.arange(n) + start_s >= switch_at).astype(np.int32),
                 contact_end_s=np.full(n, start_s + n),

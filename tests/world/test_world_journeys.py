@@ -249,7 +249,6 @@ def test_images_arrive_in_the_order_sent_although_the_path_shortens(textbook):
             start_s=start_s,
             step_s=1.0,
             rate_bps=rate,
-            cumulative_bits=np.concatenate(([0.0], np.cumsum(rate))),
             propagation_s=np.where(far, 0.06, 0.01),
             satellite_index=np.where(far, 0, 1).astype(np.int32),
             contact_end_s=np.full(n, start_s + 20.0),

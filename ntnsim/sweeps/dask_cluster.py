@@ -11,8 +11,8 @@ from typing import Any
 from ntnsim.errors import InputError
 from ntnsim.results.provenance import code_digest
 from ntnsim.results.read import CELLS
-from ntnsim.sweep.cells import Cell
-from ntnsim.sweep.execute import CellResult, Runner, execute, report_failure
+from ntnsim.sweeps.cells import Cell
+from ntnsim.sweeps.execute import CellResult, Runner, execute, report_failure
 
 LOCAL_CLUSTER = "dask"  # instead of an address
 CONNECT_TIMEOUT_S = 10

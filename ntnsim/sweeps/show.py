@@ -7,8 +7,8 @@ from typing import Any
 
 from ntnsim.results.point_names import point_title
 from ntnsim.results.show import with_half_width
-from ntnsim.sweep.cells import Cell
-from ntnsim.sweep.drive import Progress, SweepOutcome
+from ntnsim.sweeps.cells import Cell
+from ntnsim.sweeps.drive import Progress, SweepOutcome
 
 SHOWN_CELLS = 20
 

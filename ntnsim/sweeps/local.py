@@ -17,8 +17,8 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from ntnsim.sweep.cells import Cell
-from ntnsim.sweep.execute import CellResult, Runner, execute, report_failure
+from ntnsim.sweeps.cells import Cell
+from ntnsim.sweeps.execute import CellResult, Runner, execute, report_failure
 
 # A cell that kills its process this often (out of memory, most likely) is given up.
 MAX_ATTEMPTS = 3

@@ -10,7 +10,7 @@ import numpy as np
 
 from ntnsim.results.atomic import write_json
 from ntnsim.results.writer import PartWriter
-from ntnsim.sweep.cells import Cell
+from ntnsim.sweeps.cells import Cell
 
 SCENARIO = """
 name: sweep-test

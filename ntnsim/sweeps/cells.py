@@ -24,7 +24,7 @@ from ntnsim.scenario.path import ScenarioPath
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.sweep import SweepSpec
 from ntnsim.streams import integer_seed
-from ntnsim.sweep.points import PointValues, points_of_design
+from ntnsim.sweeps.points import PointValues, points_of_design
 
 
 @dataclass(frozen=True, slots=True)

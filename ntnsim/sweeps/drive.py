@@ -25,9 +25,9 @@ from ntnsim.results.read import CELLS, SUMMARY, SWEEP, read_json
 from ntnsim.results.statistics import Interval, replication_interval
 from ntnsim.results.summary import figure_of, has_figure
 from ntnsim.scenario.sweep import AdaptiveSpec
-from ntnsim.sweep.cells import Cell, SweepPlan
-from ntnsim.sweep.execute import CellResult, remove_partial_cells
-from ntnsim.sweep.seal import is_whole
+from ntnsim.sweeps.cells import Cell, SweepPlan
+from ntnsim.sweeps.execute import CellResult, remove_partial_cells
+from ntnsim.sweeps.seal import is_whole
 
 JOURNAL = "journal.csv"
 SWEEP_SUMMARY = "sweep_summary.json"

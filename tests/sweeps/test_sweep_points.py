@@ -9,8 +9,8 @@ from stand_in import SCENARIO
 from ntnsim.errors import ScenarioError
 from ntnsim.scenario.load import load_scenario
 from ntnsim.scenario.sweep import SweepSpec
-from ntnsim.sweep.cells import SweepPlan
-from ntnsim.sweep.points import points_of_design
+from ntnsim.sweeps.cells import SweepPlan
+from ntnsim.sweeps.points import points_of_design
 
 
 def points(*blocks: dict) -> list[dict]:

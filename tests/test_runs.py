@@ -9,13 +9,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from ntnsim.api.run import run
 from ntnsim.errors import InputError
 from ntnsim.images import pipeline as pipeline_module
 from ntnsim.images.outcome_store import OutcomeStore
 from ntnsim.networks.bundle import open_bundle
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.results.record import COMPONENTS
-from ntnsim.run import run_scenario, run_scenario_file
+from ntnsim.runs import run_scenario
 from ntnsim.scenario.load import load_scenario
 from ntnsim.schemes import SchemeAssembly
 from ntnsim.spiff.decoder import decode_partial_image
@@ -123,7 +124,7 @@ def test_an_engine_that_sees_trials_learns_in_the_world(scenario_file, tmp_path,
     engine = "policy: {kind: spiff-engine, trial_state: true, warm_up_images: 8, hidden_units: 16}"
     schemes = f"schemes=[{{name: plain, {codec.replace('0.3', '0')}}}, {{name: tried, {codec}, {engine}}}]"
     entries = [schemes, "horizon.n_jobs=6", "output.gallery_images=0"]
-    run_scenario_file(scenario_file, entries, tmp_path / "out")
+    run(scenario_file, tmp_path / "out", overrides=entries)
     rows = records(tmp_path / "out")
     assert (rows["state"] == "delivered").sum() == len(rows) == 24
     # xeon-2vcpu: 0.02 s and 1.5 s a megapixel, of 144x104 pixels; it segments in 1.3 s.
@@ -197,10 +198,10 @@ schemes: [{name: sizes, codec: {kind: sizes, size_bits: 5.0e+4}}]
 def test_another_satellite_takes_over_when_a_fault_takes_the_serving_one(tmp_path):
     file = tmp_path / "sky.yaml"
     file.write_text(SKY)
-    run_scenario_file(file, [], tmp_path / "well")
+    run(file, tmp_path / "well")
     serving = records(tmp_path / "well").query("link_start_s > 50")["satellite"].iloc[0]
     fault = f"{{name: dead, kind: satellite, target: {serving}, outages: [{{start_s: 50, duration_s: 120}}]}}"
-    run_scenario_file(file, [f"faults=[{fault}]"], tmp_path / "broken")
+    run(file, tmp_path / "broken", overrides=[f"faults=[{fault}]"])
     meanwhile = records(tmp_path / "broken").query("50 < link_start_s < 170")
     assert len(meanwhile) > 15
     assert serving not in set(meanwhile["satellite"]) and "" not in set(meanwhile["satellite"])
@@ -219,7 +220,7 @@ def test_a_fault_of_a_satellite_that_does_not_fly_is_refused(tmp_path):
     with pytest.raises(
         InputError, match="fault 'f': target 'nobody' is none of the satellites leo600-00-00 …"
     ):
-        run_scenario_file(file, [fault], tmp_path / "out")
+        run(file, tmp_path / "out", overrides=[fault])
 
 
 def test_element_sets_lie_beside_the_scenario_wherever_it_is_run_from(tmp_path, monkeypatch):
@@ -230,19 +231,19 @@ def test_element_sets_lie_beside_the_scenario_wherever_it_is_run_from(tmp_path, 
     monkeypatch.chdir(elsewhere)
     element_sets = "space.constellation={kind: element_sets, path: mine.tle}"
     with pytest.raises(InputError, match=f"{re.escape(str(tmp_path))}/mine.tle"):
-        run_scenario_file(file, [element_sets], tmp_path / "out")
+        run(file, tmp_path / "out", overrides=[element_sets])
 
 
 def test_resume_returns_complete_results_and_reruns_changed_ones(scenario_file, tmp_path, monkeypatch):
     monkeypatch.setenv("NTNSIM_STORE", "")
     only_jpeg = ["schemes=[{name: jpeg, codec: {kind: jpeg}}]", "output.gallery_images=0"]
-    first = run_scenario_file(scenario_file, only_jpeg, tmp_path / "out")
+    first = run(scenario_file, tmp_path / "out", overrides=only_jpeg).summary
     stamp = (tmp_path / "out" / "summary.json").stat().st_mtime_ns
-    assert run_scenario_file(scenario_file, only_jpeg, tmp_path / "out", resume=True) == json.loads(
+    assert run(scenario_file, tmp_path / "out", overrides=only_jpeg, resume=True).summary == json.loads(
         json.dumps(first)
     )
     assert (tmp_path / "out" / "summary.json").stat().st_mtime_ns == stamp
-    changed = run_scenario_file(scenario_file, [*only_jpeg, "seed=6"], tmp_path / "out", resume=True)
+    changed = run(scenario_file, tmp_path / "out", overrides=[*only_jpeg, "seed=6"], resume=True).summary
     assert changed["seed"] == 6
 
 
@@ -255,36 +256,36 @@ def test_resume_runs_again_when_the_bundle_is_another(scenario_file, tmp_path, m
         "output.gallery_images=0",
         f"task.bundle={bundle}",
     ]
-    run_scenario_file(scenario_file, entries, tmp_path / "out")
+    run(scenario_file, tmp_path / "out", overrides=entries)
     stamps = []
     for _ in range(2):
-        run_scenario_file(scenario_file, entries, tmp_path / "out", resume=True)
+        run(scenario_file, tmp_path / "out", overrides=entries, resume=True)
         stamps.append((tmp_path / "out" / "summary.json").stat().st_mtime_ns)
     assert stamps[0] == stamps[1]
     manifest = bundle / "manifest.json"
     manifest.write_text(manifest.read_text().replace("Small real networks", "Other networks"))
-    run_scenario_file(scenario_file, entries, tmp_path / "out", resume=True)
+    run(scenario_file, tmp_path / "out", overrides=entries, resume=True)
     assert (tmp_path / "out" / "summary.json").stat().st_mtime_ns != stamps[0]
 
 
 def test_a_directory_with_other_files_is_not_overwritten(scenario_file, tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(InputError, match="holds files that are not results of a run"):
-        run_scenario_file(scenario_file, [], tmp_path)
+        run(scenario_file, tmp_path)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
 def test_a_failing_run_leaves_earlier_results_alone(scenario_file, tmp_path, monkeypatch):
     monkeypatch.setenv("NTNSIM_STORE", "")
     only_jpeg = ["schemes=[{name: jpeg, codec: {kind: jpeg}}]", "output.gallery_images=0"]
-    run_scenario_file(scenario_file, only_jpeg, tmp_path / "out")
+    run(scenario_file, tmp_path / "out", overrides=only_jpeg)
     before = record_bytes(tmp_path / "out")
 
     def fails(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ntnsim.run.World.run", fails)
+    monkeypatch.setattr("ntnsim.runs.World.run", fails)
     with pytest.raises(KeyboardInterrupt):
-        run_scenario_file(scenario_file, only_jpeg, tmp_path / "out")
+        run(scenario_file, tmp_path / "out", overrides=only_jpeg)
     assert record_bytes(tmp_path / "out") == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

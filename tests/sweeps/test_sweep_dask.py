@@ -8,8 +8,8 @@ import stand_in
 from test_sweep_local import N_CELLS, contents, plan_of, swept
 
 from ntnsim.errors import InputError
-from ntnsim.sweep.drive import run_sweep
-from ntnsim.sweep.executor import executor_named
+from ntnsim.sweeps.drive import run_sweep
+from ntnsim.sweeps.executor import executor_named
 
 distributed = pytest.importorskip("distributed")
 

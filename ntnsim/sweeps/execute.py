@@ -15,8 +15,8 @@ from typing import Any
 
 from ntnsim.results.atomic import partial_name, write_text
 from ntnsim.results.read import CELLS
-from ntnsim.sweep.cells import Cell
-from ntnsim.sweep.seal import is_whole, seal
+from ntnsim.sweeps.cells import Cell
+from ntnsim.sweeps.seal import is_whole, seal
 
 FAILED = "failed"
 # Runs the cell's scenario and writes its results to the directory: the seam at which tests put small stand-ins.
@@ -35,7 +35,7 @@ class CellResult:
 
 def simulate_cell(cell: Cell, directory: Path) -> None:
     """Run the cell's scenario, as ``ntnsim run`` does."""
-    from ntnsim.run import run_scenario
+    from ntnsim.runs import run_scenario
 
     settings = [part for text in cell.overrides for part in ("--set", text)]
     run_scenario(

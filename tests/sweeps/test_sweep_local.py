@@ -18,10 +18,10 @@ from stand_in import SCENARIO
 from ntnsim.errors import InputError
 from ntnsim.networks.bundle import Member, write_manifest
 from ntnsim.results import atomic
-from ntnsim.sweep import cells, drive
-from ntnsim.sweep.cells import SweepPlan
-from ntnsim.sweep.drive import estimated_wall_s, run_sweep
-from ntnsim.sweep.local import LocalExecutor
+from ntnsim.sweeps import cells, drive
+from ntnsim.sweeps.cells import SweepPlan
+from ntnsim.sweeps.drive import estimated_wall_s, run_sweep
+from ntnsim.sweeps.local import LocalExecutor
 
 SWEEP = "sweep: {design: [{kind: grid, parameters: {background: [0.0, 0.25, 0.5]}}], replications: 4}"
 N_CELLS = 12
@@ -225,9 +225,9 @@ from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
 sys.path.insert(0, {tests!r})
 import stand_in
-from ntnsim.sweep.cells import SweepPlan
-from ntnsim.sweep.drive import run_sweep
-from ntnsim.sweep.local import LocalExecutor
+from ntnsim.sweeps.cells import SweepPlan
+from ntnsim.sweeps.drive import run_sweep
+from ntnsim.sweeps.local import LocalExecutor
 if __name__ == "__main__":
     out = Path({out!r})
     outcome = run_sweep(SweepPlan(Path({scenario!r})), out, lambda: LocalExecutor(out, stand_in.slow, 2))

@@ -7,8 +7,7 @@ seed, and what the networks had computed is taken from the outcome store.
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ from ntnsim.errors import InputError
 from ntnsim.images.gallery import RunGallery
 from ntnsim.images.outcome_store import OutcomeStore
 from ntnsim.networks.bundle import open_bundle
+from ntnsim.own_parts import OwnParts
+from ntnsim.protocols.rate_profile import ProfileSource
 from ntnsim.results.atomic import partial_name
 from ntnsim.results.ground_track import write_ground_track
 from ntnsim.results.provenance import FILE_NAME as PROVENANCE
@@ -26,7 +27,7 @@ from ntnsim.results.record import Columns, arrow_schema, record_columns
 from ntnsim.results.summary import summarise, write_summary
 from ntnsim.results.timeline import TimelineWriter
 from ntnsim.results.writer import RecordWriter
-from ntnsim.scenario.load import load_scenario
+from ntnsim.scenario.satellite_link import CustomLinkSpec
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.schemes import Assembled, SchemeAssembly
 from ntnsim.sky.ground_track import ground_track, sky_rows
@@ -39,35 +40,6 @@ STORE_VARIABLE = "NTNSIM_STORE"
 Progress = Callable[[str, int, float], None]  # scheme, images that ended, simulated seconds
 
 
-def run_scenario_file(
-    path: Path,
-    overrides: Sequence[str] = (),
-    out: Path | None = None,
-    *,
-    resume: bool = False,
-    command: Sequence[str] | None = None,
-    show_progress: bool = False,
-) -> dict[str, Any]:
-    """Run the scenario in the file at *path* and return its summary; results go to *out*, or results/NAME.
-
-    resume: if *out* already holds the complete results of this very scenario, they are returned as they are.
-    """
-    scenario = load_scenario(path, overrides)
-    directory = out if out is not None else Path("results") / scenario.name
-    check_replaceable(directory)
-    if resume and (finished := _finished(directory, scenario)) is not None:
-        return finished
-    with _progress(scenario, shown=show_progress) as progress:
-        return run_scenario(
-            scenario,
-            directory,
-            scenario_file=str(path),
-            overrides=overrides,
-            command=command,
-            progress=progress,
-        )
-
-
 def run_scenario(
     scenario: Scenario,
     directory: Path,
@@ -77,15 +49,22 @@ def run_scenario(
     command: Sequence[str] | None = None,
     progress: Progress | None = None,
     store: OutcomeStore | None = None,
+    own: OwnParts | None = None,
 ) -> dict[str, Any]:
     """Simulate every scheme of *scenario*, write the results to *directory* and return the summary.
 
     store: where outcomes are kept between runs; ``default_store()`` unless given.
+    own: the parts that stand behind the scenario's ``kind: custom``.
     """
+    own = own or OwnParts()
     check_replaceable(directory)
-    assembly = SchemeAssembly(scenario, store or default_store(), _program_digest())
+    assembly = SchemeAssembly(scenario, store or default_store(), program_digest(), own)
     schemes = {scheme.name: assembly.assemble(scheme) for scheme in scenario.schemes}
     terminals = terminal_links(scenario, satellite_outages(scenario.faults, scenario.seed))
+    profiles: Mapping[str, ProfileSource] = terminals
+    if isinstance(scenario.satellite_link, CustomLinkSpec):
+        channel = own.channel(scenario.satellite_link.name)
+        profiles = {gateway.name: channel(gateway.name) for gateway in scenario.gateways}
     scratch = partial_name(directory)
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
@@ -99,7 +78,7 @@ def run_scenario(
             details=_details(scenario),
             command=command,
         )
-        summary = _simulated(scenario, schemes, terminals, scratch, progress)
+        summary = _simulated(scenario, schemes, terminals, profiles, scratch, progress)
         write_provenance(scratch, content)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -131,6 +110,7 @@ def _simulated(
     scenario: Scenario,
     schemes: Mapping[str, Assembled],
     terminals: Mapping[str, TerminalLink],
+    profiles: Mapping[str, ProfileSource],
     directory: Path,
     progress: Progress | None,
 ) -> dict[str, Any]:
@@ -156,7 +136,7 @@ def _simulated(
                 assembled.policy,
                 requirement_from(entity.requirement or scenario.requirement),
                 write,
-                profile_sources=terminals,
+                profile_sources=profiles,
                 n_ranks=n_ranks,
                 score_names=score_names,
                 write_timeline=timeline.write if scenario.output.timeline_step_s else None,
@@ -201,12 +181,12 @@ def _details(scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def _program_digest() -> str:
+def program_digest() -> str:
     """Name this version of ntnsim and of the libraries that compute with it."""
     return digest({"code": code_digest(), "packages": package_versions()})
 
 
-def _finished(directory: Path, scenario: Scenario) -> dict[str, Any] | None:
+def finished_summary(directory: Path, scenario: Scenario) -> dict[str, Any] | None:
     """Return the summary of the complete results in *directory*, if scenario, program and bundle are the same."""
     if not (directory / PROVENANCE).is_file():
         return None
@@ -222,58 +202,3 @@ def _finished(directory: Path, scenario: Scenario) -> dict[str, Any] | None:
 
 def _for_scheme(progress: Progress, scheme: str) -> Callable[[int, float], None]:
     return lambda ended, time_s: progress(scheme, ended, time_s)
-
-
-@contextmanager
-def _progress(scenario: Scenario, *, shown: bool) -> Iterator[Progress | None]:
-    """Show a bar per scheme on the terminal; quiet when nobody is looking."""
-    if not shown:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn(
-            "{task.fields[ended]} images, {task.fields[rate]:.3g} a second, {task.fields[time_s]:.0f} s simulated,"
-        ),
-        TimeElapsedColumn(),
-        TextColumn("gone,"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
-    n_images = _expected_images(scenario)
-    with Bars(*columns, console=Console(stderr=True)) as bars:
-        tasks = {
-            scheme.name: bars.add_task(
-                scheme.name,
-                total=n_images or scenario.horizon.duration_s,
-                start=False,
-                ended=0,
-                rate=0.0,
-                time_s=0.0,
-            )
-            for scheme in scenario.schemes
-        }
-
-        def update(scheme: str, ended: int, time_s: float) -> None:
-            task = bars.tasks[tasks[scheme]]
-            if not task.started:
-                bars.start_task(task.id)
-            rate = ended / task.elapsed if task.elapsed else 0.0
-            completed = ended if n_images else time_s
-            bars.update(task.id, completed=completed, ended=ended, rate=rate, time_s=time_s)
-
-        yield update
-
-
-def _expected_images(scenario: Scenario) -> int | None:
-    """Return how many images a scheme will send, where their number and not the time ends the run."""
-    horizon = scenario.horizon
-    counts = [(source.n_jobs or horizon.n_jobs, source.count) for source in scenario.sources]
-    if horizon.duration_s is not None or any(number is None for number, _ in counts):
-        return None
-    return sum(number * count for number, count in counts if number is not None)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ntnsim.errors import InputError
-from ntnsim.sweep.drive import Executor
-from ntnsim.sweep.execute import Runner
+from ntnsim.sweeps.drive import Executor
+from ntnsim.sweeps.execute import Runner
 
 LOCAL, DASK = "local", "dask"
 DASK_PROTOCOLS = ("tcp://", "tls://", "ucx://", "ws://", "wss://")
@@ -14,11 +14,11 @@ DASK_PROTOCOLS = ("tcp://", "tls://", "ucx://", "ws://", "wss://")
 def executor_named(name: str, directory: Path, runner: Runner, n_workers: int) -> Callable[[], Executor]:
     """Return what makes the executor called *name*; Dask is imported only when it is made."""
     if name == LOCAL:
-        from ntnsim.sweep.local import LocalExecutor
+        from ntnsim.sweeps.local import LocalExecutor
 
         return lambda: LocalExecutor(directory, runner, n_workers)
     if name == DASK or name.startswith(DASK_PROTOCOLS):
-        from ntnsim.sweep.dask_cluster import DaskExecutor
+        from ntnsim.sweeps.dask_cluster import DaskExecutor
 
         return lambda: DaskExecutor(directory, runner, name, n_workers)
     raise InputError(

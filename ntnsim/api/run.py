@@ -1,0 +1,164 @@
+"""Run a scenario, and look at what came of it."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from ntnsim.errors import InputError
+from ntnsim.own_parts import ChannelMaker, OwnParts, PolicyMaker
+from ntnsim.protocols.codec import Codec
+from ntnsim.protocols.policy import Policy
+from ntnsim.results.read import RunDirectory, find_runs, load
+from ntnsim.runs import Progress, check_replaceable, finished_summary, run_scenario
+from ntnsim.scenario.load import load_scenario
+from ntnsim.scenario.scenario import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from ntnsim.images.outcome_store import OutcomeStore
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+class Run:
+    """A finished run: its records, its summary, its figures.
+
+    directory: where the results lie; a temporary one, gone with this object, if the run was given no ``out``.
+    scenario: what was simulated.
+    """
+
+    def __init__(
+        self, scenario: Scenario, directory: Path, temporary: "tempfile.TemporaryDirectory[str] | None" = None
+    ) -> None:
+        self.scenario = scenario
+        self.directory = directory
+        self._temporary = temporary
+
+    @cached_property
+    def records(self) -> "pd.DataFrame":
+        """One row per image and scheme; ``docs/columns.md`` and ``ntnsim.columns()`` say what each column holds."""
+        return load(self.directory)
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """The figures of every scheme, with confidence intervals: what ``summary.json`` holds."""
+        return self._directory.summary()
+
+    @property
+    def _directory(self) -> RunDirectory:
+        [run] = find_runs([self.directory])
+        return run
+
+    def plot(self, figure: str = "delay_cdf") -> "Figure":
+        """Return a figure of this run as a matplotlib Figure, which a notebook shows.
+
+        figure: ``delay_cdf``, ``savings_cdf``, ``delay_breakdown``, ``pareto``, ``timeline`` or ``gallery``.
+        Raises InputError where the run holds no data for it.
+        """
+        from ntnsim.report.figures import figure_of
+
+        return figure_of([self._directory], figure)
+
+    def report(self, path: Path | str | None = None) -> Path:
+        """Write the run as one self-contained HTML page, and return where.
+
+        path: ``report.html`` in the result directory unless given; a run without ``out`` needs one.
+        """
+        from ntnsim.report.page import write_page
+
+        if path is None:
+            if self._temporary is not None:
+                raise InputError("report: the run was given no out directory; say where the page goes")
+            path = self.directory / "report.html"
+        write_page([self._directory], Path(path))
+        return Path(path)
+
+    def __str__(self) -> str:
+        from ntnsim.results.show import summary_table
+
+        return summary_table(self.summary)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Run {self.scenario.name!r}: {len(self.records)} records, {', '.join(self.summary['schemes'])}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
+
+
+def run(
+    scenario: Scenario | Path | str,
+    out: Path | str | None = None,
+    *,
+    policies: Mapping[str, Policy | PolicyMaker] = _NONE,
+    codecs: Mapping[str, Codec] = _NONE,
+    channels: Mapping[str, ChannelMaker] = _NONE,
+    progress: Progress | bool | None = None,
+    overrides: Sequence[str] = (),
+    resume: bool = False,
+    store: "OutcomeStore | None" = None,
+    command: Sequence[str] | None = None,
+) -> Run:
+    """Simulate every scheme of a scenario.
+
+    scenario: a `Scenario`, or the path of a YAML file.
+    out: where the results go; without it nothing is kept on disk once the `Run` is gone.
+    policies, codecs, channels: parts of your own, by the names under which the scenario asks for them
+        (``policy: {kind: custom, name: …}`` and so on). A policy is an object with ``choose``, or what makes one for a
+        configuration space and a seed; a channel gives a gateway's name the source of its rate profiles.
+    progress: called with a scheme's name, the images that ended and the simulated seconds; True shows bars.
+    overrides: ``"a.b=c"``, as ``--set`` takes them; for a scenario from a file.
+    resume: if *out* already holds the complete results of this very scenario, they are returned as they are.
+    store: where outcomes of the networks are kept between runs; the user's cache directory unless given.
+    command: what the provenance names as the command.
+
+    Raises InputError for whatever the caller can mend: a scenario that is not valid, a file that is missing.
+
+    >>> import ntnsim
+    >>> world = {"sources": [{"name": "a", "arrivals": {"kind": "poisson", "rate_per_s": 0.1}}],
+    ...          "gateways": [{"name": "parma", "latitude_deg": 44.8, "longitude_deg": 10.3}],
+    ...          "horizon": {"n_jobs": 3}, "name": "three",
+    ...          "schemes": [{"name": "drawn", "codec": {"kind": "sizes",
+    ...                       "size_bits": {"kind": "exponential", "mean": 8e5}}}]}
+    >>> len(ntnsim.run(ntnsim.Scenario(**world)).records)
+    3
+    """
+    scenario_file = None if isinstance(scenario, Scenario) else str(scenario)
+    if not isinstance(scenario, Scenario):
+        scenario = load_scenario(scenario, overrides)
+    elif overrides:
+        raise InputError("overrides: go with a scenario's file; a Scenario in code is changed in code")
+    temporary = tempfile.TemporaryDirectory(prefix="ntnsim-") if out is None else None
+    directory = Path(temporary.name) / "run" if temporary else Path(out or "")
+    check_replaceable(directory)
+    if resume and finished_summary(directory, scenario) is not None:
+        return Run(scenario, directory)
+    with _shown(scenario, progress) as report_progress:
+        run_scenario(
+            scenario,
+            directory,
+            scenario_file=scenario_file,
+            overrides=overrides,
+            command=command,
+            progress=report_progress,
+            store=store,
+            own=OwnParts(policies, codecs, channels),
+        )
+    return Run(scenario, directory, temporary)
+
+
+def _shown(scenario: Scenario, progress: Progress | bool | None) -> Any:
+    """Return a context that yields what the run reports to."""
+    if progress is True:
+        from ntnsim.run_progress import progress_bars
+
+        return progress_bars(scenario)
+    return nullcontext(progress if isinstance(progress, Callable) else None)  # type: ignore[arg-type]

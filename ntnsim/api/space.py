@@ -1,0 +1,142 @@
+"""Orbit and link as tables: the passes over a site, and a link budget with every term."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ntnsim.errors import InputError
+from ntnsim.scenario.load import load_scenario
+from ntnsim.scenario.scenario import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ntnsim.sky.space_segment import SiteLike
+
+
+def passes(
+    scenario: Scenario | Path | str, site: str | None = None, *, hours: float = 24.0
+) -> "pd.DataFrame":
+    """Return the satellite passes over a site of a scenario, in order of rising.
+
+    site: a gateway or ground station by name; the first gateway unless given.
+    hours: length of the search from the scenario's start.
+
+    Columns: ``satellite``, ``rise_s``, ``culmination_s``, ``set_s`` (seconds from the scenario's start) and
+    ``max_elevation_deg``. A pass under way at the start has its true rise, before 0; one under way at the end its true
+    set. Raises InputError for an unknown site or a length that is not finite and > 0.
+
+    >>> import ntnsim
+    >>> table = ntnsim.passes("scenarios/quickstart.yaml", hours=1)  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    return pd.DataFrame(pass_rows(scenario, site, hours)[0], columns=list(PASS_COLUMNS))
+
+
+PASS_COLUMNS = ("satellite", "rise_s", "culmination_s", "set_s", "max_elevation_deg")
+
+
+def pass_rows(
+    scenario: Scenario | Path | str, site: str | None, hours: float
+) -> tuple[list[dict[str, Any]], int]:
+    """Return the rows of `passes`, and how many satellites were looked at."""
+    from ntnsim.sky.space_segment import space_model
+
+    if not 0 < hours < float("inf"):
+        raise InputError(f"hours: {hours:g} is not a finite number > 0")
+    loaded = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+    model = space_model(loaded.space, loaded.start_utc)
+    rows = [
+        {
+            "satellite": model.orbits.names[one.satellite],
+            "rise_s": one.rise_s,
+            "culmination_s": one.culmination_s,
+            "set_s": one.set_s,
+            "max_elevation_deg": one.max_elevation_deg,
+        }
+        for one in model.passes(site_named(loaded, site), 0.0, hours * 3600.0)
+    ]
+    return rows, len(model.orbits)
+
+
+def site_named(scenario: Scenario, name: str | None) -> "SiteLike":
+    """Return the gateway or ground station called *name*; the first gateway for None."""
+    known: dict[str, SiteLike] = {gateway.name: gateway for gateway in scenario.gateways}
+    known.update({station.name: station for station in scenario.space.ground_stations})
+    if name is None:
+        return scenario.gateways[0]
+    if name not in known:
+        raise InputError(f"site: {name!r} is not one of {', '.join(sorted(known))}")
+    return known[name]
+
+
+def link_budget(
+    case: str | None = None,
+    *,
+    satellite: str = "leo-600",
+    parameter_set: int = 1,
+    band: str | None = None,
+    direction: str = "dl",
+    terminal: str | None = None,
+    reuse: int = 1,
+    elevation_deg: float | None = None,
+) -> dict[str, Any]:
+    """Return every term of a link budget of 3GPP TR 38.821, 6.1.3, between a reference satellite and terminal.
+
+    case: a calibration case, ``SC1`` to ``SC30``, in place of *satellite*, *parameter_set*, *band*, *terminal* and
+        *reuse*.
+    satellite: ``geo``, ``leo-600`` or ``leo-1200``. parameter_set: 1 or 2. band: ``s`` or ``ka``, the terminal's unless
+        given. direction: ``dl`` or ``ul``. terminal: ``handheld`` (S band) or ``vsat`` (Ka band).
+    reuse: frequency reuse option 1, 2 or 3: FRF 1, FRF 3, FRF 2 with polarisation.
+    elevation_deg: in (0, 90]; the TR's target elevation unless given.
+
+    Losses are positive dB, and units are in the names. Raises InputError for values outside these.
+
+    >>> import ntnsim
+    >>> round(ntnsim.link_budget("SC9")["cnr_db"], 1)  # TR 38.821, Table 6.1.3.3-1
+    6.6
+    """
+    from ntnsim.link.budget import reference_budget
+
+    parameters = budget_parameters(case, satellite, parameter_set, band, terminal, reuse)
+    if direction not in ("dl", "ul"):
+        raise InputError(f"direction: {direction!r} is not dl or ul")
+    if elevation_deg is not None and not 0 < elevation_deg <= 90:
+        raise InputError(f"elevation: {elevation_deg:g} is not in (0, 90]")
+    budget = reference_budget(direction=direction, elevation_deg=elevation_deg, **parameters)
+    terms = {name: float(value) for name, value in budget.terms().items()}
+    return {**parameters, "direction": direction, **terms}
+
+
+def budget_parameters(
+    case: str | None, satellite: str, parameter_set: int, band: str | None, terminal: str | None, reuse: int
+) -> Mapping[str, Any]:
+    """Return what `reference_budget` needs beside direction and elevation, checked."""
+    from ntnsim.link.budget import REUSE_BY_OPTION, calibration_case
+
+    if case is not None:
+        try:
+            return calibration_case(case)
+        except ValueError as error:
+            raise InputError(f"case: {error}") from error
+    band = band or ("ka" if terminal == "vsat" else "s")
+    terminal = terminal or ("vsat" if band == "ka" else "handheld")
+    if (band, terminal) not in (("s", "handheld"), ("ka", "vsat")):
+        raise InputError(
+            f"terminal: {terminal} does not work in band {band}; allowed: handheld in s, vsat in ka"
+        )
+    for name, value, allowed in (
+        ("satellite", satellite, ("geo", "leo-600", "leo-1200")),
+        ("parameter_set", parameter_set, (1, 2)),
+        ("reuse", reuse, tuple(REUSE_BY_OPTION)),
+    ):
+        if value not in allowed:
+            raise InputError(f"{name}: {value!r} is not one of {', '.join(map(str, allowed))}")
+    return {
+        "orbit": satellite,
+        "parameter_set": parameter_set,
+        "band": band,
+        "terminal": terminal,
+        "reuse": REUSE_BY_OPTION[reuse],
+    }
