@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 
-.PHONY: install quickstart test lint train-tiny clean
+.PHONY: install quickstart test lint docs train-tiny clean
 
 # The stamp is newer than pyproject.toml when the environment is up to date.
 $(VENV)/.installed: pyproject.toml
@@ -25,6 +25,11 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Guides, API pages and two executed notebooks; every warning is an error.
+docs: install
+	$(BIN)/python -m pip install --quiet --editable ".[dev,docs]"
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build
 
 train-tiny: install
 	$(BIN)/python -m training.all --data $(DATA)

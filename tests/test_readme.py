@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from skimage import data
 from test_cli import ROOT, ntnsim
 
 from ntnsim.cli.experiments import EXPERIMENTS
@@ -71,8 +73,28 @@ def test_python_example_reads_a_run(tmp_path, monkeypatch, capsys):
     )
     run_scenario(scenario, tmp_path / "results/quickstart", store=OutcomeStore())
     monkeypatch.chdir(tmp_path)
-    exec(block(r"import ntnsim\.results"), {})
+    exec(block(r"ntnsim\.load\("), {})
     assert "delay_s" in capsys.readouterr().out
+
+
+def test_python_front_door_runs_as_shown(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    few = block(r"name: first-steps").replace("n_jobs: 20", "n_jobs: 2")
+    (tmp_path / "first.yaml").write_text(few)
+    Image.fromarray(data.astronaut()[:256, :256]).save(tmp_path / "photo.jpg")
+    names: dict[str, object] = {}
+    exec(block(r"ntnsim\.run\(\"first"), names)
+    assert "first-steps" in capsys.readouterr().out
+    assert len(names["frame"]) == 4 and 0.5 < names["scores"].pf <= 1
+    (tmp_path / "mine.yaml").write_text(
+        few.replace("{kind: fixed, box_growth: 0.0, patch_fractions: 0.05, coarse_quality: 0.25}", CUSTOM)
+    )
+    names["scenario"] = load_scenario(tmp_path / "mine.yaml")
+    exec(block(r"class Thrifty"), names)
+    assert set(names["run"].records.query("scheme == 'spiff'")["x_coarse_quality"]) == {0.4}
+
+
+CUSTOM = "{kind: custom, name: thrifty}"
 
 
 def test_every_file_that_the_readme_shows_exists():

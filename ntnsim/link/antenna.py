@@ -18,7 +18,7 @@ INTERFERING_TIERS = {"frf1": 2, "frf3": 4, "frf2_polarisation": 4}  # TR 38.821,
 
 
 def pattern_gain_ratio(sine_off_axis: Any, aperture_m: float, carrier_hz: float) -> FloatArray:
-    """Return the gain over its maximum, 4 |J1(x)/x|² with x = k a sin θ, at *sine_off_axis* = sin θ.
+    """Return the gain over its maximum, 4 (J1(x)/x)² with x = k a sin θ, at *sine_off_axis* = sin θ.
 
     aperture_m: diameter.
     """
