@@ -1,4 +1,4 @@
-"""Sphinx: guides, API pages from the docstrings, the scenario reference, and two notebooks that run as they are built."""
+"""Sphinx: guides, API pages from the docstrings, the scenario reference, and two notebooks that run when built."""
 
 import os
 import re
@@ -37,7 +37,7 @@ html_show_sourcelink = False
 ENTRY = re.compile(r"^(\*{0,2}[A-Za-z_][\w*,. ]*): (.*)$")
 
 
-def entries_as_list(app, what, name, obj, options, lines):  # noqa: ARG001
+def entries_as_list(app, what, name, obj, options, lines):
     """Turn a docstring's paragraphs of ``name: meaning`` lines into lists."""
     paragraphs, paragraph = [], []
     for line in [*lines, ""]:
