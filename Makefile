@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DATA ?= ../shared/data
 
 .PHONY: install quickstart test lint docs train-tiny clean
 
@@ -32,7 +31,7 @@ docs: install
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build
 
 train-tiny: install
-	$(BIN)/python -m training.all --data $(DATA)
+	$(BIN)/python -m training.all  # photographs: NTNSIM_DATA
 
 clean:
 	rm -rf $(VENV) results/quickstart

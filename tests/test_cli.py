@@ -30,6 +30,12 @@ def test_help_lists_the_commands_and_each_has_an_example():
         assert "Example" in ntnsim(command, "--help").stdout or command == "models"
 
 
+def test_help_of_an_experiment_is_its_own():
+    assert "Example: ntnsim experiment table4" in ntnsim("experiment", "--help").stdout
+    own = ntnsim("experiment", "fig4", "--help").stdout
+    assert own.startswith("usage: ntnsim experiment fig4") and "--images" in own
+
+
 def test_quickstart_is_valid():
     result = ntnsim("validate", str(QUICKSTART))
     assert (result.returncode, result.stdout) == (0, f"{QUICKSTART}: valid\n")
@@ -56,6 +62,8 @@ def test_schema_describes_every_section():
         (["link", "--set", "3"], "'--set'"),
         (["run", "--frobnicate"], "No such option: --frobnicate"),
         (["passes"], "Missing argument 'SCENARIO'"),
+        (["experiment", "fig3"], "experiment 'fig3' is unknown; allowed are fig2, fig4"),
+        (["experiment", "fig4", "--frobnicate"], "experiment fig4: the following arguments are required: --out"),
     ],
 )  # fmt: skip
 def test_mistake_is_one_line_with_exit_code_2(arguments, complaint):

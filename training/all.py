@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.loop import add_data_argument
+
 
 @dataclass(frozen=True)
 class Job:
@@ -48,7 +50,7 @@ def train(job: Job, data: Path, work: Path, scale: float, resume: bool) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="directory of the photographs")
+    add_data_argument(parser)
     parser.add_argument("--work", type=Path, default=Path("training_work"), help="checkpoints and logs")
     parser.add_argument("--out", type=Path, default=Path("models/tiny"), help="the bundle's directory")
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies every recipe's minutes")

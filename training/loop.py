@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +11,22 @@ from typing import Any
 import torch
 
 
+def add_data_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--data``, which must be given unless the environment names the directory."""
+    home = os.environ.get("NTNSIM_DATA")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=not home,
+        default=Path(home) if home else None,
+        help="directory of the photographs; $NTNSIM_DATA unless given",
+    )
+
+
 def recipe_arguments(description: str, *, minutes: float, batch: int, seed: int) -> argparse.ArgumentParser:
     """Return the arguments every recipe takes, with this recipe's defaults."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument(
-        "--data", type=Path, default=Path("../shared/data"), help="directory of the photographs"
-    )
+    add_data_argument(parser)
     parser.add_argument(
         "--work", type=Path, default=Path("training_work"), help="checkpoints and logs go here"
     )

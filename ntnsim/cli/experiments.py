@@ -25,7 +25,9 @@ EXPERIMENTS = {
 def register(app: typer.Typer) -> None:
     """Add this module's commands to *app*."""
     app.command()(train)
-    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(experiment)
+    # Without a help option of its own, so that --help after a name reaches the experiment.
+    settings = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command(context_settings=settings, add_help_option=False)(experiment)
 
 
 def train(
@@ -73,7 +75,9 @@ def experiment(
 
     from ntnsim.errors import InputError
 
+    if name == "--help":
+        typer.echo(context.get_help())
+        return
     if name not in EXPERIMENTS:
         raise InputError(f"experiment {name!r} is unknown; allowed are {', '.join(EXPERIMENTS)}")
-    sys.argv = [f"ntnsim experiment {name}", *context.args]
-    import_module(f"ntnsim.experiments.{name}").main()
+    import_module(f"ntnsim.experiments.{name}").main(context.args)

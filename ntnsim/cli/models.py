@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ntnsim.experiments.arguments import DATA_VARIABLE
+
 Name = Annotated[str, typer.Argument(metavar="BUNDLE", help="Name (tiny, paper) or directory.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -150,8 +152,8 @@ def pull(
 
 @models_app.command()
 def evaluate(
+    data: Annotated[Path, typer.Option(envvar=DATA_VARIABLE, help="Photographs: persons/val and scenes.")],
     name: Name = "tiny",
-    data: Annotated[Path, typer.Option(help="Photographs: persons/val and scenes.")] = Path("../shared/data"),
     images: Annotated[int | None, typer.Option(min=2, help="How many photographs; all unless given.")] = None,
     side: Annotated[
         int, typer.Option(min=0, help="Side of the central square in pixels; 0: native size.")
@@ -163,7 +165,7 @@ def evaluate(
 ) -> None:
     """Measure a bundle on held-out photographs: restoration, segmentation, speed.
 
-    Example: ntnsim models evaluate tiny --images 24 --steps 1 --steps 4
+    Example: ntnsim models evaluate tiny --data PHOTOGRAPHS --images 24 --steps 1 --steps 4
     """
     from ntnsim.experiments.evaluate import load_held_out, restoration_tables, segmentation_table, speed_table
     from ntnsim.networks.bundle import open_bundle

@@ -1,6 +1,6 @@
 """Ablation: the engine without Ω_t, the trial encoding, distributional reads or critics; and with a guard.
 
-    ntnsim experiment ablation --data ../shared/data/persons --out results/ablation
+    ntnsim experiment ablation --data PERSONS --out results/ablation
 
 Every variant learns from the log of training photographs on `spiff`, under all three targets, and is then judged
 greedily on a table of other photographs, against the oracle that searches the same table's grid. Outcomes between grid
@@ -9,7 +9,7 @@ but reads every term at its median: what a risk-neutral engine does. "Actor alon
 its actor's x with the whole image.
 """
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ntnsim.engine.objective import realised_cost
 from ntnsim.engine.oracle import OraclePolicy
 from ntnsim.engine.outcome_table import OutcomeTable
 from ntnsim.engine.practice import TableInstance, practised
+from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.outcomes import build_outcome_log
 from ntnsim.experiments.study import SOURCE, Study, learner
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
@@ -163,11 +164,11 @@ def draw(results: pd.DataFrame, directory: Path) -> None:
         plt.close(figure)
 
 
-def main() -> None:
-    """Read the arguments and run."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def main(arguments: Sequence[str]) -> None:
+    """Run with the command line's *arguments* that follow the experiment's name."""
+    parser = experiment_parser(__name__, __doc__)
     add_study_arguments(parser)
-    results = run(study_from(parser.parse_args()))
+    results = run(study_from(parser.parse_args(arguments)))
     print(
         results.groupby(["variant", "target", "load"], sort=False)
         .mean()
@@ -175,7 +176,3 @@ def main() -> None:
         .round(3)
         .to_string()
     )
-
-
-if __name__ == "__main__":
-    main()

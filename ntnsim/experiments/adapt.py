@@ -1,6 +1,6 @@
 """Adaptation: the load on the beam steps up, then the requirement changes; who follows, and how fast.
 
-    ntnsim experiment adapt --data ../shared/data/persons --out results/adapt
+    ntnsim experiment adapt --data PERSONS --out results/adapt
 
 One run in three phases of equal length: light load and intermediate target; heavy load; heavy load and lenient target.
 Policies on `spiff` learn online throughout: the engine that sees Ω_t, the engine on the paper's state alone, the engine
@@ -8,13 +8,14 @@ with its guard, and NCB. Outcomes are interpolated between the grid points of a 
 in the world.
 """
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from ntnsim.engine.build import build_policy, requirement_from
 from ntnsim.engine.practice import TableInstance, practised
+from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.study import Study, learner
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
 from ntnsim.scenario.policy import NeuralContextualBanditSpec, SpiffEngineSpec
@@ -98,17 +99,13 @@ def draw(means: pd.DataFrame, directory: Path, length: int, n_phases: int) -> No
         plt.close(figure)
 
 
-def main() -> None:
-    """Read the arguments and run."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def main(arguments: Sequence[str]) -> None:
+    """Run with the command line's *arguments* that follow the experiment's name."""
+    parser = experiment_parser(__name__, __doc__)
     add_study_arguments(parser)
-    means = run(study_from(parser.parse_args()))
+    means = run(study_from(parser.parse_args(arguments)))
     print(
         means.groupby(["policy", "phase"], sort=False)[["in_time", "pf_ok", "savings", "admitted"]]
         .mean()
         .to_string()
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -22,6 +22,7 @@ from ntnsim.datasets.persons import PersonsDataset
 from ntnsim.datasets.relevance import relevance_preset
 from ntnsim.datasets.samples import SampleCaptures
 from ntnsim.errors import DatasetError, ImageError, InputError
+from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.fidelity.metrics import Scorer, scorer_named
 from ntnsim.images.outcome_store import OutcomeKey, OutcomeStore, image_digest
 from ntnsim.networks.bundle import open_bundle
@@ -200,10 +201,10 @@ def pareto(savings: NDArray[np.float64], fidelity: NDArray[np.float64]) -> NDArr
 
 
 def study_parser(
-    description: str | None, *, images: int, spiff: str = "spiff-paper"
+    module: str, description: str | None, *, images: int, spiff: str = "spiff-paper"
 ) -> argparse.ArgumentParser:
     """Return a parser of the options that every codec experiment takes."""
-    parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
+    parser = experiment_parser(module, description)
     parser.add_argument(
         "--data",
         type=Path,

@@ -1,8 +1,9 @@
 """Fig. 10: whole-image PF, SF and caption SF against savings: SPIFF over p and β, JPEG, SC, and modern codecs.
 
-ntnsim experiment fig10 --out results/fig10 --data ../shared/data/persons --images 20
+ntnsim experiment fig10 --out results/fig10 --data PERSONS --images 20
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -67,13 +68,9 @@ def drawn(study: CodecStudy, table: pd.DataFrame, columns: dict[str, str], name:
         return study.write(name, table, figure)
 
 
-def main() -> None:
-    """Read the arguments and run."""
-    study = study_from(study_parser(__doc__, images=20).parse_args())
+def main(arguments: Sequence[str]) -> None:
+    """Run with the command line's *arguments* that follow the experiment's name."""
+    study = study_from(study_parser(__name__, __doc__, images=20).parse_args(arguments))
     columns = {"pf": "PF, whole image", "sf": "SF, whole image", "caption_sf": "SF, caption"}
     table = drawn(study, codec_points(study), columns, "fig10")
     print(table.groupby("series", sort=False)[["savings", "pf", "sf"]].mean().to_string())
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """Fig. 12: how the engine's p(0) and β converge, for photographs with small (L) and large (H) persons.
 
-    ntnsim experiment fig12 --data ../shared/data/persons --out results/fig12
+    ntnsim experiment fig12 --data PERSONS --out results/fig12
 
 For each subset (person share 0.22 ± 0.01 and 0.45 ± 0.04) and each target of Table III, an engine on `spiff-paper`
 starts from nothing and learns image by image; its greedy choice for the subset is noted on the way. Outcomes are
@@ -8,7 +8,7 @@ interpolated between the grid points of a table of real ones. No direction of β
 figure disagree.
 """
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ import pandas as pd
 
 from ntnsim.engine.build import build_engine, requirement_from
 from ntnsim.engine.practice import TableInstance, practised
+from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.study import Study
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
 from ntnsim.scenario.policy import SpiffEngineSpec
@@ -88,13 +89,9 @@ def draw(notes: pd.DataFrame, directory: Path) -> None:
         plt.close(figure)
 
 
-def main() -> None:
-    """Read the arguments and run."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def main(arguments: Sequence[str]) -> None:
+    """Run with the command line's *arguments* that follow the experiment's name."""
+    parser = experiment_parser(__name__, __doc__)
     add_study_arguments(parser)
-    notes = run(study_from(parser.parse_args()))
+    notes = run(study_from(parser.parse_args(arguments)))
     print(notes.groupby(["subset", "target"]).tail(1).to_string(index=False))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,12 +1,11 @@
 """Fig. 2: how much of a photograph each relevance rank takes, as CDFs over datasets.
 
-    ntnsim experiment fig2 --out results/fig2 --persons ../shared/data/persons
+    ntnsim experiment fig2 --out results/fig2 --persons PERSONS
 
 Any of the datasets of Table I that are at hand can be drawn together.
 """
 
-import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from ntnsim.datasets.mastr1325 import Mastr1325Dataset
 from ntnsim.datasets.persons import PersonsDataset
 from ntnsim.datasets.relevance import Relevance, relevance_preset
 from ntnsim.errors import DatasetError
+from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.codec_study import new_figure, save_noted
 from ntnsim.report.style import STYLES, journal
 
@@ -71,33 +71,29 @@ def run(datasets: list[tuple[Dataset, str]], out: Path) -> pd.DataFrame:
     return table
 
 
-def main() -> None:
-    """Read the arguments and run."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def main(arguments: Sequence[str]) -> None:
+    """Run with the command line's *arguments* that follow the experiment's name."""
+    parser = experiment_parser(__name__, __doc__)
     parser.add_argument("--persons", type=Path, metavar="DIR", help="person photographs with index.csv")
     parser.add_argument("--coco-stuff", type=Path, nargs=2, metavar=("IMAGES", "MAPS"))
     parser.add_argument("--mastr1325", type=Path, nargs=2, metavar=("IMAGES", "MASKS"))
     parser.add_argument("--aerial", type=Path, metavar="DIR", help="images/, masks/ and classes.csv")
     parser.add_argument("--limit", type=int, help="photographs per dataset")
     parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
+    given = parser.parse_args(arguments)
     datasets: list[tuple[Dataset, str]] = []
-    if arguments.persons:
-        datasets.append((PersonsDataset(arguments.persons, "all", limit=arguments.limit), "person"))
-    if arguments.coco_stuff:
-        datasets.append((CocoStuffDataset(*arguments.coco_stuff, limit=arguments.limit), "coco-stuff"))
-    if arguments.aerial:
-        datasets.append((AerialDataset(arguments.aerial, arguments.limit), "sssid"))
-    if arguments.mastr1325:
-        images, masks = arguments.mastr1325
-        datasets.append((Mastr1325Dataset(images, masks, arguments.limit), "mastr1325"))
+    if given.persons:
+        datasets.append((PersonsDataset(given.persons, "all", limit=given.limit), "person"))
+    if given.coco_stuff:
+        datasets.append((CocoStuffDataset(*given.coco_stuff, limit=given.limit), "coco-stuff"))
+    if given.aerial:
+        datasets.append((AerialDataset(given.aerial, given.limit), "sssid"))
+    if given.mastr1325:
+        images, masks = given.mastr1325
+        datasets.append((Mastr1325Dataset(images, masks, given.limit), "mastr1325"))
     if not datasets:
         raise DatasetError(
             "fig2 needs --persons, --coco-stuff, --mastr1325 or --aerial: class maps are what it counts"
         )
-    table = run(datasets, arguments.out)
+    table = run(datasets, given.out)
     print(table.groupby(["dataset", "rank"])["share"].describe()[["count", "25%", "50%", "75%"]].to_string())
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,9 @@
 """Fig. 4: PF and SF against bandwidth savings for one photograph, as p and β vary.
 
-ntnsim experiment fig4 --out results/fig4 --data ../shared/data/persons --images 1
+ntnsim experiment fig4 --out results/fig4 --data PERSONS --images 1
 """
+
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -37,11 +39,7 @@ def run(study: CodecStudy) -> pd.DataFrame:
         return study.write("fig4", table, figure)
 
 
-def main() -> None:
-    """Read the arguments and run."""
-    table = run(study_from(study_parser(__doc__, images=1).parse_args()))
+def main(arguments: Sequence[str]) -> None:
+    """Run with the command line's *arguments* that follow the experiment's name."""
+    table = run(study_from(study_parser(__name__, __doc__, images=1).parse_args(arguments)))
     print(table[["beta", "p_0", "savings", "pf", "sf"]].to_string(index=False))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,11 +1,12 @@
 """Fig. 5: fidelity and inpainting time against the number of denoising steps, at 80 % and 5 % savings.
 
-    ntnsim experiment fig5 --out results/fig5 --data ../shared/data/persons --images 4
+    ntnsim experiment fig5 --out results/fig5 --data PERSONS --images 4
 
 Time is measured on this host and says nothing of the paper's GPU; device profiles hold charged times.
 """
 
 import time
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -80,11 +81,7 @@ def run(study: CodecStudy) -> pd.DataFrame:
         return study.write("fig5", table, figure)
 
 
-def main() -> None:
-    """Read the arguments and run."""
-    table = run(study_from(study_parser(__doc__, images=4).parse_args()))
+def main(arguments: Sequence[str]) -> None:
+    """Run with the command line's *arguments* that follow the experiment's name."""
+    table = run(study_from(study_parser(__name__, __doc__, images=4).parse_args(arguments)))
     print(table.groupby(["wanted_savings", "steps"])[["savings", "pf", "sf"]].mean().to_string())
-
-
-if __name__ == "__main__":
-    main()

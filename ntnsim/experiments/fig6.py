@@ -1,7 +1,9 @@
 """Fig. 6: the cloud of configurations of several photographs, and each one's own Pareto frontier.
 
-ntnsim experiment fig6 --out results/fig6 --data ../shared/data/persons --images 4
+ntnsim experiment fig6 --out results/fig6 --data PERSONS --images 4
 """
+
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -42,12 +44,8 @@ def run(study: CodecStudy) -> pd.DataFrame:
         return study.write("fig6", table, figure)
 
 
-def main() -> None:
-    """Read the arguments and run."""
-    table = run(study_from(study_parser(__doc__, images=4).parse_args()))
+def main(arguments: Sequence[str]) -> None:
+    """Run with the command line's *arguments* that follow the experiment's name."""
+    table = run(study_from(study_parser(__name__, __doc__, images=4).parse_args(arguments)))
     frontier = table[table["on_frontier"]]
     print(frontier[["image", "beta", "p_0", "q", "savings", "pf"]].to_string(index=False))
-
-
-if __name__ == "__main__":
-    main()

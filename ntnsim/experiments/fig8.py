@@ -1,7 +1,9 @@
 """Fig. 8: one photograph through the pipeline, from rank map to reconstruction, with real bytes at every step.
 
-ntnsim experiment fig8 --out results/fig8 --data ../shared/data/persons
+ntnsim experiment fig8 --out results/fig8 --data PERSONS
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -76,23 +78,19 @@ def run(study: CodecStudy, configuration: Configuration) -> pd.DataFrame:
         return study.write("fig8", pd.DataFrame(rows), figure)
 
 
-def main() -> None:
-    """Read the arguments and run."""
-    parser = study_parser(__doc__, images=1)
+def main(arguments: Sequence[str]) -> None:
+    """Run with the command line's *arguments* that follow the experiment's name."""
+    parser = study_parser(__name__, __doc__, images=1)
     parser.add_argument("--beta", type=float, default=0.1)
     parser.add_argument("--p", type=float, default=0.25)
     parser.add_argument("--coarse", type=float, default=0.0)
-    arguments = parser.parse_args()
+    given = parser.parse_args(arguments)
     for name in ("beta", "p", "coarse"):
-        if not 0 <= getattr(arguments, name) <= 1:
-            raise InputError(f"--{name}: must be in 0 to 1, got {getattr(arguments, name)}")
-    if arguments.codec == "spiff-paper" and arguments.coarse > 0:
+        if not 0 <= getattr(given, name) <= 1:
+            raise InputError(f"--{name}: must be in 0 to 1, got {getattr(given, name)}")
+    if given.codec == "spiff-paper" and given.coarse > 0:
         raise InputError("--coarse: spiff-paper has no coarse layer; use --codec spiff")
-    study = study_from(arguments)
+    study = study_from(given)
     single = with_photographs(study, study.photographs[:1])
-    table = run(single, Configuration(arguments.beta, (arguments.p,), arguments.coarse))
+    table = run(single, Configuration(given.beta, (given.p,), given.coarse))
     print(table.to_string(index=False))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,14 +1,13 @@
 """Bits against fidelity per rank: SPIFF, part by part, against whole-image codecs over their whole quality range.
 
-    ntnsim experiment rate --data ../shared/data/persons --out results/rate
+    ntnsim experiment rate --data PERSONS --out results/rate
 
-At equal top-rank PF and for each of decision 13's lower-rank targets, how many bits does each codec need? Curves are
-means over the photographs, interpolated in the logarithms of bits and distance; a SPIFF operating point combines a
-crop quality and a coarse layer, whose bits add exactly and whose effects on each other's rank are added too. The
-chosen points are then measured directly (strict ones). Intervals are bootstraps over photographs (95 %).
+At equal top-rank PF and for each lower-rank target, calibrated as in `targets.py`, how many bits does each codec need?
+Curves are means over the photographs, interpolated in the logarithms of bits and distance; a SPIFF operating point
+combines a crop quality and a coarse layer, whose bits add exactly and whose effects on each other's rank are added too.
+The chosen points are then measured directly (strict ones). Intervals are bootstraps over photographs (95 %).
 """
 
-import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from ntnsim.datasets.dataset import Dataset, DatasetImage
 from ntnsim.datasets.persons import PersonsDataset
+from ntnsim.experiments.arguments import add_persons_argument, experiment_parser
 from ntnsim.experiments.codec_study import new_figure, save_noted
 from ntnsim.experiments.rate_points import (
     LIBRARY_SPEED,
@@ -285,10 +285,10 @@ def drawn(curves: Curves, strict: float, coarse_series: Sequence[str], out: Path
         save_noted(figure, out, "rate_fidelity", note)
 
 
-def main() -> None:
-    """Read the arguments and run."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/persons"), help="persons layout")
+def main(arguments: Sequence[str]) -> None:
+    """Run with the command line's *arguments* that follow the experiment's name."""
+    parser = experiment_parser(__name__, __doc__)
+    add_persons_argument(parser)
     parser.add_argument(
         "--images", type=int, default=36, help="photographs of the validation part: 25 CPU seconds each"
     )
@@ -300,21 +300,21 @@ def main() -> None:
         "--bundle", default="tiny", help="model bundle of the diffusion; 'none' leaves it out"
     )
     parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-    validation = PersonsDataset(arguments.data, "val", only_coco=True)
-    photographs = Thinned(validation, arguments.stride, arguments.images)
-    training = Thinned(PersonsDataset(arguments.data, "train", only_coco=True), 8, arguments.calibration)
+    given = parser.parse_args(arguments)
+    validation = PersonsDataset(given.data, "val", only_coco=True)
+    photographs = Thinned(validation, given.stride, given.images)
+    training = Thinned(PersonsDataset(given.data, "train", only_coco=True), 8, given.calibration)
     diffusion: Inpainter | None = None
-    if arguments.bundle != "none":
-        diffusion = inpainter_named("bundle", open_bundle(arguments.bundle))
+    if given.bundle != "none":
+        diffusion = inpainter_named("bundle", open_bundle(given.bundle))
     scorer = scorer_named()
-    path = arguments.out / "rate_points.csv"
+    path = given.out / "rate_points.csv"
     points = pd.DataFrame(measure(photographs, rate_settings(diffusion), scorer, path))
-    strict = strict_distance(training, arguments.out / "calibration_points.csv")
+    strict = strict_distance(training, given.out / "calibration_points.csv")
     curves = curves_of(points)
     series = [name for name in CROPS_OF if name in curves.bits]
     table = comparison(curves, strict, series)
-    table.to_csv(arguments.out / "rate_comparison.csv", index=False, lineterminator="\n")
+    table.to_csv(given.out / "rate_comparison.csv", index=False, lineterminator="\n")
 
     plain = ClassicalInpainter("nearest")
     checks = []
@@ -325,24 +325,20 @@ def main() -> None:
         checks.append(spiff_setting(name, round(row["crop quality"]), row["q"], restoring, speed))
     measured = pd.DataFrame(measure(photographs, checks, scorer, path))
     verified = measured.groupby("series", sort=False)[["bits", "pf_top", "pf_low"]].mean()
-    verified.to_csv(arguments.out / "rate_checks.csv", lineterminator="\n")
+    verified.to_csv(given.out / "rate_checks.csv", lineterminator="\n")
     means = points.groupby(["series", "setting"], sort=False)[
         ["bits", "pf", "pf_top", "pf_low", "sf_low"]
     ].mean()
-    means.round(4).to_csv(arguments.out / "rate_means.csv", lineterminator="\n")
+    means.round(4).to_csv(given.out / "rate_means.csv", lineterminator="\n")
     parts = contributions(curves)
-    parts.to_csv(arguments.out / "rate_parts.csv", index=False, lineterminator="\n")
-    restored = f"; diffusion: bundle {arguments.bundle}" if diffusion is not None else ""
+    parts.to_csv(given.out / "rate_parts.csv", index=False, lineterminator="\n")
+    restored = f"; diffusion: bundle {given.bundle}" if diffusion is not None else ""
     note = (
         f"{len(photographs)} photographs of {photographs.name} (COCO, validation); PF = 1 − ST-LPIPS; grey lines: "
         f"strict, intermediate and lenient targets from JPEG q45 on {len(training)} training photographs{restored}"
     )
-    drawn(curves, strict, series, arguments.out, note)
+    drawn(curves, strict, series, given.out, note)
     print(f"strict lower-rank PF {1 - strict:.4f}")
     print(table.to_string(index=False))
     print(verified.round(4).to_string())
     print(parts.to_string(index=False))
-
-
-if __name__ == "__main__":
-    main()

@@ -3,14 +3,13 @@
 import argparse
 from pathlib import Path
 
+from ntnsim.experiments.arguments import add_persons_argument
 from ntnsim.experiments.study import Study
 
 
 def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the scale and place of a study to *parser*."""
-    parser.add_argument(
-        "--data", type=Path, default=Path("../shared/data/persons"), help="photographs with index.csv"
-    )
+    add_persons_argument(parser)
     parser.add_argument("--out", type=Path, required=True, help="directory for table, figure and caption")
     parser.add_argument(
         "--work",

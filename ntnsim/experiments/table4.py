@@ -1,6 +1,6 @@
 """Table IV: probability of meeting the targets and bandwidth savings, per target and scheme, inside simulated passes.
 
-    ntnsim experiment table4 --data ../shared/data/persons --out results/table4
+    ntnsim experiment table4 --data PERSONS --out results/table4
 
 Beyond the paper's four schemes: the engine on both codecs, with and without the deadline guard; JPEG at qualities that
 meet the targets more often than q45 does; AVIF, a fixed configuration, and the oracle, which keeps the targets
@@ -8,8 +8,7 @@ wherever it can ("priced": where λ makes it worth while). The engine and NCB le
 photographs, and all are judged on others. On `spiff` both see what a trial encoding showed.
 """
 
-import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ntnsim.errors import BundleError
+from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.study import BUNDLE, Study
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
 from ntnsim.networks.bundle import open_bundle
@@ -165,12 +165,8 @@ def draw(table: pd.DataFrame, directory: Path) -> None:
         plt.close(figure)
 
 
-def main() -> None:
-    """Read the arguments and run."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def main(arguments: Sequence[str]) -> None:
+    """Run with the command line's *arguments* that follow the experiment's name."""
+    parser = experiment_parser(__name__, __doc__)
     add_study_arguments(parser)
-    print(run(study_from(parser.parse_args())).to_string(index=False))
-
-
-if __name__ == "__main__":
-    main()
+    print(run(study_from(parser.parse_args(arguments))).to_string(index=False))

@@ -1,7 +1,5 @@
 """The codec's experiments: tables with the rows they promise, figures, and resuming. On thumbnails, with a plain fill."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +7,7 @@ from PIL import Image
 from skimage import data
 
 from ntnsim.errors import DatasetError, InputError
-from ntnsim.experiments import fig2, fig4, fig6, fig8, fig10, fig11, rate
+from ntnsim.experiments import fig2, fig4, fig6, fig8, fig10, fig11, fig12, rate
 from ntnsim.experiments.codec_study import pareto
 from ntnsim.experiments.rate_points import RatePoint, read_points, write_points
 
@@ -28,9 +26,8 @@ def photographs(tmp_path_factory):
     return root
 
 
-def run(module, monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["ntnsim experiment", *(str(argument) for argument in arguments)])
-    module.main()
+def run(module, *arguments):
+    module.main([str(argument) for argument in arguments])
 
 
 def options(photographs, out):
@@ -58,7 +55,7 @@ def test_pareto_keeps_what_no_other_point_beats_in_both():
 def test_fig6_has_a_cloud_per_photograph_and_resumes(photographs, tmp_path, monkeypatch, codec):
     monkeypatch.setattr(fig6, "BETAS", (0.0, 0.4))
     monkeypatch.setattr(fig6, "FRACTIONS", (0.0, 0.5))
-    run(fig6, monkeypatch, *options(photographs, tmp_path), "--codec", codec)
+    run(fig6, *options(photographs, tmp_path), "--codec", codec)
     table = pd.read_csv(tmp_path / "fig6.csv")
     assert len(table) == 2 * 4 * (3 if codec == "spiff" else 1)
     for _, points in table.groupby("image"):
@@ -71,27 +68,27 @@ def test_fig6_has_a_cloud_per_photograph_and_resumes(photographs, tmp_path, monk
 
     monkeypatch.setattr("ntnsim.experiments.codec_study.CodecStudy._computed", unreachable)
     before = (tmp_path / "fig6.csv").read_bytes()
-    run(fig6, monkeypatch, *options(photographs, tmp_path), "--codec", codec)
+    run(fig6, *options(photographs, tmp_path), "--codec", codec)
     assert (tmp_path / "fig6.csv").read_bytes() == before
 
 
 def test_fig4_fidelity_grows_with_p(photographs, tmp_path, monkeypatch):
     monkeypatch.setattr(fig4, "BETAS", (0.0, 0.5))
     monkeypatch.setattr(fig4, "FRACTIONS", (0.0, 0.5, 1.0))
-    run(fig4, monkeypatch, *options(photographs, tmp_path))
+    run(fig4, *options(photographs, tmp_path))
     for _, line in pd.read_csv(tmp_path / "fig4.csv").groupby(["image", "beta"]):
         assert line["pf"].is_monotonic_increasing and line["savings"].is_monotonic_decreasing
 
 
-def test_fig8_lists_the_bytes_of_every_part(photographs, tmp_path, monkeypatch):
-    run(fig8, monkeypatch, *options(photographs, tmp_path))
+def test_fig8_lists_the_bytes_of_every_part(photographs, tmp_path):
+    run(fig8, *options(photographs, tmp_path))
     table = pd.read_csv(tmp_path / "fig8.csv")
     assert table["part"].tolist() == ["region", "mask", "tiles", "grid of rank 0", "crop"]
     assert (table["bytes"] > 0).all()
     with pytest.raises(InputError, match=r"^--coarse: spiff-paper has no coarse layer"):
-        run(fig8, monkeypatch, *options(photographs, tmp_path), "--coarse", 0.5)
+        run(fig8, *options(photographs, tmp_path), "--coarse", 0.5)
     with pytest.raises(InputError, match=r"^--images: must be at least 1, got 0$"):
-        run(fig8, monkeypatch, *options(photographs, tmp_path), "--images", 0)
+        run(fig8, *options(photographs, tmp_path), "--images", 0)
 
 
 def test_fig10_and_fig11_compare_spiff_with_whole_image_codecs(photographs, tmp_path, monkeypatch):
@@ -99,24 +96,24 @@ def test_fig10_and_fig11_compare_spiff_with_whole_image_codecs(photographs, tmp_
     monkeypatch.setattr(fig10, "QUALITIES", {"jpeg": (45,), "avif": (45,)})
     arguments = options(photographs, tmp_path)
     arguments[5] = 1
-    run(fig10, monkeypatch, *arguments)
-    run(fig11, monkeypatch, *arguments)
+    run(fig10, *arguments)
+    run(fig11, *arguments)
     table = pd.read_csv(tmp_path / "fig11.csv").set_index("series")
     assert {"jpeg", "avif"} < set(table.index)
     patches = table.loc["spiff-paper, p > 0, β > 0"]
     assert patches["pf_rank_1"] > patches["pf_rank_0"]  # what selective fidelity means
 
 
-def test_fig2_counts_the_share_of_every_rank(tmp_path, monkeypatch):
+def test_fig2_counts_the_share_of_every_rank(tmp_path):
     for name, kind in (("0001.jpg", "RGB"), ("0001m.png", "L")):
         values = np.zeros((8, 8, 3) if kind == "RGB" else (8, 8), np.uint8)
         if kind == "L":
             values[:2], values[2:] = 4, 1  # a quarter unknown (high), the rest water (low)
         Image.fromarray(values).save(tmp_path / name)
-    run(fig2, monkeypatch, "--mastr1325", tmp_path, tmp_path, "--out", tmp_path / "out")
+    run(fig2, "--mastr1325", tmp_path, tmp_path, "--out", tmp_path / "out")
     assert pd.read_csv(tmp_path / "out/fig2.csv")["share"].tolist() == [0.75, 0, 0.25]
     with pytest.raises(DatasetError, match="fig2 needs --persons"):
-        run(fig2, monkeypatch, "--out", tmp_path / "out")
+        run(fig2, "--out", tmp_path / "out")
 
 
 def straight_lines():
@@ -193,3 +190,19 @@ def test_rate_points_survive_the_file(tmp_path):
     write_points(tmp_path / "points.csv", points)
     assert read_points(tmp_path / "points.csv") == points
     assert read_points(tmp_path / "nothing.csv") == []
+
+
+def test_learning_experiment_names_the_photographs_that_it_lacks(monkeypatch):
+    monkeypatch.delenv("NTNSIM_DATA", raising=False)
+    with pytest.raises(
+        InputError, match=r"^experiment fig12: the following arguments are required: --data; see"
+    ):
+        run(fig12, "--out", "nowhere")
+
+
+def test_environment_names_the_photographs(monkeypatch, tmp_path):
+    monkeypatch.setenv("NTNSIM_DATA", str(tmp_path))
+    with pytest.raises(DatasetError, match=f"{tmp_path}/persons"):
+        run(rate, "--out", tmp_path / "out", "--bundle", "none")
+    with pytest.raises(DatasetError, match=f"{tmp_path}/elsewhere"):
+        run(rate, "--out", tmp_path / "out", "--bundle", "none", "--data", tmp_path / "elsewhere")
