@@ -45,6 +45,12 @@ class CorruptStreamError(BitstreamError):
     """A part's checksum or content does not hold."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what a library's *error* says, or its kind where it says nothing."""
+    text = str(error).strip()
+    return text.splitlines()[0].strip() if text else type(error).__name__
+
+
 @contextmanager
 def while_reading(path: Path) -> Iterator[None]:
     """Add the file's name to a complaint about the stream that it holds."""

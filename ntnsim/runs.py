@@ -19,8 +19,8 @@ from ntnsim.networks.bundle import open_bundle
 from ntnsim.own_parts import OwnParts
 from ntnsim.protocols.rate_profile import ProfileSource
 from ntnsim.results.atomic import partial_name
+from ntnsim.results.files import ENGINES, PROVENANCE
 from ntnsim.results.ground_track import write_ground_track
-from ntnsim.results.provenance import FILE_NAME as PROVENANCE
 from ntnsim.results.provenance import code_digest, digest, package_versions, provenance, write_provenance
 from ntnsim.results.read import find_runs
 from ntnsim.results.record import Columns, arrow_schema, record_columns
@@ -35,7 +35,6 @@ from ntnsim.sky.space_segment import TerminalLink, terminal_links
 from ntnsim.world.faults import satellite_outages
 from ntnsim.world.world import World
 
-ENGINES = "engines"  # DIR/engines/SCHEME holds what a learning policy had learned when the run ended
 STORE_VARIABLE = "NTNSIM_STORE"
 Progress = Callable[[str, int, float], None]  # scheme, images that ended, simulated seconds
 

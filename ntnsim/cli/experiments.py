@@ -46,7 +46,7 @@ def train(
     """
     from ntnsim.api.run import run
     from ntnsim.errors import ScenarioError
-    from ntnsim.runs import ENGINES
+    from ntnsim.results.files import ENGINES
     from ntnsim.scenario.load import load_scenario
     from ntnsim.scenario.policy import LearningSpec
 

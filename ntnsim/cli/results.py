@@ -94,7 +94,7 @@ def sweep(
 
 
 def _show_plan(plan: "SweepPlan", directory: Path, n_workers: int, *, probe: bool, as_json: bool) -> None:
-    from ntnsim.results.read import CELLS
+    from ntnsim.results.files import CELLS
     from ntnsim.sweeps.drive import estimated_wall_s
     from ntnsim.sweeps.execute import execute, simulate_cell
     from ntnsim.sweeps.seal import is_whole

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ntnsim.errors import ImageError
+from ntnsim.errors import ImageError, first_line
 
 MAX_SIDE_PX = 65_535
 MAX_PIXELS = 1 << 28  # 16,384 x 16,384: beyond it a decoder would need gigabytes
@@ -81,6 +81,6 @@ def _opened(data: bytes, name: str) -> Image.Image:
     except Exception as error:  # Pillow's plugins raise many kinds on a damaged file
         # Pillow would name a buffer in memory, which says nothing to the user.
         unknown = isinstance(error, UnidentifiedImageError)
-        reason = "of no known format" if unknown else str(error).splitlines()[0] if str(error) else "damaged"
+        reason = "of no known format" if unknown else first_line(error)
         raise ImageError(f"{name}: not a readable image ({reason})") from None
     return image

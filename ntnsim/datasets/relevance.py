@@ -91,8 +91,3 @@ def relevance_preset(name: str) -> Relevance:
     if name in _AMBIGUOUS:
         warnings.warn(f"relevance preset {name}: {_AMBIGUOUS[name]}", stacklevel=2)
     return PRESETS[name]
-
-
-def mask_rank_map(mask: NDArray[np.bool_], n_ranks: int = 2) -> NDArray[np.uint8]:
-    """Return the rank map of a mask [H, W]: the top rank where true, 0 elsewhere."""
-    return np.where(mask, n_ranks - 1, 0).astype(np.uint8)

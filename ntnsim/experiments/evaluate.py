@@ -32,6 +32,8 @@ TILE_PX = 16
 SCENE_BOX_PX = 80
 HELD_OUT_DIVISOR = 7
 BOOTSTRAP_DRAWS = 2000
+# Which draws a figure depends on: a scene's box by its number, its tiles by its place in the list, and the bootstrap.
+BOX_STREAM, TILE_STREAM, BOOTSTRAP_SEED = 80, 16, 95
 COARSE_TASKS = tuple((quality, fraction) for quality in (10, 20) for fraction in (0.0, 0.1))
 PATCH_TASKS = (0.0, 0.1, 0.25, 0.5)
 
@@ -80,7 +82,7 @@ def load_held_out(data: Path, *, side_px: int | None, limit: int | None) -> list
                 person = cv2.resize(square, (side_px, side_px), interpolation=cv2.INTER_NEAREST).astype(bool)
         if person is None:
             person = np.zeros(pixels.shape[:2], bool)
-            rng = np.random.default_rng([int(path.stem), 80])
+            rng = np.random.default_rng([int(path.stem), BOX_STREAM])
             top, left = (int(rng.integers(0, side - SCENE_BOX_PX + 1)) for side in person.shape)
             person[top : top + SCENE_BOX_PX, left : left + SCENE_BOX_PX] = True
         photographs.append(Photograph(f"{path.parent.name}/{path.stem}", pixels, person))
@@ -98,7 +100,7 @@ def canvas_of(photograph: Photograph, index: int, fraction: float, quality: int 
     """Return what the decoder holds: kept region, *fraction* of the tiles, perhaps a coarse layer with its grain."""
     height, width = photograph.kept.shape
     rows, columns = -(-height // TILE_PX), -(-width // TILE_PX)
-    rng = np.random.default_rng([index, 16])
+    rng = np.random.default_rng([index, TILE_STREAM])
     tiles = np.zeros(rows * columns, bool)
     tiles[rng.permutation(rows * columns)[: round(fraction * rows * columns)]] = True
     known = np.kron(tiles.reshape(rows, columns), np.ones((TILE_PX, TILE_PX), bool))[:height, :width]
@@ -120,7 +122,7 @@ def ratio_with_interval(
     values: NDArray[np.float64], reference: NDArray[np.float64]
 ) -> tuple[float, float, float]:
     """Return mean(ours)/mean(theirs) with its 95 % interval, by paired bootstrap over the images."""
-    rng = np.random.default_rng(95)
+    rng = np.random.default_rng(BOOTSTRAP_SEED)
     draws = rng.integers(0, len(values), size=(BOOTSTRAP_DRAWS, len(values)))
     ratios = values[draws].mean(axis=1) / reference[draws].mean(axis=1)
     low, high = np.quantile(ratios, [0.025, 0.975])

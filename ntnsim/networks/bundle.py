@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ntnsim.errors import BundleError
+from ntnsim.errors import BundleError, first_line
 
 # Set before any of the hub's libraries is imported: the bundle is all there is.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -180,8 +180,7 @@ def check_device(device: str) -> None:
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BundleError(f"torch device {device!r} cannot be used ({first})") from None
+        raise BundleError(f"torch device {device!r} cannot be used ({first_line(error)})") from None
 
 
 def _has_size(path: Path, size_bytes: int) -> bool:
@@ -284,8 +283,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
             manifest = YAML(typ="safe").load(text)
     except Exception as error:  # each parser has its own errors; all mean the same to the user
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BundleError(f"{path}: cannot be read as a manifest ({first})") from error
+        raise BundleError(f"{path}: cannot be read as a manifest ({first_line(error)})") from error
     if not isinstance(manifest, dict):
         raise BundleError(f"{path}: a manifest must be a mapping, this is a {type(manifest).__name__}")
     return manifest

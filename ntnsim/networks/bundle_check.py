@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ntnsim.errors import BundleError
+from ntnsim.errors import BundleError, first_line
 from ntnsim.networks.bundle import Bundle, check_device
 from ntnsim.networks.load import inpainter_named, load_captioner, load_segmenter
 from ntnsim.protocols.inpainter import Canvas
@@ -47,8 +47,9 @@ def run_members(bundle: Bundle, pixels: NDArray[np.uint8], *, device: str = "cpu
         try:
             made = run()
         except (RuntimeError, ValueError, TypeError, KeyError, IndexError) as error:  # what networks raise
-            first = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise BundleError(f"bundle {bundle.name}: the {name} fails on an image ({first})") from error
+            raise BundleError(
+                f"bundle {bundle.name}: the {name} fails on an image ({first_line(error)})"
+            ) from error
         ended = time.perf_counter()
         checks.append(
             MemberCheck(name, member.kind, made, round(loaded - started, 2), round(ended - loaded, 2))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ntnsim.errors import BundleError
+from ntnsim.errors import BundleError, first_line
 from ntnsim.networks.bundle import Bundle, Member, write_manifest
 
 
@@ -46,8 +46,7 @@ def _pulled(member: Member, directory: Path) -> Member:
                 member.hub_id, revision=commit, local_dir=directory, allow_patterns=list(member.allow) or None
             )
     except Exception as error:  # whatever the network, the hub or the disk said, the pull has failed
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BundleError(f"cannot pull {member.hub_id} at {member.revision}: {first}") from error
+        raise BundleError(f"cannot pull {member.hub_id} at {member.revision}: {first_line(error)}") from error
     for pickled in sorted(directory.rglob("*.bin")):
         _as_safetensors(pickled)
     return Member(
@@ -69,7 +68,6 @@ def _as_safetensors(pickled: Path) -> None:
             state = torch.load(pickled, map_location="cpu", weights_only=True)
             tensors = {name: tensor.clone().contiguous() for name, tensor in state.items()}
         except Exception as error:  # unpickling has no error of its own
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise BundleError(f"{pickled}: not readable as weights ({first})") from error
+            raise BundleError(f"{pickled}: not readable as weights ({first_line(error)})") from error
         save_file(tensors, target, metadata={"format": "pt"})
     pickled.unlink()

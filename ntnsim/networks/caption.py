@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ntnsim.arrays import UInt8Image
-from ntnsim.errors import BundleError
+from ntnsim.errors import BundleError, first_line
 from ntnsim.networks.bundle import Member, quiet_libraries
 from ntnsim.protocols.captioner import Captioner
 
@@ -24,8 +24,9 @@ class BlipCaptioner:
                 )
                 self._processor = BlipProcessor.from_pretrained(directory, local_files_only=True)
         except (OSError, ValueError) as error:
-            first = str(error).splitlines()[0]
-            raise BundleError(f"{directory}: not loadable as a BLIP captioner ({first})") from error
+            raise BundleError(
+                f"{directory}: not loadable as a BLIP captioner ({first_line(error)})"
+            ) from error
         self._model = model.eval().to(device)
         self._max_tokens = max_tokens
         self._device = device

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ntnsim.arrays import UInt8Image
-from ntnsim.errors import BundleError, InputError
+from ntnsim.errors import BundleError, InputError, first_line
 from ntnsim.networks.bundle import Member, quiet_libraries
 from ntnsim.protocols.inpainter import Canvas
 from ntnsim.spiff.canvas import filled, textured
@@ -59,8 +59,9 @@ def load_pipeline(directory: Path, *, device: str, dtype: str | None) -> Any:
                 dtype=_torch_dtype(dtype, device),
             )
     except (OSError, ValueError, KeyError) as error:
-        first = str(error).splitlines()[0]
-        raise BundleError(f"{directory}: not loadable as an inpainting pipeline ({first})") from error
+        raise BundleError(
+            f"{directory}: not loadable as an inpainting pipeline ({first_line(error)})"
+        ) from error
     pipeline.set_progress_bar_config(disable=True)
     pipeline.to(device)
     return pipeline

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ntnsim.arrays import ClassMap, UInt8Image
-from ntnsim.errors import BundleError
+from ntnsim.errors import BundleError, first_line
 from ntnsim.networks.bundle import Member, quiet_libraries
 from ntnsim.protocols.segmenter import Segmenter
 
@@ -59,8 +59,9 @@ class NetworkSegmenter:
                     directory, local_files_only=True, use_safetensors=True, dtype="float32"
                 )
         except (OSError, ValueError) as error:
-            first = str(error).splitlines()[0]
-            raise BundleError(f"{directory}: not loadable as a segmentation network ({first})") from error
+            raise BundleError(
+                f"{directory}: not loadable as a segmentation network ({first_line(error)})"
+            ) from error
         self._model = model.eval().to(device)
         self._device = device
         self._options = options
@@ -124,8 +125,9 @@ class GroundedSamSegmenter:
                 detector_directory, local_files_only=True
             )
         except (OSError, ValueError) as error:
-            first = str(error).splitlines()[0]
-            raise BundleError(f"{detector_directory}, {sam_directory}: not loadable ({first})") from error
+            raise BundleError(
+                f"{detector_directory}, {sam_directory}: not loadable ({first_line(error)})"
+            ) from error
         self._detector, self._sam = detector.eval().to(device), sam.eval().to(device)
         self._box_threshold, self._text_threshold = box_threshold, text_threshold
         self._device = device

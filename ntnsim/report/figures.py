@@ -13,9 +13,8 @@ from ntnsim.report.groups import points_of
 from ntnsim.report.load_figure import load_curves, swept_number
 from ntnsim.report.pareto_figure import panels_of, pareto, standings_of
 from ntnsim.report.timeline_figure import timeline
-from ntnsim.results.gallery import INDEX
+from ntnsim.results.files import IMAGES_INDEX, TIMELINE
 from ntnsim.results.read import RunDirectory
-from ntnsim.results.writer import TIMELINE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,9 +37,9 @@ def applicable(runs: Sequence[RunDirectory]) -> list[str]:
         names.append("load_curves")
     if any(standings_of(runs, column) for column, _ in panels_of(runs)):
         names.append("pareto")
-    if any((run.path / f"{TIMELINE}.parquet").exists() for run in runs):
+    if any((run.path / TIMELINE).exists() for run in runs):
         names.append("timeline")
-    if any((run.path / INDEX).exists() for run in runs):
+    if any((run.path / IMAGES_INDEX).exists() for run in runs):
         names.append("gallery")
     return names
 

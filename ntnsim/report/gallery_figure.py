@@ -10,6 +10,7 @@ from PIL import Image
 from ntnsim.errors import InputError
 from ntnsim.report.groups import scores_note
 from ntnsim.report.style import DOUBLE_COLUMN_IN, in_preferred_order
+from ntnsim.results.files import IMAGES
 from ntnsim.results.gallery import GalleryEntry, read_index
 from ntnsim.results.read import RunDirectory
 
@@ -103,7 +104,7 @@ def _short(value: Any) -> str:
 
 
 def _aspect(run: Path, name: str) -> float:
-    with Image.open(run / "images" / name) as picture:
+    with Image.open(run / IMAGES / name) as picture:
         return picture.height / picture.width
 
 
@@ -115,7 +116,7 @@ def _picture(axes: "Axes", run: Path, name: str, text: str) -> None:
         spine.set_visible(False)
     axes.set_xlabel(text, fontsize=6, labelpad=2)
     if name:
-        with Image.open(run / "images" / name) as picture:
+        with Image.open(run / IMAGES / name) as picture:
             small = picture.convert("RGB")
             small.thumbnail((MAX_PIXELS, MAX_PIXELS))
             axes.imshow(np.asarray(small), interpolation="antialiased")

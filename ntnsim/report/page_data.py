@@ -20,6 +20,7 @@ from ntnsim.report.pareto_figure import clouds_of, panels_of, standings_of
 from ntnsim.report.style import COMPONENT_COLOURS, in_preferred_order, scheme_styles
 from ntnsim.report.timeline_figure import PANELS, time_unit, timeline_view
 from ntnsim.results.columns import COMPONENT_TITLES
+from ntnsim.results.files import IMAGES
 from ntnsim.results.gallery import read_index
 from ntnsim.results.ground_track import read_ground_track
 from ntnsim.results.read import RunDirectory
@@ -133,15 +134,15 @@ def gallery_rows(runs: Sequence[RunDirectory]) -> list[dict[str, Any]]:
         rows.append(
             {
                 "image": anyone.image,
-                "original": picture_uri(run.path / "images" / anyone.original),
+                "original": picture_uri(run.path / IMAGES / anyone.original),
                 "original_kib": anyone.original_bits / 8192,
                 "schemes": [
                     {
                         "scheme": entry.scheme,
-                        "received": picture_uri(run.path / "images" / entry.received)
+                        "received": picture_uri(run.path / IMAGES / entry.received)
                         if entry.received
                         else None,
-                        "reconstruction": picture_uri(run.path / "images" / entry.reconstruction),
+                        "reconstruction": picture_uri(run.path / IMAGES / entry.reconstruction),
                         "caption": caption(entry).split("\n"),
                         "configuration": configuration_text(entry),
                         "sent_kib": entry.transmitted_bits / 8192,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from ntnsim.results.record import COMPONENTS, DELIVERED, LATE
+from ntnsim.results.record import DELIVERED, LATE
 
 COMPONENT_TITLES = {
     "gw_comm": "access to gateway",
@@ -14,7 +14,6 @@ COMPONENT_TITLES = {
 }
 # End states of an image that reached the user.
 SERVED = (DELIVERED, LATE)
-COMPONENT_COLUMNS = tuple(f"{name}_{part}_s" for name in COMPONENTS for part in ("wait", "service"))
 
 
 def rank_columns(names: Iterable[str], score: str) -> list[str]:

@@ -19,8 +19,8 @@ from PIL import Image
 from ntnsim.arrays import UInt8Image
 from ntnsim.errors import InputError
 from ntnsim.results.atomic import write_bytes, write_text
+from ntnsim.results.files import IMAGES, IMAGES_INDEX
 
-INDEX = "images/index.csv"
 COLUMNS = (
     "scheme",
     "job",
@@ -114,7 +114,7 @@ class GalleryWriter:
         """Write *pixels* as a PNG named after its content; return the name."""
         digest = blake2b(pixels.tobytes() + repr(pixels.shape).encode(), digest_size=6).hexdigest()
         name = f"{_safe(role)}-{digest}.png"
-        path = self._directory / "images" / name
+        path = self._directory / IMAGES / name
         if not path.exists():
             encoded = io.BytesIO()
             Image.fromarray(pixels).save(encoded, format="PNG")
@@ -133,12 +133,12 @@ def write_index(directory: Path, entries: Sequence[GalleryEntry]) -> None:
             values[name] = " ".join("-" if v is None else repr(float(v)) for v in values[name])
         values["configuration"] = json.dumps(dict(entry.configuration))
         writer.writerow(["" if values[name] is None else values[name] for name in COLUMNS])
-    write_text(directory / INDEX, text.getvalue())
+    write_text(directory / IMAGES_INDEX, text.getvalue())
 
 
 def read_index(directory: Path) -> list[GalleryEntry]:
     """Return the pictures that the run in *directory* kept; none when it kept none."""
-    path = directory / INDEX
+    path = directory / IMAGES_INDEX
     if not path.exists():
         return []
     entries = []

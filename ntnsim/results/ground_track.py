@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ntnsim.results.atomic import canonical_json, write_text
+from ntnsim.results.files import GROUND_TRACK
 from ntnsim.results.read import read_json
-
-FILE_NAME = "ground_track.json"
 
 
 @dataclass(frozen=True)
@@ -61,15 +60,15 @@ def write_ground_track(directory: Path, track: GroundTrack) -> None:
         ],
     }
     write_text(
-        directory / FILE_NAME, canonical_json(content)
+        directory / GROUND_TRACK, canonical_json(content)
     )  # one line: every run of a sweep has such a file
 
 
 def read_ground_track(directory: Path) -> GroundTrack | None:
     """Return the ground track that the run in *directory* kept, or None."""
-    if not (directory / FILE_NAME).exists():
+    if not (directory / GROUND_TRACK).exists():
         return None
-    content = read_json(directory / FILE_NAME)
+    content = read_json(directory / GROUND_TRACK)
     return GroundTrack(
         float(content["duration_s"]),
         [

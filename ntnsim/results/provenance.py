@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ntnsim.results.atomic import canonical_json, write_json
+from ntnsim.results.files import PROVENANCE
 
-FILE_NAME = "provenance.json"
 PACKAGE = Path(__file__).resolve().parent.parent
 # The packages whose version can change a result.
 RECORDED_PACKAGES = (
@@ -140,4 +140,4 @@ def provenance(
 
 def write_provenance(directory: Path, content: Mapping[str, Any]) -> None:
     """Write ``DIR/provenance.json``."""
-    write_json(directory / FILE_NAME, dict(content))
+    write_json(directory / PROVENANCE, dict(content))

@@ -15,12 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ntnsim.errors import InputError
-from ntnsim.results.writer import RECORDS, TIMELINE, WALL_TIME
-
-SUMMARY = "summary.json"
-PROVENANCE = "provenance.json"
-SWEEP = "sweep.json"
-CELLS = "cells"
+from ntnsim.results.files import CELLS, PROVENANCE, RECORDS, SUMMARY, SWEEP, TIMELINE
 
 
 @dataclass(frozen=True)
@@ -62,14 +57,7 @@ class RunDirectory:
 
     def timeline(self) -> pd.DataFrame | None:
         """Return the timeline's rows, or None when the run kept none."""
-        return self._optional(TIMELINE)
-
-    def wall_time(self) -> pd.DataFrame | None:
-        """Return what this host's clock measured per job, or None when nothing was measured."""
-        return self._optional(WALL_TIME)
-
-    def _optional(self, name: str) -> pd.DataFrame | None:
-        path = self.path / f"{name}.parquet"
+        path = self.path / TIMELINE
         return pq.read_table(path).to_pandas() if path.exists() else None
 
     def _parts(self) -> list[Path]:

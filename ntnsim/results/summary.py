@@ -17,6 +17,7 @@ from ntnsim.arrays import BoolArray, FloatArray
 from ntnsim.errors import InputError
 from ntnsim.results.atomic import write_json
 from ntnsim.results.columns import SERVED, rank_columns
+from ntnsim.results.files import SUMMARY
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.record import COMPONENTS
 from ntnsim.results.statistics import (
@@ -28,7 +29,6 @@ from ntnsim.results.statistics import (
     quantile_interval,
 )
 
-FILE_NAME = "summary.json"
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 MSER5 = "mser5"
 
@@ -168,7 +168,7 @@ def figure_of(summary: Mapping[str, Any], scheme: str, metric: str) -> float:
     """
     node = _node_at(summary, scheme, metric)
     if isinstance(node, (dict, list, str)):
-        raise InputError(f"metric {metric!r}: not one number of a scheme's entry in {FILE_NAME}")
+        raise InputError(f"metric {metric!r}: not one number of a scheme's entry in {SUMMARY}")
     return float("nan") if node is None else float(node)
 
 
@@ -194,7 +194,7 @@ def _node_at(summary: Mapping[str, Any], scheme: str, metric: str, absent: Any =
 
 def write_summary(directory: Path, summary: Mapping[str, Any]) -> None:
     """Write ``DIR/summary.json``."""
-    write_json(directory / FILE_NAME, dict(summary))
+    write_json(directory / SUMMARY, dict(summary))
 
 
 def _component(served: SchemeRecords, name: str, confidence: float) -> dict[str, Any]:

@@ -7,12 +7,12 @@ one for its ``max_elevation_deg``; *text* names the satellite. Rows that belong 
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 
-from ntnsim.results.writer import TIMELINE, Columns, write_table
+from ntnsim.results.files import TIMELINE
+from ntnsim.results.writer import ClosedOnSuccess, Columns, write_table
 
 SCHEMA = pa.schema(
     [
@@ -27,7 +27,7 @@ SCHEMA = pa.schema(
 )
 
 
-class TimelineWriter:
+class TimelineWriter(ClosedOnSuccess):
     """Collects rows from all schemes of a run and writes them as one file when closed."""
 
     def __init__(self, directory: Path) -> None:
@@ -60,16 +60,5 @@ class TimelineWriter:
     def close(self) -> None:
         """Write the file; nothing is written when nothing was collected."""
         if self._batches:
-            write_table(
-                pa.concat_tables(self._batches).combine_chunks(), self._directory / f"{TIMELINE}.parquet"
-            )
+            write_table(pa.concat_tables(self._batches).combine_chunks(), self._directory / TIMELINE)
             self._batches = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()

@@ -7,6 +7,7 @@ seed can then be compared byte by byte.
 """
 
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,12 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ntnsim.results.atomic import atomic_path
+from ntnsim.results.files import RECORDS, WALL_TIME
 
 ROWS_PER_PART = 32_768  # some 30 MB while they wait to be written
 WALL_PREFIX = "wall_"
-RECORDS = "records"
-WALL_TIME = "wall_time"
-TIMELINE = "timeline"
 
 Columns = Mapping[str, Sequence[Any] | np.ndarray]
 
@@ -97,11 +96,27 @@ class PartWriter:
         self._pending = [table.slice(n_rows).combine_chunks()] if self._pending_rows else []
 
 
-class RecordWriter:
+class ClosedOnSuccess(ABC):
+    """A writer as a context manager: leaving it without an error writes what is left, an error leaves it unwritten."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Write what is left."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+
+
+class RecordWriter(ClosedOnSuccess):
     """Writes the records of a run: ``DIR/records/part-*.parquet`` and, beside them, ``DIR/wall_time.parquet``.
 
     keys: columns that identify a row, repeated in the wall-time file.
-    Use as a context manager: leaving it without an error writes the last part.
     """
 
     def __init__(
@@ -128,32 +143,13 @@ class RecordWriter:
             kept = [*(key for key in self._keys if key in columns), *measured]
             self._wall.append(pa.table({name: columns[name] for name in kept}))
 
-    def write_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Append a batch of jobs given as flat rows that share their keys."""
-        if rows:
-            self.write({name: [row[name] for row in rows] for name in rows[0]})
-
     def close(self) -> None:
         """Write what is left."""
         self._records.close()
         if self._wall:
             wall = pa.concat_tables(self._wall, promote_options="permissive").combine_chunks()
-            write_table(wall, self._directory / f"{WALL_TIME}.parquet")
+            write_table(wall, self._directory / WALL_TIME)
             self._wall = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-
-
-def write_timeline(directory: Path, columns: Columns) -> None:
-    """Write ``DIR/timeline.parquet``: what happened to links, queues and devices over simulated time."""
-    write_table(pa.table(dict(columns)), directory / f"{TIMELINE}.parquet")
 
 
 def _without_null_types(schema: pa.Schema) -> pa.Schema:

@@ -3,13 +3,13 @@
 This is the *constellation load* that sweeps vary. While the load is ρ, our terminals get the share 1 − ρ.
 """
 
-from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from ntnsim.scenario.distribution import DistributionSpec, check_not_always_zero
 from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.steps import check_steps
 
 Load = Annotated[float, Field(ge=0, le=1)]
 
@@ -57,15 +57,6 @@ class TraceLoadSpec(Entity):
     def _matched(self) -> Self:
         check_steps(self.times_s, self.loads, "loads")
         return self
-
-
-def check_steps(times_s: tuple[float, ...], values: tuple[float, ...], name: str) -> None:
-    """Refuse a step function whose times do not increase or do not match its values."""
-    if len(values) != len(times_s):
-        raise ValueError(f"{name} must have as many entries as times_s ({len(times_s)}), got {len(values)}")
-    for earlier, later in pairwise(times_s):
-        if not later > earlier:
-            raise ValueError(f"times_s must increase, got {earlier!r} before {later!r}")
 
 
 def _constant_from_number(value: Any) -> Any:

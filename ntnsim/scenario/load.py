@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from ntnsim.errors import ScenarioError
+from ntnsim.errors import ScenarioError, first_line
 from ntnsim.scenario.override import PathKey, apply_override
 from ntnsim.scenario.scenario import Scenario
 
@@ -49,7 +49,7 @@ def read_yaml(path: Path) -> CommentedMap:
             problem += f" ({error.context} that begins in line {error.context_mark.line + 1})"
         raise ScenarioError(f"{where}: {problem}") from None
     except YAMLError as error:
-        raise ScenarioError(f"{path}: not valid YAML ({str(error).splitlines()[0]})") from None
+        raise ScenarioError(f"{path}: not valid YAML ({first_line(error)})") from None
     if not isinstance(tree, CommentedMap):
         raise ScenarioError(
             f"{path}: a scenario is a mapping of keys to values; this file holds {_shown(tree)}"

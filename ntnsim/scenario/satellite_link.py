@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from ntnsim.scenario.background import check_steps
 from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.steps import check_recorded_rate
 from ntnsim.scenario.terrestrial import Discipline
 
 
@@ -75,13 +75,7 @@ class TraceLinkSpec(_Transport):
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
-        check_steps(self.times_s, self.bps, "bps")
-        if self.times_s[0] != 0:
-            raise ValueError(f"times_s must start at 0, got {self.times_s[0]!r}")
-        if self.period_s is not None and self.period_s <= self.times_s[-1]:
-            raise ValueError(
-                f"period_s must be > the last of times_s = {self.times_s[-1]!r}, got {self.period_s!r}"
-            )
+        check_recorded_rate(self.times_s, self.bps, self.period_s)
         return self
 
 

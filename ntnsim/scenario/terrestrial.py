@@ -4,11 +4,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from ntnsim.scenario.background import check_steps
 from ntnsim.scenario.compute import DataNetworkStage, DeviceProfileSpec, GatewayStage
 from ntnsim.scenario.distribution import DistributionSpec
 from ntnsim.scenario.entity import Entity
 from ntnsim.scenario.path import ScenarioPath
+from ntnsim.scenario.steps import check_recorded_rate
 
 Discipline = Literal["fifo", "priority", "edf"]
 
@@ -41,13 +41,7 @@ class TraceRateSpec(Entity):
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
-        check_steps(self.times_s, self.bps, "bps")
-        if self.times_s[0] != 0:
-            raise ValueError(f"times_s must start at 0, got {self.times_s[0]!r}")
-        if self.period_s is not None and self.period_s <= self.times_s[-1]:
-            raise ValueError(
-                f"period_s must be > the last of times_s = {self.times_s[-1]!r}, got {self.period_s!r}"
-            )
+        check_recorded_rate(self.times_s, self.bps, self.period_s)
         if not max(self.bps) > 0 or (self.period_s is None and not self.bps[-1] > 0):
             raise ValueError("bps must not stay at 0 for ever: no transfer would end")
         return self

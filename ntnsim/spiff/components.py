@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ntnsim.errors import CorruptStreamError, ImageError
+from ntnsim.errors import CorruptStreamError, ImageError, first_line
 from ntnsim.spiff.mask import inflated
 from ntnsim.spiff.varint import read_varint, varint
 
@@ -111,7 +111,7 @@ def decode_component(
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # the JPEG XL plugin panics outside Exception
-            raise CorruptStreamError(f"{part}: the {codec} data is damaged ({_first_line(error)})") from None
+            raise CorruptStreamError(f"{part}: the {codec} data is damaged ({first_line(error)})") from None
     if pixels.shape[:2] != shape:
         raise CorruptStreamError(
             f"{part}: the {codec} data decodes to {pixels.shape[1]}x{pixels.shape[0]} pixels"
@@ -193,12 +193,8 @@ def _opened(data: bytes, codec: ComponentCodec, part: str) -> Image.Image:
         raise
     except BaseException as error:
         unknown = isinstance(error, Image.UnidentifiedImageError)
-        reason = "not an image of that kind" if unknown else _first_line(error)
+        reason = "not an image of that kind" if unknown else first_line(error)
         raise CorruptStreamError(f"{part}: the {codec} data is damaged ({reason})") from None
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0].strip() if str(error) else type(error).__name__
 
 
 def _register_jxl() -> None:

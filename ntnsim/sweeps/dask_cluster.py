@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ntnsim.errors import InputError
+from ntnsim.results.files import CELLS
 from ntnsim.results.provenance import code_digest
-from ntnsim.results.read import CELLS
 from ntnsim.sweeps.cells import Cell
 from ntnsim.sweeps.execute import CellResult, Runner, execute, report_failure
 

@@ -20,8 +20,9 @@ from typing import Any, Protocol, Self
 
 from ntnsim.errors import InputError
 from ntnsim.results.atomic import write_json
+from ntnsim.results.files import CELLS, RECORDS, SUMMARY, SWEEP
 from ntnsim.results.provenance import code_digest
-from ntnsim.results.read import CELLS, SUMMARY, SWEEP, read_json
+from ntnsim.results.read import read_json
 from ntnsim.results.statistics import Interval, replication_interval
 from ntnsim.results.summary import figure_of, has_figure
 from ntnsim.scenario.sweep import AdaptiveSpec
@@ -87,7 +88,7 @@ def check_directory(directory: Path, *, resume: bool) -> None:
         raise InputError(
             f"{directory}: holds a sweep already; add --resume to finish it, or choose another --out"
         )
-    if (directory / "records").exists():
+    if (directory / RECORDS).exists():
         raise InputError(f"{directory}: holds a single run; choose another --out")
 
 

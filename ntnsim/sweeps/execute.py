@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ntnsim.results.atomic import partial_name, write_text
-from ntnsim.results.read import CELLS
+from ntnsim.results.files import CELLS
 from ntnsim.sweeps.cells import Cell
 from ntnsim.sweeps.seal import is_whole, seal
 

@@ -8,13 +8,12 @@ from typing import Any
 
 from ntnsim.errors import InputError
 from ntnsim.results.atomic import write_json
-from ntnsim.results.provenance import FILE_NAME as PROVENANCE
+from ntnsim.results.files import PROVENANCE, WALL_TIME
 from ntnsim.results.provenance import file_digest
 from ntnsim.results.read import read_json
-from ntnsim.results.writer import WALL_TIME
 
 SEAL = "seal.json"
-DIFFERS_FROM_RUN_TO_RUN = {PROVENANCE, f"{WALL_TIME}.parquet"}
+DIFFERS_FROM_RUN_TO_RUN = {PROVENANCE, WALL_TIME}
 
 
 def seal(directory: Path) -> None:

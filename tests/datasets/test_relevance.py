@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ntnsim.datasets.coco_stuff import CLASS_NAMES
-from ntnsim.datasets.relevance import PRESETS, Relevance, mask_rank_map, relevance_preset
+from ntnsim.datasets.relevance import PRESETS, Relevance, relevance_preset
 from ntnsim.errors import ScenarioError
 
 
@@ -51,7 +51,3 @@ def test_user_rankings_may_have_any_number_of_ranks():
         Relevance("flat", {"a": 0})
     with pytest.raises(ScenarioError, match=r"preset 'cars' is unknown; allowed are person, coco-stuff"):
         relevance_preset("cars")
-
-
-def test_mask_becomes_the_top_rank():
-    assert mask_rank_map(np.array([[True, False]]), 4).tolist() == [[3, 0]]

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ntnsim.results import atomic
-from ntnsim.results.writer import PartWriter, RecordWriter, write_table, write_timeline
+from ntnsim.results.timeline import SCHEMA, TimelineWriter
+from ntnsim.results.writer import PartWriter, RecordWriter, write_table
 
 
 def columns_of(first: int, last: int) -> dict:
@@ -109,8 +110,19 @@ def test_a_full_disk_leaves_the_old_file_and_no_partial_one(tmp_path, monkeypatc
 
 def test_timeline_bytes_depend_on_the_data_alone(tmp_path):
     for name in ("a", "b"):
-        write_timeline(tmp_path / name, {"time_s": [0.0, 1.0], "kind": ["pass", "pass"]})
+        (tmp_path / name).mkdir()
+        with TimelineWriter(tmp_path / name) as writer:
+            writer.write(
+                {field: [0.0, 1.0] if field in ("time_s", "value") else ["x", "y"] for field in SCHEMA.names}
+            )
     assert (tmp_path / "a/timeline.parquet").read_bytes() == (tmp_path / "b/timeline.parquet").read_bytes()
+
+
+def test_timeline_of_a_run_that_failed_is_not_written(tmp_path):
+    with pytest.raises(ZeroDivisionError), TimelineWriter(tmp_path) as writer:
+        writer.write({field: [0.0] if field in ("time_s", "value") else ["x"] for field in SCHEMA.names})
+        raise ZeroDivisionError
+    assert not list(tmp_path.iterdir())
 
 
 def test_canonical_json_ignores_the_order_of_keys_and_refuses_nan():
