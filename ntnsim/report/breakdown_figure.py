@@ -1,7 +1,7 @@
 """Where the delay goes: the five components of Eq. 1 per scheme, each split in waiting and service."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from ntnsim.report.groups import Point, picked, points_of, schemes_in
 from ntnsim.report.style import COMPONENT_COLOURS, DOUBLE_COLUMN_IN, SINGLE_COLUMN_IN
 from ntnsim.results.columns import COMPONENT_TITLES
+from ntnsim.results.possible import possible
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.record import COMPONENTS
 from ntnsim.results.statistics import Interval, replication_interval
@@ -68,18 +69,16 @@ def metric_interval(
         mean, low, high = (
             figure_of(summaries[0], scheme, f"{metric}.{key}") for key in (value, "low", "high")
         )
-        return Interval(mean, low, high, float(summaries[0]["confidence"]))
-    values = [figure_of(summary, scheme, f"{metric}.{value}") for summary in summaries]
-    interval = replication_interval([value for value in values if np.isfinite(value)])
-    if metric != "deadline_met":
-        return interval
-    # Student's t knows nothing of a share's limits.
-    return replace(interval, low=max(interval.low, 0.0), high=min(interval.high, 1.0))
+        interval = Interval(mean, low, high, float(summaries[0]["confidence"]))
+    else:
+        values = [figure_of(summary, scheme, f"{metric}.{value}") for summary in summaries]
+        interval = replication_interval([value for value in values if np.isfinite(value)])
+    return possible(interval, metric)
 
 
 def axis_limit_s(bars: Sequence[Bar]) -> float:
     """Return where the delay axis ends: beyond every bar and its interval, unless some are far longer than most."""
-    ends = [np.nansum([bar.total.value, np.nan_to_num(bar.total.half_width)]) for bar in bars]
+    ends = [np.nanmax([bar.total.value, bar.total.high, 0.0]) for bar in bars]
     if not ends or max(ends) <= 0:
         return 1.0
     return float(min(max(ends), LONGEST_BAR * max(float(np.median(ends)), 1e-9)))
@@ -111,14 +110,25 @@ def delay_breakdown(runs: Sequence[RunDirectory]) -> "Figure":
                     linewidth=0.3,
                 )
                 left += length
-        error = bar.total.half_width if np.isfinite(bar.total.half_width) else 0.0
-        cut = left + error > limit_s * (1 + 1e-9)  # the parts' sum misses the total by rounding
-        if error > 0 and not cut:
-            axes.errorbar(left, row, xerr=error, color="black", elinewidth=0.8, capsize=2, capthick=0.8)
+        below, above = (
+            float(np.nan_to_num(reach))
+            for reach in (bar.total.value - bar.total.low, bar.total.high - bar.total.value)
+        )
+        cut = left + above > limit_s * (1 + 1e-9)  # the parts' sum misses the total by rounding
+        if above > 0 and not cut:
+            axes.errorbar(
+                left,
+                row,
+                xerr=[[below], [above]],
+                color="black",
+                elinewidth=0.8,
+                capsize=2,
+                capthick=0.8,
+            )
         text = f"{bar.total.value:.3g} s" if np.isfinite(bar.total.value) else "none arrived"
         axes.annotate(
             f"{text} ▸" if left > limit_s else text,
-            (min(left + error, limit_s), row),
+            (min(left + above, limit_s), row),
             xytext=(4, 0),
             textcoords="offset points",
             va="center",

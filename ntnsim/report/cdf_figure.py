@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ntnsim.arrays import FloatArray
 from ntnsim.report.groups import Point, Samples, picked, points_of, samples_of
 from ntnsim.report.style import DOUBLE_COLUMN_IN, SEQUENCE_COLOURS, SINGLE_COLUMN_IN, scheme_styles
 from ntnsim.results.read import RunDirectory
@@ -19,8 +21,11 @@ if TYPE_CHECKING:
 MAX_POINT_PANELS = 4
 MAX_PANELS_IN_A_ROW = 3
 MAX_POINTS = 10  # more curves in a panel cannot be distinguished
-# A delay axis turns logarithmic when its body spans more than this ratio.
+# An axis turns logarithmic when its body spans more than this ratio …
 LOG_AXIS_RATIO = 50.0
+# … or when one curve's spread is more than this many times another's: on a linear axis the narrow one is a wall.
+SPREAD_RATIO = 10.0
+TITLE_CHARACTERS_PER_IN = 17  # of a panel's title, at the journal's type size
 
 
 @dataclass(frozen=True)
@@ -81,13 +86,7 @@ def _figure(curves: list[Curve], x_label: str, deadline: float | None, *, percen
     grid = figure.subplots(rows, max(columns, 1), squeeze=False, sharex=True, sharey=True).ravel()
     styles = scheme_styles(schemes)
     scale = 100.0 if percent else 1.0
-    logarithmic = not percent and _spans_decades(curves)
-    values = [scale * float(x) for curve in curves if len(curve.band.x) for x in curve.band.x[[0, -1]]]
-    low, end = min(values, default=0.0), max([*values, deadline or 0.0], default=1.0)
-    # Room beside the last step, where a curve that ends below one is seen to do so.
-    end = end * 1.2 if logarithmic else end + 0.05 * (end - (low if percent else 0.0))
-    if percent:
-        end = min(end, 100.0)
+    axis = axis_of(curves, scale, deadline, percent=percent)
     for axes, panel in zip(grid, panels, strict=False):
         chosen = [c for c in curves if (c.scheme if by_scheme else c.point.title) == panel]
         for position, curve in enumerate(chosen):
@@ -101,20 +100,16 @@ def _figure(curves: list[Curve], x_label: str, deadline: float | None, *, percen
             else:
                 style = styles[curve.scheme]
                 look = {"colour": style.colour, "dash": style.dash, "label": curve.scheme}
-            _draw(axes, curve.band, scale, end, **look)
+            _draw(axes, curve.band, scale, axis.high, **look)
         if deadline is not None:
             axes.axvline(deadline, color="#444444", linewidth=0.8, linestyle=(0, (2, 2)))
             axes.text(
                 deadline, 0.02, r"$d^{\max}$ ", ha="right", va="bottom", transform=axes.get_xaxis_transform()
             )
-        if logarithmic:
-            axes.set_xscale("log")
-            axes.set_xlim(right=end)
-        elif values:
-            axes.set_xlim(low - 0.03 * (end - low) if percent else 0.0, end)
+        _set_scale(axes, axis)
         axes.set_ylim(0, 1.02)
         if len(panels) > 1:
-            axes.set_title(panel)
+            axes.set_title(_wrapped(panel, width / max(columns, 1)))
     for position in range(len(panels), len(grid)):
         grid[position].set_visible(False)
         grid[position - columns].tick_params(labelbottom=True)  # nothing below it carries the numbers
@@ -153,10 +148,90 @@ def _draw(
         axes.fill_between(x, low, high, step="post", color=colour, alpha=0.18, linewidth=0)
 
 
-def _spans_decades(curves: list[Curve]) -> bool:
-    finite = [curve.band.x for curve in curves if len(curve.band.x)]
-    if not finite:
+@dataclass(frozen=True)
+class Axis:
+    """The horizontal axis of all panels. kind: linear; log; or sent, logarithmic in what is *not* saved (percent)."""
+
+    kind: Literal["linear", "log", "sent"]
+    low: float
+    high: float
+
+
+def axis_of(curves: Sequence[Curve], scale: float, deadline: float | None, *, percent: bool) -> Axis:
+    """Return the axis on which every one of *curves* can be seen, from the first to the last step of all of them."""
+    drawn = [scale * curve.band.x for curve in curves if len(curve.band.x)]
+    if not drawn:
+        return Axis("linear", 0.0, max(1.0, deadline or 0.0))
+    low, high = min(float(x[0]) for x in drawn), max(float(x[-1]) for x in drawn)
+    if percent:
+        sent = [100.0 - x for x in drawn]
+        if high < 100.0 and _needs_logarithm(sent):
+            room = (100.0 - low) / (100.0 - high)
+            return Axis("sent", 100.0 - (100.0 - low) * room**0.03, 100.0 - (100.0 - high) / room**0.03)
+        room = 0.05 * (high - low) or 1.0
+        return Axis("linear", low - 0.6 * room, min(high + room, 100.0) if high < 100.0 else 100.0)
+    high = max(high, deadline or 0.0)
+    if _needs_logarithm(drawn):
+        # Room beside the last step, where a curve that ends below one is seen to do so.
+        return Axis("log", low / 1.2, 1.2 * high)
+    return Axis("linear", 0.0, (1.05 * high) or 1.0)
+
+
+def _needs_logarithm(drawn: Sequence[FloatArray]) -> bool:
+    """Return whether curves at *drawn* [curve][n] would hide each other on a linear axis, and all are above zero."""
+    if min(float(x.min()) for x in drawn) <= 0:
         return False
-    values = np.concatenate(finite)
-    low, high = np.quantile(values, [0.02, 0.98])
-    return bool(low > 0 and high / low > LOG_AXIS_RATIO)
+    low, high = np.quantile(np.concatenate(drawn), [0.02, 0.98])
+    if high > LOG_AXIS_RATIO * low:
+        return True
+    bodies = np.array([np.quantile(x, [0.05, 0.95]) for x in drawn])
+    spreads, middles = bodies[:, 1] - bodies[:, 0], bodies.mean(axis=1)
+    spreads = spreads[spreads > 0]
+    differ = len(spreads) > 1 and spreads.max() > SPREAD_RATIO * spreads.min()
+    # A logarithm helps only if the wide curve also lies higher.
+    return bool(differ and middles.max() > 2 * middles.min())
+
+
+def _set_scale(axes: "Axes", axis: Axis) -> None:
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+    if axis.kind == "log":
+        axes.set_xscale("log")
+        few_decades = axis.high / axis.low < 200
+        if few_decades:
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.xaxis.set_minor_locator(NullLocator())
+    elif axis.kind == "sent":
+
+        def forward(savings: FloatArray) -> FloatArray:
+            return -np.log10(np.maximum(100.0 - np.asarray(savings, dtype=np.float64), 1e-9))
+
+        def inverse(position: FloatArray) -> FloatArray:
+            return 100.0 - 10.0 ** -np.asarray(position, dtype=np.float64)
+
+        axes.set_xscale("function", functions=(forward, inverse))
+        axes.xaxis.set_major_locator(FixedLocator(savings_ticks(axis.low, axis.high)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.set_xlim(axis.low, axis.high)
+
+
+def savings_ticks(low: float, high: float) -> list[float]:
+    """Return round savings (percent) between the ends of an axis that is logarithmic in what is not saved."""
+    decades = range(-6, 7)
+    sent = sorted({m * 10.0**decade for decade in decades for m in (1, 2, 5)}, reverse=True)
+    ticks = [round(100.0 - share, 9) for share in sent if low <= 100.0 - share <= high]
+    if len(ticks) > 7:
+        ticks = [
+            round(100.0 - 10.0**decade, 9)
+            for decade in reversed(decades)
+            if low <= 100.0 - 10.0**decade <= high
+        ]
+    return ticks
+
+
+def _wrapped(title: str, width_in: float) -> str:
+    """Return *title* in lines that fit a panel *width_in* wide."""
+    return "\n".join(wrap(title, max(12, int(width_in * TITLE_CHARACTERS_PER_IN)))) or title

@@ -25,8 +25,9 @@ from ntnsim.results.gallery import read_index
 from ntnsim.results.ground_track import read_ground_track
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.record import COMPONENTS
-from ntnsim.results.show import with_half_width, with_limits
+from ntnsim.results.show import interval_text, with_limits
 from ntnsim.results.statistics import Interval
+from ntnsim.results.summary import figure_of
 
 # A page with more settings than this is no longer read, and its curves would fill it; the summary lists them all.
 MAX_CDF_POINTS = 24
@@ -84,7 +85,9 @@ def summary_rows(points: Sequence[Point]) -> list[dict[str, Any]]:
                 summaries: list[dict[str, Any]] = summaries,
                 scheme: str = scheme,
             ) -> str:
-                return interval_text(metric_interval(summaries, scheme, metric, key), scale)
+                interval = metric_interval(summaries, scheme, metric, key)
+                n = _n_images(summaries[0], scheme, metric) if len(summaries) == 1 else None
+                return interval_text(interval, metric=metric, scale=scale, n=n)
 
             ends = list(dict.fromkeys([0, n_ranks - 1])) if n_ranks else []
             rows.append(
@@ -104,13 +107,10 @@ def summary_rows(points: Sequence[Point]) -> list[dict[str, Any]]:
     return rows
 
 
-def interval_text(interval: Interval, scale: float = 1.0) -> str:
-    """Return ``7.53 ± 0.21``; a dash where there is no value."""
-    if not math.isfinite(interval.value):
-        return "–"
-    if not math.isfinite(interval.half_width):
-        return f"{scale * interval.value:.4g}"
-    return with_half_width(scale * interval.value, scale * interval.half_width)
+def _n_images(summary: dict[str, Any], scheme: str, metric: str) -> int | None:
+    """Return how many images a figure within one run stands on; None where the summary does not say."""
+    n = figure_of(summary, scheme, f"{metric}.n")
+    return int(n) if math.isfinite(n) else None
 
 
 def _share_text(share: Interval) -> str:

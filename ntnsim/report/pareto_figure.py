@@ -117,8 +117,8 @@ def pareto(runs: Sequence[RunDirectory]) -> "Figure":
             axes.errorbar(
                 100 * standing.savings.value,
                 standing.fidelity.value,
-                xerr=_half(standing.savings, 100),
-                yerr=_half(standing.fidelity, 1),
+                xerr=_reach(standing.savings, 100),
+                yerr=_reach(standing.fidelity, 1),
                 color=style.colour,
                 marker=style.marker,
                 markersize=5,
@@ -137,8 +137,14 @@ def pareto(runs: Sequence[RunDirectory]) -> "Figure":
     return figure
 
 
-def _half(interval: Interval, scale: float) -> float | None:
-    return scale * interval.half_width if np.isfinite(interval.half_width) else None
+def _reach(interval: Interval, scale: float) -> list[list[float]] | None:
+    """Return how far the limits lie below and above the value, as matplotlib takes error bars."""
+    if not np.isfinite(interval.half_width):
+        return None
+    return [
+        [scale * max(0.0, interval.value - interval.low)],
+        [scale * max(0.0, interval.high - interval.value)],
+    ]
 
 
 def _rank_title(column: str, n_ranks: int) -> str:

@@ -5,20 +5,56 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ntnsim.results.possible import possible
+from ntnsim.results.statistics import Interval
+
+# Fewer independent values than this say too little about their spread: Student's factor is then above 2.7, and the
+# values of a share or a score are far from normal.
+FEWEST_FOR_AN_INTERVAL = 5
+# A half-width below this share of the value is rounding of the sum, not spread.
+ROUNDING = 1e-9
+
+
+def interval_text(
+    interval: Interval, *, metric: str = "", scale: float = 1.0, unit: str = "", n: int | None = None
+) -> str:
+    """Return ``7.53 ± 0.21``; ``98.4 [95.2, 100.0]`` where *metric* cannot go further; a dash for no value.
+
+    scale: from the interval's unit to the one shown. n: independent values behind it, if known; with fewer than
+    `FEWEST_FOR_AN_INTERVAL` they give no interval, and the text says how many there were.
+    """
+    if not math.isfinite(interval.value):
+        return "–"
+    if n is not None and n < FEWEST_FOR_AN_INTERVAL:
+        return f"{scale * interval.value:.4g}{unit} (n = {n})"
+    if not math.isfinite(interval.half_width):
+        return f"{scale * interval.value:.4g}{unit}"
+    cut = possible(interval, metric)
+    lean = (cut.high - cut.value) - (cut.value - cut.low)
+    if abs(lean) <= 1e-6 * cut.half_width or cut.half_width <= ROUNDING * abs(cut.value):
+        return f"{with_half_width(scale * cut.value, scale * cut.half_width)}{unit}"
+    return with_limits(*(scale * value for value in (cut.value, cut.low, cut.high)), unit=unit)
+
 
 def with_half_width(value: float, half_width: float) -> str:
     """Return ``7.53 ± 0.21``: the half-width to two digits, and the value as far as that says anything about it."""
+    if half_width <= ROUNDING * max(abs(value), 1e-300):
+        return f"{value:.4g} ± 0"
     if not 1e-6 < half_width < math.inf:
         return f"{value:.4g} ± {half_width:.2g}"
-    decimals = max(0, 1 - math.floor(math.log10(half_width)))
-    if half_width > 1e-4:
-        decimals = min(decimals, 4)  # a fidelity's fifth digit helps nobody
+    decimals = _decimals(half_width)
     return f"{value:.{decimals}f} ± {half_width:.{decimals}f}"
 
 
-def with_limits(value: float, low: float, high: float) -> str:
-    """Return ``98.4 [95.2, 100.0]``, for percentages: near 0 and 100 their intervals are not symmetric."""
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+def with_limits(value: float, low: float, high: float, unit: str = "") -> str:
+    """Return ``98.4 [95.2, 100.0]``, where the interval is not symmetric: near the end of what is possible."""
+    decimals = max(1, _decimals((high - low) / 2)) if 1e-6 < high - low < math.inf else 1
+    return f"{value:.{decimals}f}{unit} [{low:.{decimals}f}, {high:.{decimals}f}]"
+
+
+def _decimals(half_width: float) -> int:
+    decimals = max(0, 1 - math.floor(math.log10(half_width)))
+    return min(decimals, 4) if half_width > 1e-4 else decimals  # a fidelity's fifth digit helps nobody
 
 
 ROWS_OF_RANKS = 4  # a table wider than a terminal helps nobody; the JSON has every rank
@@ -47,33 +83,42 @@ def _rows(entries: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
     states = sorted({state for entry in entries for state in entry["states"]})
     rows += [(f"  {state}", [str(entry["states"].get(state, 0)) for entry in entries]) for state in states]
     rows += [
-        ("delay, mean (s)", [_mean(entry["delay_s"]) for entry in entries]),
+        ("delay, mean (s)", [_mean(entry["delay_s"], "delay_s") for entry in entries]),
         ("delay, median (s)", [_value(entry["delay_s"]["quantiles"].get("q50")) for entry in entries]),
         (
             "delay, 95th percentile (s)",
             [_value(entry["delay_s"]["quantiles"].get("q95")) for entry in entries],
         ),
         ("within the deadline", [_share(entry["deadline_met"]) for entry in entries]),
-        ("savings, mean", [_mean(entry["savings"], 100, " %") for entry in entries]),
-        ("sent per image (kbit)", [_mean(entry["transmitted_bits"], 1e-3) for entry in entries]),
+        ("savings, mean", [_mean(entry["savings"], "savings", 100, " %") for entry in entries]),
+        (
+            "sent per image (kbit)",
+            [_mean(entry["transmitted_bits"], "transmitted_bits", 1e-3) for entry in entries],
+        ),
     ]
     for score in ("pf", "sf"):
         n_ranks = max((len(entry["fidelity"][f"{score}_rank"]) for entry in entries), default=0)
         for rank in range(min(n_ranks, ROWS_OF_RANKS)):
             per_scheme = [entry["fidelity"][f"{score}_rank"] for entry in entries]
-            cells = [_mean(ranks[rank]) if rank < len(ranks) else "–" for ranks in per_scheme]
+            cells = [
+                _mean(ranks[rank], f"fidelity.{score}_rank") if rank < len(ranks) else "–"
+                for ranks in per_scheme
+            ]
             if any(cell != "–" for cell in cells):
                 rows.append((f"{score.upper()}, rank {rank}", cells))
     return rows
 
 
-def _mean(entry: Mapping[str, Any], scale: float = 1.0, unit: str = "") -> str:
-    if entry["mean"] is None:
-        return "–"
-    if entry["low"] is None:
-        return f"{scale * entry['mean']:.4g}{unit}"
-    half = scale * (entry["high"] - entry["low"]) / 2
-    return f"{with_half_width(scale * entry['mean'], half)}{unit}"
+def _mean(entry: Mapping[str, Any], metric: str, scale: float = 1.0, unit: str = "") -> str:
+    return interval_text(interval_of(entry, "mean"), metric=metric, scale=scale, unit=unit, n=entry.get("n"))
+
+
+def interval_of(entry: Mapping[str, Any], key: str) -> Interval:
+    """Return the interval that an *entry* of the summary holds around its value *key*; what is null is nan."""
+    value, low, high = (
+        math.nan if entry.get(name) is None else float(entry[name]) for name in (key, "low", "high")
+    )
+    return Interval(value, low, high, math.nan)
 
 
 def _value(entry: Mapping[str, Any] | None) -> str:

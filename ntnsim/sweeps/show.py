@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ntnsim.results.point_names import point_title
-from ntnsim.results.show import with_half_width
+from ntnsim.results.show import interval_of, interval_text
 from ntnsim.sweeps.cells import Cell
 from ntnsim.sweeps.drive import Progress, SweepOutcome
 
@@ -104,20 +104,15 @@ def sweep_table(summary: Mapping[str, Any], *, width: int = 110) -> str:
                 point_title(point["parameters"]) if first else "",
                 str(point["replications"]) if first else "",
                 scheme,
-                _cell(metrics["delay_s.mean"]),
-                _cell(metrics["delay_s.quantiles.q95.value"]),
-                _cell(metrics["deadline_met.value"], 100),
-                _cell(metrics["savings.mean"], 100),
+                _cell(metrics, "delay_s.mean"),
+                _cell(metrics, "delay_s.quantiles.q95.value"),
+                _cell(metrics, "deadline_met.value", 100),
+                _cell(metrics, "savings.mean", 100),
             )
     text = io.StringIO()
     Console(file=text, width=width, color_system=None, highlight=False).print(table)
     return text.getvalue().rstrip()
 
 
-def _cell(entry: Mapping[str, float | None], scale: float = 1.0) -> str:
-    mean, low, high = entry["mean"], entry["low"], entry["high"]
-    if mean is None:
-        return "–"
-    if low is None or high is None:
-        return f"{scale * mean:.4g}"
-    return with_half_width(scale * mean, scale * (high - low) / 2)
+def _cell(metrics: Mapping[str, Any], name: str, scale: float = 1.0) -> str:
+    return interval_text(interval_of(metrics[name], "mean"), metric=name, scale=scale)

@@ -10,7 +10,7 @@ from synthetic_run import write_run, write_sweep
 
 from ntnsim.errors import InputError
 from ntnsim.report.breakdown_figure import bars_of, delay_breakdown
-from ntnsim.report.cdf_figure import curves_of, delay_cdf
+from ntnsim.report.cdf_figure import curves_of, delay_cdf, savings_cdf, savings_ticks
 from ntnsim.report.figures import applicable, draw
 from ntnsim.report.gallery_figure import caption, configuration_text, gallery
 from ntnsim.report.groups import points_of
@@ -115,6 +115,30 @@ def test_intervals_decide_how_many_digits_a_figure_has():
         with_half_width(*pair) for pair in ((0.4941, 0.035), (7.534, 0.21), (96.96, 0.0), (0.9696, 0.00059))
     ]
     assert shown == ["0.494 ± 0.035", "7.53 ± 0.21", "96.96 ± 0", "0.9696 ± 0.0006"]
+
+
+@pytest.mark.parametrize("figure", [delay_cdf, savings_cdf])
+def test_no_panel_cuts_a_curve_away(tmp_path, figure):
+    write_sweep(tmp_path, loads=(0.1, 0.5, 0.9), replications=2, n_jobs=60, schemes=("sc", "spiff", "jpeg"))
+    with journal():
+        axes = figure(find_runs([tmp_path])).axes
+    for panel in axes:
+        low, high = panel.get_xlim()
+        for line in panel.get_lines():
+            if (x := np.asarray(line.get_xdata())).size > 2:
+                assert low <= x.min()
+                assert x.max() <= high * (1 + 1e-12)
+    assert len({panel.get_xlim() for panel in axes}) == 1
+
+
+def test_savings_whose_rests_differ_by_ten_get_an_axis_logarithmic_in_the_rest(tmp_path):
+    # sc keeps 0.2 % of the file, jpeg 26 %: on a linear axis sc's curve is a wall at the edge.
+    write_run(tmp_path / "run", schemes=("sc", "jpeg"), n_jobs=60)
+    with journal():
+        [axes] = savings_cdf(find_runs([tmp_path / "run"])).axes
+    at_99, at_90, at_0 = axes.transData.transform([(99.0, 0), (90.0, 0), (0.0, 0)])[:, 0]
+    assert at_99 - at_90 == pytest.approx(at_90 - at_0)  # a tenth of the rest each
+    assert savings_ticks(50.0, 99.0) == [50.0, 80.0, 90.0, 95.0, 98.0, 99.0]
 
 
 def test_many_points_get_a_panel_per_scheme_instead(tmp_path):
