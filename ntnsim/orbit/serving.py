@@ -76,7 +76,9 @@ def serve(
     ranked = np.where(usable, score, -np.inf)
     best = ranked.max(axis=0)
     stretches: list[Serving] = []
-    current = next((index for index, one in enumerate(candidates) if _continues(one, state, begin_s)), None)
+    current = next(
+        (index for index, candidate in enumerate(candidates) if _continues(candidate, state, begin_s)), None
+    )
     since_s, reason = state.since_s, state.reason
     at = 0
     start_s = begin_s
@@ -113,7 +115,7 @@ def serve(
             known = max(lost_at - 1, at)
             follow = ranked[:, known].copy()
             follow[current] = -np.inf
-            follow[[one.set_s <= change_s for one in candidates]] = -np.inf
+            follow[[candidate.set_s <= change_s for candidate in candidates]] = -np.inf
             if follow.max() == -np.inf:
                 current, at = None, lost_at
                 if at >= len(decision_s):
@@ -127,10 +129,14 @@ def serve(
         reason = "handover"
 
 
-def _continues(one: Pass, state: ServingState, time_s: float) -> bool:
-    """Return whether *one* is the pass in service, or its next piece (a satellite that stays up has many)."""
+def _continues(candidate: Pass, state: ServingState, time_s: float) -> bool:
+    """Return whether *candidate* is the pass in service, or its next piece (a satellite that stays up has many)."""
     before = state.satellite_pass
-    return before is not None and one.satellite == before.satellite and one.rise_s <= time_s < one.set_s
+    return (
+        before is not None
+        and candidate.satellite == before.satellite
+        and candidate.rise_s <= time_s < candidate.set_s
+    )
 
 
 def _first(condition: npt.NDArray[np.bool_], offset: int) -> int:
