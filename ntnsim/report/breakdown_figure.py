@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WAITING_HATCH = "/////"
-# A bar longer than this many median bars is cut off, or an overloaded scheme would hide all the others.
+# A bar longer than this many median bars is cut off, or an overloaded scheme would hide all the others. Two bars are
+# never cut: the longer one is half of what there is to see.
 LONGEST_BAR = 8.0
 MAX_POINTS = 10  # as many as a page holds
 
@@ -81,7 +82,10 @@ def axis_limit_s(bars: Sequence[Bar]) -> float:
     ends = [np.nanmax([bar.total.value, bar.total.high, 0.0]) for bar in bars]
     if not ends or max(ends) <= 0:
         return 1.0
-    return float(min(max(ends), LONGEST_BAR * max(float(np.median(ends)), 1e-9)))
+    if len(ends) < 3:
+        return float(max(ends))
+    upper_median = sorted(ends)[len(ends) // 2]
+    return float(min(max(ends), LONGEST_BAR * upper_median)) or 1.0
 
 
 def delay_breakdown(runs: Sequence[RunDirectory]) -> "Figure":

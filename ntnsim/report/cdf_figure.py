@@ -25,6 +25,8 @@ MAX_POINTS = 10  # more curves in a panel cannot be distinguished
 LOG_AXIS_RATIO = 50.0
 # … or when one curve's spread is more than this many times another's: on a linear axis the narrow one is a wall.
 SPREAD_RATIO = 10.0
+# A deadline this many times beyond the last image would squeeze all curves in a corner of a linear axis.
+FAR_DEADLINE = 3.0
 TITLE_CHARACTERS_PER_IN = 17  # of a panel's title, at the journal's type size
 
 
@@ -103,13 +105,20 @@ def _figure(curves: list[Curve], x_label: str, deadline: float | None, *, percen
             _draw(axes, curve.band, scale, axis.high, **look)
         if deadline is not None:
             axes.axvline(deadline, color="#444444", linewidth=0.8, linestyle=(0, (2, 2)))
-            axes.text(
-                deadline, 0.02, r"$d^{\max}$ ", ha="right", va="bottom", transform=axes.get_xaxis_transform()
+            axes.annotate(
+                r"$d^{\max}$",
+                (deadline, 1.0),
+                xycoords=axes.get_xaxis_transform(),
+                xytext=(0, 1),
+                textcoords="offset points",
+                ha="center",
+                va="bottom",
+                fontsize=7,
             )
         _set_scale(axes, axis)
         axes.set_ylim(0, 1.02)
         if len(panels) > 1:
-            axes.set_title(_wrapped(panel, width / max(columns, 1)))
+            axes.set_title(_wrapped(panel, width / max(columns, 1)), pad=11 if deadline is not None else 6)
     for position in range(len(panels), len(grid)):
         grid[position].set_visible(False)
         grid[position - columns].tick_params(labelbottom=True)  # nothing below it carries the numbers
@@ -171,7 +180,7 @@ def axis_of(curves: Sequence[Curve], scale: float, deadline: float | None, *, pe
         room = 0.05 * (high - low) or 1.0
         return Axis("linear", low - 0.6 * room, min(high + room, 100.0) if high < 100.0 else 100.0)
     high = max(high, deadline or 0.0)
-    if _needs_logarithm(drawn):
+    if _needs_logarithm(drawn) or (low > 0 and high > FAR_DEADLINE * max(float(x[-1]) for x in drawn)):
         # Room beside the last step, where a curve that ends below one is seen to do so.
         return Axis("log", low / 1.2, 1.2 * high)
     return Axis("linear", 0.0, (1.05 * high) or 1.0)

@@ -15,6 +15,7 @@ from ntnsim.results.read import RunDirectory
 from ntnsim.results.statistics import Interval
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # A delay axis turns logarithmic when its means span more than this ratio: overload makes them explode.
@@ -124,12 +125,25 @@ def load_curves(runs: Sequence[RunDirectory]) -> "Figure":
         shown = [i.value for curve in curves for i in curve.intervals[metric.name] if np.isfinite(i.value)]
         if metric.name == "delay_s" and shown and min(shown) > 0 and max(shown) > LOG_AXIS_RATIO * min(shown):
             axes.set_yscale("log")
+            _label_within_decades(axes)
         if metric.name == "deadline_met":
             axes.set_ylim(-3, 103)
     figure.supxlabel(axis_name(path), fontsize=8)
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 6))
     return figure
+
+
+def _label_within_decades(axes: "Axes") -> None:
+    """Number a logarithmic vertical axis at 1, 2 and 5 of each decade, where that leaves room."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    low, high = axes.get_ylim()
+    if high / low > 3000:
+        return
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _is_number(value: Any) -> bool:

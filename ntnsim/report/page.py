@@ -13,7 +13,7 @@ from typing import Any
 
 from ntnsim.report.groups import Point, points_of, scores_note
 from ntnsim.report.page_data import gallery_rows, page_data, summary_rows
-from ntnsim.report.style import COMPONENT_COLOURS
+from ntnsim.report.style import COMPONENT_COLOURS, FAULT_COLOUR, PASS_COLOUR
 from ntnsim.results.atomic import write_text
 from ntnsim.results.columns import COMPONENT_TITLES
 from ntnsim.results.read import RunDirectory
@@ -205,15 +205,22 @@ def _pareto(data: Mapping[str, Any]) -> str:
 
 
 def _timeline(data: Mapping[str, Any]) -> str:
-    if data["timeline"] is None:
+    timelines = data["timelines"]
+    if not timelines:
         return ""
-    charts = "".join(
-        f'<div class="chart" id="timeline-{i}"></div>' for i in range(len(data["timeline"]["panels"]))
-    )
-    return (
-        f"<section><h2>Timeline at {escape(data['timeline']['gateway'] or 'the gateway')}</h2>"
-        f'<p class="soft">Blue: satellite passes. Orange: faults.</p>{charts}</section>'
-    )
+    n_panels = max(len(timeline["panels"]) for timeline in timelines)
+    charts = "".join(f'<div class="chart" id="timeline-{i}"></div>' for i in range(n_panels))
+    kinds = {span["kind"] for timeline in timelines for span in timeline["spans"]}
+    bands = [
+        f'<span><span class="band" style="background:{colour}{alpha};{edge}"></span> {text}</span>'
+        for kind, colour, alpha, edge, text in (
+            ("pass", PASS_COLOUR, "20", "", "satellite in view (with the elevation; darker: several)"),
+            ("fault", FAULT_COLOUR, "30", f"border-top:4px solid {FAULT_COLOUR}", "fault"),
+        )
+        if kind in kinds
+    ]
+    legend = f'<p class="soft">{" &nbsp; ".join(bands)}</p>' if bands else ""
+    return f'<section><h2>Timeline</h2><p class="soft" id="timeline-of"></p>{legend}{charts}</section>'
 
 
 def _track(data: Mapping[str, Any]) -> str:
@@ -224,7 +231,8 @@ def _track(data: Mapping[str, Any]) -> str:
         "<section><h2>Ground tracks</h2>"
         + _chart(
             "track",
-            f"Latitude against longitude in the first {minutes:.0f} minutes; blue ones served a gateway.",
+            f"Latitude against longitude in the first {minutes:.0f} minutes; the thick blue ones served a gateway. "
+            "Coastlines: Natural Earth.",
         )
         + "</section>"
     )

@@ -2,8 +2,10 @@
 
 import base64
 import io
+import json
 import math
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,14 @@ from ntnsim.report.gallery_figure import caption, configuration_text, rows_of
 from ntnsim.report.groups import Point, points_of, schemes_in
 from ntnsim.report.load_figure import METRICS, axis_name, load_curves_of, swept_number
 from ntnsim.report.pareto_figure import clouds_of, panels_of, standings_of
-from ntnsim.report.style import COMPONENT_COLOURS, in_preferred_order, scheme_styles
-from ntnsim.report.timeline_figure import PANELS, time_unit, timeline_view
+from ntnsim.report.style import (
+    COMPONENT_COLOURS,
+    FAULT_COLOUR,
+    PASS_COLOUR,
+    in_preferred_order,
+    scheme_styles,
+)
+from ntnsim.report.timeline_figure import PANELS, TimelineView, time_unit, timeline_view
 from ntnsim.results.columns import COMPONENT_TITLES
 from ntnsim.results.files import IMAGES
 from ntnsim.results.gallery import read_index
@@ -36,6 +44,7 @@ MAX_TRACKS = 80  # satellites that served come first
 PICTURE_PX = 640
 PICTURE_QUALITY = 80
 SIGNIFICANT_DIGITS = 5
+LAND = files("ntnsim.report") / "assets" / "land.json"
 
 
 def page_data(runs: Sequence[RunDirectory]) -> dict[str, Any]:
@@ -62,7 +71,9 @@ def page_data(runs: Sequence[RunDirectory]) -> dict[str, Any]:
         ],
         "load": _load_data(runs) if swept_number(points) is not None else None,
         "pareto": _pareto_data(shown),
-        "timeline": _timeline_data(runs),
+        "timelines": timelines_data(points[:MAX_CDF_POINTS]),
+        "passColour": PASS_COLOUR,
+        "faultColour": FAULT_COLOUR,
         "track": _track_data(runs),
     }
 
@@ -247,13 +258,28 @@ def _pareto_data(runs: Sequence[RunDirectory]) -> list[Any]:
     return panels
 
 
-def _timeline_data(runs: Sequence[RunDirectory]) -> dict[str, Any] | None:
-    view = next((found for run in runs if (found := timeline_view(run)) is not None), None)
-    if view is None or not view.lines:
-        return None
+def timelines_data(points: Sequence[Point]) -> list[dict[str, Any]]:
+    """Return the timeline of each point's first run that kept one."""
+    found = []
+    for point in points:
+        for run in point.runs:
+            view = timeline_view(run)
+            if view is not None and view.lines:
+                title = ", ".join(
+                    part for part in (point.title, f"at {view.gateway}" if view.gateway else "") if part
+                )
+                if len(point.runs) > 1:
+                    title += f", replication {run.replication}"
+                found.append({"point": point.title, "title": title, **_timeline_data(view, len(points))})
+                break
+    return found
+
+
+def _timeline_data(view: TimelineView, n_shown: int) -> dict[str, Any]:
+    # Many timelines on one page: as many points for all together as eight whole ones have.
+    step = max(1, -(-n_shown // 8))
     unit_s, unit = time_unit(view.end_s)
     return {
-        "gateway": view.gateway,
         "unit": unit,
         "end": view.end_s / unit_s,
         "panels": [
@@ -263,8 +289,8 @@ def _timeline_data(runs: Sequence[RunDirectory]) -> dict[str, Any] | None:
                 "lines": [
                     {
                         "scheme": line.scheme,
-                        "x": _numbers(line.time_s / unit_s),
-                        "y": _numbers(line.value * panel.scale),
+                        "x": _numbers(line.time_s[::step] / unit_s),
+                        "y": _numbers(line.value[::step] * panel.scale),
                     }
                     for line in view.lines[panel.quantity]
                 ],
@@ -282,7 +308,7 @@ def _timeline_data(runs: Sequence[RunDirectory]) -> dict[str, Any] | None:
                 ),
             }
             for span in view.spans
-            if span.kind in ("pass", "fault")
+            if span.kind in ("pass", "fault") and span.start_s < view.end_s
         ],
     }
 
@@ -305,7 +331,14 @@ def _track_data(runs: Sequence[RunDirectory]) -> dict[str, Any] | None:
             {"name": s.name, "latitude": s.latitude_deg, "longitude": s.longitude_deg} for s in track.sites
         ],
         "duration_s": track.duration_s,
+        "land": land_outlines(),
     }
+
+
+def land_outlines() -> list[list[int]]:
+    """Return the coasts: each a closed outline of longitude, latitude, longitude …, in tenths of a degree."""
+    outlines: list[list[int]] = json.loads(LAND.read_text(encoding="utf-8"))["outlines"]
+    return outlines
 
 
 def _numbers(values: npt.NDArray[np.float64], digits: int = SIGNIFICANT_DIGITS) -> list[float | None]:

@@ -131,6 +131,7 @@ def pareto(runs: Sequence[RunDirectory]) -> "Figure":
             )
             drawn.add(standing.scheme)
         axes.set_title(title)
+        axes.locator_params(axis="x", nbins=5)
     figure.supxlabel(f"bandwidth savings (% of the captured file){scores_note(runs, '; ')}", fontsize=8)
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 8))

@@ -1,7 +1,8 @@
 """How every figure looks: widths of a journal's columns, type, and a colour, dash and marker per scheme.
 
-Colours are Okabe and Ito's (*Color Universal Design*, 2008), distinct with any colour vision; each scheme also has
-its own dash and marker, and neighbours differ in lightness, so that a figure survives printing in grey.
+The first seven colours are Okabe and Ito's (*Color Universal Design*, 2008); the others were chosen to stay apart from
+them, and from each other, as people with each kind of colour blindness see them. Each scheme also has its own dash and
+marker, and neighbours differ in lightness, so that a figure survives printing in grey.
 """
 
 from collections.abc import Iterable, Iterator
@@ -37,23 +38,27 @@ STYLES = (
     SchemeStyle("#CC79A7", (8, 2), "v"),  # purple
     SchemeStyle("#E69F00", (3, 1.2, 1, 1.2, 1, 1.2), "P"),  # orange
     SchemeStyle("#56B4E9", (2.6, 1.2), "X"),  # sky blue
-    SchemeStyle("#7F7F7F", (8, 1.5, 2, 1.5), "*"),  # grey
-    SchemeStyle("#8C510A", (1.2, 1.2, 4, 1.2), "<"),  # brown
-    SchemeStyle("#4B2E83", (6, 1, 1, 1, 1, 1), ">"),  # indigo
+    SchemeStyle("#5C5C63", (8, 1.5, 2, 1.5), "*"),  # grey
+    SchemeStyle("#513105", (1.2, 1.2, 4, 1.2), "<"),  # brown
+    SchemeStyle("#010B92", (6, 1, 1, 1, 1, 1), ">"),  # navy
 )
 # Known schemes keep one look in every figure, whichever of them a run holds.
 PREFERRED = {"spiff": 0, "jpeg": 1, "ncb": 2, "sc": 3, "spiff-paper": 4, "avif": 5, "webp": 6, "jxl": 7}
 
-# One hue per delay component, from the source to the user; lightness alternates for grey printing.
+# One colour per delay component, from the source to the user: lightness alternates for grey printing, and neighbours
+# stay apart with any colour vision.
 COMPONENT_COLOURS = {
-    "gw_comm": "#56B4E9",
-    "gw_comp": "#0072B2",
-    "ntn_comm": "#E69F00",
-    "dn_comp": "#7A3E9D",
-    "dn_comm": "#4DAF8C",
+    "gw_comm": "#A6D8F0",
+    "gw_comp": "#2F6FA8",
+    "ntn_comm": "#F2A900",
+    "dn_comp": "#3B1F5B",
+    "dn_comm": "#C4577A",
 }
 # Values of a swept parameter, in order: light to dark, so order reads in grey too (viridis, cut at its pale end).
 SEQUENCE_COLOURS = "viridis_r"
+# What happens on a timeline and on a map.
+PASS_COLOUR = "#0072B2"
+FAULT_COLOUR = "#D55E00"
 
 
 def scheme_styles(schemes: Iterable[str]) -> dict[str, SchemeStyle]:

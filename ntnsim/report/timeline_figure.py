@@ -9,15 +9,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from ntnsim.errors import InputError
-from ntnsim.report.style import DOUBLE_COLUMN_IN, in_preferred_order, scheme_styles
+from ntnsim.report.style import DOUBLE_COLUMN_IN, FAULT_COLOUR, PASS_COLOUR, in_preferred_order, scheme_styles
 from ntnsim.results.read import RunDirectory
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # A line with more points than a page has pixels only costs; evenly thinned ones look the same.
 MAX_POINTS = 1500
-SHADED = ("pass", "fault")
 
 
 @dataclass(frozen=True)
@@ -115,28 +115,71 @@ def timeline(runs: Sequence[RunDirectory]) -> "Figure":
                 drawstyle="steps-post",
                 label=line.scheme or None,
             )
-        for span in view.spans:
-            if span.kind not in SHADED or (span.kind == "pass" and panel.quantity != "elevation_deg"):
-                continue
-            end_s = span.end_s if np.isfinite(span.end_s) else view.end_s
-            fault = span.kind == "fault"
-            axes.axvspan(
-                span.start_s / unit_s,
-                min(end_s, view.end_s) / unit_s,
-                facecolor="#D55E00" if fault else "#0072B2",
-                alpha=0.18 if fault else 0.08,
-                hatch="xxx" if fault else None,
-                linewidth=0,
-            )
+        _shade(axes, view, unit_s, passes=panel.quantity == "elevation_deg")
         axes.set_ylabel(panel.title.replace(" (", "\n("), fontsize=7)
         axes.set_ylim(bottom=0)
     figure.align_ylabels(grid)
     grid[-1].set_xlim(0, view.end_s / unit_s)
     grid[-1].set_xlabel(f"simulated time ({unit})")
     handles, labels = grid[-1].get_legend_handles_labels()
+    kinds = {span.kind for span in view.spans}
+    for kind, text in (("pass", "satellite in view"), ("fault", "fault")):
+        if kind in kinds:
+            handles.append(_band_patch(kind))
+            labels.append(text)
     if labels:
         figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 8))
     return figure
+
+
+def _shade(axes: "Axes", view: TimelineView, unit_s: float, *, passes: bool) -> None:
+    """Mark faults, and *passes* where wanted, behind the curves: a wash, and for a fault a strip along the top."""
+    top = axes.get_xaxis_transform()
+    for start_s, end_s in merged(view.spans, "pass", view.end_s) if passes else []:
+        axes.axvspan(
+            start_s / unit_s, end_s / unit_s, facecolor=PASS_COLOUR, alpha=0.1, linewidth=0, zorder=0
+        )
+    for start_s, end_s in merged(view.spans, "fault", view.end_s):
+        axes.axvspan(
+            start_s / unit_s, end_s / unit_s, facecolor=FAULT_COLOUR, alpha=0.13, linewidth=0, zorder=0
+        )
+        axes.plot(
+            [start_s / unit_s, end_s / unit_s],
+            [1.0, 1.0],
+            transform=top,
+            color=FAULT_COLOUR,
+            linewidth=2.5,
+            solid_capstyle="butt",
+            clip_on=False,
+            zorder=1,
+        )
+
+
+def _band_patch(kind: str) -> Any:
+    from matplotlib.patches import Patch
+
+    if kind == "fault":
+        return Patch(facecolor=f"{FAULT_COLOUR}30", edgecolor=FAULT_COLOUR, linewidth=1.0)
+    return Patch(facecolor=f"{PASS_COLOUR}20", edgecolor="none")
+
+
+def merged(spans: Sequence[Span], kind: str, end_s: float) -> list[tuple[float, float]]:
+    """Return when any span of *kind* lasts, up to *end_s*, as intervals that do not overlap, in order of time.
+
+    Several satellites in view at once would otherwise darken the page without saying anything.
+    """
+    ends = sorted(
+        (span.start_s, min(span.end_s, end_s) if np.isfinite(span.end_s) else end_s)
+        for span in spans
+        if span.kind == kind and span.start_s < end_s
+    )
+    intervals: list[tuple[float, float]] = []
+    for start_s, stop_s in ends:
+        if intervals and start_s <= intervals[-1][1]:
+            intervals[-1] = (intervals[-1][0], max(intervals[-1][1], stop_s))
+        else:
+            intervals.append((start_s, stop_s))
+    return intervals
 
 
 def time_unit(duration_s: float) -> tuple[float, str]:

@@ -33,7 +33,7 @@ def interval_text(
     lean = (cut.high - cut.value) - (cut.value - cut.low)
     if abs(lean) <= 1e-6 * cut.half_width or cut.half_width <= ROUNDING * abs(cut.value):
         return f"{with_half_width(scale * cut.value, scale * cut.half_width)}{unit}"
-    return with_limits(*(scale * value for value in (cut.value, cut.low, cut.high)), unit=unit)
+    return with_limits(scale * cut.value, scale * cut.low, scale * cut.high, unit)
 
 
 def with_half_width(value: float, half_width: float) -> str:

@@ -15,7 +15,7 @@ from ntnsim.report.figures import applicable, draw
 from ntnsim.report.gallery_figure import caption, configuration_text, gallery
 from ntnsim.report.groups import points_of
 from ntnsim.report.style import STYLES, journal, scheme_styles
-from ntnsim.report.timeline_figure import timeline_view
+from ntnsim.report.timeline_figure import Span, merged, timeline, timeline_view
 from ntnsim.results import load
 from ntnsim.results.gallery import read_index
 from ntnsim.results.point_names import point_title, short_names
@@ -242,3 +242,25 @@ def test_plotting_imports_neither_torch_nor_simpy(run, tmp_path):
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert (tmp_path / "savings_cdf.pdf").exists()
     assert output.strip() == "[]"
+
+
+def test_bands_that_overlap_are_drawn_once():
+    spans = [
+        Span("pass", "a", 0.0, 10.0, ""),
+        Span("pass", "b", 5.0, 20.0, ""),
+        Span("fault", "gpu", 6.0, 7.0, ""),
+        Span("pass", "c", 30.0, float("nan"), ""),
+        Span("pass", "d", 90.0, 95.0, ""),
+    ]
+    assert merged(spans, "pass", 50.0) == [(0.0, 20.0), (30.0, 50.0)]
+    assert merged(spans, "fault", 50.0) == [(6.0, 7.0)]
+
+
+def test_the_timeline_explains_its_bands_and_hides_no_curve_behind_them(run):
+    with journal():
+        figure = timeline(find_runs([run]))
+    assert {"satellite in view", "fault"} <= {text.get_text() for text in figure.legends[0].get_texts()}
+    for axes in figure.axes:
+        assert not any(patch.get_hatch() for patch in axes.patches)
+        curves = [line for line in axes.get_lines() if line.get_linewidth() == 1.0]
+        assert max(patch.get_zorder() for patch in axes.patches) < min(line.get_zorder() for line in curves)

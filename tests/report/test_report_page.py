@@ -1,21 +1,27 @@
 """The report page in a real browser: charts drawn, toggles and keyboard work, nothing is fetched, nothing complains."""
 
 import base64
+import csv
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
+from PIL import Image
 from synthetic_run import write_run, write_sweep
 
+from ntnsim.report.breakdown_figure import Bar, axis_limit_s
+from ntnsim.report.cdf_figure import curves_of
 from ntnsim.report.groups import points_of
 from ntnsim.report.page import page, write_page
-from ntnsim.report.page_data import summary_rows
+from ntnsim.report.page_data import land_outlines, summary_rows
 from ntnsim.results.ground_track import GroundTrack, SatellitePath, TrackSite, write_ground_track
 from ntnsim.results.read import find_runs
+from ntnsim.results.statistics import Interval
 
 PACKAGES = ("chromium", "chromium-driver")
 
@@ -184,6 +190,89 @@ def test_choosing_a_setting_of_a_sweep_redraws_the_distributions(browser, sweep_
     assert count(browser, "#load-0 path.curve") == 2
 
 
+def test_the_timeline_of_a_sweep_is_that_of_the_chosen_setting_and_says_so(browser, sweep_page):
+    opened(browser, sweep_page)
+    of = "return document.getElementById('timeline-of').textContent"
+    first = browser.execute_script(of)
+    assert first.startswith("load = 0.3, at parma, replication 0")
+    curve = "return document.querySelector('#timeline-1 path.curve').getAttribute('d')"
+    path = browser.execute_script(curve)
+    browser.execute_script(
+        "const s = document.getElementById('point'); s.selectedIndex = 2; s.dispatchEvent(new Event('change'))"
+    )
+    assert browser.execute_script(of).startswith("load = 0.9")
+    assert browser.execute_script(curve) != path
+
+
+def test_two_bars_are_never_cut_and_an_outlier_among_many_is(browser, run_page):
+    opened(browser, run_page)
+    limit = "return barLimit(arguments[0])"
+    assert browser.execute_script(limit, [0.22, 2.94]) == 2.94
+    assert browser.execute_script(limit, [1.0, 1.1, 40.0]) == pytest.approx(8.8)
+    assert browser.execute_script(limit, [1.0, 1.1, 4.0]) == 4.0
+    bars = [Bar("a", None, {}, Interval(mean, 0, mean, 0.95)) for mean in (0.22, 2.94)]
+    assert axis_limit_s(bars) == 2.94  # the figure's rule is the page's
+
+
+def downloaded(browser, directory, button):
+    before = set(directory.iterdir())
+    browser.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(directory)}
+    )
+    browser.execute_script("document.querySelector(arguments[0]).click()", f"button[aria-label='{button}']")
+    for _ in range(100):
+        done = [path for path in set(directory.iterdir()) - before if path.suffix in (".csv", ".png")]
+        if done and done[0].stat().st_size:
+            return done[0]
+        time.sleep(0.1)
+    raise AssertionError(f"{button}: nothing arrived")
+
+
+def test_every_chart_can_be_taken_away_as_numbers_and_as_a_picture(browser, run_page, tmp_path):
+    opened(browser, run_page)
+    charts = browser.execute_script("return [...document.querySelectorAll('.chart')].map((c) => c.id)")
+    assert count(browser, ".downloads button") == 2 * len(charts) > 10
+    with downloaded(browser, tmp_path, "Download delay-cdf as CSV").open(
+        newline="", encoding="utf-8"
+    ) as file:
+        rows = list(csv.DictReader(file))
+    for curve in curves_of(find_runs([run_page.parent]), "delay_s", lost_is_infinite=True):
+        shares = [float(row["share"]) for row in rows if row["scheme"] == curve.scheme]
+        assert shares == pytest.approx(curve.band.probability.tolist(), rel=1e-4)  # five digits
+    picture = Image.open(downloaded(browser, tmp_path, "Download delay-cdf as PNG"))
+    shown = browser.execute_script("return document.querySelector('#delay-cdf svg').viewBox.baseVal.width")
+    assert picture.width == 3 * shown
+    seen = {colour for _, colour in picture.convert("RGB").getcolors(1 << 24)}
+    assert {(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (255, 255, 255)} <= seen  # both schemes, on white
+
+
+def test_a_scheme_named_like_a_formula_stays_a_text_in_a_spreadsheet(browser, run_page):
+    opened(browser, run_page)
+    cells = browser.execute_script("return ['=1+1', 'a,b', 'say \"x\"', 0.25, null].map(csvCell)")
+    assert cells == [" =1+1", '"a,b"', '"say ""x"""', "0.25", ""]
+
+
+def test_coasts_lie_where_they_are():
+    def inside(longitude, latitude):  # how often a ray to the east crosses an outline
+        crossings = 0
+        for outline in land_outlines():
+            x, y = outline[0::2], outline[1::2]
+            for i in range(len(x)):
+                (x0, y0), (x1, y1) = (x[i - 1] / 10, y[i - 1] / 10), (x[i] / 10, y[i] / 10)
+                if (y0 > latitude) != (y1 > latitude):
+                    crossings += x0 + (latitude - y0) / (y1 - y0) * (x1 - x0) > longitude
+        return crossings % 2 == 1
+
+    land = {"Parma": (10.3, 44.8), "Nairobi": (36.8, -1.3), "Denver": (-105.0, 39.7), "Perth": (116.5, -31.9)}
+    sea = {
+        "Atlantic": (-40.0, 30.0),
+        "Pacific": (-150.0, 0.0),
+        "Indian": (80.0, -20.0),
+        "Adriatic": (15.0, 43.2),
+    }
+    assert {name for name, place in (land | sea).items() if inside(*place)} == set(land)
+
+
 def test_a_phone_needs_no_sideways_scrolling_and_keeps_readable_labels(browser, sweep_page):
     opened(browser, sweep_page, width=360, height=740)
     width, scroll = browser.execute_script("return [innerWidth, document.documentElement.scrollWidth]")
@@ -214,7 +303,9 @@ def test_summary_of_a_sweep_has_a_line_per_setting_and_scheme(sweep_page):
         ("load = 0.3", "jpeg"),
         ("load = 0.6", "spiff"),
     ]
-    assert all(" ± " in row["delay"] for row in rows)
+    # An interval that would pass below 0 s is written with its limits.
+    assert all(" ± " in row["delay"] or " [0.0" in row["delay"] for row in rows)
+    assert any(" ± " in row["delay"] for row in rows)
 
 
 def test_names_from_a_scenario_cannot_break_the_page(tmp_path):

@@ -127,6 +127,15 @@ def _write_timeline(directory: Path, schemes: tuple[str, ...], duration_s: float
             }
             for number, start_s in enumerate(np.arange(0.0, duration_s, 600.0))
         )
+        for scheme in schemes:
+            fault = {
+                "scheme": [scheme] * 2,
+                "kind": ["fault"] * 2,
+                "entity": ["gpu-1"] * 2,
+                "value": [np.nan] * 2,
+            }
+            ends = {"time_s": [0.3 * duration_s, 0.35 * duration_s], "quantity": ["begin", "end"]}
+            writer.write({**fault, **ends, "text": ["gpu"] * 2})
         for position, scheme in enumerate(schemes):
             backlog = np.maximum(0, np.cumsum(rng.normal(0, 1, len(times_s)))) * 1e6 / (1 + position)
             for entity, quantity, values in (

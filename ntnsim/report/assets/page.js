@@ -39,7 +39,7 @@ function logTicks(low, high) {
   const values = [];
   for (let p = Math.floor(Math.log10(low)); p <= Math.ceil(Math.log10(high)); p++)
     for (const m of [1, 2, 5]) if (m * 10 ** p >= low && m * 10 ** p <= high) values.push(m * 10 ** p);
-  return values.length > 7 ? values.filter((v) => Math.abs(Math.log10(v) % 1) < 1e-9) : values;
+  return values.length > 10 ? values.filter((v) => Math.abs(Math.log10(v) % 1) < 1e-9) : values;
 }
 
 function extent(values) {
@@ -67,12 +67,12 @@ function frame(host, options) {
     return options.log ? 10 ** (tx(x0) + share * (tx(x1) - tx(x0))) : x0 + share * (x1 - x0);
   };
   const grid = make(svg, "g", { class: "grid" }), axis = make(svg, "g", { class: "axis" });
-  const xs = options.xTicks ?? (options.log ? logTicks(x0, x1) : ticks(x0, x1, inner.width / 80));
+  const xs = options.xTicks ?? (options.log ? logTicks(x0, x1) : ticks(x0, x1, inner.width / (options.xTickPx ?? 80)));
   for (const value of xs) {
     make(grid, "line", { x1: px(value), x2: px(value), y1: margin.top, y2: margin.top + inner.height });
     make(axis, "text", { x: px(value), y: height - margin.bottom + 16, "text-anchor": "middle" }, format(value));
   }
-  if (!options.hideY) for (const value of options.logY ? logTicks(y0, y1) : ticks(y0, y1, inner.height / 38)) {
+  if (!options.hideY) for (const value of options.logY ? logTicks(y0, y1) : ticks(y0, y1, inner.height / (options.yTickPx ?? 38))) {
     make(grid, "line", { x1: margin.left, x2: margin.left + inner.width, y1: py(value), y2: py(value) });
     make(axis, "text", { x: margin.left - 6, y: py(value) + 4, "text-anchor": "end" }, format(value));
   }
@@ -183,11 +183,17 @@ function drawCdf(host, curves, options) {
   }).join("<br>") : "");
 }
 
+// A bar far longer than half of the others is cut off, or one overloaded scheme would hide all of them. Two bars are
+// never cut: the longer one is half of what there is to see.
+function barLimit(ends) {
+  const sorted = ends.slice().sort((a, b) => a - b);
+  const longest = sorted.at(-1) || 1;
+  return sorted.length < 3 ? longest : Math.min(longest, 8 * (sorted[sorted.length >> 1] || Infinity));
+}
+
 function drawBreakdown(host) {
   const bars = DATA.breakdown.filter((bar) => bar.point === state.point && shown(bar.scheme));
-  // A bar far longer than most is cut off, or an overloaded scheme would hide the others.
-  const ends = bars.map((bar) => Math.max(bar.total[0] ?? 0, bar.total[2] ?? 0)).sort((a, b) => a - b);
-  const limit = Math.min(ends.at(-1) || 1, 8 * (ends[(ends.length - 1) >> 1] || Infinity));
+  const limit = barLimit(bars.map((bar) => Math.max(bar.total[0] ?? 0, bar.total[2] ?? 0)));
   const label = Math.min(120, Math.max(60, ...bars.map((bar) => bar.scheme.length * 7.5 + 10)));
   const height = 58 + 40 * Math.max(1, bars.length);
   const box = frame(host, { x: [0, limit], y: [0, Math.max(1, bars.length)], height, left: label, right: 72, hideY: true, xLabel: "mean delay (s)", title: "Mean delay by component" });
@@ -225,7 +231,7 @@ function drawLoad(host, metric) {
   const logY = metric.canLog && Math.min(...means) > 0 && Math.max(...means) > 20 * Math.min(...means);
   if (logY) { ys[0] = Math.min(...means) / 1.5; ys[1] = Math.max(...means) * 2; }
   const pad = logY ? 0 : (ys[1] - ys[0]) * 0.08 || 1, side = (xs[1] - xs[0]) * 0.04 || 1;
-  const box = frame(host, { x: [xs[0] - side, xs[1] + side], y: [ys[0] - pad, ys[1] + pad], logY, height: 260, xLabel: DATA.load.axis, title: metric.label, focusable: true });
+  const box = frame(host, { x: [xs[0] - side, xs[1] + side], y: [ys[0] - pad, ys[1] + pad], logY, height: 260, xTickPx: 46, yTickPx: 26, xLabel: DATA.load.axis, title: metric.label, focusable: true });
   for (const curve of chosen) {
     const style = STYLE[curve.scheme];
     const line = curve.x.map((x, i) => curve.y[i][0] === null ? "" : `${box.px(x).toFixed(1)},${box.py(curve.y[i][0]).toFixed(1)}`).filter(Boolean).join("L");
@@ -267,14 +273,24 @@ function drawPareto(host, panel) {
   }
 }
 
-function drawTimeline(host, panel, last) {
-  const line = DATA.timeline, chosen = panel.lines.filter((one) => shown(one.scheme));
+function timelineShown() { return DATA.timelines.find((line) => line.point === state.point) ?? null; }
+
+function drawTimeline(host, index) {
+  const line = timelineShown(), panel = line?.panels[index];
+  const note = document.getElementById("timeline-of");
+  if (note && index === 0) note.textContent = line ? line.title : `No timeline was kept for ${state.point}.`;
+  host.hidden = !panel;
+  if (!panel) { host.querySelector("svg")?.remove(); return; }
+  const last = index === line.panels.length - 1, chosen = panel.lines.filter((one) => shown(one.scheme));
   const [low, high] = extent(panel.lines.flatMap((one) => one.y).concat([0]));
   const box = frame(host, { x: [0, line.end || 1], y: [Math.min(0, low), high > 0 ? high * 1.06 : 1], height: last ? 160 : 135, left: 54, heading: panel.title, xLabel: last ? `simulated time (${line.unit})` : "", title: panel.title, focusable: true });
   for (const span of line.spans) {
     if (span.kind === "pass" && !panel.passes) continue;
-    const area = make(box.svg, "rect", { x: box.px(span.start), width: Math.max(1, box.px(span.end) - box.px(span.start)), y: box.margin.top, height: box.inner.height, fill: span.kind === "fault" ? "#D55E00" : "#0072B2", opacity: span.kind === "fault" ? 0.22 : 0.09 });
-    make(area, "title", {}, `${span.kind}: ${span.text}`);
+    const fault = span.kind === "fault", x = box.px(span.start), width = Math.max(1, box.px(span.end) - x);
+    const group = make(box.svg, "g", { class: span.kind, fill: fault ? DATA.faultColour : DATA.passColour });
+    make(group, "rect", { x, width, y: box.margin.top, height: box.inner.height, opacity: fault ? 0.16 : 0.09 });
+    if (fault) make(group, "rect", { x, width, y: box.margin.top - 4, height: 4 }); // a strip above the curves
+    make(group, "title", {}, `${span.kind}: ${span.text}`);
   }
   for (const one of chosen) {
     const style = one.scheme ? STYLE[one.scheme] : { colour: "#333", dash: [] };
@@ -291,13 +307,19 @@ function drawTimeline(host, panel, last) {
 
 function drawTrack(host) {
   const box = frame(host, { x: [-180, 180], y: [-90, 90], height: Math.max(200, Math.round((host.clientWidth || 600) / 2)), left: 40, xLabel: "longitude (°)", title: "Ground tracks", xTicks: [-180, -120, -60, 0, 60, 120, 180] });
+  const land = make(box.svg, "g", { class: "land", fill: "#eceff1", stroke: "#9aa5ae", "stroke-width": 0.6 });
+  for (const outline of DATA.track.land) {
+    let path = "";
+    for (let i = 0; i < outline.length; i += 2) path += `${i ? "L" : "M"}${box.px(outline[i] / 10).toFixed(1)},${box.py(outline[i + 1] / 10).toFixed(1)}`;
+    make(land, "path", { d: `${path}Z` });
+  }
   for (const satellite of DATA.track.satellites) {
     let path = "";
     satellite.longitude.forEach((longitude, i) => {
       const jump = i > 0 && Math.abs(longitude - satellite.longitude[i - 1]) > 180; // the map's edge
       path += `${i === 0 || jump ? "M" : "L"}${box.px(longitude).toFixed(1)},${box.py(satellite.latitude[i]).toFixed(1)}`;
     });
-    const track = make(box.svg, "path", { class: "curve", d: path, fill: "none", stroke: satellite.served ? "#0072B2" : "#c3cad1", "stroke-width": satellite.served ? 1.6 : 0.7 });
+    const track = make(box.svg, "path", { class: "curve", d: path, fill: "none", stroke: satellite.served ? DATA.passColour : "#aab4bd", "stroke-width": satellite.served ? 1.6 : 0.6 });
     make(track, "title", {}, satellite.name);
   }
   for (const site of DATA.track.sites) {
@@ -306,21 +328,116 @@ function drawTrack(host) {
   }
 }
 
-function add(id, draw) {
+function add(id, draw, table) {
   const host = document.getElementById(id);
-  if (host) charts.push({ host, draw: () => draw(host) });
+  if (!host) return;
+  charts.push({ host, draw: () => draw(host) });
+  const bar = document.createElement("div");
+  bar.className = "downloads";
+  for (const [kind, act] of [["CSV", () => saveCsv(id, table())], ["PNG", () => savePng(id, host)]]) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = kind;
+    button.setAttribute("aria-label", `Download ${id} as ${kind}`);
+    button.addEventListener("click", act);
+    bar.appendChild(button);
+  }
+  host.after(bar);
+}
+
+function save(name, blob) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+// RFC 4180. A spreadsheet would compute a text that begins like a formula: a space in front keeps it a text.
+function csvCell(value) {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "number") return String(value);
+  const text = /^[=+@\t\r-]/.test(value) ? ` ${value}` : String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function saveCsv(id, rows) {
+  save(`${id}.csv`, new Blob([rows.map((row) => row.map(csvCell).join(",")).join("\r\n") + "\r\n"], { type: "text/csv" }));
+}
+
+const PNG_SCALE = 3;
+const DRAWN = ["fill", "stroke", "font-size", "font-family", "font-weight"];
+
+// The chart as it stands on the page, on white, at three times its size.
+function savePng(id, host) {
+  const svg = host.querySelector("svg"), copy = svg.cloneNode(true);
+  const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
+  copy.setAttribute("xmlns", SVG);
+  copy.setAttribute("width", width * PNG_SCALE);
+  copy.setAttribute("height", height * PNG_SCALE);
+  // Outside the page its style sheet is lost: what it set is written on each node.
+  const originals = svg.querySelectorAll("*"), copies = copy.querySelectorAll("*");
+  originals.forEach((node, i) => { const style = getComputedStyle(node); for (const name of DRAWN) copies[i].style.setProperty(name, style.getPropertyValue(name)); });
+  const image = new Image();
+  image.onload = () => {
+    const canvas = document.createElement("canvas");
+    canvas.width = width * PNG_SCALE;
+    canvas.height = height * PNG_SCALE;
+    const context = canvas.getContext("2d");
+    context.fillStyle = "white";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    context.drawImage(image, 0, 0);
+    canvas.toBlob((blob) => save(`${id}.png`, blob), "image/png");
+  };
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(new XMLSerializer().serializeToString(copy))}`;
+}
+
+// Each chart's numbers, all settings and schemes of it, as rows under a line of names.
+function cdfTable(curves, quantity) {
+  return [["setting", "scheme", quantity, "share", "share_low", "share_high"]].concat(
+    curves.flatMap((curve) => curve.x.map((x, i) => [curve.point, curve.scheme, x, curve.y[i], curve.low[i], curve.high[i]])));
+}
+
+function breakdownTable() {
+  const names = DATA.components.flatMap(({ name }) => [`${name}, waiting (s)`, `${name}, service (s)`]);
+  return [["setting", "scheme", ...names, "mean delay (s)", "low (s)", "high (s)"]].concat(
+    DATA.breakdown.map((bar) => [bar.point, bar.scheme, ...bar.parts.flat(), ...bar.total]));
+}
+
+function loadTable(metric) {
+  return [["scheme", "other settings", DATA.load.path, metric.label, "low", "high"]].concat(
+    metric.curves.flatMap((curve) => curve.x.map((x, i) => [curve.scheme, curve.others, x, ...curve.y[i]])));
+}
+
+function paretoTable(panel) {
+  const means = panel.means.map((mean) => ["mean", mean.point, mean.scheme, ...mean.x, ...mean.y]);
+  const dots = panel.dots.flatMap((cloud) => cloud.x.map((x, i) => ["image", "", cloud.scheme, x, null, null, cloud.y[i], null, null]));
+  return [["what", "setting", "scheme", "savings (%)", "low", "high", panel.title, "low", "high"], ...means, ...dots];
+}
+
+function timelineTable(index) {
+  const line = timelineShown(), panel = line?.panels[index];
+  if (!panel) return [];
+  return [["setting", "scheme", `time (${line.unit})`, panel.title]].concat(
+    panel.lines.flatMap((one) => one.x.map((x, i) => [line.point, one.scheme, x, one.y[i]])));
+}
+
+function trackTable() {
+  return [["satellite", "served", "latitude (deg)", "longitude (deg)"]].concat(
+    DATA.track.satellites.flatMap((one) => one.latitude.map((latitude, i) => [one.name, one.served ? "yes" : "no", latitude, one.longitude[i]])));
 }
 
 function drawAll() { for (const chart of charts) chart.draw(); }
 
 function setUp() {
-  add("delay-cdf", (host) => drawCdf(host, DATA.cdf.delay, { xLabel: "end-to-end delay (s)", unit: "s", deadline: DATA.deadline_s, canLog: true, title: "Distribution of end-to-end delay" }));
-  add("savings-cdf", (host) => drawCdf(host, DATA.cdf.savings, { xLabel: "bandwidth savings (% of the captured file)", unit: "%", canLog: false, title: "Distribution of bandwidth savings" }));
-  add("breakdown", drawBreakdown);
-  if (DATA.load) DATA.load.metrics.forEach((metric, i) => add(`load-${i}`, (host) => drawLoad(host, metric)));
-  DATA.pareto.forEach((panel, i) => add(`pareto-${i}`, (host) => drawPareto(host, panel)));
-  if (DATA.timeline) DATA.timeline.panels.forEach((panel, i) => add(`timeline-${i}`, (host) => drawTimeline(host, panel, i === DATA.timeline.panels.length - 1)));
-  if (DATA.track) add("track", drawTrack);
+  add("delay-cdf", (host) => drawCdf(host, DATA.cdf.delay, { xLabel: "end-to-end delay (s)", unit: "s", deadline: DATA.deadline_s, canLog: true, title: "Distribution of end-to-end delay" }), () => cdfTable(DATA.cdf.delay, "delay (s)"));
+  add("savings-cdf", (host) => drawCdf(host, DATA.cdf.savings, { xLabel: "bandwidth savings (% of the captured file)", unit: "%", canLog: false, title: "Distribution of bandwidth savings" }), () => cdfTable(DATA.cdf.savings, "savings (%)"));
+  add("breakdown", drawBreakdown, breakdownTable);
+  if (DATA.load) DATA.load.metrics.forEach((metric, i) => add(`load-${i}`, (host) => drawLoad(host, metric), () => loadTable(metric)));
+  DATA.pareto.forEach((panel, i) => add(`pareto-${i}`, (host) => drawPareto(host, panel), () => paretoTable(panel)));
+  const mostPanels = Math.max(0, ...DATA.timelines.map((line) => line.panels.length));
+  for (let i = 0; i < mostPanels; i++) add(`timeline-${i}`, (host) => drawTimeline(host, i), () => timelineTable(i));
+  if (DATA.track) add("track", drawTrack, trackTable);
 
   for (const button of document.querySelectorAll("button[data-scheme]")) button.addEventListener("click", () => {
     const name = button.dataset.scheme;
