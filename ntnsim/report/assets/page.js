@@ -258,8 +258,9 @@ function drawLoad(host, metric) {
 
 function drawPareto(host, panel) {
   const all = panel.dots.concat();
-  const xs = extent(all.flatMap((cloud) => cloud.x)), ys = extent(all.flatMap((cloud) => cloud.y));
-  const box = frame(host, { x: [xs[0] - 2, Math.min(101, xs[1] + 2)], y: [Math.max(0, ys[0] - 0.04), Math.min(1.02, ys[1] + 0.04)], height: 270, xLabel: "savings (%)", title: `${panel.title} against savings` });
+  const xs = extent(all.flatMap((cloud) => cloud.x)), ys = extent(all.flatMap((cloud) => cloud.y).concat(panel.means.flatMap((mean) => mean.y)));
+  const room = 0.06 * (ys[1] - ys[0]) || 0.02;
+  const box = frame(host, { x: [xs[0] - 2, Math.min(100.5, xs[1] + 2)], y: [ys[0] - room, Math.max(Math.min(1, ys[1] + room), ys[1])], height: 270, xLabel: "savings (%)", title: `${panel.title} against savings` });
   for (const cloud of panel.dots.filter((one) => shown(one.scheme))) {
     const group = make(box.svg, "g", { fill: STYLE[cloud.scheme].colour, opacity: 0.28 });
     cloud.x.forEach((x, i) => make(group, "circle", { cx: box.px(x).toFixed(1), cy: box.py(cloud.y[i]).toFixed(1), r: 1.8 }));
