@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ntnsim.api.codec import DecodedPhotograph, EncodedPhotograph, decode, encode, score
+    from ntnsim.api.environment import ImageDeliveryEnv
     from ntnsim.api.run import Run, run
     from ntnsim.api.space import link_budget, passes
     from ntnsim.api.sweep import Sweep, sweep
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ntnsim.protocols.encoded_image import EncodedImage
     from ntnsim.protocols.imaging import Work
     from ntnsim.protocols.network_state import NetworkState
-    from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, Policy, Requirement
+    from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, LostImage, Policy, Requirement
     from ntnsim.protocols.rate_profile import RateProfile
     from ntnsim.results.read import load
     from ntnsim.scenario.load import load_scenario
@@ -40,8 +41,10 @@ _HOMES = {
     "DeliveredImage": "protocols.policy",
     "EncodedImage": "protocols.encoded_image",
     "EncodedPhotograph": "api.codec",
+    "ImageDeliveryEnv": "api.environment",
     "ImageState": "protocols.policy",
     "InputError": "errors",
+    "LostImage": "protocols.policy",
     "NetworkState": "protocols.network_state",
     "Policy": "protocols.policy",
     "RateProfile": "protocols.rate_profile",
@@ -71,8 +74,10 @@ __all__ = [
     "DeliveredImage",
     "EncodedImage",
     "EncodedPhotograph",
+    "ImageDeliveryEnv",
     "ImageState",
     "InputError",
+    "LostImage",
     "NetworkState",
     "Policy",
     "RateProfile",

@@ -38,7 +38,7 @@ class OwnParts:
         """Return the policy called *name*, made for *space* if it has to be made."""
         part: Any = _found("policies", name, self.policies)
         policy: Policy = part(space, seed) if isinstance(part, type) or not hasattr(part, "choose") else part
-        _check("policies", name, policy, ("choose", "learn", "learns", "diagnostics"))
+        _check("policies", name, policy, ("choose", "learn", "lose", "learns", "diagnostics", "save"))
         return policy
 
     def codec(self, name: str, n_ranks: int) -> Codec:

@@ -60,10 +60,7 @@ def run_scenario(
     assembly = SchemeAssembly(scenario, store or default_store(), program_digest(), own)
     schemes = {scheme.name: assembly.assemble(scheme) for scheme in scenario.schemes}
     terminals = terminal_links(scenario, satellite_outages(scenario.faults, scenario.seed))
-    profiles: Mapping[str, ProfileSource] = terminals
-    if isinstance(scenario.satellite_link, CustomLinkSpec):
-        channel = own.channel(scenario.satellite_link.name)
-        profiles = {gateway.name: channel(gateway.name) for gateway in scenario.gateways}
+    profiles = profile_sources(scenario, terminals, own)
     scratch = partial_name(directory)
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
@@ -86,6 +83,16 @@ def run_scenario(
         shutil.rmtree(directory)
     scratch.rename(directory)
     return summary
+
+
+def profile_sources(
+    scenario: Scenario, terminals: Mapping[str, TerminalLink], own: OwnParts
+) -> Mapping[str, ProfileSource]:
+    """Return what the rate profiles of every gateway come from: its terminal, or the user's channel."""
+    if not isinstance(scenario.satellite_link, CustomLinkSpec):
+        return terminals
+    channel = own.channel(scenario.satellite_link.name)
+    return {gateway.name: channel(gateway.name) for gateway in scenario.gateways}
 
 
 def default_store() -> OutcomeStore:

@@ -51,11 +51,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Assembled:
-    """A scheme ready to run. *pipeline* is its imaging where that shows pictures, else None."""
+    """A scheme ready to run. *pipeline* is its imaging where that shows pictures, else None; space: its codec's."""
 
     imaging: Imaging
     policy: Policy
     pipeline: ImagePipeline | None
+    space: ConfigurationSpace
 
 
 class SchemeAssembly:
@@ -81,7 +82,7 @@ class SchemeAssembly:
         if isinstance(scheme.codec, SizesCodecSpec):
             imaging = SizesImaging(scheme.codec, self._scenario.seed)
             space = ConfigurationSpace(max(imaging.n_ranks, 2), has_coarse_layer=False)
-            return Assembled(imaging, self._policy(scheme, space), None)
+            return Assembled(imaging, self._policy(scheme, space), None, space)
         codec, trial = self._codec(scheme.codec)
         pipeline = ImagePipeline(
             self._photographs,
@@ -91,7 +92,7 @@ class SchemeAssembly:
             delivered_bits=_delivered_bits(self._scenario.delivered_file),
             trial=trial,
         )
-        return Assembled(pipeline, self._policy(scheme, codec.space), pipeline)
+        return Assembled(pipeline, self._policy(scheme, codec.space), pipeline, codec.space)
 
     def digests(self) -> dict[str, str]:
         """Return the digests of inputs beside the scenario, for its provenance."""

@@ -23,7 +23,7 @@ from ntnsim.arrays import FloatArray
 from ntnsim.engine.delay_model import drain_s, known_delay_s
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
 from ntnsim.protocols.network_state import NetworkState
-from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, Policy, Requirement
+from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, LostImage, Policy, Requirement
 from ntnsim.scenario.policy import GuardSpec
 
 SHRINK_STEPS = 10  # configurations tried on the way to zero
@@ -192,6 +192,10 @@ class GuardedPolicy(Policy):
         self._n_delivered += 1
         self._n_late += delivered.delay_s > delivered.requirement.deadline_s
         self.guarded.learn(delivered)
+
+    def lose(self, lost: LostImage) -> None:
+        """Pass it on."""
+        self.guarded.lose(lost)
 
     def save(self, directory: Path) -> None:
         """Write what the guarded policy has learned; the guard itself starts anew."""

@@ -77,6 +77,17 @@ class DeliveredImage(NamedTuple):
     delay_s: float
 
 
+class LostImage(NamedTuple):
+    """What is known of an image that was decided about and will never arrive, as fed back to its policy."""
+
+    image: ImageState
+    network: NetworkState
+    requirement: Requirement
+    configuration: Configuration
+    size_bits: int
+    reason: str
+
+
 class Policy(Protocol):
     """Chooses x for each image, and may learn from delivered ones.
 
@@ -102,6 +113,10 @@ class Policy(Protocol):
 
     def learn(self, delivered: DeliveredImage) -> None:
         """Take in the outcome of an earlier decision; called once per delivered image, in order of delivery."""
+        return
+
+    def lose(self, lost: LostImage) -> None:
+        """Take in that an image of an earlier decision was dropped on its way; a rejected one was never sent."""
         return
 
     def diagnostics(self) -> Mapping[str, float]:

@@ -11,7 +11,7 @@ from typing import cast
 import simpy
 
 from ntnsim.protocols.imaging import Imaging
-from ntnsim.protocols.policy import DeliveredImage, ImageState, Policy
+from ntnsim.protocols.policy import DeliveredImage, ImageState, LostImage, Policy
 from ntnsim.world.data_network import DataNetwork
 from ntnsim.world.gateway import Gateway
 from ntnsim.world.job import Job
@@ -147,6 +147,18 @@ class Journey:
         """It is lost."""
         self._imaging.forget(job.image_id, job.configuration)
         self._recorder.dropped(job, reason)
+        if job.configuration is not None:
+            assert job.network is not None and job.encoded is not None
+            self._policy.lose(
+                LostImage(
+                    image=job.image,
+                    network=job.network,
+                    requirement=job.origin.requirement,
+                    configuration=job.configuration,
+                    size_bits=round(job.encoded.size_bits),
+                    reason=reason,
+                )
+            )
 
     def _teach_later(self, event: simpy.Event) -> None:
         self._teach(cast(Job, event.value))
