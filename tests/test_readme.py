@@ -92,6 +92,9 @@ def test_python_front_door_runs_as_shown(tmp_path, monkeypatch, capsys):
     names["scenario"] = load_scenario(tmp_path / "mine.yaml")
     exec(block(r"class Thrifty"), names)
     assert set(names["run"].records.query("scheme == 'spiff'")["x_coarse_quality"]) == {0.4}
+    exec(block(r"ImageDeliveryEnv").replace("total_timesteps=300", "total_timesteps=3"), names)
+    assert set(names["run"].records["scheme"]) == {"spiff", "avif"}
+    assert names["agent"].num_timesteps == 3
 
 
 CUSTOM = "{kind: custom, name: thrifty}"
