@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 from sgp4 import omm
-from sgp4.api import Satrec
+from sgp4.api import Satrec, SatrecArray
 
 from ntnsim.arrays import FloatArray, IntArray
 from ntnsim.errors import InputError
@@ -83,6 +83,32 @@ class ElementSets:
         velocities_m_s *= 1e3
         step_s = float(times_s[1] - times_s[0])
         return SampledOrbits(float(times_s[0]), step_s, positions_m, velocities_m_s, self.start)
+
+    def places(self, time_s: float) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Return orbit normal [n, 3], node, inclination, argument of latitude (radians) and mean radius in metres [n].
+
+        All but the last osculate at *time_s*, in the frame that does not turn; nan where SGP4 gives nothing.
+        """
+        day, fraction = self.start
+        together = SatrecArray(list(self.records))
+        codes, position_km, velocity_km_s = together.sgp4(
+            np.array([day]), np.array([fraction + time_s / 86_400.0])
+        )
+        position, velocity = position_km[:, 0], velocity_km_s[:, 0]
+        normal = np.cross(position, velocity)
+        normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+        node_rad = np.arctan2(normal[:, 0], -normal[:, 1])
+        inclination_rad = np.arccos(np.clip(normal[:, 2], -1.0, 1.0))
+        along_node = position[:, 0] * np.cos(node_rad) + position[:, 1] * np.sin(node_rad)
+        # From the node, a quarter of a turn along the orbit: normal × node.
+        ahead = np.stack(
+            [-normal[:, 2] * np.sin(node_rad), normal[:, 2] * np.cos(node_rad), np.sin(inclination_rad)],
+            axis=1,
+        )
+        argument_rad = np.arctan2(np.einsum("nx,nx->n", position, ahead), along_node)
+        mean_radius_m = np.array([record.a * record.radiusearthkm * 1e3 for record in self.records])
+        mean_radius_m[codes[:, 0] != 0] = np.nan
+        return normal, node_rad, inclination_rad, argument_rad, mean_radius_m
 
     def _earth_fixed_m(self, record: Satrec, name: str, time_s: FloatArray) -> FloatArray:
         day, fraction = self.start

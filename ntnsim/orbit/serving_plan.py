@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,26 +12,43 @@ from ntnsim.orbit.geometry import look
 from ntnsim.orbit.ground import GroundReach
 from ntnsim.orbit.pass_book import Pass, PassBook
 from ntnsim.orbit.serving import HandoverRule, Serving, ServingState, serve
+from ntnsim.units import SPEED_OF_LIGHT_M_S
 
 BLOCK_S = 600.0  # constant, so that results cannot depend on how a caller cuts its windows
 KEPT_BLOCKS = 512  # 3.5 days: more than anybody looks ahead
 
-# Score [c, t] of candidates at decision times, given their elevations in degrees [c, t]; larger is better.
-Score = Callable[[Sequence[Pass], FloatArray, FloatArray], FloatArray]
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Candidates as the terminal sees them at decision times [c, t], where they are usable; else -90 and inf."""
+
+    elevation_deg: FloatArray
+    range_m: FloatArray
+
+
+# Score [c, t] of candidates at decision times; larger is better.
+Score = Callable[[Sequence[Pass], FloatArray, Sight], FloatArray]
 # Whether a satellite is out of service [t] at decision times.
 Outage = Callable[[str, FloatArray], npt.NDArray[np.bool_]]
 
 
-def score_elevation(
-    candidates: Sequence[Pass], decision_s: FloatArray, elevation_deg: FloatArray
-) -> FloatArray:
+def score_elevation(candidates: Sequence[Pass], decision_s: FloatArray, sight: Sight) -> FloatArray:
     """Prefer the highest satellite."""
-    return elevation_deg
+    return sight.elevation_deg
 
 
-def score_remaining_time(
-    candidates: Sequence[Pass], decision_s: FloatArray, elevation_deg: FloatArray
-) -> FloatArray:
+def score_shortest_delay(reach: GroundReach) -> Score:
+    """Return a score that prefers the shortest way from terminal to data network, in seconds."""
+
+    def score(candidates: Sequence[Pass], decision_s: FloatArray, sight: Sight) -> FloatArray:
+        satellites = np.array([one.satellite for one in candidates])
+        delay_s = sight.range_m / SPEED_OF_LIGHT_M_S + reach.delays_s(satellites, decision_s)
+        return np.where(np.isnan(delay_s), -np.inf, -delay_s)
+
+    return score
+
+
+def score_remaining_time(candidates: Sequence[Pass], decision_s: FloatArray, sight: Sight) -> FloatArray:
     """Prefer the satellite that sets last."""
     set_s = np.array([one.set_s for one in candidates])
     return set_s[:, np.newaxis] - decision_s[np.newaxis, :]
@@ -95,10 +113,10 @@ class ServingPlan:
         if self._outage is not None:
             names = self._book.orbits.names
             usable &= ~np.array([self._outage(names[index], decision_s) for index in satellites])
-        elevation_deg = np.full(usable.shape, -90.0)
+        sight = Sight(np.full(usable.shape, -90.0), np.full(usable.shape, np.inf))
         row, column = np.nonzero(usable)
         positions_m = self._book.orbits.positions_of_m(satellites[row], decision_s[column])
-        sine, _ = look(self._book.site, positions_m)
-        elevation_deg[row, column] = np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0)))
-        score = self._score(candidates, decision_s, elevation_deg)
+        sine, sight.range_m[row, column] = look(self._book.site, positions_m)
+        sight.elevation_deg[row, column] = np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0)))
+        score = self._score(candidates, decision_s, sight)
         return serve(candidates, decision_s, usable, score, start_s, end_s, self._rule, state)

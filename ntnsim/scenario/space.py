@@ -8,7 +8,11 @@ from ntnsim.scenario.entity import Entity
 from ntnsim.scenario.path import ScenarioPath
 
 EarthName = Literal["wgs84", "sphere_6371", "sphere_6378"]
-PresetName = Literal["iridium-66", "oneweb-648", "starlink-shell1-1584", "leo-600", "leo-1200"]
+PresetName = Literal[
+    "iridium-66", "oneweb-648", "starlink-shell1-1584", "kuiper-630", "telesat-1015", "leo-600", "leo-1200"
+]
+SideLinks = Literal["nearest", "level"]
+HandoverPolicy = Literal["max_elevation", "longest_remaining", "best_sinr", "shortest_delay"]
 
 
 class WalkerShellSpec(Entity):
@@ -79,6 +83,33 @@ PRESET_SHELLS: dict[PresetName, tuple[WalkerShellSpec, ...]] = {
             phasing=39,
         ),
     ),
+    # Kuiper's first shell, FCC SAT-LOA-20190704-00057: 34 planes of 34 at 630 km and 51.9 degrees. Phasing of half a
+    # slot, and links between satellites of one slot number, as in Hypatia (Kassing et al., IMC 2020), whose published
+    # delays a test recomputes.
+    "kuiper-630": (
+        WalkerShellSpec(
+            name="kuiper",
+            pattern="delta",
+            altitude_m=630e3,
+            inclination_deg=51.9,
+            satellites=1156,
+            planes=34,
+            phasing=17,
+        ),
+    ),
+    # Telesat's polar shell, FCC SAT-MPL-20200526-00053: 27 planes of 13 at 1,015 km and 98.98 degrees, nodes all
+    # around as in Hypatia. Half a slot of phasing does not close over an odd number of planes; F = 13 comes nearest.
+    "telesat-1015": (
+        WalkerShellSpec(
+            name="telesat",
+            pattern="delta",
+            altitude_m=1_015e3,
+            inclination_deg=98.98,
+            satellites=351,
+            planes=27,
+            phasing=13,
+        ),
+    ),
     # Altitudes of 3GPP TR 38.821, Table 4.2-2. The TR fixes no constellation: these polar stars are sized by streets
     # of coverage so that every place sees a satellite above 10 degrees.
     "leo-600": (
@@ -104,6 +135,9 @@ PRESET_SHELLS: dict[PresetName, tuple[WalkerShellSpec, ...]] = {
         ),
     ),
 }
+
+
+PUBLISHED_LEVEL: tuple[PresetName, ...] = ("kuiper-630", "telesat-1015")  # published with level side links
 
 
 class PresetConstellationSpec(Entity):
@@ -203,7 +237,10 @@ class NoInterSatelliteLinksSpec(Entity):
 
 
 class PlusGridLinksSpec(Entity):
-    """Links to both neighbours in the plane and to one in each neighbouring plane of the same shell (+grid)."""
+    """Links to both neighbours in the plane and to one in each neighbouring plane of the same shell (+grid).
+
+    The planes of element sets are found from where the satellites are at the scenario's start.
+    """
 
     kind: Literal["plus_grid"]
     max_range_m: float = Field(default=5_016e3, gt=0)
@@ -211,8 +248,13 @@ class PlusGridLinksSpec(Entity):
     clearance_m: float = Field(default=80e3, ge=0)
     """The line of sight stays this high above the Earth."""
     hop_processing_s: float = Field(default=0.0, ge=0)
+    side_links: SideLinks | None = None
+    """To which satellite of the next plane: nearest in space, or level, nearest in argument of latitude (in turn the
+    one ahead and the one behind where planes are staggered). Default: level for the presets kuiper-630 and
+    telesat-1015, as their published delays were computed; else nearest."""
     seam: bool = False
-    """Whether the first and last plane of a star, which fly in opposite directions, are linked."""
+    """Whether the first and last plane of a star, which fly in opposite directions, are linked; who is linked with whom
+    changes as they pass each other."""
     update_interval_s: float = Field(default=10.0, gt=0)
 
 
@@ -224,12 +266,16 @@ InterSatelliteLinksSpec = Annotated[
 class HandoverSpec(Entity):
     """Which satellite serves, and what a change costs."""
 
-    policy: Literal["max_elevation", "longest_remaining", "best_sinr"] = "max_elevation"
-    """longest_remaining looks an hour ahead, which LEO passes never last."""
+    policy: HandoverPolicy | None = None
+    """shortest_delay: least delay from terminal to data network, the route between satellites included.
+    longest_remaining looks an hour ahead, which LEO passes never last. Default: shortest_delay with inter-satellite
+    links, else max_elevation."""
     hysteresis_deg: float = Field(default=5.0, ge=0)
     """max_elevation: another satellite must stand this much higher."""
     hysteresis_db: float = Field(default=2.0, ge=0)
     """best_sinr: another satellite must be this much better."""
+    hysteresis_s: float = Field(default=0.2e-3, ge=0)
+    """shortest_delay: the way over another satellite must be this much shorter. 0.2 ms: 60 km."""
     min_dwell_s: float = Field(default=15.0, ge=0)
     """No handover earlier, unless the serving satellite is lost."""
     decision_interval_s: float = Field(default=1.0, gt=0, le=60)
@@ -257,11 +303,25 @@ class SpaceSegmentSpec(Entity):
     search_step_s: float = Field(default=60.0, gt=0, le=300)
     """Step of the coarse pass search; edges are refined to a millisecond whatever it is."""
 
+    @property
+    def handover_policy(self) -> HandoverPolicy:
+        """The policy in force."""
+        if self.handover.policy is not None:
+            return self.handover.policy
+        return "max_elevation" if self.inter_satellite_links.kind == "none" else "shortest_delay"
+
+    @property
+    def side_links(self) -> SideLinks:
+        """How neighbouring planes are linked, where satellites are."""
+        links, constellation = self.inter_satellite_links, self.constellation
+        if links.kind == "plus_grid" and links.side_links is not None:
+            return links.side_links
+        published = constellation.kind == "preset" and constellation.name in PUBLISHED_LEVEL
+        return "level" if published else "nearest"
+
     @model_validator(mode="after")
     def _links_fit(self) -> Self:
         if self.inter_satellite_links.kind == "plus_grid":
-            if self.constellation.kind == "element_sets":
-                raise ValueError("inter_satellite_links: plus_grid needs Walker shells, got element sets")
             if not self.ground_stations:
                 raise ValueError(
                     "inter_satellite_links: plus_grid needs ground_stations to route to, got none"

@@ -7,10 +7,11 @@ from typing import Protocol
 
 from ntnsim.orbit.constellation import CircularOrbits, Shell, walker_orbits
 from ntnsim.orbit.earth import Site, earth_model, greenwich_sidereal_angle_rad, julian_date
-from ntnsim.orbit.element_sets import read_element_sets
-from ntnsim.orbit.ground import AssumedStation, GroundReach, PlusGridRoutes, StationsInView
+from ntnsim.orbit.element_sets import ElementSets, read_element_sets
+from ntnsim.orbit.ground import AssumedStation, GroundReach, StationsInView
 from ntnsim.orbit.pass_book import Pass, PassBook
 from ntnsim.orbit.passes import Orbits
+from ntnsim.orbit.routes import PlusGridRoutes
 from ntnsim.scenario.space import SpaceSegmentSpec
 
 
@@ -77,7 +78,7 @@ def space_model(space: SpaceSegmentSpec, start_utc: datetime) -> SpaceModel:
     reach: GroundReach
     links = space.inter_satellite_links
     if links.kind == "plus_grid":
-        assert isinstance(orbits, CircularOrbits)  # the scenario refuses other combinations
+        assert isinstance(orbits, CircularOrbits | ElementSets)  # there are no others
         reach = PlusGridRoutes(
             orbits,
             stations,
@@ -87,6 +88,7 @@ def space_model(space: SpaceSegmentSpec, start_utc: datetime) -> SpaceModel:
             hop_processing_s=links.hop_processing_s,
             seam=links.seam,
             update_interval_s=links.update_interval_s,
+            side_links=space.side_links,
         )
     elif stations:
         reach = StationsInView(orbits, stations)

@@ -22,7 +22,14 @@ from ntnsim.orbit.geometry import look, satellite_view_uv
 from ntnsim.orbit.ground import SiteIsTheEnd
 from ntnsim.orbit.pass_book import Pass, PassBook
 from ntnsim.orbit.serving import HandoverRule, Serving
-from ntnsim.orbit.serving_plan import Outage, ServingPlan, score_elevation, score_remaining_time
+from ntnsim.orbit.serving_plan import (
+    Outage,
+    ServingPlan,
+    Sight,
+    score_elevation,
+    score_remaining_time,
+    score_shortest_delay,
+)
 from ntnsim.protocols.rate_profile import RateProfile
 from ntnsim.scenario.radio import RadioSpec
 from ntnsim.scenario.space import RegenerativePayloadSpec, SpaceSegmentSpec
@@ -67,13 +74,18 @@ class TerminalLink:
                 seed=seed,
             )
         rules = model.space.handover
-        score = score_remaining_time if rules.policy == "longest_remaining" else score_elevation
-        hysteresis = rules.hysteresis_db if rules.policy == "best_sinr" else rules.hysteresis_deg
+        policy = model.space.handover_policy
+        score, hysteresis = {
+            "max_elevation": (score_elevation, rules.hysteresis_deg),
+            "longest_remaining": (score_remaining_time, 0.0),
+            "best_sinr": (self._score_sinr, rules.hysteresis_db),
+            "shortest_delay": (score_shortest_delay(model.reach), rules.hysteresis_s),
+        }[policy]
         self.plan = ServingPlan(
             self.book,
             model.reach,
-            HandoverRule(hysteresis, rules.min_dwell_s, rules.policy == "longest_remaining"),
-            self._score_sinr if rules.policy == "best_sinr" else score,
+            HandoverRule(hysteresis, rules.min_dwell_s, keep_until_lost=policy == "longest_remaining"),
+            score,
             decision_interval_s=rules.decision_interval_s,
             outage=outage,
         )
@@ -282,11 +294,9 @@ class TerminalLink:
         ahead_s = np.minimum(contact_ends_s[current], middle_s + LOOK_AHEAD_S)
         return np.where(connected, ahead_s, np.nan), np.where(connected, np.nan, following)
 
-    def _score_sinr(
-        self, candidates: Sequence[Pass], decision_s: FloatArray, elevation_deg: FloatArray
-    ) -> FloatArray:
+    def _score_sinr(self, candidates: Sequence[Pass], decision_s: FloatArray, sight: Sight) -> FloatArray:
         """Score candidates by their SINR at the decision times."""
-        score = np.full(elevation_deg.shape, -np.inf)
+        score = np.full(sight.elevation_deg.shape, -np.inf)
         for row, one in enumerate(candidates):
             link = self.pass_link(one)
             at = (decision_s / link.geometry.step_s).astype(np.int64) - link.geometry.first_step

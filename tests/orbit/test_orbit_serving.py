@@ -8,7 +8,7 @@ import pytest
 from ntnsim.orbit.constellation import Shell, walker_orbits
 from ntnsim.orbit.earth import EARTH_MODELS, Site
 from ntnsim.orbit.geometry import look, slant_range_m
-from ntnsim.orbit.ground import AssumedStation, PlusGridRoutes, StationsInView, plus_grid_pairs
+from ntnsim.orbit.ground import AssumedStation, StationsInView
 from ntnsim.orbit.pass_book import Pass, PassBook
 from ntnsim.orbit.serving import HandoverRule, ServingState, serve
 from ntnsim.orbit.serving_plan import ServingPlan, score_elevation, score_remaining_time
@@ -176,80 +176,3 @@ def test_nearest_station_in_view_is_used_and_none_means_no_way():
     assert np.array_equal(np.isfinite(path.range_m), seen)
     assert path.range_m[seen] == pytest.approx(nearest_m[seen])
     assert np.array_equal(reach.reachable(np.array([7]), times_s)[0], seen)
-
-
-def test_plus_grid_gives_every_satellite_of_a_delta_four_links():
-    pairs = plus_grid_pairs(ORBITS, seam=False)
-    assert len(pairs) == 2 * len(ORBITS)
-    assert np.bincount(pairs.ravel(), minlength=len(ORBITS)).tolist() == [4] * len(ORBITS)
-
-
-def test_star_leaves_its_seam_open_unless_asked():
-    star = walker_orbits([Shell("i", "star", 780e3, 86.4, 66, 6, 3)], WGS)
-    open_seam, closed = plus_grid_pairs(star, seam=False), plus_grid_pairs(star, seam=True)
-    assert len(open_seam) == 66 + 55
-    assert len(closed) == 66 + 66
-    planes = star.plane[open_seam]
-    assert np.abs(planes[:, 0] - planes[:, 1]).max() == 1
-    # Half-slot stagger ties between two neighbours, yet nobody has two links into one plane.
-    degree = np.bincount(open_seam.ravel(), minlength=66)
-    inner = (star.plane > 0) & (star.plane < 5)
-    assert set(degree[inner].tolist()) == {4} and set(degree[~inner].tolist()) == {3}
-
-
-def routes(stations, **changes):
-    settings = {
-        "max_range_m": 5_016e3,
-        "clearance_m": 80e3,
-        "hop_processing_s": 0.0,
-        "seam": False,
-        "update_interval_s": 10.0,
-    }
-    return PlusGridRoutes(ORBITS, stations, WGS, **{**settings, **changes})
-
-
-STATION = Site("far", -35.0, 149.0, 0.0, 10.0)
-
-
-def test_routes_are_no_shorter_than_the_straight_line_and_equal_a_hand_made_search():
-    net = routes([STATION])
-    delay_s, range_m, elevation_deg = net.snapshot(3)
-    positions_m = ORBITS.positions_m(np.array([30.0]))[:, 0]
-    straight_s = np.linalg.norm(positions_m - STATION.position_m, axis=1) / SPEED_OF_LIGHT_M_S
-    assert np.all(delay_s >= straight_s - 1e-12)
-    # Bellman-Ford by hand over the same links.
-    pairs, length_m = net.links(30.0)
-    sine, direct_m = look(STATION, positions_m)
-    best = np.where(sine >= np.sin(np.radians(10.0)), direct_m, np.inf)
-    for _ in range(60):
-        for (one, other), length in zip(pairs, length_m, strict=True):
-            best[one] = min(best[one], best[other] + length)
-            best[other] = min(best[other], best[one] + length)
-    assert delay_s == pytest.approx(best / SPEED_OF_LIGHT_M_S)
-    # The last hop is a satellite that the station sees.
-    assert np.all(elevation_deg >= 10.0 - 1e-9)
-    assert set(np.round(range_m)) <= set(np.round(direct_m[sine >= np.sin(np.radians(10.0))]))
-
-
-def test_each_hop_costs_its_processing():
-    plain, slow = routes([STATION]).snapshot(0)[0], routes([STATION], hop_processing_s=1.0).snapshot(0)[0]
-    hops = slow - plain
-    assert hops.min() < 0.5  # satellites above the station need no hop
-    assert hops.max() > 3.0
-    assert np.all(np.isfinite(slow))
-
-
-def test_earth_and_range_limits_cut_links():
-    everything = len(routes([STATION]).links(0.0)[0])
-    assert len(routes([STATION], max_range_m=1_000e3).links(0.0)[0]) < everything
-    # No chord between neighbours 18° apart at 550 km stays 500 km up.
-    assert len(routes([STATION], clearance_m=500e3).links(0.0)[0]) < everything
-
-
-def test_without_links_only_satellites_in_view_reach_the_ground():
-    net = routes([STATION], max_range_m=1.0)
-    delay_s, _, _ = net.snapshot(0)
-    seen = StationsInView(ORBITS, [STATION]).reachable(np.arange(len(ORBITS)), np.array([0.0]))[:, 0]
-    assert np.array_equal(np.isfinite(delay_s), seen)
-    path = net.path(int(np.flatnonzero(~seen)[0]), np.array([0.0, 5.0]))
-    assert np.all(np.isnan(path.delay_s))
