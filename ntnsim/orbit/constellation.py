@@ -75,6 +75,10 @@ class CircularOrbits:
         """Nodal period [n]."""
         return 2 * np.pi / self.argument_rate_rad_s
 
+    def lost_s(self, until_s: float) -> FloatArray:
+        """Return when each satellite is lost [n]: never."""
+        return np.full(len(self), np.inf)
+
     def positions_of_m(self, satellite: IntArray, time_s: FloatArray) -> FloatArray:
         """Return Earth-fixed positions [k, 3] of satellites [k] at times [k] (or shapes that broadcast)."""
         node = self.node_rad[satellite] + self.node_rate_rad_s[satellite] * time_s

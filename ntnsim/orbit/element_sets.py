@@ -18,8 +18,9 @@ import numpy as np
 from sgp4 import omm
 from sgp4.api import Satrec, SatrecArray
 
-from ntnsim.arrays import FloatArray, IntArray
+from ntnsim.arrays import BoolArray, FloatArray, IntArray
 from ntnsim.errors import InputError
+from ntnsim.orbit.decay import Lifetimes
 from ntnsim.orbit.earth import greenwich_sidereal_angle_rad
 
 FORMAT_BY_SUFFIX = {".xml": "omm-xml", ".json": "omm-json", ".csv": "omm-csv", ".kvn": "omm-kvn"}
@@ -34,13 +35,6 @@ OMM_OPTIONAL = {  # CCSDS 502.0-B lets a message leave these out; none of them m
 }
 LARGEST_ALPHA_5 = 339_999  # catalogue numbers beyond it fit no TLE; OMM holds them
 GOOD_FOR_DAYS = 30.0  # beyond that, passes in LEO are off by minutes
-SGP4_ERRORS = {  # codes of Vallado's reference code
-    1: "mean eccentricity out of range",
-    2: "mean motion is not positive",
-    3: "perturbed eccentricity out of range",
-    4: "semi-latus rectum is negative",
-    6: "the orbit has decayed",
-}
 
 
 class ElementSetError(InputError):
@@ -69,8 +63,17 @@ class ElementSets:
         eccentricity = np.array([record.ecco for record in self.records])
         return self.period_s * (1 - eccentricity**2) ** 1.5 / (1 + eccentricity) ** 2
 
+    @cached_property
+    def _lifetimes(self) -> Lifetimes:
+        return Lifetimes(self.records, self.start)
+
+    def lost_s(self, until_s: float) -> FloatArray:
+        """Return when each satellite decays [n]; inf where it does not before *until_s*. From then on it is nowhere."""
+        return self._lifetimes.lost_s(until_s)
+
     def sampled(self, satellites: Sequence[int], times_s: FloatArray) -> "SampledOrbits":
         """Return some of the satellites between samples at *times_s*, a uniform grid: one call of SGP4 for each."""
+        lost_s = self.lost_s(float(times_s[-1]))[list(satellites)]
         day, fraction = self.start
         fractions = fraction + times_s / 86_400.0
         days = np.full_like(fractions, day)
@@ -78,11 +81,13 @@ class ElementSets:
         velocities_m_s = np.empty_like(positions_m)
         for row, satellite in enumerate(satellites):
             codes, positions_m[row], velocities_m_s[row] = self.records[satellite].sgp4_array(days, fractions)
-            _refuse_failures(codes, times_s, self.names[satellite])
+            gone = (codes != 0) | (times_s >= lost_s[row])
+            if gone.any():
+                _fly_on(positions_m[row], velocities_m_s[row], gone, times_s)
         positions_m *= 1e3
         velocities_m_s *= 1e3
         step_s = float(times_s[1] - times_s[0])
-        return SampledOrbits(float(times_s[0]), step_s, positions_m, velocities_m_s, self.start)
+        return SampledOrbits(float(times_s[0]), step_s, positions_m, velocities_m_s, self.start, lost_s)
 
     def places(self, time_s: float) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
         """Return orbit normal [n, 3], node, inclination, argument of latitude (radians) and mean radius in metres [n].
@@ -107,15 +112,18 @@ class ElementSets:
         )
         argument_rad = np.arctan2(np.einsum("nx,nx->n", position, ahead), along_node)
         mean_radius_m = np.array([record.a * record.radiusearthkm * 1e3 for record in self.records])
-        mean_radius_m[codes[:, 0] != 0] = np.nan
+        mean_radius_m[(codes[:, 0] != 0) | (self.lost_s(time_s) <= time_s)] = np.nan
         return normal, node_rad, inclination_rad, argument_rad, mean_radius_m
 
-    def _earth_fixed_m(self, record: Satrec, name: str, time_s: FloatArray) -> FloatArray:
+    def _earth_fixed_m(self, satellite: int, time_s: FloatArray) -> FloatArray:
+        """Return positions [t, 3] of one satellite; the Earth's centre, below every horizon, once it is lost."""
         day, fraction = self.start
-        fractions = fraction + np.asarray(time_s, dtype=float) / 86_400.0
+        times_s = np.asarray(time_s, dtype=float)
+        fractions = fraction + times_s / 86_400.0
         days = np.full_like(fractions, day)
-        codes, inertial_km, _ = record.sgp4_array(days, fractions)
-        _refuse_failures(codes, time_s, name)
+        codes, inertial_km, _ = self.records[satellite].sgp4_array(days, fractions)
+        gone = (codes != 0) | (times_s >= self.lost_s(float(times_s.max(initial=0.0)))[satellite])
+        inertial_km[gone] = 0.0
         return _earth_fixed(inertial_km * 1e3, greenwich_sidereal_angle_rad(days, fractions))
 
     def positions_of_m(self, satellite: IntArray, time_s: FloatArray) -> FloatArray:
@@ -128,15 +136,12 @@ class ElementSets:
         order = np.argsort(flat_satellites, kind="stable")
         present, first = np.unique(flat_satellites[order], return_index=True)
         for index, members in zip(present, np.split(order, first[1:]), strict=True):
-            positions[members] = self._earth_fixed_m(
-                self.records[index], self.names[index], flat_times[members]
-            )
+            positions[members] = self._earth_fixed_m(int(index), flat_times[members])
         return positions.reshape(*satellites.shape, 3)
 
     def positions_m(self, times_s: FloatArray) -> FloatArray:
         """Return Earth-fixed positions [n, t, 3] of all satellites at *times_s* [t]."""
-        pairs = zip(self.records, self.names, strict=True)
-        return np.stack([self._earth_fixed_m(record, name, times_s) for record, name in pairs])
+        return np.stack([self._earth_fixed_m(index, times_s) for index in range(len(self))])
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,7 @@ class SampledOrbits:
 
     With ninety samples per turn the interpolated position is within ten metres of SGP4's, in one vectorised
     step for any number of satellites and times.
-    positions_m, velocities_m_s: [n, t, 3].
+    positions_m, velocities_m_s: [n, t, 3]. lost_s: [n] from when on a satellite is at the Earth's centre.
     """
 
     begin_s: float
@@ -153,6 +158,7 @@ class SampledOrbits:
     positions_m: FloatArray
     velocities_m_s: FloatArray
     start: tuple[float, float]
+    lost_s: FloatArray
 
     def positions_of_m(self, satellite: IntArray, time_s: FloatArray) -> FloatArray:
         """Return Earth-fixed positions [k, 3] of satellites [k] at times [k]."""
@@ -168,12 +174,17 @@ class SampledOrbits:
             (1 + 2 * rest) * self.positions_m[satellite, left + 1]
             - self.step_s * rest * self.velocities_m_s[satellite, left + 1]
         )
+        if np.isfinite(self.lost_s).any():
+            inertial_m[time_s >= self.lost_s[satellite]] = 0.0
         return _earth_fixed(inertial_m, self._greenwich_rad(time_s))
 
     def at_samples_m(self) -> FloatArray:
         """Return Earth-fixed positions [n, t, 3] at all samples."""
         times_s = self.begin_s + self.step_s * np.arange(self.positions_m.shape[1], dtype=np.float64)
-        return _earth_fixed(self.positions_m, self._greenwich_rad(times_s))
+        fixed_m = _earth_fixed(self.positions_m, self._greenwich_rad(times_s))
+        for row in np.flatnonzero(np.isfinite(self.lost_s)):
+            fixed_m[row, times_s >= self.lost_s[row]] = 0.0
+        return fixed_m
 
     def _greenwich_rad(self, time_s: FloatArray) -> FloatArray:
         day, fraction = self.start
@@ -191,13 +202,17 @@ def _earth_fixed(inertial_m: FloatArray, greenwich_rad: FloatArray) -> FloatArra
     return fixed_m
 
 
-def _refuse_failures(codes: IntArray, time_s: FloatArray, name: str) -> None:
-    """Raise the first failure among SGP4's result codes [t] with its reason."""
-    if codes.any():
-        at = int(np.flatnonzero(codes)[0])
-        reason = SGP4_ERRORS.get(int(codes[at]), "unknown error")
-        after_s = float(np.asarray(time_s)[at])
-        raise ElementSetError(f"{name}: SGP4 fails {after_s:.0f} s after the start: {reason}")
+def _fly_on(position_km: FloatArray, velocity_km_s: FloatArray, gone: BoolArray, times_s: FloatArray) -> None:
+    """Write a straight flight over the samples [t] that SGP4 has none for, for the last interpolated stretch."""
+    before = np.flatnonzero(~gone)
+    if not len(before):
+        position_km[:], velocity_km_s[:] = 0.0, 0.0
+        return
+    last = before[np.clip(np.searchsorted(before, np.flatnonzero(gone)) - 1, 0, None)]
+    position_km[gone] = (
+        position_km[last] + velocity_km_s[last] * (times_s[gone] - times_s[last])[:, np.newaxis]
+    )
+    velocity_km_s[gone] = velocity_km_s[last]
 
 
 def read_element_sets(

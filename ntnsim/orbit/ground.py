@@ -56,7 +56,13 @@ class AssumedStation:
         """Return the range that the elevation gives at the satellite's height."""
         positions_m = self.orbits.positions_of_m(np.full(len(times_s), satellite), times_s)
         altitude_m = np.sqrt(np.einsum("tx,tx->t", positions_m, positions_m)) - self.earth.equatorial_radius_m
-        range_m = slant_range_m(altitude_m, self.elevation_deg, earth_radius_m=self.earth.equatorial_radius_m)
+        flying = altitude_m > 0
+        range_m = slant_range_m(
+            np.where(flying, altitude_m, 1.0),
+            self.elevation_deg,
+            earth_radius_m=self.earth.equatorial_radius_m,
+        )
+        range_m = np.where(flying, range_m, np.nan)
         return GroundPath(range_m / SPEED_OF_LIGHT_M_S, range_m, np.full(len(times_s), self.elevation_deg))
 
     def delays_s(self, satellites: IntArray, times_s: FloatArray) -> FloatArray:

@@ -41,6 +41,10 @@ class Orbits(Protocol):
 
     def __len__(self) -> int: ...
 
+    def lost_s(self, until_s: float) -> FloatArray:
+        """Return when each satellite is lost for good [n]; inf where it is not before *until_s*."""
+        ...
+
     def positions_of_m(self, satellite: IntArray, time_s: FloatArray) -> FloatArray:
         """Return positions [k, 3] of satellites [k] at times [k]."""
         ...
@@ -111,7 +115,8 @@ def _passes_of_element_sets(
         sampled = orbits.sampled(range(first, min(first + size, len(orbits))), times_s)
         positions_m = sampled.at_samples_m()
         for tables, site in zip(lots, sites, strict=True):
-            table = _refined(sampled, site, times_s, _sampled_candidates(positions_m, site))
+            candidates = _sampled_candidates(positions_m, site, np.searchsorted(times_s, sampled.lost_s))
+            table = _refined(sampled, site, times_s, candidates, sampled.lost_s)
             tables.append(replace(table, satellite=table.satellite + first))
     return [_merged(tables) for tables in lots]
 
@@ -126,21 +131,29 @@ def _merged(tables: Sequence[PassTable]) -> PassTable:
     return PassTable(**{name: column[order] for name, column in columns.items()})
 
 
-def _refined(orbits: "_Positions", site: Site, times_s: FloatArray, candidates: "_Candidates") -> PassTable:
-    """Return the passes over one site among its candidates, all peaks and edges refined together."""
+def _refined(
+    orbits: "_Positions",
+    site: Site,
+    times_s: FloatArray,
+    candidates: "_Candidates",
+    lost_s: FloatArray | None = None,
+) -> PassTable:
+    """Return the passes over one site among its candidates, all peaks and edges refined together.
+
+    lost_s: [n] when satellites are lost, which ends their passes.
+    """
     satellite, first, last = candidates
     if not len(satellite):
         nothing, never = np.empty(0), np.empty(0, dtype=np.bool_)
         return PassTable(satellite, nothing, nothing, nothing, nothing, never, never)
     before_s, after_s = times_s[np.maximum(first - 1, 0)], times_s[np.minimum(last + 1, len(times_s) - 1)]
+    end_s = np.full(len(satellite), np.inf) if lost_s is None else np.nextafter(lost_s[satellite], -np.inf)
+    ended = after_s > end_s
+    after_s = np.minimum(after_s, end_s)
     peak_s, peak = _peaks(_Sight(orbits, site, satellite), before_s, after_s)
-    above = peak >= 0
-    satellite, before_s, after_s, peak_s, peak = (
-        satellite[above],
-        before_s[above],
-        after_s[above],
-        peak_s[above],
-        peak[above],
+    above = (peak >= 0) & (after_s > before_s)
+    satellite, before_s, after_s, peak_s, peak, ended = (
+        column[above] for column in (satellite, before_s, after_s, peak_s, peak, ended)
     )
     sight = _Sight(orbits, site, satellite)
     rise_s, rise_clipped = _edges(sight, before_s, peak_s)
@@ -155,7 +168,7 @@ def _refined(orbits: "_Positions", site: Site, times_s: FloatArray, candidates: 
         set_s[order],
         elevation_deg[order],
         rise_clipped[order],
-        set_clipped[order],
+        (set_clipped & ~ended)[order],
     )
 
 
@@ -216,8 +229,8 @@ def _advanced(orbits: CircularOrbits, time_s: float) -> CircularOrbits:
     )
 
 
-def _sampled_candidates(positions_m: FloatArray, site: Site) -> _Candidates:
-    """Find candidate passes over a site from positions [n, t, 3] sampled on a grid."""
+def _sampled_candidates(positions_m: FloatArray, site: Site, flown: IntArray) -> _Candidates:
+    """Find candidate passes over a site from positions [n, t, 3] sampled on a grid; only *flown* [n] of them count."""
     x_m, y_m, z_m = (positions_m[..., axis] - site.position_m[axis] for axis in range(3))
     up_m = site.up[0] * x_m + site.up[1] * y_m + site.up[2] * z_m
     above = up_m / np.sqrt(x_m * x_m + y_m * y_m + z_m * z_m) - np.sin(np.radians(site.min_elevation_deg))
@@ -227,6 +240,9 @@ def _sampled_candidates(positions_m: FloatArray, site: Site) -> _Candidates:
     # parabola goes; twice that leaves room for the rest.
     bend = np.abs(np.diff(above, 2, axis=1))
     mask[:, 1:-2] |= above[:, 1:-1] + bend / 4 >= 0
+    # No parabola leads over the end of a satellite: the last stretch is always looked at.
+    lost = np.flatnonzero((flown > 0) & (flown < above.shape[1]))
+    mask[lost, flown[lost] - 1] = True
     return _runs(mask)
 
 

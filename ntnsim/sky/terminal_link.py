@@ -189,6 +189,8 @@ class TerminalLink:
         first = int(np.floor(one.rise_s / step_s))
         count = max(int(np.ceil(one.set_s / step_s)) - first, 1)
         middle_s = (first + np.arange(count, dtype=np.float64) + 0.5) * step_s
+        if self.model.orbits.lost_s(one.set_s + step_s)[one.satellite] <= one.set_s + step_s:
+            middle_s = np.minimum(middle_s, one.set_s)  # its last step may reach beyond the satellite's end
         positions_m = self.model.orbits.positions_of_m(np.full(count, one.satellite), middle_s)
         sine, range_m = look(self.site, positions_m)
         ground = self.model.reach.path(one.satellite, middle_s)

@@ -1,13 +1,12 @@
 """Element sets: every record becomes a satellite or an error; passes agree with skyfield."""
 
 import json
-from datetime import datetime
 
 import numpy as np
 import pytest
 from skyfield.api import EarthSatellite, load, wgs84
 
-from ntnsim.orbit.earth import Site, julian_date
+from ntnsim.orbit.earth import Site
 from ntnsim.orbit.element_sets import ElementSetError, read_element_sets
 from ntnsim.orbit.passes import find_passes
 
@@ -217,9 +216,64 @@ def test_a_missing_file_and_broken_messages_are_told_in_one_line(tmp_path):
         read_element_sets(write(tmp_path, "CCSDS_OMM_VERS = 2.0\nnonsense\n", "x.kvn"), (2_456_679.5, 0.0))
 
 
-def test_a_decayed_satellite_is_named_with_sgp4s_reason(tmp_path):
-    # With the drag of 2014 the ISS is long gone by 2034.
-    with pytest.warns(UserWarning, match="days from the scenario's start"):
-        orbits = read_element_sets(write(tmp_path, ISS), julian_date(datetime(2034, 1, 1)))
-    with pytest.raises(ElementSetError, match=r"ISS \(ZARYA\): SGP4 fails"):
-        orbits.positions_m(np.array([0.0]))
+# Two sets of Vallado's verification file (AIAA 2006-6753): 28872 decays 50 minutes after its epoch, 25544 does not.
+MINOTAUR = """MINOTAUR R/B
+1 28872U 05037B   05333.02012661  .25992681  00000-0  24476-3 0  1534
+2 28872  96.4736 157.9986 0303955 244.0492 110.6523 16.46015938 10708
+"""
+MINOTAUR_EPOCH = (2_453_703.5, 0.02012661)
+
+
+def minotaur(tmp_path, before_epoch_s=0.0):
+    day, fraction = MINOTAUR_EPOCH
+    path = tmp_path / "minotaur.tle"
+    path.write_text(MINOTAUR)
+    return read_element_sets(path, (day, fraction - before_epoch_s / 86_400.0))
+
+
+def test_a_decaying_satellite_flies_until_sgp4_gives_it_up_and_is_nowhere_from_then_on(tmp_path):
+    orbits = minotaur(tmp_path)
+    record = orbits.records[0]
+    minutes = np.arange(0.0, 1_440.0, 1 / 60)
+    codes, positions_km, _ = record.sgp4_array(
+        np.full(len(minutes), MINOTAUR_EPOCH[0]), MINOTAUR_EPOCH[1] + minutes / 1_440.0
+    )
+    first_failure_s = 60 * minutes[np.argmax(codes != 0)]
+    [lost_s] = orbits.lost_s(86_400.0)
+    assert first_failure_s - 1.0 < lost_s <= first_failure_s
+    times_s = 60 * minutes
+    radius_m = np.linalg.norm(orbits.positions_of_m(np.zeros(len(times_s), dtype=int), times_s), axis=1)
+    flying = times_s < lost_s
+    assert radius_m[flying] == pytest.approx(1e3 * np.linalg.norm(positions_km[flying], axis=1))
+    assert np.all(radius_m[times_s >= lost_s] == 0.0)
+    # SGP4 goes on with code 0 and an orbit that does not exist: that must not come back as a satellite.
+    assert np.any(codes[times_s > lost_s] == 0)
+
+
+def test_a_decay_does_not_depend_on_how_far_ahead_was_asked_first(tmp_path):
+    early, late = minotaur(tmp_path, 86_000.0), minotaur(tmp_path, 86_000.0)
+    assert early.lost_s(10.0)[0] == np.inf
+    assert early.lost_s(200_000.0)[0] == late.lost_s(1_000_000.0)[0]
+
+
+def test_a_pass_ends_when_its_satellite_is_lost_and_there_is_none_after(tmp_path):
+    orbits = minotaur(tmp_path)
+    [lost_s] = orbits.lost_s(86_400.0)
+    # Right below the satellite half a second before its end.
+    x_m, y_m, z_m = orbits.positions_of_m(np.array([0]), np.array([lost_s - 0.5]))[0]
+    site = Site(
+        "below",
+        float(np.degrees(np.arctan2(z_m, np.hypot(x_m, y_m)))),
+        float(np.degrees(np.arctan2(y_m, x_m))),
+        min_elevation_deg=1.0,
+    )
+    last = find_passes(orbits, site, 0.0, 86_400.0)
+    assert last.set_s[-1] == pytest.approx(lost_s, abs=1e-3)
+    assert not last.set_clipped[-1]
+    assert len(find_passes(orbits, site, lost_s, 7 * 86_400.0)) == 0
+
+
+def test_a_satellite_that_decayed_before_the_start_gives_no_pass(tmp_path):
+    orbits = minotaur(tmp_path, -10 * 86_400.0)
+    assert orbits.lost_s(0.0)[0] < 0
+    assert len(find_passes(orbits, Site("anywhere", 40.0, 10.0), 0.0, 86_400.0)) == 0
