@@ -31,7 +31,7 @@ from ntnsim.scenario.satellite_link import CustomLinkSpec
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.schemes import Assembled, SchemeAssembly
 from ntnsim.sky.ground_track import ground_track, sky_rows
-from ntnsim.sky.space_segment import TerminalLink, terminal_links
+from ntnsim.sky.space_segment import TerminalLink, lost_satellites, terminal_links
 from ntnsim.world.faults import satellite_outages
 from ntnsim.world.world import World
 
@@ -169,7 +169,13 @@ def _simulated(
         run,
         warm_up_s=scenario.statistics.warm_up_s,
         confidence=scenario.statistics.confidence,
-        details={"name": scenario.name, "seed": scenario.seed, **_details(scenario), "worlds": worlds},
+        details={
+            "name": scenario.name,
+            "seed": scenario.seed,
+            **_details(scenario),
+            "worlds": worlds,
+            **lost_satellites(terminals, longest_s),
+        },
     )
     write_summary(directory, summary)
     return summary

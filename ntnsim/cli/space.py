@@ -40,9 +40,11 @@ def passes(
     """
     from ntnsim.api.space import pass_rows
     from ntnsim.scenario.load import load_scenario
+    from ntnsim.sky.space_segment import space_model
 
+    loaded = load_scenario(scenario, set_ or [])
     with option_names("site", "hours"):
-        rows, n_satellites = pass_rows(load_scenario(scenario, set_ or []), site, hours)
+        rows, n_satellites = pass_rows(loaded, site, hours)
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
@@ -53,6 +55,8 @@ def passes(
             f"{row['set_s']:>12.2f}{row['max_elevation_deg']:>19.2f}"
         )
     typer.echo(f"{len(rows)} passes of {n_satellites} satellites in {hours:g} h")
+    for name, lost_s in space_model(loaded.space, loaded.start_utc).lost(hours * 3600.0):
+        typer.echo(f"note: {name} decays at {lost_s:.0f} s and is dropped from then on")
 
 
 def link(

@@ -75,7 +75,9 @@ def summary_table(summary: Mapping[str, Any], *, width: int = 110) -> str:
         table.add_row(label, *cells)
     text = io.StringIO()
     Console(file=text, width=width, color_system=None, highlight=False).print(table)
-    return text.getvalue().rstrip()
+    lost = summary.get("satellites_lost")
+    note = f"\n{lost['count']} satellites {lost['note']}" if lost else ""
+    return text.getvalue().rstrip() + note
 
 
 def _rows(entries: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:

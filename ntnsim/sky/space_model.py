@@ -5,6 +5,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Protocol
 
+import numpy as np
+
 from ntnsim.orbit.constellation import CircularOrbits, Shell, walker_orbits
 from ntnsim.orbit.earth import Site, earth_model, greenwich_sidereal_angle_rad, julian_date
 from ntnsim.orbit.element_sets import ElementSets, read_element_sets
@@ -48,6 +50,12 @@ class SpaceModel:
             gateway.min_elevation_deg,
             earth_model(self.space.earth),
         )
+
+    def lost(self, until_s: float) -> list[tuple[str, float]]:
+        """Return names and times of the satellites that are lost before *until_s*, in order."""
+        lost_s = self.orbits.lost_s(until_s)
+        order = np.argsort(lost_s, kind="stable")
+        return [(self.orbits.names[one], float(lost_s[one])) for one in order if lost_s[one] < until_s]
 
     def passes(self, gateway: SiteLike, start_s: float, end_s: float) -> list[Pass]:
         """Return the satellite passes over *gateway* with a moment in [start_s, end_s)."""

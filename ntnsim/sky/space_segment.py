@@ -5,7 +5,9 @@ terminal_link.py.
 """
 
 import fnmatch
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from ntnsim.errors import ScenarioError
 from ntnsim.orbit.serving_plan import Outage
@@ -15,10 +17,13 @@ from ntnsim.scenario.space import SpaceSegmentSpec
 from ntnsim.sky.space_model import SiteLike, SpaceModel, space_model
 from ntnsim.sky.terminal_link import TerminalLink
 
+NAMES_TOLD = 20  # of lost satellites in a summary
+
 __all__ = [
     "SiteLike",
     "SpaceModel",
     "TerminalLink",
+    "lost_satellites",
     "space_model",
     "terminal_links",
     "terminal_profile_source",
@@ -48,6 +53,22 @@ def terminal_links(scenario: Scenario, outage: Outage | None = None) -> dict[str
             outage=outage,
         )
         for gateway in scenario.gateways
+    }
+
+
+def lost_satellites(terminals: Mapping[str, TerminalLink], until_s: float) -> dict[str, Any]:
+    """Return what a summary says of satellites that decayed before *until_s*; nothing where none did."""
+    lost = next(iter(terminals.values())).model.lost(until_s) if terminals else []
+    if not lost:
+        return {}
+    first, first_s = lost[0]
+    note = f"decayed and were dropped from then on; the first is {first}, at {first_s:.0f} s"
+    return {
+        "satellites_lost": {
+            "count": len(lost),
+            "note": note,
+            "names": [name for name, _ in lost[:NAMES_TOLD]],
+        }
     }
 
 
