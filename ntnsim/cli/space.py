@@ -148,11 +148,8 @@ def _show_pass(
     scenario: Path, site: str | None, number: int, step_s: float, plot: Path | None, as_json: bool
 ) -> None:
     """Print, and draw, the link along one pass."""
-    import numpy as np
-
     from ntnsim.api.space import site_named
     from ntnsim.errors import InputError
-    from ntnsim.link.pass_link import terms_table
     from ntnsim.scenario.load import load_scenario
     from ntnsim.sky.space_segment import terminal_profile_source
 
@@ -173,13 +170,9 @@ def _show_pass(
         raise InputError(
             f"--pass: {number} is more than the passes of the first two days over {terminal.site.name}"
         )
-    one = terminal.pass_link(found)
-    columns = terms_table(one)
-    geometry = one.geometry
-    times_s = (
-        geometry.first_step + np.arange(len(geometry.range_m), dtype=np.float64) + 0.5
-    ) * geometry.step_s
-    stride = max(1, round(step_s / geometry.step_s))
+    columns = terminal.whole_pass_terms(found)
+    times_s = columns.pop("time_s")
+    stride = max(1, round(step_s / terminal.radio.profile.step_s))
     rows: dict[str, list[Any]] = {"time_s": times_s[::stride].tolist()}
     rows.update({name: _finite(values[::stride].tolist()) for name, values in columns.items()})
     name = terminal.model.orbits.names[found.satellite]
@@ -203,9 +196,7 @@ def _nth_pass(book: Any, number: int) -> Any:
     """Return pass *number* that rises after the start, or None if two days have fewer."""
     seen = 0
     for hour in range(2 * 24):
-        rising = [
-            one for one in book.between(hour * 3600.0, (hour + 1) * 3600.0) if one.rise_s >= hour * 3600.0
-        ]
+        rising = book.rising_between(hour * 3600.0, (hour + 1) * 3600.0)
         if seen + len(rising) > number:
             return rising[number - seen]
         seen += len(rising)

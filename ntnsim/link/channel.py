@@ -135,13 +135,32 @@ def independent_path_losses_db(
     return free_space_loss_db(slant_range_m, settings.carrier_hz) + loss.total_db
 
 
+@dataclass(frozen=True, slots=True)
+class ChannelState:
+    """What one stretch of a pass hands on to the next: elevation and latent states at its last step."""
+
+    elevation_deg: float
+    latent: float
+    unit_shadowing: float
+
+
 def channel_along_pass(
-    elevation_deg: FloatArray, step_s: float, settings: ChannelSettings, rng: np.random.Generator
-) -> ChannelLoss:
-    """Return the losses [n] along a pass sampled every *step_s*; elevation_deg: [n]."""
-    turned = np.abs(np.diff(elevation_deg, prepend=elevation_deg[:1])) / settings.elevation_decorrelation_deg
+    elevation_deg: FloatArray,
+    step_s: float,
+    settings: ChannelSettings,
+    rng: np.random.Generator,
+    before: ChannelState | None = None,
+) -> tuple[ChannelLoss, ChannelState]:
+    """Return the losses [n] along a pass sampled every *step_s*, and the state at its end; elevation_deg: [n].
+
+    before: the state at the step before the first, if these steps continue a pass.
+    """
+    first_deg = elevation_deg[:1] if before is None else before.elevation_deg
+    turned = np.abs(np.diff(elevation_deg, prepend=first_deg)) / settings.elevation_decorrelation_deg
     moved_m = settings.terminal_speed_m_s * step_s
-    latent = latent_uniform(np.cumsum(turned + moved_m / LINE_OF_SIGHT_DISTANCE_M), rng)
+    latent = latent_uniform(
+        np.cumsum(turned + moved_m / LINE_OF_SIGHT_DISTANCE_M), rng, None if before is None else before.latent
+    )
     probability = at_elevation(
         line_of_sight_probability_rows(settings.environment),
         elevation_deg,
@@ -153,5 +172,8 @@ def channel_along_pass(
         correlation_distance_m(settings.environment, True),
         correlation_distance_m(settings.environment, False),
     )
-    unit = gaussian_process(np.cumsum(turned + moved_m / distance_m), rng)
-    return channel_loss(elevation_deg, latent, unit, settings)
+    unit = gaussian_process(
+        np.cumsum(turned + moved_m / distance_m), rng, None if before is None else before.unit_shadowing
+    )
+    end = ChannelState(float(elevation_deg[-1]), float(latent[-1]), float(unit[-1]))
+    return channel_loss(elevation_deg, latent, unit, settings), end

@@ -27,7 +27,7 @@ from ntnsim.link.budget import (
     g_over_t_db_k,
     link_budget,
 )
-from ntnsim.link.channel import ChannelLoss, ChannelSettings, channel_along_pass
+from ntnsim.link.channel import ChannelLoss, ChannelSettings, ChannelState, channel_along_pass
 from ntnsim.link.doppler import doppler_from_ranges_hz, intercarrier_interference_ratio_db
 from ntnsim.link.goodput import Goodput, GoodputSettings, goodput_along_pass
 from ntnsim.link.path_loss import free_space_loss_db
@@ -123,7 +123,10 @@ class PassGeometry:
 
 @dataclass(frozen=True, slots=True)
 class PassLink:
-    """The link along a pass [n]; *budget* holds the deterministic terms, *loss* the random ones (channel mode)."""
+    """The link along a pass [n]; *budget* holds the deterministic terms, *loss* the random ones (channel mode).
+
+    end: the channel's state at the last step, for the link that continues this one.
+    """
 
     geometry: PassGeometry
     budget: LinkBudget
@@ -132,6 +135,7 @@ class PassLink:
     sinr_db: FloatArray
     goodput: Goodput
     limits_db: dict[str, Any] = field(default_factory=dict)
+    end: ChannelState | None = None
 
 
 def link_along_pass(
@@ -140,11 +144,13 @@ def link_along_pass(
     rng: np.random.Generator | None,
     *,
     extra_loss_db: FloatArray | float = 0.0,
+    before: ChannelState | None = None,
 ) -> PassLink:
-    """Return the link along a pass.
+    """Return the link along a pass, or along one stretch of a long one.
 
     rng: draws the channel's states; not used by the deterministic budget.
     extra_loss_db: [n] rain, cloud and faults.
+    before: the channel's state where these steps continue another stretch.
     """
     beam_loss_db, offset_uv = _beam(geometry, model)
     budget = link_budget(
@@ -159,12 +165,12 @@ def link_along_pass(
         additional_db=model.additional_loss_db + extra_loss_db,
         beam_loss_db=beam_loss_db,
     )
-    loss = None
+    loss, end = None, None
     cnr_db = budget.cnr_db
     if model.channel is not None:
         if rng is None:
             raise ValueError("the stochastic channel needs a random generator")
-        loss = channel_along_pass(geometry.elevation_deg, geometry.step_s, model.channel, rng)
+        loss, end = channel_along_pass(geometry.elevation_deg, geometry.step_s, model.channel, rng, before)
         # The channel's own terms take the place of the budget's fixed margins.
         fixed_db = budget.atmospheric_db + budget.shadow_margin_db + budget.scintillation_db
         cnr_db = cnr_db + fixed_db - loss.total_db
@@ -184,7 +190,7 @@ def link_along_pass(
     sinr_db = np.where(np.isnan(geometry.propagation_s), -np.inf, sinr_db)
     round_trip_s = np.where(np.isnan(geometry.round_trip_s), 0.0, geometry.round_trip_s)
     goodput = goodput_along_pass(sinr_db, round_trip_s, geometry.step_s, geometry.first_step, model.goodput)
-    return PassLink(geometry, budget, loss, cnr_db, sinr_db, goodput, limits_db)
+    return PassLink(geometry, budget, loss, cnr_db, sinr_db, goodput, limits_db, end)
 
 
 def _beam(geometry: PassGeometry, model: LinkModel) -> tuple[FloatArray | float, FloatArray]:

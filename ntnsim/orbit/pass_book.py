@@ -82,6 +82,41 @@ class PassBook:
         found = [one for one in whole if one.rise_s < end_s and one.set_s > start_s]
         return sorted(found, key=lambda one: (one.rise_s, one.satellite))
 
+    def rising_between(self, start_s: float, end_s: float) -> list[Pass]:
+        """Return the passes that rise in [start_s, end_s), whole, in order of rising."""
+        first, last = int(start_s // BLOCK_S), int(-(-end_s // BLOCK_S)) - 1
+        whole: list[Pass] = []
+        under_way: dict[int, Pass] = {}
+        block = first
+        while block <= last or (under_way and block <= last + LONGEST_PASS_BLOCKS):
+            still: dict[int, Pass] = {}
+            for one, head, tail in self._pieces(block):
+                if head:
+                    if one.satellite not in under_way:
+                        continue  # rose before the search
+                    one = _joined(under_way[one.satellite], one)
+                elif block > last:
+                    continue
+                if tail:
+                    still[one.satellite] = one
+                else:
+                    whole.append(one)
+            under_way = still
+            block += 1
+        whole += under_way.values()
+        found = [one for one in whole if start_s <= one.rise_s < end_s]
+        return sorted(found, key=lambda one: (one.rise_s, one.satellite))
+
+    def stretch_before(self, one: Pass) -> Pass | None:
+        """Return the stretch of a long pass that *one*, as :meth:`between` gives it, continues; None if it rises."""
+        block = one.rise_s / BLOCK_S
+        if block != int(block):
+            return None
+        for other in self._passes_of(int(block) - 1):
+            if other.satellite == one.satellite and other.set_s == one.rise_s:
+                return other
+        return None
+
     def _up_throughout(self, block: int) -> set[int]:
         """Return the satellites that stay up for the whole block."""
         return {one.satellite for one, head, tail in self._pieces(block) if head and tail}

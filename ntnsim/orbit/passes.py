@@ -24,6 +24,8 @@ MAX_EDGE_STEPS = 60
 PEAK_SAMPLES = 7  # points per candidate from which the refinement of its peak starts
 PEAK_SHRINK = 8.0
 PEAK_ROUNDS = 3
+PEAK_TOLERANCE_S = 1e-2
+PEAKS_PER_TURN = 40.0  # samples for the refinement of peaks, per turn about the Earth at the fastest
 
 
 class Orbits(Protocol):
@@ -97,7 +99,8 @@ def find_passes_over_sites(
     longest_step_s = float(np.min(orbits.period_s)) / TURN_SAMPLES
     times_s = _grid_s(start_s, end_s, min(step_s or longest_step_s, longest_step_s))
     found = _circular_candidates(orbits, sites, times_s)
-    return [_refined(orbits, site, times_s, own) for site, own in zip(sites, found, strict=True)]
+    step_s = float(np.min(orbits.period_s)) / PEAKS_PER_TURN
+    return [_refined(orbits, site, times_s, own, step_s) for site, own in zip(sites, found, strict=True)]
 
 
 def _grid_s(start_s: float, end_s: float, step_s: float) -> FloatArray:
@@ -111,12 +114,13 @@ def _passes_of_element_sets(
     """Return one pass table per site: each lot of satellites is sampled once, for all sites and all refinement."""
     lots: list[list[PassTable]] = [[] for _ in sites]
     size = max(1, LOT_SAMPLES // len(times_s))
+    step_s = float(np.min(orbits.fastest_turn_s)) / PEAKS_PER_TURN
     for first in range(0, len(orbits), size):
         sampled = orbits.sampled(range(first, min(first + size, len(orbits))), times_s)
         positions_m = sampled.at_samples_m()
         for tables, site in zip(lots, sites, strict=True):
             candidates = _sampled_candidates(positions_m, site, np.searchsorted(times_s, sampled.lost_s))
-            table = _refined(sampled, site, times_s, candidates, sampled.lost_s)
+            table = _refined(sampled, site, times_s, candidates, step_s, sampled.lost_s)
             tables.append(replace(table, satellite=table.satellite + first))
     return [_merged(tables) for tables in lots]
 
@@ -136,10 +140,12 @@ def _refined(
     site: Site,
     times_s: FloatArray,
     candidates: "_Candidates",
+    peak_step_s: float,
     lost_s: FloatArray | None = None,
 ) -> PassTable:
     """Return the passes over one site among its candidates, all peaks and edges refined together.
 
+    peak_step_s: longest step between the samples from which peaks are refined.
     lost_s: [n] when satellites are lost, which ends their passes.
     """
     satellite, first, last = candidates
@@ -150,7 +156,13 @@ def _refined(
     end_s = np.full(len(satellite), np.inf) if lost_s is None else np.nextafter(lost_s[satellite], -np.inf)
     ended = after_s > end_s
     after_s = np.minimum(after_s, end_s)
-    peak_s, peak = _peaks(_Sight(orbits, site, satellite), before_s, after_s)
+    peak_s, peak = np.empty_like(before_s), np.empty_like(before_s)
+    # Short passes, nearly all of them in LEO, take a few samples; the others do not make them take more.
+    short = after_s - before_s <= (PEAK_SAMPLES - 1) * peak_step_s
+    for some in (np.flatnonzero(short), np.flatnonzero(~short)):
+        if len(some):
+            sight = _Sight(orbits, site, satellite[some])
+            peak_s[some], peak[some] = _peaks(sight, before_s[some], after_s[some], peak_step_s)
     above = (peak >= 0) & (after_s > before_s)
     satellite, before_s, after_s, peak_s, peak, ended = (
         column[above] for column in (satellite, before_s, after_s, peak_s, peak, ended)
@@ -262,15 +274,23 @@ def _joined(found: list[_Candidates]) -> _Candidates:
     return satellite, first, last
 
 
-def _peaks(sight: _Sight, low_s: FloatArray, high_s: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return time and value [k] of the highest point in [low, high]: the best sample, then parabolas around it."""
-    share = np.linspace(0.0, 1.0, PEAK_SAMPLES)
+def _peaks(
+    sight: _Sight, low_s: FloatArray, high_s: FloatArray, longest_step_s: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return time and value [k] of the highest point in [low, high]: the best sample, parabolas around it, and where
+    those do not close in, the root of the slope.
+
+    longest_step_s: samples lie no further apart, so that each peak of an eccentric orbit's pass has some of its own.
+    """
+    count = max(PEAK_SAMPLES, int(np.ceil(np.max(high_s - low_s) / longest_step_s)) + 1)
+    share = np.linspace(0.0, 1.0, count)
     samples_s = low_s[:, np.newaxis] + share * (high_s - low_s)[:, np.newaxis]
-    every = np.repeat(np.arange(len(low_s)), PEAK_SAMPLES)
+    every = np.repeat(np.arange(len(low_s)), count)
     values = sight.above_mask(samples_s.ravel(), every).reshape(samples_s.shape)
     rows, best = np.arange(len(low_s)), np.argmax(values, axis=1)
     peak_s, peak = samples_s[rows, best], values[rows, best]
-    reach_s = (high_s - low_s) / (PEAK_SAMPLES - 1)
+    step_s = (high_s - low_s) / (count - 1)
+    reach_s, moved_s = step_s, step_s
     for _ in range(PEAK_ROUNDS):
         left = sight.above_mask(peak_s - reach_s)
         right = sight.above_mask(peak_s + reach_s)
@@ -280,9 +300,30 @@ def _peaks(sight: _Sight, low_s: FloatArray, high_s: FloatArray) -> tuple[FloatA
         trial_s = np.clip(peak_s + np.clip(move, -1.0, 1.0) * reach_s, low_s, high_s)
         trial = sight.above_mask(trial_s)
         better = trial > peak
+        moved_s = np.abs(trial_s - peak_s)
         peak_s, peak = np.where(better, trial_s, peak_s), np.where(better, trial, peak)
         reach_s = reach_s / PEAK_SHRINK
+    rough = np.flatnonzero(moved_s > PEAK_SHRINK * reach_s / 2)
+    if len(rough):
+        around_s = np.maximum(low_s, samples_s[:, 0] + (best - 1) * step_s)[rough]
+        until_s = np.minimum(high_s, samples_s[:, 0] + (best + 1) * step_s)[rough]
+        root_s = _flat_s(sight, rough, around_s, until_s)
+        value = sight.above_mask(root_s, rough)
+        higher = value > peak[rough]
+        peak_s[rough] = np.where(higher, root_s, peak_s[rough])
+        peak[rough] = np.where(higher, value, peak[rough])
     return peak_s, peak
+
+
+def _flat_s(sight: _Sight, pairs: IntArray, low_s: FloatArray, high_s: FloatArray) -> FloatArray:
+    """Return where the slope of some pairs [k] changes from up to down in [low, high], by halving."""
+    low_s, high_s = low_s.copy(), high_s.copy()
+    for _ in range(int(np.ceil(np.log2(max(float(np.max(high_s - low_s)), 1.0) / PEAK_TOLERANCE_S)))):
+        middle_s = (low_s + high_s) / 2
+        ahead = sight.above_mask(middle_s + PEAK_TOLERANCE_S / 2, pairs)
+        rising = ahead > sight.above_mask(middle_s - PEAK_TOLERANCE_S / 2, pairs)
+        low_s, high_s = np.where(rising, middle_s, low_s), np.where(rising, high_s, middle_s)
+    return (low_s + high_s) / 2
 
 
 def _edges(sight: _Sight, outside_s: FloatArray, peak_s: FloatArray) -> tuple[FloatArray, BoolArray]:

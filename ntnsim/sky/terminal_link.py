@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ntnsim.arrays import FloatArray
+from ntnsim.link.channel import ChannelState
 from ntnsim.link.goodput import steady_efficiency
-from ntnsim.link.pass_link import PassGeometry, PassLink, link_along_pass
+from ntnsim.link.pass_link import PassGeometry, PassLink, link_along_pass, terms_table
 from ntnsim.link.path_loss import building_entry_loss_db
 from ntnsim.link.rain import RainFade
 from ntnsim.orbit.geometry import look, satellite_view_uv
 from ntnsim.orbit.ground import SiteIsTheEnd
-from ntnsim.orbit.pass_book import Pass, PassBook
+from ntnsim.orbit.pass_book import BLOCK_S, Pass, PassBook
 from ntnsim.orbit.serving import HandoverRule, Serving
 from ntnsim.orbit.serving_plan import (
     Outage,
@@ -62,6 +63,7 @@ class TerminalLink:
         self._seed = seed
         self._passes: OrderedDict[tuple[int, float], PassLink] = OrderedDict()
         self._kept_steps = 0
+        self._channel_ends: dict[tuple[int, float], ChannelState | None] = {}
         # One place in one building for the whole run: its entry loss is a quantile, not a process.
         self._indoor_quantile = float(stream(seed, "space", self.site.name, "building").uniform(0.01, 0.99))
         self._rain: RainFade | None = None
@@ -126,18 +128,17 @@ class TerminalLink:
         """Return passes and handovers in [start_s, end_s) as rows: kind, time_s, satellite and more."""
         names = self.model.orbits.names
         rows: list[dict[str, Any]] = []
-        for one in self.book.between(start_s, end_s):
-            if one.rise_s >= start_s:
-                rows.append(
-                    {
-                        "kind": "pass",
-                        "terminal": self.site.name,
-                        "time_s": one.rise_s,
-                        "end_s": one.set_s,
-                        "satellite": names[one.satellite],
-                        "max_elevation_deg": one.max_elevation_deg,
-                    }
-                )
+        for one in self.book.rising_between(start_s, end_s):
+            rows.append(
+                {
+                    "kind": "pass",
+                    "terminal": self.site.name,
+                    "time_s": one.rise_s,
+                    "end_s": one.set_s,
+                    "satellite": names[one.satellite],
+                    "max_elevation_deg": one.max_elevation_deg,
+                }
+            )
         for stretch in self.plan.between(start_s, end_s):
             if stretch.start_s >= start_s and stretch.begins:
                 rows.append(
@@ -153,7 +154,10 @@ class TerminalLink:
         return sorted(rows, key=lambda row: (row["time_s"], row["kind"]))
 
     def pass_link(self, one: Pass) -> PassLink:
-        """Return the link along a whole pass, on the scenario's grid; kept for the windows that share it."""
+        """Return the link along a pass, on the scenario's grid; kept for the windows that share it.
+
+        A satellite that stays up for hours serves in stretches; the channel goes on from one to the next.
+        """
         key = (one.satellite, one.rise_s)
         if key not in self._passes:
             name = self.model.orbits.names[one.satellite]
@@ -161,7 +165,11 @@ class TerminalLink:
             rng = stream(self._seed, "space", self.site.name, name, f"{one.culmination_s:.0f}")
             geometry = self._geometry(one)
             extra_loss_db = self._site_loss_db(geometry)
-            self._passes[key] = link_along_pass(geometry, self.link, rng, extra_loss_db=extra_loss_db)
+            self._passes[key] = link = link_along_pass(
+                geometry, self.link, rng, extra_loss_db=extra_loss_db, before=self._channel_before(one)
+            )
+            if one.set_s % BLOCK_S == 0:  # cut there, so that another stretch may go on
+                self._channel_ends[one.satellite, one.set_s] = link.end
             self._kept_steps += len(geometry.range_m)
             while self._kept_steps > KEPT_STEPS and len(self._passes) > 2:
                 _, forgotten = self._passes.popitem(last=False)
@@ -169,6 +177,32 @@ class TerminalLink:
         else:
             self._passes.move_to_end(key)
         return self._passes[key]
+
+    def whole_pass_terms(self, one: Pass) -> dict[str, FloatArray]:
+        """Return the middle of each grid step along a pass from rise to set [n] and every term of its link there."""
+        stretches = [
+            own for own in self.book.between(one.rise_s, one.set_s) if own.satellite == one.satellite
+        ]
+        columns = []
+        for stretch in stretches:
+            link = self.pass_link(stretch)
+            geometry = link.geometry
+            steps = geometry.first_step + np.arange(len(geometry.range_m), dtype=np.float64)
+            columns.append({"time_s": (steps + 0.5) * geometry.step_s, **terms_table(link)})
+        return {name: np.concatenate([one[name] for one in columns]) for name in columns[0]}
+
+    def _channel_before(self, one: Pass) -> ChannelState | None:
+        """Return the channel's state that the stretch before *one* ends with; None where *one* rises or time begins."""
+        if self.link.channel is None or one.rise_s <= 0:
+            return None
+        missing = []
+        before = self.book.stretch_before(one)
+        while before is not None and (before.satellite, before.set_s) not in self._channel_ends:
+            missing.append(before)
+            before = self.book.stretch_before(before) if before.rise_s > 0 else None
+        for stretch in reversed(missing):
+            self.pass_link(stretch)
+        return self._channel_ends.get((one.satellite, one.rise_s))
 
     def _site_loss_db(self, geometry: PassGeometry) -> FloatArray | float:
         """Return what rain, cloud and walls take along a pass [n]: losses of the site, whichever satellite serves."""

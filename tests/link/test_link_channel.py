@@ -96,7 +96,7 @@ def test_shadowing_decorrelates_over_the_terminals_distance():
     # 30 m/s, fixed elevation, line of sight: correlation 1/e after 37 m.
     speed, step_s = 30.0, 0.05
     own = settings("urban", always_line_of_sight=True, terminal_speed_m_s=speed)
-    loss = channel_along_pass(np.full(N, 50.0), step_s, own, np.random.default_rng(6))
+    loss, _ = channel_along_pass(np.full(N, 50.0), step_s, own, np.random.default_rng(6))
     lag = round(correlation_distance_m("urban", True) / (speed * step_s))
     x = loss.shadowing_db / 4.0
     assert x.std() == pytest.approx(1.0, rel=0.05)
@@ -107,7 +107,7 @@ def test_shadowing_decorrelates_over_the_satellites_elevation_and_persists_witho
     rng = np.random.default_rng(7)
     at_start, at_later, at_rest = [], [], []
     for _ in range(1500):
-        rising = channel_along_pass(
+        rising, _ = channel_along_pass(
             np.array([50.0, 53.0, 53.0]), 1.0, settings("urban", always_line_of_sight=True), rng
         )
         at_start.append(rising.shadowing_db[0] / 4)
@@ -122,7 +122,7 @@ def test_marginal_stays_the_tables_at_each_elevation_of_a_pass():
     elevation = np.concatenate([np.linspace(10, 90, 200), np.linspace(90, 10, 200)])
     rng = np.random.default_rng(8)
     runs = np.array(
-        [channel_along_pass(elevation, 1.0, settings("urban"), rng).line_of_sight for _ in range(1500)]
+        [channel_along_pass(elevation, 1.0, settings("urban"), rng)[0].line_of_sight for _ in range(1500)]
     )
     for row, at in ((0, 0), (3, 75), (8, 199)):
         p = line_of_sight_probability_rows("urban")[row]

@@ -17,7 +17,7 @@ from ntnsim.link.goodput import steady_efficiency
 from ntnsim.orbit.geometry import slant_range_m
 from ntnsim.scenario.radio import RadioSpec
 from ntnsim.scenario.space import SpaceSegmentSpec
-from ntnsim.sky.space_segment import space_model, terminal_profile_source
+from ntnsim.sky.space_segment import lost_satellites, space_model, terminal_profile_source
 from ntnsim.units import SPEED_OF_LIGHT_M_S
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -504,3 +504,83 @@ def test_a_geostationary_satellite_is_acquired_once_and_stays():
     delays = np.concatenate([terminal(3600.0 * hour).propagation_s for hour in range(3)])
     # TR 38.821, Table 7.1-1: at most 270.73 ms there and back on each hop.
     assert np.all((delays > 2 * 119e-3) & (delays < 270.73e-3 + 1e-3))
+
+
+def high(altitude_m, inclination_deg=0.0):
+    shell = {
+        "altitude_m": altitude_m,
+        "inclination_deg": inclination_deg,
+        "satellites": 3,
+        "planes": 3,
+    }
+    return {"constellation": {"kind": "walker", "shells": [shell]}}
+
+
+@pytest.mark.parametrize("altitude_m", [35_786e3, 12_000e3])
+def test_channel_of_a_satellite_that_stays_up_goes_on_over_full_hours(altitude_m):
+    radio = {"case": "SC4", "profile": {"step_s": 1.0, "window_s": 3600}, "channel": CHANNEL}
+    terminal = source(high(altitude_m), radio)
+    jumps_db, steps_db = [], []
+    for one in terminal.book.between(0.0, 12 * 3600.0):
+        before = terminal.book.stretch_before(one)
+        if before is None or one.rise_s <= 0:
+            continue
+        head, tail = terminal.pass_link(one).loss, terminal.pass_link(before).loss
+        if head.line_of_sight[0] == tail.line_of_sight[-1]:
+            jumps_db.append(head.shadowing_db[0] - tail.shadowing_db[-1])
+        steps_db.append(np.diff(head.shadowing_db)[np.diff(head.line_of_sight.astype(int)) == 0])
+    assert len(jumps_db) > 3
+    # A redraw would be √2 times the shadowing, several dB; one step of one second is a small part of that.
+    assert np.max(np.abs(jumps_db)) <= 1.5 * np.max(np.abs(np.concatenate(steps_db))) + 1e-9
+
+
+def test_long_pass_is_the_same_whoever_asked_for_its_end_first():
+    radio = {"case": "SC4", "profile": {"step_s": 1.0, "window_s": 3600}, "channel": CHANNEL}
+    forwards, late = source(high(12_000e3), radio), source(high(12_000e3), radio)
+    for hour in range(5):
+        forwards(3600.0 * hour)
+    assert np.array_equal(forwards(4 * 3600.0).rate_bps, late(4 * 3600.0).rate_bps)
+
+
+def test_passes_of_a_high_orbit_are_listed_and_shown_from_rise_to_set():
+    terminal = source(high(12_000e3), {"profile": {"step_s": 1.0, "window_s": 3600}})
+    rows = [row for row in terminal.timeline(0.0, 86_400.0) if row["kind"] == "pass"]
+    whole = {(one.satellite, one.rise_s): one for one in terminal.book.whole_between(0.0, 86_400.0)}
+    rising = [one for one in whole.values() if one.rise_s >= 0]
+    assert sorted(row["time_s"] for row in rows) == sorted(one.rise_s for one in rising)
+    assert sorted(row["end_s"] for row in rows) == sorted(one.set_s for one in rising)
+    [longest] = sorted(rising, key=lambda one: one.rise_s - one.set_s)[:1]
+    assert longest.set_s - longest.rise_s > 2 * 3600
+    columns = terminal.whole_pass_terms(longest)
+    assert np.diff(columns["time_s"]) == pytest.approx(1.0)
+    assert columns["time_s"][0] == pytest.approx(longest.rise_s, abs=1.0)
+    assert columns["time_s"][-1] == pytest.approx(longest.set_s, abs=1.0)
+    assert np.argmax(columns["elevation_deg"]) == pytest.approx(
+        longest.culmination_s - longest.rise_s, abs=30
+    )
+
+
+def test_satellites_that_decayed_are_counted_and_named_in_the_summary(tmp_path):
+    (tmp_path / "two.tle").write_text(
+        "MINOTAUR R/B\n"
+        "1 28872U 05037B   05333.02012661  .25992681  00000-0  24476-3 0  1534\n"
+        "2 28872  96.4736 157.9986 0303955 244.0492 110.6523 16.46015938 10708\n"
+        "ISS (ZARYA)\n"
+        "1 25544U 98067A   14020.93268519  .00009878  00000-0  18200-3 0  5082\n"
+        "2 25544  51.6498 109.4756 0003572  55.9686 274.8005 15.49815350868473\n"
+    )
+    space = SpaceSegmentSpec.model_validate(
+        {"constellation": {"kind": "element_sets", "path": "two.tle"}}, context={"directory": tmp_path}
+    )
+    radio = RadioSpec.model_validate({"profile": {"window_s": 3600, "step_s": 1.0}})
+    with pytest.warns(UserWarning, match="days from the scenario's start"):
+        terminal = terminal_profile_source(
+            space, radio, site(), 1, start_utc=datetime(2005, 11, 29, 0, 30, tzinfo=UTC)
+        )
+    for hour in range(8):
+        terminal(3600.0 * hour)
+    assert lost_satellites({"parma": terminal}, 1000.0) == {}
+    told = lost_satellites({"parma": terminal}, 8 * 3600.0)["satellites_lost"]
+    assert told["count"] == 1 and told["names"] == ["MINOTAUR R/B"]
+    # It decays 50 minutes after its epoch of 00:28:59.
+    assert "MINOTAUR R/B, at 302" in told["note"] or "MINOTAUR R/B, at 303" in told["note"]
