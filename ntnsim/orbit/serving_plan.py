@@ -16,6 +16,7 @@ from ntnsim.units import SPEED_OF_LIGHT_M_S
 
 BLOCK_S = 600.0  # constant, so that results cannot depend on how a caller cuts its windows
 KEPT_BLOCKS = 512  # 3.5 days: more than anybody looks ahead
+MILESTONE_BLOCKS = 144  # a day
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +84,25 @@ class ServingPlan:
         return [one for one in found if one.start_s < end_s and one.end_s > start_s]
 
     def _block(self, number: int) -> list[Serving]:
+        """Return one block's stretches, solved from the last known state on: at most from the last milestone."""
         if number not in self._stretches:
-            # From the latest known state on. Old states go, so memory stays flat over any horizon; who asks for the
-            # distant past pays for the way from the start.
-            known = [block for block in self._states if block <= number]
-            if not known:
-                self._states[0] = ServingState()
-            for block in range(max(known, default=0), number + 1):
-                self._stretches[block], self._states[block + 1] = self._solve(block, self._states[block])
-            while len(self._stretches) > KEPT_BLOCKS:
-                self._stretches.popitem(last=False)
-            for old in sorted(self._states)[: -2 * KEPT_BLOCKS]:
-                del self._states[old]
+            # Long gaps of a walk are crossed once; from then on any time is a day's solving away.
+            block = number
+            while block not in self._states:
+                block -= 1
+            for solved in range(block, number + 1):
+                self._stretches[solved], self._states[solved + 1] = self._solve(solved, self._states[solved])
+                self._forget(solved)
+        self._stretches.move_to_end(number)
         return self._stretches[number]
+
+    def _forget(self, newest: int) -> None:
+        """Keep the blocks asked for last, and of the others' states one a day, so that memory stays small."""
+        self._stretches.move_to_end(newest)
+        while len(self._stretches) > KEPT_BLOCKS:
+            old, _ = self._stretches.popitem(last=False)
+            if (old + 1) % MILESTONE_BLOCKS:
+                self._states.pop(old + 1, None)
 
     def _solve(self, block: int, state: ServingState) -> tuple[list[Serving], ServingState]:
         start_s, end_s = block * BLOCK_S, (block + 1) * BLOCK_S

@@ -6,6 +6,7 @@ one for its ``max_elevation_deg``; *text* names the satellite. Rows that belong 
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ SCHEMA = pa.schema(
         ("text", pa.string()),
     ]
 )
+ROWS_AT_ONCE = 20_000
 
 
 class TimelineWriter(ClosedOnSuccess):
@@ -41,20 +43,21 @@ class TimelineWriter(ClosedOnSuccess):
     def write_passes(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append satellite passes and handovers: mappings with kind, terminal, time_s, end_s, satellite and
         max_elevation_deg."""
-        flat = [
-            (
-                row["time_s"],
-                "",
-                row["kind"],
-                row["terminal"],
-                quantity,
-                float(row[quantity]),
-                row["satellite"],
-            )
-            for row in rows
-            for quantity in ("end_s", "max_elevation_deg")
-        ]
-        if flat:
+        remaining = iter(rows)
+        while some := list(islice(remaining, ROWS_AT_ONCE)):
+            flat = [
+                (
+                    row["time_s"],
+                    "",
+                    row["kind"],
+                    row["terminal"],
+                    quantity,
+                    float(row[quantity]),
+                    row["satellite"],
+                )
+                for row in some
+                for quantity in ("end_s", "max_elevation_deg")
+            ]
             self.write(dict(zip(SCHEMA.names, zip(*flat, strict=True), strict=True)))
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 """What a run keeps of the sky for its report: passes and handovers for the timeline, ground tracks for the map."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,28 +10,33 @@ from ntnsim.sky.space_segment import TerminalLink
 
 MAX_SATELLITES = 60  # those that served come first; more would paint the map over
 POINTS_PER_TRACK = 120
+DAY_S = 86_400.0
 
 
-def sky_rows(terminals: Mapping[str, TerminalLink], duration_s: float) -> list[dict[str, Any]]:
-    """Return passes and handovers over all *terminals* in [0, *duration_s*), as the timeline's writer takes them.
+def sky_rows(terminals: Mapping[str, TerminalLink], duration_s: float) -> Iterator[dict[str, Any]]:
+    """Yield passes and handovers over all *terminals* in [0, *duration_s*), as the timeline's writer takes them.
 
-    A pass that is under way at the beginning starts there.
+    A pass that is under way at the beginning starts there. In order of time, a day at a time: a year fills no memory.
     """
-    rows = [row for terminal in terminals.values() for row in terminal.timeline(0.0, duration_s)]
-    for terminal in terminals.values():
-        rows += [
-            {
-                "kind": "pass",
-                "terminal": terminal.site.name,
-                "time_s": 0.0,
-                "end_s": one.set_s,
-                "satellite": terminal.model.orbits.names[one.satellite],
-                "max_elevation_deg": one.max_elevation_deg,
-            }
-            for one in terminal.book.whole_between(0.0, 1e-3)
-            if one.rise_s < 0
-        ]
-    return sorted(rows, key=lambda row: (row["time_s"], row["terminal"], row["kind"]))
+    under_way = [
+        {
+            "kind": "pass",
+            "terminal": terminal.site.name,
+            "time_s": 0.0,
+            "end_s": one.set_s,
+            "satellite": terminal.model.orbits.names[one.satellite],
+            "max_elevation_deg": one.max_elevation_deg,
+        }
+        for terminal in terminals.values()
+        for one in terminal.book.whole_between(0.0, 1e-3)
+        if one.rise_s < 0
+    ]
+    begin_s = 0.0
+    while begin_s < duration_s:
+        end_s = min(begin_s + DAY_S, duration_s)
+        rows = [row for terminal in terminals.values() for row in terminal.timeline(begin_s, end_s)]
+        yield from sorted(under_way + rows, key=lambda row: (row["time_s"], row["terminal"], row["kind"]))
+        under_way, begin_s = [], end_s
 
 
 def ground_track(terminals: Mapping[str, TerminalLink], duration_s: float) -> GroundTrack | None:
@@ -43,7 +48,7 @@ def ground_track(terminals: Mapping[str, TerminalLink], duration_s: float) -> Gr
         return None
     orbits = next(iter(terminals.values())).model.orbits
     extent_s = min(duration_s, float(np.median(orbits.period_s)))
-    rows = sky_rows(terminals, extent_s)
+    rows = list(sky_rows(terminals, extent_s))
     served = {row["satellite"] for row in rows if row["kind"] != "pass"}
     names = list(orbits.names)
     others = [index for index, name in enumerate(names) if name not in served]

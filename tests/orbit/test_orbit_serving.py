@@ -176,3 +176,22 @@ def test_nearest_station_in_view_is_used_and_none_means_no_way():
     assert np.array_equal(np.isfinite(path.range_m), seen)
     assert path.range_m[seen] == pytest.approx(nearest_m[seen])
     assert np.array_equal(reach.reachable(np.array([7]), times_s)[0], seen)
+
+
+def test_walking_a_long_run_again_solves_each_block_once_more_and_no_oftener(monkeypatch):
+    monkeypatch.setattr("ntnsim.orbit.serving_plan.KEPT_BLOCKS", 12)
+    monkeypatch.setattr("ntnsim.orbit.serving_plan.MILESTONE_BLOCKS", 6)
+    long = plan("elevation", ORBITS, SITE)
+    solved = []
+    solve = long._solve
+    monkeypatch.setattr(long, "_solve", lambda block, state: solved.append(block) or solve(block, state))
+    count = 60
+    first = [long.between(600.0 * block, 600.0 * (block + 1)) for block in range(count)]
+    assert solved == list(range(count))
+    solved.clear()
+    assert [long.between(600.0 * block, 600.0 * (block + 1)) for block in range(count)] == first
+    assert solved == list(range(count))
+    # Any other time is a milestone and fewer than six blocks away.
+    solved.clear()
+    assert long.between(600.0 * 28, 600.0 * 29) == first[28]
+    assert len(solved) <= 6

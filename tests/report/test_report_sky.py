@@ -42,7 +42,7 @@ def test_a_satellite_that_serves_passes_near_the_site_and_stays_within_its_incli
 
 
 def test_passes_of_the_sky_agree_with_the_terminals_own(terminals):
-    rows = sky_rows(terminals, 3000.0)
+    rows = list(sky_rows(terminals, 3000.0))
     assert {row["kind"] for row in rows} >= {"pass"}
     passes = [row for row in rows if row["kind"] == "pass"]
     assert all(0 <= row["time_s"] < 3000.0 and row["end_s"] > row["time_s"] for row in passes)
