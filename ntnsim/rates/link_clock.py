@@ -29,6 +29,8 @@ WrittenLinkSpec = ConstantLinkSpec | WindowsLinkSpec | TraceLinkSpec
 
 _CHANGES_LOOKED_AT = 1000  # when the end of a written contact is searched
 
+ORBIT_SEARCH_S = 86_400.0  # a day of windows is worked out at once when a contact is looked for
+
 
 class ContactState(NamedTuple):
     """The link's state at one instant, whoever uses it."""
@@ -170,7 +172,7 @@ def orbit_clock(source: ProfileSource, impairments: Impairments, until_s: float)
             path.forget_before(start_s)
         return RateWindow(edges_s, rate_bps, _ProfileDetails(profile))
 
-    return RateClock(next_window, until_s, window_s)
+    return RateClock(next_window, until_s, window_s, ORBIT_SEARCH_S)
 
 
 def _impaired(

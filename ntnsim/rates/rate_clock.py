@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 Details = TypeVar("Details")
 
-LONGEST_SEARCH_S = 30 * 86_400.0  # a link without a bit for so long ahead counts as dead
+LONGEST_SEARCH_S = 30 * 86_400.0  # nobody looks further ahead at once
 
 
 class RateWindow(Generic[Details]):
@@ -56,6 +56,7 @@ class RateClock(Generic[Details]):
 
     next_window: gives the window that begins at the time asked for.
     until_s: nobody looks further ahead than this.
+    search_s: nor further ahead than this at once, where looking is dear; see :meth:`look_again_s`.
     window_s: length of all windows, if they are alike: those that nobody asks about are then not made.
     """
 
@@ -64,8 +65,10 @@ class RateClock(Generic[Details]):
         next_window: Callable[[float], RateWindow[Details]],
         until_s: float = inf,
         window_s: float | None = None,
+        search_s: float = LONGEST_SEARCH_S,
     ) -> None:
         self._next_window = next_window
+        self._search_s = search_s
         self._until_s = until_s
         self._window_s = window_s
         self._next_number = 0
@@ -126,8 +129,8 @@ class RateClock(Generic[Details]):
             start_s = window.end_s
 
     def finish_s(self, start_s: float, bits: float) -> float:
-        """Return when *bits* have passed from *start_s* on; inf if not before the clock's horizon."""
-        limit_s = start_s + LONGEST_SEARCH_S
+        """Return when *bits* have passed from *start_s* on; inf if not as far as the clock looks ahead."""
+        limit_s = start_s + self._search_s
         while True:
             window = self.window_at(start_s)
             run = window.run_at(start_s)
@@ -150,9 +153,14 @@ class RateClock(Generic[Details]):
             if start_s >= limit_s or start_s >= self._until_s:
                 return inf
 
+    def look_again_s(self, time_s: float) -> float:
+        """Return when to ask again, after an answer of inf at *time_s*; inf if the clock's horizon comes before."""
+        again_s = time_s + self._search_s
+        return again_s if again_s < self._until_s else inf
+
     def next_flow_s(self, time_s: float) -> float:
-        """Return the first time from *time_s* on at which bits can pass; inf if not before the clock's horizon."""
-        limit_s = min(self._until_s, time_s + LONGEST_SEARCH_S)
+        """Return the first time from *time_s* on at which bits can pass; inf if not as far as the clock looks ahead."""
+        limit_s = min(self._until_s, time_s + self._search_s)
         while time_s < limit_s:
             window = self.window_at(time_s)
             run = window.run_at(time_s)

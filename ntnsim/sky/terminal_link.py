@@ -102,11 +102,14 @@ class TerminalLink:
         first = int(np.floor(start_s / step_s + 1e-9))
         count = round(self.radio.profile.window_s / step_s)
         begin_s, end_s = first * step_s, (first + count) * step_s
+        stretches = self.plan.between(begin_s, end_s)
+        if not stretches:
+            return self._without_contact(begin_s, end_s, first, count)
         rate_bps = np.zeros(count)
         columns = {name: np.full(count, np.nan) for name in ("propagation", "elevation", "sinr")}
         satellite_index = np.full(count, -1, dtype=np.int32)
         names: list[str] = []
-        for stretch in self.plan.between(begin_s, end_s):
+        for stretch in stretches:
             self._fill(stretch, first, rate_bps, columns, satellite_index, names)
         contact_end_s, next_contact_s = self._contacts(
             begin_s, end_s, first + np.arange(count), satellite_index >= 0
@@ -122,6 +125,23 @@ class TerminalLink:
             elevation_deg=columns["elevation"],
             sinr_db=columns["sinr"],
             satellites=tuple(names),
+        )
+
+    def _without_contact(self, begin_s: float, end_s: float, first: int, count: int) -> RateProfile:
+        """Return a window in which nobody serves; its columns take no memory, as gaps may be long."""
+        _, [next_contact_s] = self._contacts(begin_s, end_s, np.array([first]), np.zeros(1, dtype=np.bool_))
+        nothing = np.broadcast_to(np.nan, count)
+        return RateProfile(
+            start_s=begin_s,
+            step_s=self.radio.profile.step_s,
+            rate_bps=np.broadcast_to(0.0, count),
+            propagation_s=nothing,
+            satellite_index=np.broadcast_to(np.int32(-1), count),
+            contact_end_s=nothing,
+            next_contact_s=np.broadcast_to(next_contact_s, count),
+            elevation_deg=nothing,
+            sinr_db=nothing,
+            satellites=(),
         )
 
     def timeline(self, start_s: float, end_s: float) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ The terminals of a beam share its time (shared_medium.py); the rate that each wo
 
 from collections.abc import Callable
 from math import inf, isfinite, isnan, nan
+from typing import cast
 
 import simpy
 
@@ -97,9 +98,20 @@ class SatelliteTerminal:
         )
 
     def _begun(self, job: Job) -> None:
+        job.link_head_s = self._env.now
+        self._look_for_contact(job)
+
+    def _look_for_contact(self, job: Job) -> None:
+        """Note when the first bit of *job* can leave, now or when the clock wants to be asked again."""
         now = self._env.now
-        job.link_head_s = now
         job.link_start_s = self._clock.next_flow_s(now)
+        if job.link_start_s == inf and (again_s := self._clock.look_again_s(now)) < inf:
+            self._env.timeout(again_s - now, job).callbacks.append(self._look_again)
+
+    def _look_again(self, event: simpy.Event) -> None:
+        job = cast(Job, event.value)
+        if job in self.sender.under_way and job.link_start_s == inf:
+            self._look_for_contact(job)
 
     def _sent(self, job: Job) -> None:
         now = self._env.now

@@ -258,6 +258,8 @@ class SharedMedium:
             expected = group.next_end()
             left_bits = expected.target_bits - group.attained_bits
             alarm_s = group.clock.finish_s(now, left_bits * self.count) if left_bits > 0 else now
+            if alarm_s == inf:
+                expected, alarm_s = None, group.clock.look_again_s(now)
         else:
             expected = None
             alarm_s = self._run_end_s()

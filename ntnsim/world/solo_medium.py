@@ -23,12 +23,27 @@ class SoloMedium:
         """Begin a transfer of *bits* at the rate of *clock*."""
         now = self._env.now
         clock.forget_before(now)
-        end_s = clock.finish_s(now, bits)
-        transfer = SoloTransfer(self._env, clock, bits, end_s, payload)
+        transfer = SoloTransfer(self._env, clock, bits, payload)
         self.count += 1
-        if end_s < inf:
-            self._env.timeout(end_s - now, transfer).callbacks.append(self._end)
+        self._plan(transfer)
         return transfer
+
+    def _plan(self, transfer: "SoloTransfer") -> None:
+        """Wake up at the end of *transfer*, or when its clock wants to be asked again."""
+        now = self._env.now
+        transfer.end_s = transfer.clock.finish_s(now, transfer.left_bits)
+        if transfer.end_s < inf:
+            self._env.timeout(transfer.end_s - now, transfer).callbacks.append(self._end)
+        elif (again_s := transfer.clock.look_again_s(now)) < inf:
+            self._env.timeout(again_s - now, transfer).callbacks.append(self._look_again)
+
+    def _look_again(self, event: simpy.Event) -> None:
+        transfer = cast(SoloTransfer, event.value)
+        if transfer.running:
+            transfer.left_bits = transfer.remaining_bits()
+            transfer.planned_s = self._env.now
+            transfer.clock.forget_before(transfer.planned_s)
+            self._plan(transfer)
 
     def stop(self, transfer: "SoloTransfer") -> None:
         """Take *transfer* off the medium before its end."""
@@ -43,18 +58,25 @@ class SoloMedium:
 
 
 class SoloTransfer:
-    """One transfer of *bits* that ends at *end_s*; *payload* is the caller's."""
+    """One transfer of *bits* that ends at *end_s*, inf as long as that is not known; *payload* is the caller's.
 
-    __slots__ = ("_clock", "_env", "bits", "end_s", "payload", "running")
+    left_bits: what was left at *planned_s*, when its end was looked for last.
+    """
 
-    def __init__(self, env: simpy.Environment, clock: Clock, bits: float, end_s: float, payload: Any) -> None:
+    __slots__ = ("_env", "bits", "clock", "end_s", "left_bits", "payload", "planned_s", "running")
+
+    def __init__(self, env: simpy.Environment, clock: Clock, bits: float, payload: Any) -> None:
         self._env = env
-        self._clock = clock
-        self.bits = bits
-        self.end_s = end_s
+        self.clock = clock
+        self.bits = self.left_bits = bits
+        self.planned_s = env.now
+        self.end_s = inf
         self.payload = payload
         self.running = True
 
     def remaining_bits(self) -> float:
-        """Return what is left to send now; all of it if no contact is known in which it could end."""
-        return self._clock.bits_between(self._env.now, self.end_s) if self.end_s < inf else self.bits
+        """Return what is left to send now."""
+        now = self._env.now
+        if self.end_s < inf:
+            return self.clock.bits_between(now, self.end_s)
+        return max(self.left_bits - self.clock.bits_between(self.planned_s, now), 0.0)

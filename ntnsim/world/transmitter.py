@@ -4,7 +4,7 @@ A sender sends one image at a time, in the order of its line, or (``one_at_a_tim
 share of its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import inf
 from typing import Any, Protocol
 
@@ -87,6 +87,11 @@ class Transmitter:
     def jobs(self) -> list[Job]:
         """All that is admitted and not yet sent."""
         return [*self._under_way, *self.line]
+
+    @property
+    def under_way(self) -> Collection[Job]:
+        """The jobs whose transfer has begun."""
+        return self._under_way.keys()
 
     @property
     def count(self) -> int:

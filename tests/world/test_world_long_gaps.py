@@ -1,0 +1,59 @@
+"""A contact days away: transfers wait for it, and nobody works out the days before they are near."""
+
+from math import inf
+
+import pytest
+import simpy
+
+from ntnsim.rates.rate_clock import RateClock, RateWindow
+from ntnsim.world.shared_medium import SharedMedium
+from ntnsim.world.solo_medium import SoloMedium
+
+HOUR_S, DAY_S = 3_600.0, 86_400.0
+AGAIN_S = 3.5 * DAY_S  # the link is back
+
+
+def gap_clock(made, until_s=inf):
+    """1 kbit/s for two seconds, then nothing for three and a half days, then 1 kbit/s for good."""
+
+    def next_window(start_s):
+        made.append(start_s)
+        end_s = start_s + HOUR_S
+        if start_s == 0:
+            return RateWindow([0.0, 2.0, HOUR_S], [1e3, 0.0], None)
+        return RateWindow([start_s, end_s], [1e3 if start_s >= AGAIN_S else 0.0], None)
+
+    return RateClock(next_window, until_s, HOUR_S, search_s=DAY_S)
+
+
+@pytest.mark.parametrize("medium_of", [SoloMedium, SharedMedium])
+def test_transfer_over_a_gap_of_days_ends_when_its_bits_have_passed(medium_of):
+    env, made, ends = simpy.Environment(), [], []
+    medium = medium_of(env, lambda transfer: ends.append(env.now))
+    transfer = medium.start(gap_clock(made), 5_000.0, None)
+    assert max(made) < 1.1 * DAY_S
+    env.run(until=3 * DAY_S)
+    assert transfer.remaining_bits() == pytest.approx(3_000.0)
+    env.run(until=4 * DAY_S)
+    assert ends == pytest.approx([AGAIN_S + 3.0])
+
+
+def test_two_that_share_wait_over_the_gap_together():
+    env, ends = simpy.Environment(), []
+    medium = SharedMedium(env, lambda transfer: ends.append(env.now))
+    clock = gap_clock([])
+    medium.start(clock, 5_000.0, None)
+    medium.start(clock, 7_000.0, None)
+    env.run(until=4 * DAY_S)
+    # 1,000 bits each before the gap; then 4,000 each in 8 s, and the last 2,000 of one alone.
+    assert ends == pytest.approx([AGAIN_S + 8.0, AGAIN_S + 10.0])
+
+
+@pytest.mark.parametrize("medium_of", [SoloMedium, SharedMedium])
+def test_a_link_that_is_dead_until_the_run_ends_is_looked_at_no_further(medium_of):
+    env, made = simpy.Environment(), []
+    medium = medium_of(env, lambda transfer: None)
+    medium.start(gap_clock(made, until_s=2 * HOUR_S), 5_000.0, None)
+    env.run()
+    assert env.now < DAY_S
+    assert max(made) <= 2 * HOUR_S
