@@ -26,9 +26,7 @@ BAR_CPU_S, BAR_MB = 30.0, 500.0
 def sites(count: int) -> list[Site]:
     """Return *count* sites on a spiral between 56° S and 70° N."""
     turn = np.arange(count)
-    latitude_deg = np.degrees(
-        np.arcsin(np.linspace(np.sin(np.radians(-56)), np.sin(np.radians(70)), count))
-    )
+    latitude_deg = np.degrees(np.arcsin(np.linspace(np.sin(np.radians(-56)), np.sin(np.radians(70)), count)))
     longitude_deg = (turn * 137.507764) % 360.0 - 180.0
     return [
         Site(f"site-{number}", float(latitude), float(longitude), 0.0, 25.0)
@@ -37,7 +35,9 @@ def sites(count: int) -> list[Site]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sites", type=int, default=1_000)
     parser.add_argument("--json", type=Path, default=Path("results/benchmarks/orbit_sites.json"))
     arguments = parser.parse_args()
@@ -48,7 +48,8 @@ def main() -> None:
     found = 0
     for first in range(0, len(everywhere), LOT):
         found += sum(
-            len(table) for table in find_passes_over_sites(orbits, everywhere[first : first + LOT], 0.0, DAY_S)
+            len(table)
+            for table in find_passes_over_sites(orbits, everywhere[first : first + LOT], 0.0, DAY_S)
         )
     taken = time.process_time() - start
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3

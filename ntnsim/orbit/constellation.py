@@ -8,6 +8,7 @@ within 20 km of SGP4 without drag over a day, of which 10 to 17 km are the short
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -75,6 +76,11 @@ class CircularOrbits:
         """Nodal period [n]."""
         return 2 * np.pi / self.argument_rate_rad_s
 
+    @cached_property
+    def _tilt(self) -> tuple[FloatArray, FloatArray]:
+        """Cosine and sine of the inclinations [n]."""
+        return np.cos(self.inclination_rad), np.sin(self.inclination_rad)
+
     def lost_s(self, until_s: float) -> FloatArray:
         """Return when each satellite is lost [n]: never."""
         return np.full(len(self), np.inf)
@@ -83,14 +89,14 @@ class CircularOrbits:
         """Return Earth-fixed positions [k, 3] of satellites [k] at times [k] (or shapes that broadcast)."""
         node = self.node_rad[satellite] + self.node_rate_rad_s[satellite] * time_s
         argument = self.argument_rad[satellite] + self.argument_rate_rad_s[satellite] * time_s
-        inclination = self.inclination_rad[satellite]
+        tilt, lean = self._tilt
         cos_node, sin_node = np.cos(node), np.sin(node)
         along, across = np.cos(argument), np.sin(argument)
-        level = across * np.cos(inclination)
+        level = across * tilt[satellite]
         position = np.empty((*np.shape(along), 3))
         position[..., 0] = along * cos_node - level * sin_node
         position[..., 1] = along * sin_node + level * cos_node
-        position[..., 2] = across * np.sin(inclination)
+        position[..., 2] = across * lean[satellite]
         position *= np.asarray(self.radius_m[satellite])[..., np.newaxis]
         return position
 
