@@ -164,9 +164,8 @@ def _refined(
             sight = _Sight(orbits, site, satellite[some])
             peak_s[some], peak[some] = _peaks(sight, before_s[some], after_s[some], peak_step_s)
     above = (peak >= 0) & (after_s > before_s)
-    satellite, before_s, after_s, peak_s, peak, ended = (
-        column[above] for column in (satellite, before_s, after_s, peak_s, peak, ended)
-    )
+    satellite, ended = satellite[above], ended[above]
+    before_s, after_s, peak_s, peak = before_s[above], after_s[above], peak_s[above], peak[above]
     sight = _Sight(orbits, site, satellite)
     rise_s, rise_clipped = _edges(sight, before_s, peak_s)
     set_s, set_clipped = _edges(sight, after_s, peak_s)

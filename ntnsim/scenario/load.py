@@ -20,6 +20,9 @@ Model = TypeVar("Model", bound=BaseModel)
 DataPath = tuple[PathKey, ...]  # keys and list indices from the root of the file
 
 
+_DATE = re.compile(r"\d{4}-\d\d?-\d\d?")  # what may be a timestamp in YAML
+
+
 def load_scenario(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
     """Return the scenario in the YAML file at *path*, with each ``a.b=c`` of *overrides* applied.
 
@@ -50,11 +53,25 @@ def read_yaml(path: Path) -> CommentedMap:
         raise ScenarioError(f"{where}: {problem}") from None
     except YAMLError as error:
         raise ScenarioError(f"{path}: not valid YAML ({first_line(error)})") from None
+    except (ValueError, OverflowError) as error:  # a value that YAML takes for a date, but no calendar has
+        raise ScenarioError(f"{path}{_impossible_scalar(text)}: {error}") from None
     if not isinstance(tree, CommentedMap):
         raise ScenarioError(
             f"{path}: a scenario is a mapping of keys to values; this file holds {_shown(tree)}"
         )
     return tree
+
+
+def _impossible_scalar(text: str) -> str:
+    """Return ``:LINE: VALUE`` of the first date in *text* that cannot be; nothing if none is found."""
+    for event in YAML(typ="rt").parse(text):
+        value = getattr(event, "value", None)
+        if isinstance(value, str) and _DATE.match(value):
+            try:
+                YAML(typ="rt").load(value)
+            except (ValueError, OverflowError):
+                return f":{event.start_mark.line + 1}: {value}"
+    return ""
 
 
 def validated(

@@ -26,6 +26,8 @@ def parse_override(text: str) -> tuple[list[str], Any]:
         value = YAML(typ="safe").load(raw_value)
     except YAMLError as error:
         raise ScenarioError(f"--set {text}: the value is not valid YAML") from error
+    except (ValueError, OverflowError) as error:  # a date that no calendar has
+        raise ScenarioError(f"--set {text}: {error}") from error
     return keys, value
 
 

@@ -255,8 +255,9 @@ class SharedMedium:
         now = self._settled_s
         if len(self._active) == 1:
             (group,) = self._active
-            expected = group.next_end()
-            left_bits = expected.target_bits - group.attained_bits
+            first = group.next_end()
+            expected: Transfer | None = first
+            left_bits = first.target_bits - group.attained_bits
             alarm_s = group.clock.finish_s(now, left_bits * self.count) if left_bits > 0 else now
             if alarm_s == inf:
                 expected, alarm_s = None, group.clock.look_again_s(now)
