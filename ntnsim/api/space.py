@@ -22,9 +22,10 @@ def passes(
     site: a gateway or ground station by name; the first gateway unless given.
     hours: length of the search from the scenario's start.
 
-    Columns: ``satellite``, ``rise_s``, ``culmination_s``, ``set_s`` (seconds from the scenario's start) and
-    ``max_elevation_deg``. A pass under way at the start has its true rise, before 0; one under way at the end its true
-    set. Raises InputError for an unknown site or a length that is not finite and > 0.
+    Columns: ``satellite``, ``rise_s``, ``culmination_s``, ``set_s`` (seconds from the scenario's start),
+    ``max_elevation_deg``, and the azimuths then: ``rise_azimuth_deg``, ``culmination_azimuth_deg``,
+    ``set_azimuth_deg`` (0 north, 90 east). A pass under way at the start has its true rise, before 0; one under way at
+    the end its true set. Raises InputError for an unknown site or a length that is not finite and > 0.
 
     >>> import ntnsim
     >>> table = ntnsim.passes("scenarios/quickstart.yaml", hours=1)  # doctest: +SKIP
@@ -34,7 +35,16 @@ def passes(
     return pd.DataFrame(pass_rows(scenario, site, hours)[0], columns=list(PASS_COLUMNS))
 
 
-PASS_COLUMNS = ("satellite", "rise_s", "culmination_s", "set_s", "max_elevation_deg")
+PASS_COLUMNS = (
+    "satellite",
+    "rise_s",
+    "culmination_s",
+    "set_s",
+    "max_elevation_deg",
+    "rise_azimuth_deg",
+    "culmination_azimuth_deg",
+    "set_azimuth_deg",
+)
 
 
 def pass_rows(
@@ -47,6 +57,9 @@ def pass_rows(
         raise InputError(f"hours: {hours:g} is not a finite number > 0")
     loaded = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
     model = space_model(loaded.space, loaded.start_utc)
+    gateway = site_named(loaded, site)
+    found = model.passes(gateway, 0.0, hours * 3600.0)
+    azimuths_deg = model.azimuths_deg(gateway, found)
     rows = [
         {
             "satellite": model.orbits.names[one.satellite],
@@ -54,8 +67,11 @@ def pass_rows(
             "culmination_s": one.culmination_s,
             "set_s": one.set_s,
             "max_elevation_deg": one.max_elevation_deg,
+            "rise_azimuth_deg": rise_deg,
+            "culmination_azimuth_deg": culmination_deg,
+            "set_azimuth_deg": set_deg,
         }
-        for one in model.passes(site_named(loaded, site), 0.0, hours * 3600.0)
+        for one, (rise_deg, culmination_deg, set_deg) in zip(found, azimuths_deg, strict=True)
     ]
     return rows, len(model.orbits)
 

@@ -15,11 +15,14 @@ Override = Annotated[
     typer.Option("--set", metavar="A.B=C", help="Change one value of the scenario. May be repeated."),
 ]
 
+AZIMUTH_COLUMNS = (("rise", 12), ("culmination", 4), ("set", 4))
+
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands to *app*."""
     app.command()(passes)
     app.command()(link)
+    app.command()(trace)
 
 
 def passes(
@@ -48,15 +51,53 @@ def passes(
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
-    typer.echo(f"{'satellite':<24}{'rise_s':>12}{'culmination_s':>15}{'set_s':>12}{'max_elevation_deg':>19}")
+    typer.echo(
+        f"{'satellite':<24}{'rise_s':>12}{'culmination_s':>15}{'set_s':>12}{'max_elevation_deg':>19}"
+        f"{'azimuths_deg':>20}"
+    )
     for row in rows:
         typer.echo(
             f"{row['satellite']:<24}{row['rise_s']:>12.2f}{row['culmination_s']:>15.2f}"
             f"{row['set_s']:>12.2f}{row['max_elevation_deg']:>19.2f}"
+            + "".join(f"{row[f'{when}_azimuth_deg']:>{width}.0f}" for when, width in AZIMUTH_COLUMNS)
         )
     typer.echo(f"{len(rows)} passes of {n_satellites} satellites in {hours:g} h")
     for name, lost_s in space_model(loaded.space, loaded.start_utc).lost(hours * 3600.0):
         typer.echo(f"note: {name} decays at {lost_s:.0f} s and is dropped from then on")
+
+
+def trace(
+    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="YAML file.")],
+    out: Annotated[Path, typer.Option("--out", help="CSV file to write.")],
+    site: Annotated[str | None, typer.Option(help="A gateway; default the first.")] = None,
+    hours: Annotated[float, typer.Option(help="Length from the scenario's start.")] = 1.0,
+    step: Annotated[float, typer.Option(help="Seconds between rows.")] = 1.0,
+    set_: Override = None,
+) -> None:
+    """Write delay, Doppler shift and rate of a terminal's satellite link over time as CSV, for emulators.
+
+    Example: ntnsim trace scenarios/quickstart.yaml --hours 2 --out trace.csv
+    """
+    from ntnsim.api.space import site_named
+    from ntnsim.errors import InputError
+    from ntnsim.scenario.load import load_scenario
+    from ntnsim.sky.space_segment import terminal_profile_source
+    from ntnsim.sky.trace import write_trace
+
+    for name, value in (("--hours", hours), ("--step", step)):
+        if not 0 < value < float("inf"):
+            raise InputError(f"{name}: {value:g} is not a finite number > 0")
+    loaded = load_scenario(scenario, set_ or [])
+    with option_names("site"):
+        own_site = site_named(loaded, site)
+    terminal = terminal_profile_source(
+        loaded.space, loaded.radio, own_site, loaded.seed, start_utc=loaded.start_utc
+    )
+    try:
+        n_rows = write_trace(terminal, out, hours * 3600.0, step)
+    except OSError as error:
+        raise InputError(f"--out: {error}") from error
+    typer.echo(f"{out}: {n_rows} rows")
 
 
 def link(

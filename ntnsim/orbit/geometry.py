@@ -51,6 +51,16 @@ def look(site: Site, positions_m: FloatArray) -> tuple[FloatArray, FloatArray]:
     return (up[0] * x_m + up[1] * y_m + up[2] * z_m) / range_m, range_m
 
 
+def azimuth_deg(site: Site, positions_m: FloatArray) -> FloatArray:
+    """Return the direction [...] in which *site* sees Earth-fixed *positions_m* [..., 3]: 0 north, 90 east, < 360."""
+    longitude = radians(site.longitude_deg)
+    east = np.array([-np.sin(longitude), np.cos(longitude), 0.0])
+    north = np.cross(site.up, east)
+    from_site_m = positions_m - site.position_m
+    angle_deg: FloatArray = np.degrees(np.arctan2(from_site_m @ east, from_site_m @ north)) % 360.0
+    return angle_deg
+
+
 def satellite_view_uv(site: Site, positions_m: FloatArray) -> FloatArray:
     """Return the direction of *site* in a satellite's UV plane [n, 2] along its Earth-fixed positions [n, 3].
 

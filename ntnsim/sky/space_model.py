@@ -1,5 +1,6 @@
 """The satellites of a scenario and their way to the ground, shared by all terminals."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -10,6 +11,7 @@ import numpy as np
 from ntnsim.orbit.constellation import CircularOrbits, Shell, walker_orbits
 from ntnsim.orbit.earth import Site, earth_model, greenwich_sidereal_angle_rad, julian_date
 from ntnsim.orbit.element_sets import ElementSets, read_element_sets
+from ntnsim.orbit.geometry import azimuth_deg
 from ntnsim.orbit.ground import AssumedStation, GroundReach, StationsInView
 from ntnsim.orbit.pass_book import Pass, PassBook
 from ntnsim.orbit.passes import Orbits
@@ -56,6 +58,14 @@ class SpaceModel:
         lost_s = self.orbits.lost_s(until_s)
         order = np.argsort(lost_s, kind="stable")
         return [(self.orbits.names[one], float(lost_s[one])) for one in order if lost_s[one] < until_s]
+
+    def azimuths_deg(self, gateway: SiteLike, passes: Sequence[Pass]) -> list[list[float]]:
+        """Return the azimuths of each pass at rise, culmination and set."""
+        times_s = np.array([[one.rise_s, one.culmination_s, one.set_s] for one in passes]).reshape(-1, 3)
+        satellites = np.array([one.satellite for one in passes], dtype=np.int64)
+        positions_m = self.orbits.positions_of_m(np.repeat(satellites, 3), times_s.ravel())
+        angles: list[list[float]] = azimuth_deg(self.site(gateway), positions_m).reshape(-1, 3).tolist()
+        return angles
 
     def passes(self, gateway: SiteLike, start_s: float, end_s: float) -> list[Pass]:
         """Return the satellite passes over *gateway* with a moment in [start_s, end_s)."""
