@@ -49,6 +49,21 @@ def earth_model(name: str) -> EarthModel:
     return EARTH_MODELS[name]
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What keeps a site from satellites above its lowest elevation; see surroundings.py.
+
+    horizon_deg: (azimuth, elevation) of the skyline, in order; empty for none.
+    gso_exclusion_deg: least angle from the arc of geostationary satellites; 0 for none.
+    """
+
+    horizon_deg: tuple[tuple[float, float], ...] = ()
+    gso_exclusion_deg: float = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self.horizon_deg) or self.gso_exclusion_deg > 0
+
+
 @dataclass(frozen=True)
 class Site:
     """A place on the ground and the lowest elevation at which it can use a satellite.
@@ -62,6 +77,7 @@ class Site:
     altitude_m: float = 0.0
     min_elevation_deg: float = 10.0
     earth: EarthModel = EARTH_MODELS["wgs84"]
+    surroundings: Surroundings = Surroundings()
 
     @cached_property
     def up(self) -> FloatArray:

@@ -13,6 +13,7 @@ from ntnsim.arrays import BoolArray, FloatArray, IntArray
 from ntnsim.orbit.earth import EarthModel, Site
 from ntnsim.orbit.geometry import look, slant_range_m
 from ntnsim.orbit.passes import Orbits
+from ntnsim.orbit.surroundings import clear
 from ntnsim.units import SPEED_OF_LIGHT_M_S
 
 
@@ -125,6 +126,8 @@ def nearest_in_view(stations: Sequence[Site], positions_m: FloatArray) -> tuple[
     for station in stations:
         sine, range_m = look(station, positions_m)
         better = (sine >= np.sin(np.radians(station.min_elevation_deg))) & ~(range_m >= nearest_m)
+        if station.surroundings:
+            better &= clear(station, positions_m, sine)
         nearest_m = np.where(better, range_m, nearest_m)
         elevation_deg = np.where(better, np.degrees(np.arcsin(np.clip(sine, -1, 1))), elevation_deg)
     return nearest_m, elevation_deg

@@ -12,6 +12,7 @@ from ntnsim.orbit.geometry import look
 from ntnsim.orbit.ground import GroundReach
 from ntnsim.orbit.pass_book import Pass, PassBook
 from ntnsim.orbit.serving import HandoverRule, Serving, ServingState, serve
+from ntnsim.orbit.surroundings import clear
 from ntnsim.units import SPEED_OF_LIGHT_M_S
 
 BLOCK_S = 600.0  # constant, so that results cannot depend on how a caller cuts its windows
@@ -123,7 +124,12 @@ class ServingPlan:
         sight = Sight(np.full(usable.shape, -90.0), np.full(usable.shape, np.inf))
         row, column = np.nonzero(usable)
         positions_m = self._book.orbits.positions_of_m(satellites[row], decision_s[column])
-        sine, sight.range_m[row, column] = look(self._book.site, positions_m)
+        sine, range_m = look(self._book.site, positions_m)
+        if self._book.site.surroundings:
+            free = clear(self._book.site, positions_m, sine)
+            usable[row[~free], column[~free]] = False
+            row, column, sine, range_m = row[free], column[free], sine[free], range_m[free]
+        sight.range_m[row, column] = range_m
         sight.elevation_deg[row, column] = np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0)))
         score = self._score(candidates, decision_s, sight)
         return serve(candidates, decision_s, usable, score, start_s, end_s, self._rule, state)

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from ntnsim.scenario.entity import Entity
 from ntnsim.scenario.path import ScenarioPath
+from ntnsim.scenario.surroundings import SurroundingsSpec
 
 EarthName = Literal["wgs84", "sphere_6371", "sphere_6378"]
 PresetName = Literal[
@@ -192,6 +193,8 @@ class GroundStationSpec(Entity):
     longitude_deg: float = Field(ge=-180, le=180)
     altitude_m: float = Field(default=0.0, ge=-500, le=9000)
     min_elevation_deg: float = Field(default=5.0, ge=0, lt=90)  # gateway of TR 38.811, Table 5.3.4.1-1
+    surroundings: SurroundingsSpec = SurroundingsSpec()
+    """Skyline and protected directions, beyond *min_elevation_deg*."""
 
 
 class FeederLinkSpec(Entity):

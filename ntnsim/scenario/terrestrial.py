@@ -9,6 +9,7 @@ from ntnsim.scenario.distribution import DistributionSpec
 from ntnsim.scenario.entity import Entity
 from ntnsim.scenario.path import ScenarioPath
 from ntnsim.scenario.steps import check_recorded_rate
+from ntnsim.scenario.surroundings import SurroundingsSpec
 
 Discipline = Literal["fifo", "priority", "edf"]
 
@@ -126,6 +127,8 @@ class GatewaySpec(Entity):
     longitude_deg: float = Field(default=0.0, ge=-180, le=180)
     altitude_m: float = Field(default=0.0, ge=-500, le=20_000)
     min_elevation_deg: float = Field(default=10.0, ge=0, lt=90)  # TR 38.821, Table 4.2-2
+    surroundings: SurroundingsSpec = SurroundingsSpec()
+    """Skyline and protected directions, beyond *min_elevation_deg*."""
     on_satellite: bool = False
     """Topology `satellite_source`: images are born and encoded on board, the coordinates are those of the ground
     station that receives them, and the satellite link is the downlink of its passes."""

@@ -9,7 +9,14 @@ from typing import Protocol
 import numpy as np
 
 from ntnsim.orbit.constellation import CircularOrbits, Shell, walker_orbits
-from ntnsim.orbit.earth import Site, earth_model, greenwich_sidereal_angle_rad, julian_date
+from ntnsim.orbit.earth import (
+    EarthModel,
+    Site,
+    Surroundings,
+    earth_model,
+    greenwich_sidereal_angle_rad,
+    julian_date,
+)
 from ntnsim.orbit.element_sets import ElementSets, read_element_sets
 from ntnsim.orbit.geometry import azimuth_deg
 from ntnsim.orbit.ground import AssumedStation, GroundReach, StationsInView
@@ -17,6 +24,7 @@ from ntnsim.orbit.pass_book import Pass, PassBook
 from ntnsim.orbit.passes import Orbits
 from ntnsim.orbit.routes import PlusGridRoutes
 from ntnsim.scenario.space import SpaceSegmentSpec
+from ntnsim.scenario.surroundings import SurroundingsSpec
 
 
 class SiteLike(Protocol):
@@ -32,6 +40,21 @@ class SiteLike(Protocol):
     def altitude_m(self) -> float: ...
     @property
     def min_elevation_deg(self) -> float: ...
+    @property
+    def surroundings(self) -> SurroundingsSpec: ...
+
+
+def _site(place: SiteLike, earth: EarthModel) -> Site:
+    around = Surroundings(place.surroundings.horizon_deg, place.surroundings.gso_exclusion_deg)
+    return Site(
+        place.name,
+        place.latitude_deg,
+        place.longitude_deg,
+        place.altitude_m,
+        place.min_elevation_deg,
+        earth,
+        around,
+    )
 
 
 @dataclass(frozen=True)
@@ -44,14 +67,7 @@ class SpaceModel:
 
     def site(self, gateway: SiteLike) -> Site:
         """Return *gateway* as a site on the scenario's Earth."""
-        return Site(
-            gateway.name,
-            gateway.latitude_deg,
-            gateway.longitude_deg,
-            gateway.altitude_m,
-            gateway.min_elevation_deg,
-            earth_model(self.space.earth),
-        )
+        return _site(gateway, earth_model(self.space.earth))
 
     def lost(self, until_s: float) -> list[tuple[str, float]]:
         """Return names and times of the satellites that are lost before *until_s*, in order."""
@@ -89,10 +105,7 @@ def space_model(space: SpaceSegmentSpec, start_utc: datetime) -> SpaceModel:
     else:
         shells = [Shell(**shell.model_dump()) for shell in space.constellation.shells]
         orbits = walker_orbits(shells, earth, float(greenwich_sidereal_angle_rad(*start)))
-    stations = [
-        Site(one.name, one.latitude_deg, one.longitude_deg, one.altitude_m, one.min_elevation_deg, earth)
-        for one in space.ground_stations
-    ]
+    stations = [_site(one, earth) for one in space.ground_stations]
     reach: GroundReach
     links = space.inter_satellite_links
     if links.kind == "plus_grid":

@@ -17,6 +17,7 @@ from ntnsim.link.goodput import steady_efficiency
 from ntnsim.orbit.geometry import slant_range_m
 from ntnsim.scenario.radio import RadioSpec
 from ntnsim.scenario.space import SpaceSegmentSpec
+from ntnsim.scenario.surroundings import SurroundingsSpec
 from ntnsim.sky.space_segment import lost_satellites, space_model, terminal_profile_source
 from ntnsim.units import SPEED_OF_LIGHT_M_S
 
@@ -30,6 +31,7 @@ def site(**changes):
         "longitude_deg": 10.33,
         "altitude_m": 50.0,
         "min_elevation_deg": 10.0,
+        "surroundings": SurroundingsSpec(),
     }
     return SimpleNamespace(**{**place, **changes})
 
