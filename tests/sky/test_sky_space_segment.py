@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from ntnsim.api.space import PASS_COLUMNS
 from ntnsim.cli import space as space_commands
 from ntnsim.errors import InputError
 from ntnsim.link.budget import calibration_case, reference_budget
@@ -437,7 +438,7 @@ def test_passes_command_lists_every_pass_of_the_site():
     rows = json.loads(result.stdout)
     assert len(rows) > 10
     for row in rows:
-        assert list(row) == ["satellite", "rise_s", "culmination_s", "set_s", "max_elevation_deg"]
+        assert list(row) == list(PASS_COLUMNS)
         assert row["rise_s"] < row["culmination_s"] < row["set_s"]
         assert row["set_s"] > 0 and row["rise_s"] < 7200
     table = runner.invoke(app, ["passes", QUICKSTART, "--hours", "2"]).stdout
