@@ -8,7 +8,7 @@ by 0.1 s in LEO, and by up to 2 s where a satellite near the synchronous orbit c
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from math import cos, radians, sin, sqrt
+from math import cos, radians, sin
 from typing import Any
 
 import numpy as np
@@ -88,14 +88,33 @@ class Site:
     @cached_property
     def position_m(self) -> FloatArray:
         """Earth-fixed position [3]."""
-        flattening = self.earth.flattening
-        eccentricity_squared = flattening * (2 - flattening)
-        # Radius of curvature in the prime vertical.
-        normal_m = self.earth.equatorial_radius_m / sqrt(
-            1 - eccentricity_squared * sin(radians(self.latitude_deg)) ** 2
-        )
-        scale_m = np.array([normal_m, normal_m, normal_m * (1 - eccentricity_squared)]) + self.altitude_m
-        return self.up * scale_m
+        return spot_at(self.up, np.array(self.altitude_m), self.earth).position_m
+
+    @property
+    def moves(self) -> bool:
+        """Whether the site is elsewhere at other times."""
+        return False
+
+    def at(self, times_s: FloatArray) -> "Spot":
+        """Return position and vertical at *times_s* [...]: [3], the same at all times."""
+        return Spot(self.position_m, self.up)
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Earth-fixed position [..., 3] and vertical [..., 3] of a site at some times."""
+
+    position_m: FloatArray
+    up: FloatArray
+
+
+def spot_at(up: FloatArray, altitude_m: FloatArray, earth: EarthModel) -> Spot:
+    """Return the places [..., 3] whose verticals are *up* [..., 3], at altitudes [...]."""
+    eccentricity_squared = earth.flattening * (2 - earth.flattening)
+    # Radius of curvature in the prime vertical; up's last part is the sine of the latitude.
+    normal_m = earth.equatorial_radius_m / np.sqrt(1 - eccentricity_squared * up[..., 2] ** 2)
+    scale_m = np.stack([normal_m, normal_m, normal_m * (1 - eccentricity_squared)], axis=-1)
+    return Spot(up * (scale_m + np.asarray(altitude_m)[..., np.newaxis]), up)
 
 
 def julian_date(moment: datetime) -> tuple[float, float]:

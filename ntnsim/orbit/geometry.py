@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ntnsim.arrays import FloatArray
-from ntnsim.orbit.earth import Site
+from ntnsim.orbit.earth import Site, Spot
 from ntnsim.units import EARTH_RADIUS_SPHERE_M
 
 
@@ -41,27 +41,32 @@ def nadir_angle_deg(altitude_m: float, elevation_deg: float, *, earth_radius_m: 
     return degrees(asin(ratio * cos(radians(elevation_deg))))
 
 
-def look(site: Site, positions_m: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return sin(elevation) [...] and range in metres [...] of Earth-fixed *positions_m* [..., 3] from *site*."""
-    x_m = positions_m[..., 0] - site.position_m[0]
-    y_m = positions_m[..., 1] - site.position_m[1]
-    z_m = positions_m[..., 2] - site.position_m[2]
+def look(site: Site | Spot, positions_m: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return sin(elevation) [...] and range in metres [...] of Earth-fixed *positions_m* [..., 3] from *site*.
+
+    Of a site that moves, give its spots at the times of the positions.
+    """
+    x_m = positions_m[..., 0] - site.position_m[..., 0]
+    y_m = positions_m[..., 1] - site.position_m[..., 1]
+    z_m = positions_m[..., 2] - site.position_m[..., 2]
     range_m = np.sqrt(x_m * x_m + y_m * y_m + z_m * z_m)
     up = site.up
-    return (up[0] * x_m + up[1] * y_m + up[2] * z_m) / range_m, range_m
+    return (up[..., 0] * x_m + up[..., 1] * y_m + up[..., 2] * z_m) / range_m, range_m
 
 
-def azimuth_deg(site: Site, positions_m: FloatArray) -> FloatArray:
+def azimuth_deg(site: Site | Spot, positions_m: FloatArray) -> FloatArray:
     """Return the direction [...] in which *site* sees Earth-fixed *positions_m* [..., 3]: 0 north, 90 east, < 360."""
-    longitude = radians(site.longitude_deg)
-    east = np.array([-np.sin(longitude), np.cos(longitude), 0.0])
-    north = np.cross(site.up, east)
+    up = site.up
+    level = np.maximum(np.hypot(up[..., 0], up[..., 1]), 1e-300)  # at a pole, every direction is east
+    east = np.stack([-up[..., 1] / level, up[..., 0] / level, np.zeros(np.shape(level))], axis=-1)
+    north = np.cross(up, east)
     from_site_m = positions_m - site.position_m
-    angle_deg: FloatArray = np.degrees(np.arctan2(from_site_m @ east, from_site_m @ north)) % 360.0
+    eastward, northward = np.sum(from_site_m * east, axis=-1), np.sum(from_site_m * north, axis=-1)
+    angle_deg: FloatArray = np.degrees(np.arctan2(eastward, northward)) % 360.0
     return angle_deg
 
 
-def satellite_view_uv(site: Site, positions_m: FloatArray) -> FloatArray:
+def satellite_view_uv(site: Site | Spot, positions_m: FloatArray) -> FloatArray:
     """Return the direction of *site* in a satellite's UV plane [n, 2] along its Earth-fixed positions [n, 3].
 
     The plane is normal to nadir; u points along the motion over the ground, v to its right. (u, v) = sin(nadir

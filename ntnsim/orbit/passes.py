@@ -15,6 +15,7 @@ from ntnsim.arrays import BoolArray, FloatArray, IntArray
 from ntnsim.orbit.constellation import CircularOrbits
 from ntnsim.orbit.earth import Site
 from ntnsim.orbit.element_sets import ElementSets
+from ntnsim.orbit.geometry import look
 from ntnsim.orbit.visibility import masks_by_chunk, rate_groups, time_basis, visibility_circle
 
 TURN_SAMPLES = 90.0  # of the coarse search, per turn about the Earth
@@ -98,9 +99,30 @@ def find_passes_over_sites(
     assert isinstance(orbits, CircularOrbits)  # there are no others
     longest_step_s = float(np.min(orbits.period_s)) / TURN_SAMPLES
     times_s = _grid_s(start_s, end_s, min(step_s or longest_step_s, longest_step_s))
-    found = _circular_candidates(orbits, sites, times_s)
     step_s = float(np.min(orbits.period_s)) / PEAKS_PER_TURN
-    return [_refined(orbits, site, times_s, own, step_s) for site, own in zip(sites, found, strict=True)]
+    resting = [site for site in sites if not site.moves]
+    candidates = iter(_circular_candidates(orbits, resting, times_s))
+    return [
+        _passes_over_moving_site(orbits, site, times_s, step_s)
+        if site.moves
+        else _refined(orbits, site, times_s, next(candidates), step_s)
+        for site in sites
+    ]
+
+
+def _passes_over_moving_site(
+    orbits: CircularOrbits, site: Site, times_s: FloatArray, peak_step_s: float
+) -> PassTable:
+    """Return the passes over a site that is elsewhere at every sample, lot by lot of satellites."""
+    size = max(1, LOT_SAMPLES // len(times_s))
+    tables = []
+    for first in range(0, len(orbits), size):
+        members = np.arange(first, min(first + size, len(orbits)))
+        positions_m = orbits.positions_of_m(members[:, np.newaxis], times_s[np.newaxis, :])
+        flown = np.full(len(members), len(times_s))
+        satellite, begin, end = _sampled_candidates(positions_m, site, times_s, flown)
+        tables.append(_refined(orbits, site, times_s, (members[satellite], begin, end), peak_step_s))
+    return _merged(tables)
 
 
 def _grid_s(start_s: float, end_s: float, step_s: float) -> FloatArray:
@@ -119,7 +141,9 @@ def _passes_of_element_sets(
         sampled = orbits.sampled(range(first, min(first + size, len(orbits))), times_s)
         positions_m = sampled.at_samples_m()
         for tables, site in zip(lots, sites, strict=True):
-            candidates = _sampled_candidates(positions_m, site, np.searchsorted(times_s, sampled.lost_s))
+            candidates = _sampled_candidates(
+                positions_m, site, times_s, np.searchsorted(times_s, sampled.lost_s)
+            )
             table = _refined(sampled, site, times_s, candidates, step_s, sampled.lost_s)
             tables.append(replace(table, satellite=table.satellite + first))
     return [_merged(tables) for tables in lots]
@@ -194,6 +218,10 @@ class _Sight:
     def above_mask(self, time_s: FloatArray, pairs: IntArray | slice = slice(None)) -> FloatArray:
         """Return sin(elevation) − sin(mask) [k] of the satellites at their times [k]."""
         from_site_m = self.orbits.positions_of_m(self.satellite[pairs], time_s)
+        if self.site.moves:
+            spots = self.site.at(time_s)
+            sine, _ = look(spots, from_site_m)
+            return sine - np.sin(np.radians(self.site.min_elevation_deg))
         from_site_m -= self.site.position_m
         up_m = from_site_m @ self.site.up
         range_m = np.sqrt(np.einsum("kx,kx->k", from_site_m, from_site_m))
@@ -240,11 +268,12 @@ def _advanced(orbits: CircularOrbits, time_s: float) -> CircularOrbits:
     )
 
 
-def _sampled_candidates(positions_m: FloatArray, site: Site, flown: IntArray) -> _Candidates:
+def _sampled_candidates(
+    positions_m: FloatArray, site: Site, times_s: FloatArray, flown: IntArray
+) -> _Candidates:
     """Find candidate passes over a site from positions [n, t, 3] sampled on a grid; only *flown* [n] of them count."""
-    x_m, y_m, z_m = (positions_m[..., axis] - site.position_m[axis] for axis in range(3))
-    up_m = site.up[0] * x_m + site.up[1] * y_m + site.up[2] * z_m
-    above = up_m / np.sqrt(x_m * x_m + y_m * y_m + z_m * z_m) - np.sin(np.radians(site.min_elevation_deg))
+    sine, _ = look(site.at(times_s), positions_m)
+    above = sine - np.sin(np.radians(site.min_elevation_deg))
     mask = np.zeros((above.shape[0], above.shape[1] + 1), dtype=np.bool_)
     mask[:, :-1] = above >= 0
     # A peak between two samples exceeds the higher one by at most an eighth of the second difference, as far as a

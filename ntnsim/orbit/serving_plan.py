@@ -124,7 +124,7 @@ class ServingPlan:
         sight = Sight(np.full(usable.shape, -90.0), np.full(usable.shape, np.inf))
         row, column = np.nonzero(usable)
         positions_m = self._book.orbits.positions_of_m(satellites[row], decision_s[column])
-        sine, range_m = look(self._book.site, positions_m)
+        sine, range_m = look(self._book.site.at(decision_s[column]), positions_m)
         if self._book.site.surroundings:
             free = clear(self._book.site, positions_m, sine)
             usable[row[~free], column[~free]] = False

@@ -10,6 +10,7 @@ from ntnsim.scenario.entity import Entity
 from ntnsim.scenario.path import ScenarioPath
 from ntnsim.scenario.steps import check_recorded_rate
 from ntnsim.scenario.surroundings import SurroundingsSpec
+from ntnsim.scenario.track import TrackSpec
 
 Discipline = Literal["fifo", "priority", "edf"]
 
@@ -127,8 +128,10 @@ class GatewaySpec(Entity):
     longitude_deg: float = Field(default=0.0, ge=-180, le=180)
     altitude_m: float = Field(default=0.0, ge=-500, le=20_000)
     min_elevation_deg: float = Field(default=10.0, ge=0, lt=90)  # TR 38.821, Table 4.2-2
+    track: TrackSpec | None = None
+    """The way of a gateway that moves, in place of latitude, longitude and altitude."""
     surroundings: SurroundingsSpec = SurroundingsSpec()
-    """Skyline and protected directions, beyond *min_elevation_deg*."""
+    """Skyline and protected directions, beyond *min_elevation_deg*; of a gateway that does not move."""
     on_satellite: bool = False
     """Topology `satellite_source`: images are born and encoded on board, the coordinates are those of the ground
     station that receives them, and the satellite link is the downlink of its passes."""
@@ -146,6 +149,16 @@ class GatewaySpec(Entity):
     access: TerrestrialLinkSpec = TerrestrialLinkSpec()
     """The medium that this gateway's sources share, unless a source brings a link of its own."""
     observation: ObservationSpec = ObservationSpec()
+
+    @model_validator(mode="after")
+    def _track_fits(self) -> Self:
+        if self.track is not None and self.on_satellite:
+            raise ValueError("track: the ground station of a gateway on a satellite does not move")
+        if self.track is not None and self.surroundings != SurroundingsSpec():
+            raise ValueError(
+                "surroundings: a gateway with a track has no fixed skyline; leave one of them out"
+            )
+        return self
 
 
 class BatchingSpec(Entity):

@@ -23,6 +23,7 @@ from ntnsim.orbit.ground import AssumedStation, GroundReach, StationsInView
 from ntnsim.orbit.pass_book import Pass, PassBook
 from ntnsim.orbit.passes import Orbits
 from ntnsim.orbit.routes import PlusGridRoutes
+from ntnsim.orbit.track import MovingSite, Waypoint
 from ntnsim.scenario.space import SpaceSegmentSpec
 from ntnsim.scenario.surroundings import SurroundingsSpec
 
@@ -46,6 +47,20 @@ class SiteLike(Protocol):
 
 def _site(place: SiteLike, earth: EarthModel) -> Site:
     around = Surroundings(place.surroundings.horizon_deg, place.surroundings.gso_exclusion_deg)
+    track = getattr(place, "track", None)
+    if track is not None:
+        points = tuple(Waypoint(**point.model_dump()) for point in track.points())
+        start = points[0]
+        return MovingSite(
+            place.name,
+            start.latitude_deg,
+            start.longitude_deg,
+            start.altitude_m,
+            place.min_elevation_deg,
+            earth,
+            around,
+            track=points,
+        )
     return Site(
         place.name,
         place.latitude_deg,
@@ -80,7 +95,8 @@ class SpaceModel:
         times_s = np.array([[one.rise_s, one.culmination_s, one.set_s] for one in passes]).reshape(-1, 3)
         satellites = np.array([one.satellite for one in passes], dtype=np.int64)
         positions_m = self.orbits.positions_of_m(np.repeat(satellites, 3), times_s.ravel())
-        angles: list[list[float]] = azimuth_deg(self.site(gateway), positions_m).reshape(-1, 3).tolist()
+        spots = self.site(gateway).at(times_s.ravel())
+        angles: list[list[float]] = azimuth_deg(spots, positions_m).reshape(-1, 3).tolist()
         return angles
 
     def passes(self, gateway: SiteLike, start_s: float, end_s: float) -> list[Pass]:

@@ -58,7 +58,7 @@ class TerminalLink:
         self.model = model
         self.radio = radio
         self.site = model.site(gateway)
-        self.link = link_model(model.space, radio, gateway.latitude_deg, gateway.longitude_deg)
+        self.link = link_model(model.space, radio, self.site.latitude_deg, self.site.longitude_deg)
         self.book = PassBook(model.orbits, self.site, step_s=model.space.search_step_s)
         self._seed = seed
         self._passes: OrderedDict[tuple[int, float], PassLink] = OrderedDict()
@@ -69,8 +69,8 @@ class TerminalLink:
         self._rain: RainFade | None = None
         if radio.channel.mode == "channel" and radio.channel.rain == "itu":
             self._rain = RainFade(
-                gateway.latitude_deg,
-                gateway.longitude_deg,
+                self.site.latitude_deg,
+                self.site.longitude_deg,
                 self.link.carrier_hz,
                 correlation_s=radio.channel.rain_correlation_s,
                 seed=seed,
@@ -246,7 +246,8 @@ class TerminalLink:
         if self.model.orbits.lost_s(one.set_s + step_s)[one.satellite] <= one.set_s + step_s:
             middle_s = np.minimum(middle_s, one.set_s)  # its last step may reach beyond the satellite's end
         positions_m = self.model.orbits.positions_of_m(np.full(count, one.satellite), middle_s)
-        sine, range_m = look(self.site, positions_m)
+        spots = self.site.at(middle_s)
+        sine, range_m = look(spots, positions_m)
         ground = self.model.reach.path(one.satellite, middle_s)
         service_s = range_m / SPEED_OF_LIGHT_M_S
         payload = self.model.space.payload
@@ -254,7 +255,7 @@ class TerminalLink:
         processing_s = payload.processing_s if payload.kind == "regenerative" else 0.0
         uv = None
         if self.link.beams == "satellite_fixed" or self.link.scan_exponent > 0:
-            uv = satellite_view_uv(self.site, positions_m)
+            uv = satellite_view_uv(spots, positions_m)
         return PassGeometry(
             first_step=first,
             step_s=step_s,
@@ -271,7 +272,8 @@ class TerminalLink:
         """Return for how long no data flows after the satellite of a stretch began to serve."""
         rules = self.model.space.handover
         satellite, since_s = stretch.satellite_pass.satellite, np.array([stretch.since_s])
-        _, range_m = look(self.site, self.model.orbits.positions_of_m(np.array([satellite]), since_s))
+        there_m = self.model.orbits.positions_of_m(np.array([satellite]), since_s)
+        _, range_m = look(self.site.at(since_s), there_m)
         round_trip_s = 2 * float(range_m[0]) / SPEED_OF_LIGHT_M_S
         if self.model.space.payload.kind == "transparent":
             ground_s = float(self.model.reach.path(satellite, since_s).delay_s[0])

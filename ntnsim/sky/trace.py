@@ -18,8 +18,9 @@ HALF_DIFFERENCE_S = 0.05  # of the range, for its rate: Doppler changes by some 
 def doppler_hz(terminal: TerminalLink, satellites: IntArray, times_s: FloatArray) -> FloatArray:
     """Return the Doppler shift [n] of the service link to *satellites* [n] at *times_s* [n]; > 0 while approaching."""
     orbits = terminal.model.orbits
-    _, after_m = look(terminal.site, orbits.positions_of_m(satellites, times_s + HALF_DIFFERENCE_S))
-    _, before_m = look(terminal.site, orbits.positions_of_m(satellites, times_s - HALF_DIFFERENCE_S))
+    after_s, before_s = times_s + HALF_DIFFERENCE_S, times_s - HALF_DIFFERENCE_S
+    _, after_m = look(terminal.site.at(after_s), orbits.positions_of_m(satellites, after_s))
+    _, before_m = look(terminal.site.at(before_s), orbits.positions_of_m(satellites, before_s))
     speed_m_s = (after_m - before_m) / (2 * HALF_DIFFERENCE_S)
     return -speed_m_s / SPEED_OF_LIGHT_M_S * terminal.link.carrier_hz
 
