@@ -233,7 +233,10 @@ def test_what_is_no_picture_is_refused(pixels):
 
 def test_passes_and_budgets_are_those_of_the_command_line():
     table = ntnsim.passes(shipped_scenarios()["quickstart"], hours=1)
-    assert list(table.columns) == ["satellite", "rise_s", "culmination_s", "set_s", "max_elevation_deg"]
+    assert list(table.columns)[:5] == ["satellite", "rise_s", "culmination_s", "set_s", "max_elevation_deg"]
+    azimuths = [f"{moment}_azimuth_deg" for moment in ("rise", "culmination", "set")]
+    assert list(table.columns)[5:] == azimuths
+    assert table[azimuths].apply(lambda column: column.between(0, 360)).all(axis=None)
     assert len(table) > 3
     with pytest.raises(ntnsim.InputError, match="site: 'rome' is not one of"):
         ntnsim.passes(shipped_scenarios()["quickstart"], "rome")
