@@ -14,7 +14,7 @@ $(VENV)/.installed: pyproject.toml
 install: $(VENV)/.installed
 
 quickstart: install
-	$(BIN)/ntnsim run scenarios/quickstart.yaml --out results/quickstart
+	$(BIN)/ntnsim run scenarios/quickstart.yaml --out results/quickstart --force
 	$(BIN)/ntnsim plot results/quickstart
 
 test: install

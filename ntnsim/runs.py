@@ -1,12 +1,10 @@
 """One run, from scenario to result directory: compose the parts, simulate every scheme, write what came of it.
 
-Results appear whole or not at all: everything is written into a directory beside the wanted one, which takes its place
-when the run is complete. A run that was interrupted is resumed by running it again: the world is replayed from its
-seed, and what the networks had computed is taken from the outcome store.
+Results appear whole or not at all (`ntnsim.results.directory`). A run that was interrupted is resumed by running it
+again: the world is replayed from its seed, and what the networks had computed is taken from the outcome store.
 """
 
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,12 +16,13 @@ from ntnsim.images.outcome_store import OutcomeStore
 from ntnsim.networks.bundle import open_bundle
 from ntnsim.own_parts import OwnParts
 from ntnsim.protocols.rate_profile import ProfileSource
-from ntnsim.results.atomic import partial_name
-from ntnsim.results.files import ENGINES, PROVENANCE
+from ntnsim.results.directory import check_replaceable, is_free, new_results, settle
+from ntnsim.results.files import ENGINES
 from ntnsim.results.ground_track import write_ground_track
 from ntnsim.results.provenance import code_digest, digest, package_versions, provenance, write_provenance
 from ntnsim.results.read import find_runs
 from ntnsim.results.record import Columns, arrow_schema, record_columns
+from ntnsim.results.seal import is_whole
 from ntnsim.results.summary import summarise, write_summary
 from ntnsim.results.timeline import TimelineWriter
 from ntnsim.results.writer import RecordWriter
@@ -49,22 +48,21 @@ def run_scenario(
     progress: Progress | None = None,
     store: OutcomeStore | None = None,
     own: OwnParts | None = None,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Simulate every scheme of *scenario*, write the results to *directory* and return the summary.
 
     store: where outcomes are kept between runs; ``default_store()`` unless given.
     own: the parts that stand behind the scenario's ``kind: custom``.
+    force: replace the results of an earlier run in *directory*; files that no run wrote stay.
     """
     own = own or OwnParts()
-    check_replaceable(directory)
+    check_replaceable(directory, force=force)
     assembly = SchemeAssembly(scenario, store or default_store(), program_digest(), own)
     schemes = {scheme.name: assembly.assemble(scheme) for scheme in scenario.schemes}
     terminals = terminal_links(scenario, satellite_outages(scenario.faults, scenario.seed))
     profiles = profile_sources(scenario, terminals, own)
-    scratch = partial_name(directory)
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    try:
+    with new_results(directory, force=force) as scratch:
         content = provenance(
             scenario.model_dump(mode="json"),
             seed=scenario.seed,
@@ -76,12 +74,6 @@ def run_scenario(
         )
         summary = _simulated(scenario, schemes, terminals, profiles, scratch, progress)
         write_provenance(scratch, content)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
-    if directory.exists():
-        shutil.rmtree(directory)
-    scratch.rename(directory)
     return summary
 
 
@@ -102,14 +94,6 @@ def default_store() -> OutcomeStore:
         return OutcomeStore(Path(chosen).expanduser() if chosen else None)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     return OutcomeStore(cache / "ntnsim" / "outcomes")
-
-
-def check_replaceable(directory: Path) -> None:
-    """Refuse to write results where something else than results is."""
-    if directory.exists() and not directory.is_dir():
-        raise InputError(f"{directory}: is a file; --out needs a directory")
-    if directory.is_dir() and any(directory.iterdir()) and not (directory / PROVENANCE).is_file():
-        raise InputError(f"{directory}: holds files that are not results of a run; choose another --out")
 
 
 def _simulated(
@@ -198,18 +182,30 @@ def program_digest() -> str:
     return digest({"code": code_digest(), "packages": package_versions()})
 
 
-def finished_summary(directory: Path, scenario: Scenario) -> dict[str, Any] | None:
-    """Return the summary of the complete results in *directory*, if scenario, program and bundle are the same."""
-    if not (directory / PROVENANCE).is_file():
-        return None
+def is_finished(directory: Path, scenario: Scenario) -> bool:
+    """Return whether *directory* holds complete results of this very *scenario*, as ``--resume`` asks.
+
+    False where there are none, or where they are damaged. Raises InputError where they are another scenario's, or were
+    made by another program or other networks: to replace them must be asked for.
+    """
+    settle(directory)
+    if is_free(directory):
+        return False
+    check_replaceable(directory, force=True)
     [run] = find_runs([directory])
     found = run.provenance()
-    same = found.get("scenario_digest") == digest(scenario.model_dump(mode="json"))
-    same = same and found.get("code_digest") == code_digest()
     bundle = found.get("digests", {}).get("bundle")  # absent where no scheme needs one
-    if same and bundle is not None:
-        same = open_bundle(scenario.task.bundle.name_or_location).digest == bundle
-    return run.summary() if same else None
+    differs = {
+        "another scenario or seed": found.get("scenario_digest") != digest(scenario.model_dump(mode="json")),
+        "another version of ntnsim": found.get("code_digest") != code_digest(),
+        "another model bundle": bundle is not None
+        and open_bundle(scenario.task.bundle.name_or_location).digest != bundle,
+    }
+    if other := [name for name, true in differs.items() if true]:
+        raise InputError(
+            f"{directory}: holds results of {' and '.join(other)}; --force replaces them, or choose another --out"
+        )
+    return is_whole(directory)
 
 
 def _for_scheme(progress: Progress, scheme: str) -> Callable[[int, float], None]:

@@ -234,26 +234,33 @@ def test_element_sets_lie_beside_the_scenario_wherever_it_is_run_from(tmp_path, 
         run(file, tmp_path / "out", overrides=[element_sets])
 
 
-def test_resume_returns_complete_results_and_reruns_changed_ones(scenario_file, tmp_path, monkeypatch):
+ONLY_JPEG = ["schemes=[{name: jpeg, codec: {kind: jpeg}}]", "output.gallery_images=0", "horizon.n_jobs=1"]
+
+
+def test_resume_returns_complete_results_and_refuses_another_scenarios(scenario_file, tmp_path, monkeypatch):
     monkeypatch.setenv("NTNSIM_STORE", "")
-    only_jpeg = ["schemes=[{name: jpeg, codec: {kind: jpeg}}]", "output.gallery_images=0"]
-    first = run(scenario_file, tmp_path / "out", overrides=only_jpeg).summary
+    first = run(scenario_file, tmp_path / "out", overrides=ONLY_JPEG).summary
     stamp = (tmp_path / "out" / "summary.json").stat().st_mtime_ns
-    assert run(scenario_file, tmp_path / "out", overrides=only_jpeg, resume=True).summary == json.loads(
+    assert run(scenario_file, tmp_path / "out", overrides=ONLY_JPEG, resume=True).summary == json.loads(
         json.dumps(first)
     )
+    changed = [*ONLY_JPEG, "seed=6"]
+    with pytest.raises(InputError, match="holds results of another scenario or seed; --force replaces them"):
+        run(scenario_file, tmp_path / "out", overrides=changed, resume=True)
+    with pytest.raises(InputError, match="holds the results of a finished run; --resume keeps them"):
+        run(scenario_file, tmp_path / "out", overrides=ONLY_JPEG)
     assert (tmp_path / "out" / "summary.json").stat().st_mtime_ns == stamp
-    changed = run(scenario_file, tmp_path / "out", overrides=[*only_jpeg, "seed=6"], resume=True).summary
-    assert changed["seed"] == 6
+    assert run(scenario_file, tmp_path / "out", overrides=changed, force=True).summary["seed"] == 6
 
 
-def test_resume_runs_again_when_the_bundle_is_another(scenario_file, tmp_path, monkeypatch):
+def test_resume_refuses_results_of_another_bundle(scenario_file, tmp_path, monkeypatch):
     monkeypatch.setenv("NTNSIM_STORE", "")
     bundle = tmp_path / "bundles" / "mine"
     shutil.copytree(open_bundle("tiny").directory, bundle)
     entries = [
         "schemes=[{name: spiff, codec: {kind: spiff, inpaint: {method: telea}}}]",
         "output.gallery_images=0",
+        "horizon.n_jobs=1",
         f"task.bundle={bundle}",
     ]
     run(scenario_file, tmp_path / "out", overrides=entries)
@@ -264,15 +271,53 @@ def test_resume_runs_again_when_the_bundle_is_another(scenario_file, tmp_path, m
     assert stamps[0] == stamps[1]
     manifest = bundle / "manifest.json"
     manifest.write_text(manifest.read_text().replace("Small real networks", "Other networks"))
-    run(scenario_file, tmp_path / "out", overrides=entries, resume=True)
-    assert (tmp_path / "out" / "summary.json").stat().st_mtime_ns != stamps[0]
+    with pytest.raises(InputError, match="holds results of another model bundle"):
+        run(scenario_file, tmp_path / "out", overrides=entries, resume=True)
+
+
+def test_resume_makes_damaged_results_again_and_keeps_what_was_changed(scenario_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("NTNSIM_STORE", "")
+    run(scenario_file, tmp_path / "out", overrides=ONLY_JPEG)
+    part = tmp_path / "out/records/part-00000.parquet"
+    whole = part.read_bytes()
+    part.write_bytes(whole[:-1])
+    run(scenario_file, tmp_path / "out", overrides=ONLY_JPEG, resume=True)
+    assert part.read_bytes() == whole
+    assert part.with_name("part-00000.parquet.changed").read_bytes() == whole[:-1]
 
 
 def test_a_directory_with_other_files_is_not_overwritten(scenario_file, tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(InputError, match="holds files that are not results of a run"):
-        run(scenario_file, tmp_path)
+    for force in (False, True):
+        with pytest.raises(InputError, match="holds files that are not results of a run"):
+            run(scenario_file, tmp_path, force=force)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_force_replaces_the_runs_files_and_leaves_those_put_beside_them(scenario_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("NTNSIM_STORE", "")
+    out = tmp_path / "out"
+    run(scenario_file, out, overrides=[*ONLY_JPEG, "output.gallery_images=1"])
+    mine = ["notes.md", "figures/mine.pdf", "images/holiday.png", "records/part.txt", "engines/jpeg/mine"]
+    for name in mine:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text(name)
+    pictures = set((out / "images").glob("*-*.png"))
+    assert pictures
+    run(scenario_file, out, overrides=[*ONLY_JPEG, "seed=6"], force=True)
+    assert {name: (out / name).read_text() for name in mine} == {name: name for name in mine}
+    assert not any(path.exists() for path in pictures)  # the earlier run's, and the later one keeps none
+    assert json.loads((out / "summary.json").read_text())["seed"] == 6
+    assert not (out / ".ntnsim").exists()
+
+
+def test_results_are_written_through_a_symbolic_link(scenario_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("NTNSIM_STORE", "")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk")
+    run(scenario_file, tmp_path / "out", overrides=ONLY_JPEG)
+    assert (tmp_path / "out").is_symlink()
+    assert (tmp_path / "disk/summary.json").is_file()
 
 
 def test_a_failing_run_leaves_earlier_results_alone(scenario_file, tmp_path, monkeypatch):
@@ -286,6 +331,9 @@ def test_a_failing_run_leaves_earlier_results_alone(scenario_file, tmp_path, mon
 
     monkeypatch.setattr("ntnsim.runs.World.run", fails)
     with pytest.raises(KeyboardInterrupt):
-        run(scenario_file, tmp_path / "out", overrides=only_jpeg)
+        run(scenario_file, tmp_path / "out", overrides=only_jpeg, force=True)
     assert record_bytes(tmp_path / "out") == before
+    with pytest.raises(KeyboardInterrupt):
+        run(scenario_file, tmp_path / "new", overrides=only_jpeg)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert not (tmp_path / "out/.ntnsim").exists()

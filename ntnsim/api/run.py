@@ -14,7 +14,7 @@ from ntnsim.own_parts import ChannelMaker, OwnParts, PolicyMaker
 from ntnsim.protocols.codec import Codec
 from ntnsim.protocols.policy import Policy
 from ntnsim.results.read import RunDirectory, find_runs, load
-from ntnsim.runs import Progress, check_replaceable, finished_summary, run_scenario
+from ntnsim.runs import Progress, is_finished, run_scenario
 from ntnsim.scenario.load import load_scenario
 from ntnsim.scenario.scenario import Scenario
 
@@ -104,6 +104,7 @@ def run(
     progress: Progress | bool | None = None,
     overrides: Sequence[str] = (),
     resume: bool = False,
+    force: bool = False,
     store: "OutcomeStore | None" = None,
     command: Sequence[str] | None = None,
 ) -> Run:
@@ -116,7 +117,9 @@ def run(
         configuration space and a seed; a channel gives a gateway's name the source of its rate profiles.
     progress: called with a scheme's name, the images that ended and the simulated seconds; True shows bars.
     overrides: ``"a.b=c"``, as ``--set`` takes them; for a scenario from a file.
-    resume: if *out* already holds the complete results of this very scenario, they are returned as they are.
+    resume: if *out* already holds the complete results of this very scenario, they are returned as they are; damaged
+        ones are made again.
+    force: results of an earlier run in *out* are replaced, whichever scenario's they are; files that no run wrote stay.
     store: where outcomes of the networks are kept between runs; the user's cache directory unless given.
     command: what the provenance names as the command.
 
@@ -138,8 +141,7 @@ def run(
         raise InputError("overrides: go with a scenario's file; a Scenario in code is changed in code")
     temporary = tempfile.TemporaryDirectory(prefix="ntnsim-") if out is None else None
     directory = Path(temporary.name) / "run" if temporary else Path(out or "")
-    check_replaceable(directory)
-    if resume and finished_summary(directory, scenario) is not None:
+    if resume and is_finished(directory, scenario):
         return Run(scenario, directory)
     with _shown(scenario, progress) as report_progress:
         run_scenario(
@@ -151,6 +153,7 @@ def run(
             progress=report_progress,
             store=store,
             own=OwnParts(policies, codecs, channels),
+            force=force or resume,  # what is left to replace then is this scenario's, and damaged
         )
     return Run(scenario, directory, temporary)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ntnsim.errors import InputError
-from ntnsim.results.read import find_runs, load, read_json
+from ntnsim.results.atomic import read_json
+from ntnsim.results.read import find_runs, load
 from ntnsim.sweeps.cells import SweepPlan
 from ntnsim.sweeps.drive import SWEEP_SUMMARY, SweepOutcome, run_sweep
 from ntnsim.sweeps.execute import simulate_cell

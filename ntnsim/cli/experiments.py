@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from ntnsim.cli.simulate import Force, Resume
+
 EXPERIMENTS = {
     "fig2": "pixel-relevance CDFs of datasets",
     "fig4": "fidelity against savings for one image",
@@ -39,6 +41,8 @@ def train(
         typer.Option("--set", metavar="A.B=C", help="Change one value, as for ntnsim run. May be repeated."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Result directory; results/NAME unless given.")] = None,
+    resume: Resume = False,
+    force: Force = False,
 ) -> None:
     """Run a scenario whose policies learn, and keep the engines that it leaves.
 
@@ -55,7 +59,15 @@ def train(
     if not learners:
         raise ScenarioError(f"{scenario}: no scheme has a policy that learns; use kind: spiff-engine or ncb")
     directory = out or Path("results") / loaded.name
-    done = run(scenario, directory, overrides=set_ or [], command=sys.argv, progress=sys.stderr.isatty())
+    done = run(
+        scenario,
+        directory,
+        overrides=set_ or [],
+        resume=resume,
+        force=force,
+        command=sys.argv,
+        progress=sys.stderr.isatty(),
+    )
     typer.echo(str(done))
     for name in learners:
         typer.echo(f"policy: {{kind: …, evaluate: true, checkpoint: {directory / ENGINES / name}}}")

@@ -54,7 +54,7 @@ def sweep(
 
     Example: ntnsim sweep scenarios/load_sweep.yaml --jobs 2 --out results/load_sweep
     """
-    from ntnsim.results.read import read_json
+    from ntnsim.results.atomic import read_json
     from ntnsim.sweeps.cells import SweepPlan
     from ntnsim.sweeps.drive import SWEEP_SUMMARY, run_sweep
     from ntnsim.sweeps.execute import simulate_cell
@@ -95,9 +95,9 @@ def sweep(
 
 def _show_plan(plan: "SweepPlan", directory: Path, n_workers: int, *, probe: bool, as_json: bool) -> None:
     from ntnsim.results.files import CELLS
+    from ntnsim.results.seal import is_whole
     from ntnsim.sweeps.drive import estimated_wall_s
     from ntnsim.sweeps.execute import execute, simulate_cell
-    from ntnsim.sweeps.seal import is_whole
     from ntnsim.sweeps.show import plan_text
 
     cells = plan.first_cells()

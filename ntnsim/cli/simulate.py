@@ -16,6 +16,12 @@ Override = Annotated[
         "--set", metavar="A.B=C", help="Change one value: --set gateways[0].servers=2. May be repeated."
     ),
 ]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Keep the results if they are this scenario's; make what is missing.")
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace the results of an earlier run; files of your own stay.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -31,9 +37,8 @@ def run(
     scenario: Scenario,
     set_: Override = None,
     out: Annotated[Path | None, typer.Option(help="Result directory; results/NAME unless given.")] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Finish an interrupted run of the same scenario.")
-    ] = False,
+    resume: Resume = False,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a scenario and write its results.
@@ -48,6 +53,7 @@ def run(
         out or Path("results") / load_scenario(scenario, set_ or []).name,
         overrides=set_ or [],
         resume=resume,
+        force=force,
         command=sys.argv,
         progress=sys.stderr.isatty(),
     )

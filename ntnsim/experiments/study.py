@@ -276,7 +276,7 @@ class Study:
     def records(self, schemes: Sequence[Mapping[str, Any]], name: str, **world: Any) -> pd.DataFrame:
         """Simulate *schemes* on the test photographs and return the records."""
         directory = self.work / "runs" / name
-        run_scenario(self.scenario(schemes, **world), directory)
+        run_scenario(self.scenario(schemes, **world), directory, force=True)
         [run] = find_runs([directory])
         return run.records().to_pandas()
 

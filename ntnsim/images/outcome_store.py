@@ -2,18 +2,20 @@
 
 In memory a dictionary; on disk, if a directory is given, one small file per outcome, named by its key's digest. Files
 appear by an atomic rename, so that any number of processes may share a directory; each holds its full key and a
-checksum, so that a damaged or foreign file is noticed, counted and computed anew.
+checksum, so that a damaged or foreign file is noticed, counted and computed anew. It is a cache: where the directory
+cannot be read or written (a full disk, no permission), outcomes are kept in memory alone and the run goes on.
 """
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from ntnsim.protocols.configuration import Configuration
+from ntnsim.results.atomic import atomic_path
 
 Outcome = Mapping[str, Any]
 
@@ -46,14 +48,18 @@ class OutcomeStore:
     """A mapping from :class:`OutcomeKey` to a flat, JSON-able outcome."""
 
     def __init__(self, directory: Path | None = None) -> None:
-        """Open the store; *directory* is made if it does not exist."""
+        """Open the store; *directory* is made if it does not exist. Without it, outcomes are kept in memory alone."""
         self._memory: dict[OutcomeKey, Outcome] = {}
         self._directory = directory
         self.hits = 0
         self.misses = 0
         self.rejected = 0
+        self.trouble = ""  # why outcomes could not be kept on disk, the first time
         if directory is not None:
-            directory.mkdir(parents=True, exist_ok=True)
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                self._only_memory(directory, error)
 
     def get(self, key: OutcomeKey) -> Outcome | None:
         """Return the outcome of *key*, or None if it has to be computed."""
@@ -75,10 +81,12 @@ class OutcomeStore:
         if self._directory is None:
             return
         path = self._path(key)
-        path.parent.mkdir(exist_ok=True)
-        scratch = path.with_name(f"{path.name}.{uuid4().hex}")
-        scratch.write_text(json.dumps(_entry(key, outcome)))
-        scratch.replace(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_path(path) as scratch:
+                scratch.write_text(json.dumps(_entry(key, outcome)))
+        except OSError as error:
+            self._only_memory(path, error)
 
     def get_or_compute(self, key: OutcomeKey, compute: Callable[[], Outcome]) -> Outcome:
         """Return the outcome of *key*, computing and keeping it if need be."""
@@ -94,7 +102,7 @@ class OutcomeStore:
     def _read(self, key: OutcomeKey) -> Outcome | None:
         try:
             text = self._path(key).read_bytes()
-        except FileNotFoundError:
+        except OSError:
             return None
         try:
             entry = json.loads(text)
@@ -105,6 +113,12 @@ class OutcomeStore:
             pass
         self.rejected += 1
         return None
+
+    def _only_memory(self, path: Path, error: OSError) -> None:
+        """Go on without the disk: what cannot be written now will hardly be a moment later."""
+        self.trouble = f"{path}: {error.strerror}"
+        self._directory = None
+        print(f"ntnsim: outcomes are not kept between runs ({self.trouble})", file=sys.stderr)
 
     def _path(self, key: OutcomeKey) -> Path:
         assert self._directory is not None

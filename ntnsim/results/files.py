@@ -5,10 +5,13 @@ WALL_TIME = "wall_time.parquet"
 TIMELINE = "timeline.parquet"
 SUMMARY = "summary.json"
 PROVENANCE = "provenance.json"
+SEAL = "seal.json"  # size and digest of every file
 GROUND_TRACK = "ground_track.json"
 IMAGES = "images"  # a directory of sampled photographs and their index
 IMAGES_INDEX = "images/index.csv"
 ENGINES = "engines"  # engines/SCHEME holds what a learning policy had learned when the run ended
+
+WORK = ".ntnsim"  # DIR/.ntnsim: the lock, and results that are not complete yet
 
 SWEEP = "sweep.json"
 CELLS = "cells"  # cells/DIGEST is a run

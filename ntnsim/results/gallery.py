@@ -20,6 +20,7 @@ from ntnsim.arrays import UInt8Image
 from ntnsim.errors import InputError
 from ntnsim.results.atomic import write_bytes, write_text
 from ntnsim.results.files import IMAGES, IMAGES_INDEX
+from ntnsim.results.seal import check_file
 
 COLUMNS = (
     "scheme",
@@ -139,6 +140,7 @@ def write_index(directory: Path, entries: Sequence[GalleryEntry]) -> None:
 def read_index(directory: Path) -> list[GalleryEntry]:
     """Return the pictures that the run in *directory* kept; none when it kept none."""
     path = directory / IMAGES_INDEX
+    check_file(directory, IMAGES_INDEX)
     if not path.exists():
         return []
     entries = []

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ntnsim.results.atomic import canonical_json, write_text
+from ntnsim.results.atomic import canonical_json, read_json, write_text
 from ntnsim.results.files import GROUND_TRACK
-from ntnsim.results.read import read_json
+from ntnsim.results.seal import check_file
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ def read_ground_track(directory: Path) -> GroundTrack | None:
     """Return the ground track that the run in *directory* kept, or None."""
     if not (directory / GROUND_TRACK).exists():
         return None
+    check_file(directory, GROUND_TRACK)
     content = read_json(directory / GROUND_TRACK)
     return GroundTrack(
         float(content["duration_s"]),

@@ -4,7 +4,6 @@ A directory is a run (it holds ``records/``) or a sweep (it holds ``sweep.json``
 carry the values that the sweep gave them, as columns named by their paths, and their replication.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ntnsim.errors import InputError
+from ntnsim.results.atomic import read_json
+from ntnsim.results.directory import NEXT, settle
 from ntnsim.results.files import CELLS, PROVENANCE, RECORDS, SUMMARY, SWEEP, TIMELINE
+from ntnsim.results.seal import check_file, sealed_files
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class RunDirectory:
 
     def summary(self) -> dict[str, Any]:
         """Return ``summary.json``."""
+        check_file(self.path, SUMMARY)
         return read_json(self.path / SUMMARY)
 
     def provenance(self) -> dict[str, Any]:
@@ -41,7 +44,11 @@ class RunDirectory:
 
     def record_columns(self) -> list[str]:
         """Return the names of the records' columns."""
-        return list(pq.read_schema(self._parts()[0]).names)
+        first = self._parts()[0]
+        try:
+            return list(pq.read_schema(first).names)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{first}: cannot be read as Parquet ({error})") from None
 
     def records(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the records, one row per job in order of writing; only *columns*, unless all are wanted."""
@@ -57,36 +64,28 @@ class RunDirectory:
 
     def timeline(self) -> pd.DataFrame | None:
         """Return the timeline's rows, or None when the run kept none."""
+        check_file(self.path, TIMELINE)
         path = self.path / TIMELINE
-        return pq.read_table(path).to_pandas() if path.exists() else None
+        return _read_part(path, None).to_pandas() if path.exists() else None
 
     def _parts(self) -> list[Path]:
-        parts = sorted((self.path / RECORDS).glob("part-*.parquet"))
-        if not parts:
+        """Return the records' files, in order: those that the run sealed, where it did."""
+        sealed = [name for name in sealed_files(self.path) if name.startswith(f"{RECORDS}/part-")]
+        for name in sealed:
+            check_file(self.path, name)
+        parts = [self.path / name for name in sealed] or (self.path / RECORDS).glob("part-*.parquet")
+        if not (ordered := sorted(parts)):
             raise InputError(f"{self.path / RECORDS}: holds no part-*.parquet")
-        return parts
+        return ordered
 
 
 def _read_part(part: Path, columns: list[str] | None) -> pa.Table:
     # ParquetFile rather than read_table: a sweep has thousands of small files, and the dataset layer costs 10 ms each.
     try:
-        with pq.ParquetFile(part) as opened:
+        with pq.ParquetFile(part, page_checksum_verification=True) as opened:
             return opened.read(columns=columns, use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{part}: cannot be read as Parquet ({error})") from None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the mapping in a JSON file of a result directory."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; is the run complete?") from None
-    except ValueError as error:
-        raise InputError(f"{path}: not valid JSON ({error})") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: should hold a mapping")
-    return content
 
 
 def find_runs(directories: Iterable[Path | str]) -> list[RunDirectory]:
@@ -99,10 +98,13 @@ def find_runs(directories: Iterable[Path | str]) -> list[RunDirectory]:
     for directory in given:
         if not directory.is_dir():
             raise InputError(f"{directory}: no such directory")
+        settle(directory)
         if (directory / SWEEP).exists():
             runs += _cells(directory)
         elif (directory / RECORDS).is_dir():
             runs.append(RunDirectory(directory, directory.name or str(directory.resolve().name)))
+        elif (directory / NEXT).is_dir():
+            raise InputError(f"{directory}: its run is not finished; run the scenario again")
         else:
             raise InputError(f"{directory}: holds neither a run (records/) nor a sweep (sweep.json)")
     if not runs:

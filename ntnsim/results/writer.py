@@ -38,6 +38,7 @@ def write_table(table: pa.Table, path: Path) -> None:
             row_group_size=ROWS_PER_PART,
             use_dictionary=True,
             write_statistics=True,
+            write_page_checksum=True,
             store_schema=True,  # keeps dictionary and null types on reading; holds no time and no path
         )
 

@@ -6,32 +6,33 @@ driver.
 """
 
 import errno
-import fcntl
 import math
-import shutil
 import statistics
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from ntnsim.errors import InputError
-from ntnsim.results.atomic import write_json
+from ntnsim.results.atomic import read_json, write_json
+from ntnsim.results.directory import set_aside
 from ntnsim.results.files import CELLS, RECORDS, SUMMARY, SWEEP
+from ntnsim.results.lock import only_writer
 from ntnsim.results.provenance import code_digest
-from ntnsim.results.read import read_json
+from ntnsim.results.seal import is_whole
 from ntnsim.results.statistics import Interval, replication_interval
 from ntnsim.results.summary import figure_of, has_figure
 from ntnsim.scenario.sweep import AdaptiveSpec
 from ntnsim.sweeps.cells import Cell, SweepPlan
-from ntnsim.sweeps.execute import CellResult, remove_partial_cells
-from ntnsim.sweeps.seal import is_whole
+from ntnsim.sweeps.execute import DAMAGED, FAILED, CellResult, remove_partial_cells
 
 JOURNAL = "journal.csv"
 SWEEP_SUMMARY = "sweep_summary.json"
+LOCK = ".lock"
+# What may be there before a sweep has begun: cells that a probe ran.
+_OWN = {CELLS, FAILED, DAMAGED, LOCK, JOURNAL}
 # Figures of each run's summary that the sweep's summary gives over replications.
 SUMMARISED_METRICS = (
     "delay_s.mean",
@@ -67,7 +68,7 @@ class Executor(Protocol):
 class SweepOutcome:
     """What became of a sweep. failed: label and error of each cell without a result.
 
-    n_damaged: cells that were there, but not as they had been written, and were run again.
+    n_damaged: cells that were there, but not as they had been written; they lie in ``damaged/`` and were run again.
     """
 
     n_cells: int = 0
@@ -90,6 +91,14 @@ def check_directory(directory: Path, *, resume: bool) -> None:
         )
     if (directory / RECORDS).exists():
         raise InputError(f"{directory}: holds a single run; choose another --out")
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"{directory}: is a file; --out needs a directory")
+    if (directory / SWEEP).exists() or not directory.is_dir():
+        return
+    if other := sorted(path.name for path in directory.iterdir() if path.name not in _OWN):
+        raise InputError(
+            f"{directory}: holds files that are not a sweep's ({other[0]}); choose another --out"
+        )
 
 
 def run_sweep(
@@ -105,8 +114,8 @@ def run_sweep(
     executor: makes the executor, once it is known that a cell is missing.
     """
     check_directory(directory, resume=resume)
-    (directory / CELLS).mkdir(parents=True, exist_ok=True)
-    with _only_driver(directory):
+    with only_writer(directory, LOCK):
+        (directory / CELLS).mkdir(exist_ok=True)
         remove_partial_cells(directory)
         ledger = _Ledger(plan, directory)
         outcome = ledger.outcome
@@ -165,7 +174,7 @@ class _Ledger:
                 continue
             if directory.exists():
                 self.outcome.n_damaged += 1
-                shutil.rmtree(directory)
+                set_aside(directory, self.directory / DAMAGED)
             self.waiting.append(cell)
 
     def end(self, result: CellResult) -> None:
@@ -292,14 +301,3 @@ def _over_replications(
 def _entry(interval: Interval) -> dict[str, float | None]:
     named = {"mean": interval.value, "low": interval.low, "high": interval.high}
     return {name: value if math.isfinite(value) else None for name, value in named.items()}
-
-
-@contextmanager
-def _only_driver(directory: Path) -> Iterator[None]:
-    """Hold the directory's lock; the system frees it when the process ends, however it ends."""
-    with (directory / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(f"{directory}: another process is sweeping into it") from None
-        yield

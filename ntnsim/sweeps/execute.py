@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from ntnsim.results.atomic import partial_name, write_text
+from ntnsim.results.directory import set_aside
 from ntnsim.results.files import CELLS
+from ntnsim.results.seal import is_whole, seal
 from ntnsim.sweeps.cells import Cell
-from ntnsim.sweeps.seal import is_whole, seal
 
 FAILED = "failed"
+DAMAGED = "damaged"  # cells that were not as they had been written, moved out of the way
 # Runs the cell's scenario and writes its results to the directory: the seam at which tests put small stand-ins.
 Runner = Callable[[Cell, Path], Any]
 
@@ -56,7 +58,8 @@ def execute(cell: Cell, sweep_directory: Path, runner: Runner) -> CellResult:
     started = time.perf_counter()
     partial = partial_name(target)
     try:
-        shutil.rmtree(target, ignore_errors=True)  # damaged, if it is there at all
+        if target.exists():
+            set_aside(target, sweep_directory / DAMAGED)
         partial.mkdir(parents=True)
         runner(cell, partial)
         seal(partial)

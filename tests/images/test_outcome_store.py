@@ -95,3 +95,24 @@ def test_a_hundred_thousand_lookups_take_less_than_a_second():
         for key in keys:
             store.get(key)
     assert time.process_time() - started < 1
+
+
+def test_a_store_that_cannot_be_used_keeps_outcomes_in_memory_and_says_so_once(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    store = OutcomeStore(tmp_path / "file" / "store")
+    assert store.get_or_compute(KEY, lambda: {"bits": 12}) == {"bits": 12}
+    assert store.get_or_compute(KEY, lambda: {"bits": 13}) == {"bits": 12}
+    assert capsys.readouterr().err.count("outcomes are not kept between runs") == 1
+
+
+def test_a_disk_that_fills_up_does_not_end_a_run(tmp_path, monkeypatch):
+    store = OutcomeStore(tmp_path)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ntnsim.images.outcome_store.Path.write_text", full)
+    store.put(KEY, {"bits": 12})
+    assert store.get(KEY) == {"bits": 12}
+    assert store.trouble.endswith("No space left on device")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -136,15 +136,16 @@ def test_a_killed_run_is_resumed_to_the_bytes_of_an_undisturbed_one(scenario, tm
         [sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     ends = time.monotonic() + 240
-    while not list(tmp_path.glob(".killed.*.partial/records")):
+    while not (tmp_path / "killed/.ntnsim/next/records").exists():
         assert time.monotonic() < ends
         assert victim.poll() is None
         time.sleep(0.01)
     os.kill(victim.pid, signal.SIGKILL)
     victim.wait()
-    assert not (tmp_path / "killed").exists()
+    assert [path.name for path in (tmp_path / "killed").iterdir()] == [".ntnsim"]
     ntnsim(*arguments, tmp_path / "killed", "--resume")
     ntnsim(*arguments, tmp_path / "undisturbed")
+    assert not (tmp_path / "killed/.ntnsim").exists()
     for part in sorted((tmp_path / "undisturbed/records").iterdir()):
         assert part.read_bytes() == (tmp_path / "killed/records" / part.name).read_bytes()
     for name in ("summary.json", "timeline.parquet"):
