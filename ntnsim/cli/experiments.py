@@ -1,6 +1,7 @@
 """Commands of learning and of the paper's figures and tables: train an engine, reproduce an experiment."""
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -86,10 +87,20 @@ def experiment(
     from importlib import import_module
 
     from ntnsim.errors import InputError
+    from ntnsim.results.own_files import check_own
 
     if name == "--help":
         typer.echo(context.get_help())
         return
     if name not in EXPERIMENTS:
         raise InputError(f"experiment {name!r} is unknown; allowed are {', '.join(EXPERIMENTS)}")
+    for place in _places_of_results(context.args):  # before hours of work, not after
+        for ending in ("csv", "pdf", "png", "md"):
+            check_own(place / f"{name}.{ending}")
     import_module(f"ntnsim.experiments.{name}").main(context.args)
+
+
+def _places_of_results(arguments: list[str]) -> list[Path]:
+    """Return what ``--out`` names among an experiment's *arguments*."""
+    places = [Path(after) for option, after in pairwise(arguments) if option == "--out"]
+    return places + [Path(text.removeprefix("--out=")) for text in arguments if text.startswith("--out=")]

@@ -28,6 +28,7 @@ from ntnsim.experiments.outcomes import build_outcome_log
 from ntnsim.experiments.study import SOURCE, Study, learner
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
 from ntnsim.protocols.policy import Policy, Requirement
+from ntnsim.results.own_files import own_path
 from ntnsim.scenario.policy import GuardSpec
 from ntnsim.streams import stream
 
@@ -86,7 +87,8 @@ def run(study: Study) -> pd.DataFrame:
         "never trained on; the oracle searches the same table's grid."
     )
     study.write("ablation", caption, results, lambda directory: draw(results, directory))
-    interpolation_errors(study, testing).to_csv(study.out / "interpolation.csv", index=False)
+    with own_path(study.out / "interpolation.csv") as path:
+        interpolation_errors(study, testing).to_csv(path, index=False)
     return results
 
 

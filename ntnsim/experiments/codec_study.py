@@ -31,6 +31,7 @@ from ntnsim.protocols.codec import Codec
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.inpainter import Inpainter
 from ntnsim.report.style import DOUBLE_COLUMN_IN, save
+from ntnsim.results.own_files import own_path
 from ntnsim.spiff.baselines import WholeImageCodec, as_the_library_comes
 from ntnsim.spiff.codec import CaptionCodec, SpiffCodec, spiff_settings
 from ntnsim.spiff.components import COMPONENT_CODECS
@@ -158,8 +159,8 @@ class CodecStudy:
 
     def write(self, name: str, table: pd.DataFrame, figure: "Figure") -> pd.DataFrame:
         """Write ``name.csv`` and the figure with its note; return the table."""
-        self.out.mkdir(parents=True, exist_ok=True)
-        table.to_csv(self.out / f"{name}.csv", index=False, lineterminator="\n")
+        with own_path(self.out / f"{name}.csv") as path:
+            table.to_csv(path, index=False, lineterminator="\n")
         save_noted(figure, self.out, name, self.note)
         return table
 
@@ -176,7 +177,6 @@ def save_noted(figure: "Figure", directory: Path, name: str, note: str) -> None:
 
     width_chars = int(22 * figure.get_figwidth())
     figure.supxlabel("\n".join(textwrap.wrap(note, width_chars)), fontsize=5.5, color="#555555")
-    directory.mkdir(parents=True, exist_ok=True)
     save(figure, directory, name)
 
 

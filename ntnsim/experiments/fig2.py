@@ -21,6 +21,7 @@ from ntnsim.errors import DatasetError
 from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.codec_study import new_figure, save_noted
 from ntnsim.report.style import STYLES, journal
+from ntnsim.results.own_files import own_path
 
 
 def rank_shares(dataset: Dataset, relevance: Relevance) -> Iterator[dict[str, object]]:
@@ -42,8 +43,8 @@ def run(datasets: list[tuple[Dataset, str]], out: Path) -> pd.DataFrame:
         row for (dataset, _), r in zip(datasets, relevances, strict=True) for row in rank_shares(dataset, r)
     ]
     table = pd.DataFrame(rows)
-    out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(out / "fig2.csv", index=False, lineterminator="\n")
+    with own_path(out / "fig2.csv") as path:
+        table.to_csv(path, index=False, lineterminator="\n")
     with journal():
         figure, axes = new_figure(len(datasets))
         for axis, (dataset, _), relevance in zip(axes, datasets, relevances, strict=True):

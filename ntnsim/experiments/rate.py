@@ -35,6 +35,7 @@ from ntnsim.networks.load import inpainter_named
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.inpainter import Inpainter
 from ntnsim.report.style import STYLES, journal
+from ntnsim.results.own_files import own_path
 from ntnsim.spiff.baselines import PAPER_JPEG_QUALITY, WholeImageCodec
 from ntnsim.spiff.classical import ClassicalInpainter
 from ntnsim.spiff.components import Component
@@ -314,7 +315,8 @@ def main(arguments: Sequence[str]) -> None:
     curves = curves_of(points)
     series = [name for name in CROPS_OF if name in curves.bits]
     table = comparison(curves, strict, series)
-    table.to_csv(given.out / "rate_comparison.csv", index=False, lineterminator="\n")
+    with own_path(given.out / "rate_comparison.csv") as file:
+        table.to_csv(file, index=False, lineterminator="\n")
 
     plain = ClassicalInpainter("nearest")
     checks = []
@@ -325,13 +327,16 @@ def main(arguments: Sequence[str]) -> None:
         checks.append(spiff_setting(name, round(row["crop quality"]), row["q"], restoring, speed))
     measured = pd.DataFrame(measure(photographs, checks, scorer, path))
     verified = measured.groupby("series", sort=False)[["bits", "pf_top", "pf_low"]].mean()
-    verified.to_csv(given.out / "rate_checks.csv", lineterminator="\n")
+    with own_path(given.out / "rate_checks.csv") as file:
+        verified.to_csv(file, lineterminator="\n")
     means = points.groupby(["series", "setting"], sort=False)[
         ["bits", "pf", "pf_top", "pf_low", "sf_low"]
     ].mean()
-    means.round(4).to_csv(given.out / "rate_means.csv", lineterminator="\n")
+    with own_path(given.out / "rate_means.csv") as file:
+        means.round(4).to_csv(file, lineterminator="\n")
     parts = contributions(curves)
-    parts.to_csv(given.out / "rate_parts.csv", index=False, lineterminator="\n")
+    with own_path(given.out / "rate_parts.csv") as file:
+        parts.to_csv(file, index=False, lineterminator="\n")
     restored = f"; diffusion: bundle {given.bundle}" if diffusion is not None else ""
     note = (
         f"{len(photographs)} photographs of {photographs.name} (COCO, validation); PF = 1 − ST-LPIPS; grey lines: "

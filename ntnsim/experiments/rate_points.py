@@ -18,6 +18,7 @@ from ntnsim.fidelity.metrics import Scorer
 from ntnsim.protocols.codec import Codec
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.inpainter import Inpainter
+from ntnsim.results.own_files import own_path
 from ntnsim.spiff.baselines import WholeImageCodec, as_the_library_comes
 from ntnsim.spiff.classical import ClassicalInpainter
 from ntnsim.spiff.codec import SpiffCodec
@@ -144,8 +145,7 @@ def _point(row: dict[str, Any]) -> RatePoint:
 
 def write_points(path: Path, points: Sequence[RatePoint]) -> None:
     """Write *points* as CSV."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with own_path(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(RatePoint)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(point) for point in points)

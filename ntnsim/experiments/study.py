@@ -25,6 +25,7 @@ from ntnsim.experiments.targets import calibrated_targets
 from ntnsim.images.pipeline import ImagePipeline
 from ntnsim.networks.bundle import open_bundle
 from ntnsim.protocols.configuration import ConfigurationSpace
+from ntnsim.results.own_files import own_path, write_own_text
 from ntnsim.results.provenance import code_digest, digest, package_versions
 from ntnsim.results.read import find_runs
 from ntnsim.runs import default_store, run_scenario
@@ -283,7 +284,8 @@ class Study:
     def write(self, name: str, caption: str, table: pd.DataFrame, draw: Callable[[Path], None]) -> None:
         """Write NAME.csv, its figure by *draw*, and NAME.md: what is shown, from what, and at what cost."""
         self.out.mkdir(parents=True, exist_ok=True)
-        table.round(6).to_csv(self.out / f"{name}.csv", index=False)
+        with own_path(self.out / f"{name}.csv") as path:
+            table.round(6).to_csv(path, index=False)
         draw(self.out)
         facts = (
             f"Bundle `{BUNDLE}` {open_bundle(BUNDLE).digest[:12]}; PF by ST-LPIPS, SF by EfficientNet-lite0, targets "
@@ -293,7 +295,7 @@ class Study:
             f"{process_time():.0f} s of processor time, without "
             "what the outcome store held already."
         )
-        (self.out / f"{name}.md").write_text(f"{caption}\n\n{facts}\n", encoding="utf-8")
+        write_own_text(self.out / f"{name}.md", f"{caption}\n\n{facts}\n")
 
 
 def learner(settings: Mapping[str, Any]) -> SpiffEngineSpec | NeuralContextualBanditSpec:

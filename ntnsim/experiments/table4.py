@@ -8,6 +8,7 @@ wherever it can ("priced": where λ makes it worth while). The engine and NCB le
 photographs, and all are judged on others. On `spiff` both see what a trial encoding showed.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.study import BUNDLE, Study
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
 from ntnsim.networks.bundle import open_bundle
-from ntnsim.results.atomic import write_json
+from ntnsim.results.own_files import write_own_text
 from ntnsim.results.statistics import proportion_interval
 from ntnsim.scenario.policy import RequirementSpec
 
@@ -67,7 +68,8 @@ def run(study: Study) -> pd.DataFrame:
         f"simulated passes at load {study.load}. `pf_top` is the high rank's PF."
     )
     study.write("table4", caption, table, lambda directory: draw(table, directory))
-    write_json(study.out / "targets.json", {name: target.model_dump() for name, target in targets.items()})
+    shown = json.dumps({name: target.model_dump() for name, target in targets.items()}, indent=2)
+    write_own_text(study.out / "targets.json", shown + "\n")
     return table
 
 

@@ -14,8 +14,8 @@ from typing import Any
 from ntnsim.report.groups import Point, points_of, scores_note
 from ntnsim.report.page_data import gallery_rows, page_data, summary_rows
 from ntnsim.report.style import COMPONENT_COLOURS, FAULT_COLOUR, PASS_COLOUR
-from ntnsim.results.atomic import write_text
 from ntnsim.results.columns import COMPONENT_TITLES
+from ntnsim.results.own_files import write_own_text
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.record import COMPONENTS
 
@@ -25,7 +25,7 @@ MAX_SUMMARY_ROWS = 300
 
 def write_page(runs: Sequence[RunDirectory], path: Path) -> None:
     """Write the page about *runs* to *path*."""
-    write_text(path, page(runs))
+    write_own_text(path, page(runs))
 
 
 def page(runs: Sequence[RunDirectory]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ntnsim.results.atomic import atomic_path
+from ntnsim.results.own_files import own_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -127,7 +127,7 @@ def save(figure: "Figure", directory: Path, name: str) -> list[Path]:
     paths = []
     for suffix, metadata in undated.items():
         path = directory / f"{name}.{suffix}"
-        with atomic_path(path) as partial:
+        with own_path(path) as partial:
             figure.savefig(partial, format=suffix, metadata=metadata)
         paths.append(path)
     return paths

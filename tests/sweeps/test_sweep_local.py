@@ -289,7 +289,7 @@ def test_two_drivers_do_not_share_a_directory(tmp_path):
     plan = plan_of(tmp_path)
 
     def second_driver():
-        with pytest.raises(InputError, match="another process .* is writing to it"):
+        with pytest.raises(InputError, match=r"another process .* is writing to it"):
             swept(plan, tmp_path / "out", resume=True)
         raise InputError("the first driver stops here")
 

@@ -1,0 +1,49 @@
+"""Figures, pages and tables that commands write: an own one is made anew, anybody else's is never written over.
+
+``.ntnsim-files.json`` in their directory lists each file with its digest. A file that is not listed, or that was
+changed since, is somebody's work.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ntnsim.errors import InputError
+from ntnsim.results.atomic import atomic_path, read_json, write_json
+from ntnsim.results.lock import only_writer
+from ntnsim.results.provenance import file_digest
+
+LIST = ".ntnsim-files.json"
+
+
+@contextmanager
+def own_path(path: Path) -> Iterator[Path]:
+    """Yield a name to write to; on success it becomes *path*, if nothing of somebody else's is there."""
+    with atomic_path(path) as partial:
+        yield partial
+        digest = file_digest(partial)
+        if not path.is_file() or file_digest(path) != digest:
+            check_own(path)
+    with only_writer(path.parent, f"{LIST}.lock", wait=True):
+        write_json(path.parent / LIST, {**_written(path.parent), path.name: digest})
+
+
+def write_own_text(path: Path, content: str) -> None:
+    """Write *content* to *path* as UTF-8, if nothing of somebody else's is there."""
+    with own_path(path) as partial:
+        partial.write_bytes(content.encode())
+
+
+def check_own(path: Path) -> None:
+    """Refuse to write to *path* where a file is that no command wrote, or that was changed since."""
+    if not path.exists():
+        return
+    if not path.is_file() or _written(path.parent).get(path.name) != file_digest(path):
+        raise InputError(
+            f"{path}: is there already, and not as ntnsim wrote it; move it, or choose another --out"
+        )
+
+
+def _written(directory: Path) -> dict[str, Any]:
+    return read_json(directory / LIST) if (directory / LIST).exists() else {}
