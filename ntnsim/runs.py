@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ntnsim.datasets.open_dataset import photographs_shown
 from ntnsim.engine.build import requirement_from
 from ntnsim.errors import InputError
 from ntnsim.images.gallery import RunGallery
@@ -158,6 +159,7 @@ def _simulated(
             "seed": scenario.seed,
             **_details(scenario),
             "worlds": worlds,
+            "pictures": photographs_shown(scenario.datasets),
             **lost_satellites(terminals, longest_s),
         },
     )

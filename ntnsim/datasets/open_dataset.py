@@ -1,5 +1,6 @@
 """From a scenario's dataset entry to the dataset."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_never
 
@@ -22,6 +23,16 @@ from ntnsim.scenario.dataset import (
     SamplesDatasetSpec,
 )
 from ntnsim.scenario.path import ScenarioPath
+
+
+def photographs_shown(datasets: Mapping[str, DatasetSpec]) -> dict[str, str]:
+    """Return, by the records' ``image_id``, the photograph of each image that is one of several views of it."""
+    return {
+        f"{name}/{view}": photograph
+        for name, wanted in datasets.items()
+        if isinstance(wanted, SamplesDatasetSpec)
+        for view, photograph in SampleCaptures(wanted.count, other_every=wanted.other_every).pictures.items()
+    }
 
 
 def open_dataset(wanted: DatasetSpec) -> Dataset:

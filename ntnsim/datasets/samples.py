@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -76,18 +77,29 @@ class SampleCaptures:
         """Return capture *index*, 0 ≤ index < len(self)."""
         if not 0 <= index < self._count:
             raise IndexError(f"index must be in [0, {self._count}), got {index}")
+        name = _name(index)
+        data = _capture(self._photograph(index), index, self._size)
+        return DatasetImage(name, data, rgb_of_bytes(data, name), None, ())
+
+    @property
+    def pictures(self) -> dict[str, str]:
+        """Which photograph each capture is a view of, by the capture's name."""
+        return {_name(index): Path(self._photograph(index).path).stem for index in range(self._count)}
+
+    def _photograph(self, index: int) -> _Photograph:
         is_other = self._other_every > 0 and index % self._other_every == self._other_every - 1
         turn = index // self._other_every if is_other else index
         photographs = OTHERS if is_other else PORTRAITS
-        photograph = photographs[turn % len(photographs)]
-        name = f"sample-{index:03d}"
-        data = _capture(photograph, index, self._size)
-        return DatasetImage(name, data, rgb_of_bytes(data, name), None, ())
+        return photographs[turn % len(photographs)]
 
     @cached_property
     def origins(self) -> tuple[str, ...]:
         """Where the photographs come from, for figure captions."""
         return tuple(photograph.origin for photograph in (*PORTRAITS, *OTHERS))
+
+
+def _name(index: int) -> str:
+    return f"sample-{index:03d}"
 
 
 @cache

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ntnsim.report.groups import Point, picked, points_of, schemes_in
 from ntnsim.report.style import COMPONENT_COLOURS, DOUBLE_COLUMN_IN, SINGLE_COLUMN_IN
 from ntnsim.results.columns import COMPONENT_TITLES
+from ntnsim.results.pictures import over_replications
 from ntnsim.results.possible import possible
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.record import COMPONENTS
 from ntnsim.results.statistics import Interval, replication_interval
-from ntnsim.results.summary import figure_of
+from ntnsim.results.summary import figure_of, has_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,23 +59,29 @@ def bars_of(runs: Sequence[RunDirectory]) -> list[Bar]:
                 ]
                 waiting, service = np.nanmean(of_runs, axis=0) if np.isfinite(of_runs).any() else (0.0, 0.0)
                 parts[name] = (float(waiting), float(service))
-            bars.append(Bar(scheme, point, parts, metric_interval(summaries, scheme, "delay_s")))
+            bars.append(Bar(scheme, point, parts, metric_interval(point.runs, scheme, "delay_s")[0]))
     return bars
 
 
 def metric_interval(
-    summaries: list[dict[str, Any]], scheme: str, metric: str, value: str = "mean"
-) -> Interval:
-    """Return a summary *metric* over replications; with a single run, its own interval within the run."""
+    runs: Sequence[RunDirectory], scheme: str, metric: str, value: str = "mean"
+) -> tuple[Interval, int | None]:
+    """Return a summary *metric* over replications (with a single run, its own interval within the run), and how many
+    pictures it is over, if it is over pictures."""
+    summaries = [run.summary() for run in runs]
+    n_pictures = None
     if len(summaries) == 1:
         mean, low, high = (
             figure_of(summaries[0], scheme, f"{metric}.{key}") for key in (value, "low", "high")
         )
         interval = Interval(mean, low, high, float(summaries[0]["confidence"]))
+        if has_figure(summaries[0], scheme, f"{metric}.pictures"):
+            n_pictures = int(figure_of(summaries[0], scheme, f"{metric}.pictures"))
     else:
         values = [figure_of(summary, scheme, f"{metric}.{value}") for summary in summaries]
         interval = replication_interval([value for value in values if np.isfinite(value)])
-    return possible(interval, metric)
+        interval, n_pictures = over_replications(runs, scheme, metric, interval)
+    return possible(interval, metric), n_pictures
 
 
 def axis_limit_s(bars: Sequence[Bar]) -> float:

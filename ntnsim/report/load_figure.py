@@ -10,6 +10,7 @@ from ntnsim.errors import InputError
 from ntnsim.report.breakdown_figure import metric_interval
 from ntnsim.report.groups import Point, points_of, schemes_in
 from ntnsim.report.style import DOUBLE_COLUMN_IN, in_preferred_order, scheme_styles
+from ntnsim.results.pictures import FEWEST_FOR_AN_INTERVAL
 from ntnsim.results.point_names import point_title
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.statistics import Interval
@@ -46,12 +47,16 @@ METRICS = (
 
 @dataclass(frozen=True)
 class LoadCurve:
-    """One line: a scheme (at fixed values of any other swept parameters). x: [n]; intervals: metric name → [n]."""
+    """One line: a scheme (at fixed values of any other swept parameters). x: [n]; intervals: metric name → [n].
+
+    pictures: metric name → how many pictures each point's mean is over, [n]; None where it is not over pictures.
+    """
 
     scheme: str
     others: str
     x: tuple[float, ...]
     intervals: dict[str, tuple[Interval, ...]]
+    pictures: dict[str, tuple[int | None, ...]]
 
 
 def swept_number(points: Sequence[Point]) -> str | None:
@@ -76,7 +81,6 @@ def load_curves_of(runs: Sequence[RunDirectory]) -> tuple[str, list[LoadCurve]]:
     path = swept_number(points)
     if path is None:
         raise InputError(f"{runs[0].path}: no number was swept, so there is nothing to draw curves against")
-    summaries = {id(point): [run.summary() for run in point.runs] for point in points}
     lines: dict[tuple[str, str], list[Point]] = {}
     for point in points:
         others = point_title({name: value for name, value in point.parameters.items() if name != path})
@@ -85,13 +89,14 @@ def load_curves_of(runs: Sequence[RunDirectory]) -> tuple[str, list[LoadCurve]]:
     curves = []
     for (scheme, others), members in lines.items():
         members = sorted(members, key=lambda point: float(point.parameters[path]))
-        intervals = {
-            metric.name: tuple(
-                metric_interval(summaries[id(point)], scheme, metric.name, metric.key) for point in members
-            )
+        found = {
+            metric.name: [metric_interval(point.runs, scheme, metric.name, metric.key) for point in members]
             for metric in METRICS
         }
-        curves.append(LoadCurve(scheme, others, tuple(float(p.parameters[path]) for p in members), intervals))
+        intervals = {name: tuple(interval for interval, _ in pairs) for name, pairs in found.items()}
+        pictures = {name: tuple(number for _, number in pairs) for name, pairs in found.items()}
+        x = tuple(float(point.parameters[path]) for point in members)
+        curves.append(LoadCurve(scheme, others, x, intervals, pictures))
     return path, curves
 
 
@@ -121,7 +126,7 @@ def load_curves(runs: Sequence[RunDirectory]) -> "Figure":
                 elinewidth=0.8,
                 label=f"{curve.scheme} ({curve.others})" if curve.others else curve.scheme,
             )
-        axes.set_title(metric.label)
+        axes.set_title(metric.label + without_interval(curves, metric.name))
         shown = [i.value for curve in curves for i in curve.intervals[metric.name] if np.isfinite(i.value)]
         if metric.name == "delay_s" and shown and min(shown) > 0 and max(shown) > LOG_AXIS_RATIO * min(shown):
             axes.set_yscale("log")
@@ -132,6 +137,17 @@ def load_curves(runs: Sequence[RunDirectory]) -> "Figure":
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 6))
     return figure
+
+
+def without_interval(curves: Sequence[LoadCurve], metric: str) -> str:
+    """Return a remark where a *metric*'s means are over too few pictures for an interval, else ""."""
+    few = {
+        number
+        for curve in curves
+        for number in curve.pictures[metric]
+        if number is not None and number < FEWEST_FOR_AN_INTERVAL
+    }
+    return f"\n{' or '.join(map(str, sorted(few)))} pictures: no interval" if few else ""
 
 
 def _label_within_decades(axes: "Axes") -> None:

@@ -154,8 +154,9 @@ def _summary(points: Sequence[Point], runs: Sequence[RunDirectory]) -> str:
         cut = f"<p>The first {MAX_SUMMARY_ROWS} of {len(rows)} lines; all are in sweep_summary.json.</p>"
     return (
         "<section><h2>Summary</h2>\n"
-        f'<p class="soft">± is half of the {confidence:g} % confidence interval, from {kind}. Savings are against the '
-        f"file as captured. Images that never arrived count as not in time.{escape(scores)}</p>\n"
+        f'<p class="soft">± is half of the {confidence:g} % confidence interval, from {kind}; of savings, PF and SF '
+        "over pictures, since images and replications may show one again. Savings are against the file as captured. "
+        f"Images that never arrived count as not in time.{escape(scores)}</p>\n"
         f'<div class="scroll" tabindex="0" role="region" aria-label="Summary table"><table><thead><tr>{head}</tr>'
         f"</thead><tbody>{''.join(lines)}</tbody></table></div>{cut}</section>"
     )

@@ -17,7 +17,7 @@ from ntnsim.report.breakdown_figure import bars_of, metric_interval
 from ntnsim.report.cdf_figure import curves_of, deadline_s
 from ntnsim.report.gallery_figure import caption, configuration_text, rows_of
 from ntnsim.report.groups import Point, points_of, schemes_in
-from ntnsim.report.load_figure import METRICS, axis_name, load_curves_of, swept_number
+from ntnsim.report.load_figure import METRICS, axis_name, load_curves_of, swept_number, without_interval
 from ntnsim.report.pareto_figure import clouds_of, panels_of, standings_of
 from ntnsim.report.style import (
     COMPONENT_COLOURS,
@@ -33,7 +33,7 @@ from ntnsim.results.gallery import read_index
 from ntnsim.results.ground_track import read_ground_track
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.record import COMPONENTS
-from ntnsim.results.show import interval_text, with_limits
+from ntnsim.results.show import independent_values, interval_text, with_limits
 from ntnsim.results.statistics import Interval
 from ntnsim.results.summary import figure_of
 
@@ -93,12 +93,13 @@ def summary_rows(points: Sequence[Point]) -> list[dict[str, Any]]:
                 key: str = "mean",
                 scale: float = 1.0,
                 *,
-                summaries: list[dict[str, Any]] = summaries,
+                point: Point = point,
                 scheme: str = scheme,
             ) -> str:
-                interval = metric_interval(summaries, scheme, metric, key)
-                n = _n_images(summaries[0], scheme, metric) if len(summaries) == 1 else None
-                return interval_text(interval, metric=metric, scale=scale, n=n)
+                interval, n_pictures = metric_interval(point.runs, scheme, metric, key)
+                n = _n_images(point.runs[0].summary(), scheme, metric) if len(point.runs) == 1 else None
+                n, kind = independent_values({"n": n, "pictures": n_pictures})
+                return interval_text(interval, metric=metric, scale=scale, n=n, kind=kind)
 
             ends = list(dict.fromkeys([0, n_ranks - 1])) if n_ranks else []
             rows.append(
@@ -109,7 +110,7 @@ def summary_rows(points: Sequence[Point]) -> list[dict[str, Any]]:
                     "images": jobs,
                     "delay": shown("delay_s"),
                     "q95": shown("delay_s.quantiles.q95", "value"),
-                    "in_time": _share_text(metric_interval(summaries, scheme, "deadline_met", "value")),
+                    "in_time": _share_text(metric_interval(point.runs, scheme, "deadline_met", "value")[0]),
                     "savings": shown("savings", scale=100),
                     "pf": [shown(f"fidelity.pf_rank.{rank}") for rank in ends],
                     "sf": [shown(f"fidelity.sf_rank.{rank}") for rank in ends],
@@ -210,7 +211,7 @@ def _load_data(runs: Sequence[RunDirectory]) -> dict[str, Any]:
         "axis": axis_name(path),
         "metrics": [
             {
-                "label": metric.plain_label,
+                "label": metric.plain_label + without_interval(curves, metric.name).replace("\n", "; "),
                 "canLog": metric.name == "delay_s",
                 "curves": [
                     {

@@ -79,11 +79,10 @@ def standings_of(runs: Sequence[RunDirectory], column: str) -> list[Standing]:
     score, _, rank = column.partition("_rank_")
     standings = []
     for point in points_of(runs):
-        summaries = [run.summary() for run in point.runs]
         for scheme in schemes_in(point.runs):
-            fidelity = metric_interval(summaries, scheme, f"fidelity.{score}_rank.{rank}")
+            fidelity, _ = metric_interval(point.runs, scheme, f"fidelity.{score}_rank.{rank}")
             if np.isfinite(fidelity.value):
-                savings = metric_interval(summaries, scheme, "savings")
+                savings, _ = metric_interval(point.runs, scheme, "savings")
                 standings.append(Standing(scheme, point.title, savings, fidelity))
     return standings
 

@@ -6,6 +6,7 @@ carry the values that the sweep gave them, as columns named by their paths, and 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ class RunDirectory:
     def summary(self) -> dict[str, Any]:
         """Return ``summary.json``."""
         check_file(self.path, SUMMARY)
-        return read_json(self.path / SUMMARY)
+        path = self.path / SUMMARY
+        return _summary_at(path, path.stat().st_mtime_ns if path.exists() else 0)
 
     def provenance(self) -> dict[str, Any]:
         """Return ``provenance.json``."""
@@ -77,6 +79,11 @@ class RunDirectory:
         if not (ordered := sorted(parts)):
             raise InputError(f"{self.path / RECORDS}: holds no part-*.parquet")
         return ordered
+
+
+@lru_cache(maxsize=64)  # a table asks for each figure of a run in turn
+def _summary_at(path: Path, _modified_ns: int) -> dict[str, Any]:
+    return read_json(path)
 
 
 def _read_part(part: Path, columns: list[str] | None) -> pa.Table:

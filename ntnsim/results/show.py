@@ -2,31 +2,35 @@
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ntnsim.results.pictures import FEWEST_FOR_AN_INTERVAL
 from ntnsim.results.possible import possible
 from ntnsim.results.statistics import Interval
 
-# Fewer independent values than this say too little about their spread: Student's factor is then above 2.7, and the
-# values of a share or a score are far from normal.
-FEWEST_FOR_AN_INTERVAL = 5
 # A half-width below this share of the value is rounding of the sum, not spread.
 ROUNDING = 1e-9
 
 
 def interval_text(
-    interval: Interval, *, metric: str = "", scale: float = 1.0, unit: str = "", n: int | None = None
+    interval: Interval,
+    *,
+    metric: str = "",
+    scale: float = 1.0,
+    unit: str = "",
+    n: int | None = None,
+    kind: str = "",
 ) -> str:
     """Return ``7.53 ± 0.21``; ``98.4 [95.2, 100.0]`` where *metric* cannot go further; a dash for no value.
 
-    scale: from the interval's unit to the one shown. n: independent values behind it, if known; with fewer than
-    `FEWEST_FOR_AN_INTERVAL` they give no interval, and the text says how many there were.
+    scale: from the interval's unit to the one shown. n: independent values behind it, if known, and kind what they are
+    (``pictures``); fewer than `FEWEST_FOR_AN_INTERVAL` give no interval, and the text says how many there were.
     """
     if not math.isfinite(interval.value):
         return "–"
     if n is not None and n < FEWEST_FOR_AN_INTERVAL:
-        return f"{scale * interval.value:.4g}{unit} (n = {n})"
+        return f"{scale * interval.value:.4g}{unit} ({f'{n} {kind}' if kind else f'n = {n}'})"
     if not math.isfinite(interval.half_width):
         return f"{scale * interval.value:.4g}{unit}"
     cut = possible(interval, metric)
@@ -77,7 +81,17 @@ def summary_table(summary: Mapping[str, Any], *, width: int = 110) -> str:
     Console(file=text, width=width, color_system=None, highlight=False).print(table)
     lost = summary.get("satellites_lost")
     note = f"\n{lost['count']} satellites {lost['note']}" if lost else ""
-    return text.getvalue().rstrip() + note
+    return text.getvalue().rstrip() + _pictures_note(schemes.values()) + note
+
+
+def _pictures_note(entries: Iterable[Mapping[str, Any]]) -> str:
+    """Say over how many pictures the means are, where images repeat them."""
+    counts = [(entry["savings"].get("pictures"), entry["savings"]["n"]) for entry in entries]
+    repeated = {n_pictures for n_pictures, n in counts if n_pictures is not None and n_pictures < n}
+    if not repeated:
+        return ""
+    shown = " or ".join(map(str, sorted(repeated)))
+    return f"\nIntervals of savings, sizes and fidelity are over the {shown} pictures that were sent again and again."
 
 
 def _rows(entries: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
@@ -112,7 +126,16 @@ def _rows(entries: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
 
 
 def _mean(entry: Mapping[str, Any], metric: str, scale: float = 1.0, unit: str = "") -> str:
-    return interval_text(interval_of(entry, "mean"), metric=metric, scale=scale, unit=unit, n=entry.get("n"))
+    n, kind = independent_values(entry)
+    return interval_text(interval_of(entry, "mean"), metric=metric, scale=scale, unit=unit, n=n, kind=kind)
+
+
+def independent_values(entry: Mapping[str, Any]) -> tuple[int | None, str]:
+    """Return how many independent values a mean in the summary stands on, None if unknown, and what they are."""
+    n, n_pictures = entry.get("n"), entry.get("pictures")
+    if n_pictures is None or (n is not None and n <= n_pictures):
+        return n, ""
+    return n_pictures, "picture" if n_pictures == 1 else "pictures"
 
 
 def interval_of(entry: Mapping[str, Any], key: str) -> Interval:

@@ -36,7 +36,7 @@ class Interval:
         return (self.high - self.low) / 2
 
 
-def student_t(confidence: float, degrees_of_freedom: int) -> float:
+def student_t(confidence: float, degrees_of_freedom: float) -> float:
     """Return the two-sided quantile t with P(|T| ≤ t) = *confidence*."""
     return float(stdtrit(degrees_of_freedom, 0.5 + confidence / 2))
 
@@ -69,6 +69,30 @@ def replication_interval(values: npt.ArrayLike, confidence: float = DEFAULT_CONF
     if len(sample) < 2:
         return Interval(mean, np.nan, np.nan, confidence)
     half = student_t(confidence, len(sample) - 1) * float(sample.std(ddof=1)) / np.sqrt(len(sample))
+    return Interval(mean, mean - half, mean + half, confidence)
+
+
+def clustered_interval(
+    values: npt.ArrayLike, clusters: npt.NDArray[np.intp], confidence: float = DEFAULT_CONFIDENCE
+) -> Interval:
+    """Return the mean of *values* [n], with an interval that takes those of one cluster as fully dependent.
+
+    clusters: [n], a number per value. The spread is the jackknife's, leaving out one cluster at a time; Student's
+    degrees of freedom are those of as many equal clusters as the unequal ones are worth, (Σ n_g)² / Σ n_g² (Carter,
+    Schnepel and Steigerwald, "Asymptotic behavior of a t-test robust to cluster heterogeneity", 2017).
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    mean = float(sample.mean()) if len(sample) else np.nan
+    _, positions = np.unique(clusters, return_inverse=True)
+    sizes = np.bincount(positions)
+    n_clusters = len(sizes)
+    if n_clusters < 2:
+        return Interval(mean, np.nan, np.nan, confidence)
+    totals = np.bincount(positions, weights=sample - mean)
+    without = -totals / (len(sample) - sizes)  # of the mean, when the cluster is left out
+    variance = (n_clusters - 1) / n_clusters * float(np.sum(without**2))
+    n_effective = len(sample) ** 2 / float(np.sum(sizes.astype(np.float64) ** 2))
+    half = student_t(confidence, n_effective - 1) * np.sqrt(variance)
     return Interval(mean, mean - half, mean + half, confidence)
 
 

@@ -18,6 +18,7 @@ from ntnsim.errors import InputError
 from ntnsim.results.atomic import write_json
 from ntnsim.results.columns import SERVED, rank_columns
 from ntnsim.results.files import SUMMARY
+from ntnsim.results.pictures import mean_over_pictures, picture_numbers
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.record import COMPONENTS
 from ntnsim.results.statistics import (
@@ -29,8 +30,14 @@ from ntnsim.results.statistics import (
     quantile_interval,
 )
 
+Pictures = npt.NDArray[np.intp]
+
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 MSER5 = "mser5"
+METHOD = (
+    "within a run: batch means, Student t; probabilities: Wilson with the effective sample size; savings, bits and "
+    "fidelity: jackknife over pictures where that is wider, none with fewer than 5 pictures"
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,10 @@ class SchemeRecords:
         """Return a column of texts as positions in the list of those that occur in the run."""
         encoded = self.read(name).combine_chunks().dictionary_encode()
         return encoded.indices.to_numpy()[self.rows], encoded.dictionary.to_pylist()
+
+    def kinds(self, name: str) -> npt.NDArray[np.intp]:
+        """Return a number per job, the same where a column of texts is the same."""
+        return np.asarray(self.read(name).combine_chunks().dictionary_encode().indices.to_numpy()[self.rows])
 
     def take(self, chosen: BoolArray) -> "SchemeRecords":
         """Return the *chosen* jobs."""
@@ -94,22 +105,29 @@ def summarise(
 
     records: a table, or the run's directory, which is then read column by column.
     warm_up_s: jobs created earlier are left out; ``"mser5"`` finds the time from the delays, per scheme.
-    details: further named facts to keep at the top (name, seed, horizon, fidelity backends).
+    details: further named facts to keep at the top (name, seed, horizon, fidelity backends); ``pictures`` tells of
+        which photograph an image is a view, where several are of one.
     """
     if isinstance(records, RunDirectory):
         schemes = by_scheme(records.record_columns(), records.record_column)
     else:
         schemes = by_scheme(records.column_names, records.column)
+    facts = dict(details or {})
+    pictures = facts.get("pictures", {})
     return {
         "format": 1,
-        **dict(details or {}),
+        **facts,
         "confidence": confidence,
-        "method": "within a run: batch means, Student t; probabilities: Wilson with the effective sample size",
-        "schemes": {scheme.scheme: scheme_summary(scheme, warm_up_s, confidence) for scheme in schemes},
+        "method": METHOD,
+        "schemes": {
+            scheme.scheme: scheme_summary(scheme, warm_up_s, confidence, pictures) for scheme in schemes
+        },
     }
 
 
-def scheme_summary(jobs: SchemeRecords, warm_up_s: float | str, confidence: float) -> dict[str, Any]:
+def scheme_summary(
+    jobs: SchemeRecords, warm_up_s: float | str, confidence: float, pictures: Mapping[str, str]
+) -> dict[str, Any]:
     """Return one scheme's figures."""
     if warm_up_s == MSER5:
         in_order = jobs.served()
@@ -119,6 +137,7 @@ def scheme_summary(jobs: SchemeRecords, warm_up_s: float | str, confidence: floa
         start_s = float(warm_up_s)
     counted = jobs.take(jobs.float("created_s") >= start_s)
     served = counted.served()
+    shown = _pictures_shown(served, pictures)
     return {
         "jobs": len(jobs),
         "counted_jobs": len(counted),
@@ -128,17 +147,17 @@ def scheme_summary(jobs: SchemeRecords, warm_up_s: float | str, confidence: floa
         "deadline_met": _as_json(proportion_interval(counted.float("deadline_met"), confidence=confidence)),
         "delay_s": distribution(served.float("delay_s"), confidence),
         "components_s": {name: _component(served, name, confidence) for name in COMPONENTS},
-        "savings": distribution(served.float("savings"), confidence),
-        "transmitted_bits": mean_only(served.float("transmitted_bits"), confidence),
-        "original_bits": mean_only(served.float("original_bits"), confidence),
-        "fidelity": _fidelity(served, confidence),
+        "savings": distribution(served.float("savings"), confidence, shown),
+        "transmitted_bits": mean_only(served.float("transmitted_bits"), confidence, shown),
+        "original_bits": mean_only(served.float("original_bits"), confidence, shown),
+        "fidelity": _fidelity(served, confidence, shown),
     }
 
 
-def distribution(samples: FloatArray, confidence: float) -> dict[str, Any]:
+def distribution(samples: FloatArray, confidence: float, shown: Pictures | None = None) -> dict[str, Any]:
     """Return mean, spread and quantiles of *samples* in time order, leaving out nan."""
     values = samples[np.isfinite(samples)]
-    entry = mean_only(values, confidence)
+    entry = mean_only(samples, confidence, shown)
     entry["std"] = _number(float(values.std(ddof=1))) if len(values) > 1 else None
     entry["min"], entry["max"] = (float(values.min()), float(values.max())) if len(values) else (None, None)
     entry["quantiles"] = {
@@ -149,16 +168,24 @@ def distribution(samples: FloatArray, confidence: float) -> dict[str, Any]:
     return entry
 
 
-def mean_only(samples: FloatArray, confidence: float) -> dict[str, Any]:
-    """Return the mean of *samples* in time order with its interval, leaving out nan."""
-    values = samples[np.isfinite(samples)]
+def mean_only(samples: FloatArray, confidence: float, shown: Pictures | None = None) -> dict[str, Any]:
+    """Return the mean of *samples* in time order with its interval, leaving out nan.
+
+    shown: the picture of each sample, where the mean is one over pictures.
+    """
+    finite = np.isfinite(samples)
+    values = samples[finite]
     interval = batch_interval(values, confidence=confidence)
-    return {
+    n_pictures = None
+    if shown is not None and len(values):
+        interval, n_pictures = mean_over_pictures(values, shown[finite], interval)
+    entry = {
         "n": len(values),
         "mean": _number(interval.value),
         "low": _number(interval.low),
         "high": _number(interval.high),
     }
+    return entry if n_pictures is None else {**entry, "pictures": n_pictures}
 
 
 def figure_of(summary: Mapping[str, Any], scheme: str, metric: str) -> float:
@@ -205,14 +232,24 @@ def _component(served: SchemeRecords, name: str, confidence: float) -> dict[str,
     return entry
 
 
-def _fidelity(served: SchemeRecords, confidence: float) -> dict[str, Any]:
+def _pictures_shown(jobs: SchemeRecords, pictures: Mapping[str, str]) -> Pictures | None:
+    """Return a number per job, the same for one picture; None where the records name no image."""
+    if "image_id" not in jobs.names:
+        return None
+    if not pictures:
+        return jobs.kinds("image_id")
+    positions, image_ids = jobs.texts("image_id")
+    return picture_numbers(image_ids, pictures)[positions]
+
+
+def _fidelity(served: SchemeRecords, confidence: float, shown: Pictures | None) -> dict[str, Any]:
     """Return PF and SF, whole and per rank, of the scored images."""
     entry: dict[str, Any] = {}
     for whole in ("pf", "sf"):
         if whole in served.names:
-            entry[whole] = mean_only(served.float(whole), confidence)
+            entry[whole] = mean_only(served.float(whole), confidence, shown)
         entry[f"{whole}_rank"] = [
-            mean_only(served.float(name), confidence) for name in rank_columns(served.names, whole)
+            mean_only(served.float(name), confidence, shown) for name in rank_columns(served.names, whole)
         ]
     return entry
 

@@ -20,7 +20,9 @@ from ntnsim.results.atomic import read_json, write_json
 from ntnsim.results.directory import set_aside
 from ntnsim.results.files import CELLS, RECORDS, SUMMARY, SWEEP
 from ntnsim.results.lock import only_writer
+from ntnsim.results.pictures import over_replications
 from ntnsim.results.provenance import code_digest
+from ntnsim.results.read import RunDirectory
 from ntnsim.results.seal import is_whole
 from ntnsim.results.statistics import Interval, replication_interval
 from ntnsim.results.summary import figure_of, has_figure
@@ -253,22 +255,22 @@ def plan_content(plan: SweepPlan, cells: dict[str, Cell]) -> dict[str, Any]:
 
 def sweep_summary(plan: SweepPlan, cells: dict[str, Cell], directory: Path) -> dict[str, Any]:
     """Return the figures of each point and scheme, with intervals over its replications."""
-    by_point: dict[int, list[dict[str, Any]]] = {}
+    by_point: dict[int, list[RunDirectory]] = {}
     for cell in sorted(cells.values(), key=lambda cell: (cell.point, cell.replication)):
-        path = directory / CELLS / cell.digest / SUMMARY
-        if path.exists():
-            by_point.setdefault(cell.point, []).append(read_json(path))
+        path = directory / CELLS / cell.digest
+        if (path / SUMMARY).exists():
+            by_point.setdefault(cell.point, []).append(RunDirectory(path, cell.label))
     confidence = plan.sweep.adaptive.confidence if plan.sweep.adaptive else 0.95
     points = []
-    for point, summaries in sorted(by_point.items()):
-        schemes = list(summaries[0]["schemes"])
+    for point, runs in sorted(by_point.items()):
+        schemes = list(runs[0].summary()["schemes"])
         points.append(
             {
                 "parameters": plan.points[point],
-                "replications": len(summaries),
+                "replications": len(runs),
                 "schemes": {
                     scheme: {
-                        metric: _entry(_over_replications(summaries, scheme, metric, confidence))
+                        metric: _entry(*_over_replications(runs, scheme, metric, confidence))
                         for metric in SUMMARISED_METRICS
                     }
                     for scheme in schemes
@@ -292,12 +294,14 @@ def estimated_wall_s(directory: Path) -> float | None:
 
 
 def _over_replications(
-    summaries: list[dict[str, Any]], scheme: str, metric: str, confidence: float
-) -> Interval:
-    values = [figure_of(summary, scheme, metric) for summary in summaries]
-    return replication_interval([value for value in values if math.isfinite(value)], confidence)
+    runs: list[RunDirectory], scheme: str, metric: str, confidence: float
+) -> tuple[Interval, int | None]:
+    values = [figure_of(run.summary(), scheme, metric) for run in runs]
+    interval = replication_interval([value for value in values if math.isfinite(value)], confidence)
+    return over_replications(runs, scheme, metric, interval)
 
 
-def _entry(interval: Interval) -> dict[str, float | None]:
+def _entry(interval: Interval, n_pictures: int | None) -> dict[str, float | None]:
     named = {"mean": interval.value, "low": interval.low, "high": interval.high}
-    return {name: value if math.isfinite(value) else None for name, value in named.items()}
+    entry = {name: value if math.isfinite(value) else None for name, value in named.items()}
+    return entry if n_pictures is None else {**entry, "pictures": n_pictures}

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ntnsim.results.point_names import point_title
-from ntnsim.results.show import interval_of, interval_text
+from ntnsim.results.show import independent_values, interval_of, interval_text
 from ntnsim.sweeps.cells import Cell
 from ntnsim.sweeps.drive import Progress, SweepOutcome
 
@@ -85,7 +85,8 @@ def sweep_table(summary: Mapping[str, Any], *, width: int = 110) -> str:
 
     confidence = f"{100 * summary['confidence']:g} %"
     table = Table(
-        title=f"{summary['name']} (± {confidence} confidence over replications)", title_justify="left"
+        title=f"{summary['name']} (± {confidence} confidence over replications; savings over pictures)",
+        title_justify="left",
     )
     for heading in (
         "point",
@@ -96,7 +97,8 @@ def sweep_table(summary: Mapping[str, Any], *, width: int = 110) -> str:
         "in time (%)",
         "savings (%)",
     ):
-        table.add_column(heading, justify="left" if heading in ("point", "scheme") else "right")
+        justify: Any = "left" if heading in ("point", "scheme") else "right"
+        table.add_column(heading, justify=justify, no_wrap=heading.startswith("savings"))
     for point in summary["points"]:
         for position, (scheme, metrics) in enumerate(point["schemes"].items()):
             first = position == 0
@@ -115,4 +117,5 @@ def sweep_table(summary: Mapping[str, Any], *, width: int = 110) -> str:
 
 
 def _cell(metrics: Mapping[str, Any], name: str, scale: float = 1.0) -> str:
-    return interval_text(interval_of(metrics[name], "mean"), metric=name, scale=scale)
+    n, kind = independent_values(metrics[name])
+    return interval_text(interval_of(metrics[name], "mean"), metric=name, scale=scale, n=n, kind=kind)

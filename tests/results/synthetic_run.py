@@ -58,6 +58,7 @@ def scheme_columns(scheme: str, n_jobs: int, seed: int, load: float) -> dict:
         "scheme": [scheme] * n_jobs,
         "job": [f"harbour/{index}" for index in range(n_jobs)],
         "source": ["harbour"] * n_jobs,
+        "image_id": [f"photographs/{index}" for index in range(n_jobs)],
         "index": np.arange(n_jobs),
         "state": np.where(dropped, "dropped", np.where(delay <= DEADLINE_S, "delivered", "late")).tolist(),
         "reason": np.where(dropped, "satellite outage", "").tolist(),
