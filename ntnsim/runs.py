@@ -27,6 +27,7 @@ from ntnsim.results.seal import is_whole
 from ntnsim.results.summary import summarise, write_summary
 from ntnsim.results.timeline import TimelineWriter
 from ntnsim.results.writer import RecordWriter
+from ntnsim.run_progress import Progress
 from ntnsim.scenario.satellite_link import CustomLinkSpec
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.schemes import Assembled, SchemeAssembly
@@ -36,7 +37,6 @@ from ntnsim.world.faults import satellite_outages
 from ntnsim.world.world import World
 
 STORE_VARIABLE = "NTNSIM_STORE"
-Progress = Callable[[str, int, float], None]  # scheme, images that ended, simulated seconds
 
 
 def run_scenario(
@@ -59,6 +59,8 @@ def run_scenario(
     """
     own = own or OwnParts()
     check_replaceable(directory, force=force)
+    if progress is not None:
+        progress.stage("loading networks")
     assembly = SchemeAssembly(scenario, store or default_store(), program_digest(), own)
     schemes = {scheme.name: assembly.assemble(scheme) for scheme in scenario.schemes}
     terminals = terminal_links(scenario, satellite_outages(scenario.faults, scenario.seed))
@@ -115,6 +117,10 @@ def _simulated(
     with RecordWriter(directory, schema=arrow_schema(record_columns(n_ranks, score_names))) as writer:
         for entity in scenario.schemes:
             assembled = schemes[entity.name]
+            if progress is not None:
+                progress.stage("")
+                if assembled.pipeline is not None:
+                    assembled.pipeline.watch(progress.stage)
 
             def write(columns: Columns) -> None:
                 writer.write(columns)
@@ -140,9 +146,13 @@ def _simulated(
                 "little": dict(result.little),
                 "policy": dict(assembled.policy.diagnostics()),
             }
+            if progress is not None:
+                progress.stage("drawing the gallery")
             gallery.draw(entity.name, assembled.pipeline)
             assembled.policy.save(directory / ENGINES / entity.name)
     gallery.close()
+    if progress is not None:
+        progress.stage("summing up")
     longest_s = max(world["duration_s"] for world in worlds.values())
     if scenario.output.timeline_step_s is not None:
         timeline.write_passes(sky_rows(terminals, longest_s))
@@ -211,4 +221,4 @@ def is_finished(directory: Path, scenario: Scenario) -> bool:
 
 
 def _for_scheme(progress: Progress, scheme: str) -> Callable[[int, float], None]:
-    return lambda ended, time_s: progress(scheme, ended, time_s)
+    return lambda ended, time_s: progress.advance(scheme, ended, time_s)

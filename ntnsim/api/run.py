@@ -1,8 +1,8 @@
 """Run a scenario, and look at what came of it."""
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -14,7 +14,8 @@ from ntnsim.own_parts import ChannelMaker, OwnParts, PolicyMaker
 from ntnsim.protocols.codec import Codec
 from ntnsim.protocols.policy import Policy
 from ntnsim.results.read import RunDirectory, find_runs, load
-from ntnsim.runs import Progress, is_finished, run_scenario
+from ntnsim.run_progress import Progress, ProgressCall, RunStatus, told
+from ntnsim.runs import is_finished, run_scenario
 from ntnsim.scenario.load import load_scenario
 from ntnsim.scenario.scenario import Scenario
 
@@ -101,7 +102,7 @@ def run(
     policies: Mapping[str, Policy | PolicyMaker] = _NONE,
     codecs: Mapping[str, Codec] = _NONE,
     channels: Mapping[str, ChannelMaker] = _NONE,
-    progress: Progress | bool | None = None,
+    progress: Callable[[str, int, float], None] | bool | None = None,
     overrides: Sequence[str] = (),
     resume: bool = False,
     force: bool = False,
@@ -115,7 +116,8 @@ def run(
     policies, codecs, channels: parts of your own, by the names under which the scenario asks for them
         (``policy: {kind: custom, name: …}`` and so on). A policy is an object with ``choose``, or what makes one for a
         configuration space and a seed; a channel gives a gateway's name the source of its rate profiles.
-    progress: called with a scheme's name, the images that ended and the simulated seconds; True shows bars.
+    progress: called with a scheme's name, the images that ended and the simulated seconds, up to five times a second;
+        True tells on stderr what the run is doing.
     overrides: ``"a.b=c"``, as ``--set`` takes them; for a scenario from a file.
     resume: if *out* already holds the complete results of this very scenario, they are returned as they are; damaged
         ones are made again.
@@ -158,10 +160,14 @@ def run(
     return Run(scenario, directory, temporary)
 
 
-def _shown(scenario: Scenario, progress: Progress | bool | None) -> Any:
-    """Return a context that yields what the run reports to."""
+@contextmanager
+def _shown(
+    scenario: Scenario, progress: Callable[[str, int, float], None] | bool | None
+) -> Iterator[Progress | None]:
+    """Yield what the run reports to."""
     if progress is True:
-        from ntnsim.run_progress import progress_bars
-
-        return progress_bars(scenario)
-    return nullcontext(progress if isinstance(progress, Callable) else None)  # type: ignore[arg-type]
+        status = RunStatus(scenario)
+        with told(status.line):
+            yield status
+    else:
+        yield ProgressCall(progress) if callable(progress) else None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ntnsim.cli.simulate import Force, Resume
+from ntnsim.cli.simulate import Force, Resume, say_what_next
 
 EXPERIMENTS = {
     "fig2": "pixel-relevance CDFs of datasets",
@@ -67,9 +67,10 @@ def train(
         resume=resume,
         force=force,
         command=sys.argv,
-        progress=sys.stderr.isatty(),
+        progress=True,
     )
     typer.echo(str(done))
+    say_what_next(done.directory)
     for name in learners:
         typer.echo(f"policy: {{kind: …, evaluate: true, checkpoint: {directory / ENGINES / name}}}")
 

@@ -2,11 +2,12 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ntnsim.cli.simulate import say_what_next
 
 if TYPE_CHECKING:
     from ntnsim.sweeps.cells import SweepPlan
@@ -59,7 +60,7 @@ def sweep(
     from ntnsim.sweeps.drive import SWEEP_SUMMARY, run_sweep
     from ntnsim.sweeps.execute import simulate_cell
     from ntnsim.sweeps.executor import executor_named
-    from ntnsim.sweeps.show import progress_bar, sweep_table
+    from ntnsim.sweeps.show import progress_line, sweep_table
 
     plan = SweepPlan(scenario, set_ or [])
     directory = out or Path("results") / plan.name
@@ -68,7 +69,7 @@ def sweep(
         _show_plan(plan, directory, n_workers, probe=probe, as_json=as_json)
         return
     make_executor = executor_named(executor, directory, simulate_cell, n_workers)
-    with progress_bar(shown=sys.stderr.isatty()) as progress:
+    with progress_line() as progress:
         outcome = run_sweep(plan, directory, make_executor, resume=resume, progress=progress)
     if outcome.interrupted:
         typer.echo(f"interrupted; --resume --out {directory} goes on from here", err=True)
@@ -85,6 +86,7 @@ def sweep(
         typer.echo(
             f"{outcome.n_run} cells run, {outcome.n_reused} reused, {len(outcome.failed)} failed{damaged}: {directory}"
         )
+    say_what_next(directory)
     if outcome.failed:
         label, error = outcome.failed[0]
         typer.echo(
@@ -139,11 +141,19 @@ def plot(
 
     Example: ntnsim plot results/quickstart --figure delay_cdf --figure savings_cdf
     """
-    from ntnsim.report.figures import applicable, draw
+    from ntnsim.report.figures import applicable, draw, known
     from ntnsim.results.read import find_runs
+    from ntnsim.run_progress import told
 
     runs = find_runs(directories)
-    written = draw(runs, figure or applicable(runs), out or directories[0] / "figures")
+    names = figure or applicable(runs)
+    written: list[Path] = []
+    known(names)
+    with told(
+        lambda: f"drawing {names[len(written) // 2]}, {len(written) // 2} of {len(names)} figures done"
+    ):
+        for name in names:
+            written += draw(runs, [name], out or directories[0] / "figures")
     typer.echo(json.dumps([str(path) for path in written]) if as_json else "\n".join(map(str, written)))
 
 
@@ -160,7 +170,10 @@ def report(
     """
     from ntnsim.report.page import write_page
     from ntnsim.results.read import find_runs
+    from ntnsim.run_progress import told
 
     path = out or directories[0] / "report.html"
-    write_page(find_runs(directories), path)
+    runs = find_runs(directories)
+    with told(lambda: f"writing the page about {len(runs)} runs"):
+        write_page(runs, path)
     typer.echo(json.dumps({"page": str(path), "bytes": path.stat().st_size}) if as_json else str(path))

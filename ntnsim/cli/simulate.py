@@ -55,9 +55,17 @@ def run(
         resume=resume,
         force=force,
         command=sys.argv,
-        progress=sys.stderr.isatty(),
+        progress=True,
     )
     typer.echo(json.dumps(done.summary, indent=2) if as_json else str(done))
+    say_what_next(done.directory)
+
+
+def say_what_next(directory: Path) -> None:
+    """Name the directory of results and the commands that show them, on stderr."""
+    typer.echo(
+        f"results in {directory}; figures: ntnsim plot {directory}; page: ntnsim report {directory}", err=True
+    )
 
 
 def validate(scenario: Scenario, set_: Override = None, as_json: AsJson = False) -> None:

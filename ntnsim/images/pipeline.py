@@ -75,6 +75,14 @@ class Scorer(Protocol):
         ...
 
 
+# Called with what is being done, and at which image of how many (0 of 0 where that is unknown).
+Tell = Callable[[str, int, int], None]
+
+
+def _tell_nobody(what: str, done: int, of: int) -> None:
+    """Do nothing."""
+
+
 class ImagePipeline:
     """One scheme's images, computed by real networks, at most once each."""
 
@@ -105,6 +113,11 @@ class ImagePipeline:
         self._captures: dict[tuple[str, int], Capture] = {}
         self._payloads: dict[tuple[str, Configuration], bytes] = {}
         self._announced: dict[tuple[str, Configuration], None] = {}
+        self._tell: Tell = _tell_nobody
+
+    def watch(self, tell: Tell) -> None:
+        """Call *tell* with what the networks are about to do, and how far they are with it."""
+        self._tell = tell
 
     def capture(self, source: str, index: int) -> Capture:
         """Return photograph number *index* of *source*, with its segmentation."""
@@ -172,6 +185,7 @@ class ImagePipeline:
         )
         outcome = self._store.get(key)
         if outcome is None:
+            self._tell("segmenting", 0, 0)
             rank_map = self._photographs.photograph(image_id, image).rank_map
             counts = np.bincount(rank_map.ravel(), minlength=self.n_ranks)
             outcome = {"rank_fractions": [int(count) / rank_map.size for count in counts]}
@@ -190,6 +204,7 @@ class ImagePipeline:
         key = self._key(image_id, trial.configuration, "trial")
         outcome = self._store.get(key)
         if outcome is None:
+            self._tell("coding on trial", 0, 0)
             photograph = self._photographs.photograph(image_id, image)
             size_bits, shown = trial.code(
                 photograph.pixels, photograph.rank_map, trial.configuration, self._photographs.seed(image_id)
@@ -200,6 +215,7 @@ class ImagePipeline:
         return Trial(outcome["size_bits"], tuple(outcome["pf_rank"]))
 
     def _encoded(self, image_id: str, configuration: Configuration) -> Outcome:
+        self._tell("coding", 0, 0)
         photograph = self._photographs.photograph(image_id)
         coded = self._codec.encode(
             photograph.pixels, photograph.rank_map, configuration, self._photographs.seed(image_id)
@@ -221,13 +237,17 @@ class ImagePipeline:
     def _reconstruct_announced(self) -> None:
         wanted = [job for job in self._announced if self._store.get(self._key(*job, "reconstruct")) is None]
         for start in range(0, len(wanted), DECODE_AT_ONCE):
-            self._reconstruct_batch(wanted[start : start + DECODE_AT_ONCE])
+            self._tell("restoring", start + 1, len(wanted))
+            self._reconstruct_batch(wanted[start : start + DECODE_AT_ONCE], (start, len(wanted)))
+        self._tell("", 0, 0)
         self._announced.clear()
 
-    def _reconstruct_batch(self, jobs: Sequence[tuple[str, Configuration]]) -> None:
+    def _reconstruct_batch(self, jobs: Sequence[tuple[str, Configuration]], place: tuple[int, int]) -> None:
+        """Restore and score *jobs*. place: how many were done before, and how many there are, for whoever watches."""
         payloads = [self._payload(*job) for job in jobs]
         restored = self._codec.decode(payloads, [self._photographs.seed(image_id) for image_id, _ in jobs])
         originals = [self._photographs.photograph(image_id) for image_id, _ in jobs]
+        self._tell("scoring", place[0] + 1, place[1])
         fidelities = self._scorer.score(
             [photograph.pixels for photograph in originals],
             restored,

@@ -44,10 +44,15 @@ def applicable(runs: Sequence[RunDirectory]) -> list[str]:
     return names
 
 
-def draw(runs: Sequence[RunDirectory], names: Sequence[str], directory: Path) -> list[Path]:
-    """Draw the figures called *names* of *runs* into *directory*; return the files written."""
+def known(names: Sequence[str]) -> None:
+    """Refuse *names* of which one is no figure's."""
     if unknown := [name for name in names if name not in FIGURES]:
         raise InputError(f"figure {unknown[0]!r}: not one of {', '.join(FIGURES)}")
+
+
+def draw(runs: Sequence[RunDirectory], names: Sequence[str], directory: Path) -> list[Path]:
+    """Draw the figures called *names* of *runs* into *directory*; return the files written."""
+    known(names)
     written = []
     for name in names:
         with style.journal():
@@ -57,7 +62,6 @@ def draw(runs: Sequence[RunDirectory], names: Sequence[str], directory: Path) ->
 
 def figure_of(runs: Sequence[RunDirectory], name: str) -> "Figure":
     """Return the figure called *name* of *runs*."""
-    if name not in FIGURES:
-        raise InputError(f"figure {name!r}: not one of {', '.join(FIGURES)}")
+    known([name])
     with style.journal():
         return FIGURES[name](runs)

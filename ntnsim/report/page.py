@@ -15,7 +15,7 @@ from ntnsim.report.groups import Point, points_of, scores_note
 from ntnsim.report.page_data import gallery_rows, page_data, summary_rows
 from ntnsim.report.style import COMPONENT_COLOURS, FAULT_COLOUR, PASS_COLOUR
 from ntnsim.results.columns import COMPONENT_TITLES
-from ntnsim.results.own_files import write_own_text
+from ntnsim.results.own_files import with_seal, write_own_page
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.record import COMPONENTS
 
@@ -25,7 +25,7 @@ MAX_SUMMARY_ROWS = 300
 
 def write_page(runs: Sequence[RunDirectory], path: Path) -> None:
     """Write the page about *runs* to *path*."""
-    write_own_text(path, page(runs))
+    write_own_page(path, page(runs))
 
 
 def page(runs: Sequence[RunDirectory]) -> str:
@@ -59,7 +59,7 @@ def page(runs: Sequence[RunDirectory]) -> str:
     carried = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False).replace(
         "</", "<\\/"
     )
-    return (
+    return with_seal(
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)} – ntnsim</title>\n"

@@ -1,16 +1,17 @@
 """Figures, pages and tables that commands write: an own one is made anew, anybody else's is never written over.
 
-``.ntnsim-files.json`` in their directory lists each file with its digest. A file that is not listed, or that was
-changed since, is somebody's work.
+``.ntnsim-files.json`` in their directory lists each file with its digest; a page carries its own digest as its last
+line. A file of which neither speaks, or that was changed since, is somebody's work.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from ntnsim.errors import InputError
-from ntnsim.results.atomic import atomic_path, read_json, write_json
+from ntnsim.results.atomic import atomic_path, read_json, write_bytes, write_json
 from ntnsim.results.lock import only_writer
 from ntnsim.results.provenance import file_digest
 
@@ -33,6 +34,24 @@ def write_own_text(path: Path, content: str) -> None:
     """Write *content* to *path* as UTF-8, if nothing of somebody else's is there."""
     with own_path(path) as partial:
         partial.write_bytes(content.encode())
+
+
+def with_seal(page: str) -> str:
+    """Return the HTML of *page* with its digest as the last line."""
+    return f"{page}<!-- ntnsim {blake2b(page.encode(), digest_size=16).hexdigest()} -->\n"
+
+
+def write_own_page(path: Path, page: str) -> None:
+    """Write *page*, which has its seal, to *path*, if nothing of somebody else's is there."""
+    if not (path.is_file() and _is_own_page(path.read_bytes())):
+        check_own(path)
+    write_bytes(path, page.encode())
+
+
+def _is_own_page(content: bytes) -> bool:
+    page = content.decode(errors="replace")
+    start = page.rfind("<!-- ntnsim ")
+    return start >= 0 and page == with_seal(page[:start])
 
 
 def check_own(path: Path) -> None:

@@ -1,12 +1,14 @@
 """A sweep on the terminal: its plan before, its progress meanwhile, its figures afterwards."""
 
 import io
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ntnsim.results.point_names import point_title
 from ntnsim.results.show import independent_values, interval_of, interval_text
+from ntnsim.run_progress import duration, told
 from ntnsim.sweeps.cells import Cell
 from ntnsim.sweeps.drive import Progress, SweepOutcome
 
@@ -43,38 +45,25 @@ def duration_text(seconds: float) -> str:
 
 
 @contextmanager
-def progress_bar(*, shown: bool) -> Iterator[Progress | None]:
-    """Yield the callback that keeps a bar on stderr up to date, or None where nobody watches."""
-    if not shown:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+def progress_line() -> Iterator[Progress]:
+    """Tell on stderr how many cells have ended while the block runs; yields what the sweep reports to."""
+    began = time.monotonic()
+    state: list[tuple[SweepOutcome, int]] = []
 
-    with Progress(
-        TextColumn("sweep"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("cells, {task.fields[failed]} failed,"),
-        TimeElapsedColumn(),
-        TextColumn("gone,"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-        console=Console(stderr=True),
-    ) as bar:
-        task = bar.add_task("sweep", total=None, failed=0)
+    def update(outcome: SweepOutcome, n_cells: int) -> None:
+        state[:] = [(outcome, n_cells)]
 
-        def update(outcome: SweepOutcome, n_cells: int) -> None:
-            ended = outcome.n_run + outcome.n_reused + len(outcome.failed)
-            bar.update(task, total=n_cells, completed=ended, failed=len(outcome.failed))
+    def line() -> str:
+        gone_s = time.monotonic() - began
+        if not state:
+            return f"no cell has ended yet, {duration(gone_s)} gone"
+        outcome, n_cells = state[0]
+        run = outcome.n_run + len(outcome.failed)
+        ended = run + outcome.n_reused
+        left = f"{duration(gone_s * (n_cells - ended) / run)} left" if run else f"{duration(gone_s)} gone"
+        return f"{ended} of {n_cells} cells, {outcome.n_reused} reused, {len(outcome.failed)} failed, {left}"
 
+    with told(line):
         yield update
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from math import inf
+from time import monotonic
 
 import simpy
 
@@ -9,11 +10,14 @@ from ntnsim.scenario.scenario import HorizonSpec
 from ntnsim.world.job import Job
 from ntnsim.world.source import SourceProcess
 
+TOLD_EVERY_S = 0.2  # of this host's clock, between two calls of *progress*
+
 
 class RunControl:
     """Counts sources and jobs, and stops the simulation.
 
-    progress: called now and then with the number of jobs ended and the time.
+    progress: called with the number of jobs ended and the simulated time: at the start, at the end, and in between when
+        a job ends, five times a second at most.
     until_s: the run ends by then, whatever happens; inf if the scenario sets no such time.
     """
 
@@ -23,6 +27,7 @@ class RunControl:
         self._env = env
         self._horizon = horizon
         self._progress = progress
+        self._tell_at = 0.0
         self._stop = env.event()
         self._working = 0  # sources that may still take images
         self._ended = 0
@@ -38,12 +43,17 @@ class RunControl:
             source.start()
         if not self._horizon.drain and self._horizon.duration_s is not None:
             self._env.timeout(self._horizon.duration_s).callbacks.append(self._time_is_up)
+        if self._progress is not None:
+            self._progress(0, self._env.now)
         self._env.run(until=self._stop)
+        if self._progress is not None:
+            self._progress(self._ended, self._env.now)
 
     def job_ended(self) -> None:
         """Stop if that was the last."""
         self._ended += 1
-        if self._progress is not None and self._ended % 64 == 0:
+        if self._progress is not None and monotonic() >= self._tell_at:
+            self._tell_at = monotonic() + TOLD_EVERY_S
             self._progress(self._ended, self._env.now)
         if not self._working:
             self._stop_if_done()

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ntnsim.errors import InputError
-from ntnsim.results.own_files import check_own, own_path, write_own_text
+from ntnsim.results.own_files import check_own, own_path, with_seal, write_own_page, write_own_text
 
 
 def test_an_own_file_is_made_anew_and_anybody_elses_is_not(tmp_path):
@@ -22,6 +22,19 @@ def test_an_own_file_is_made_anew_and_anybody_elses_is_not(tmp_path):
     with pytest.raises(InputError, match=r"thesis.pdf: is there already"):
         check_own(thesis)
     assert {path.name for path in tmp_path.iterdir()} == {"page.html", "thesis.pdf", ".ntnsim-files.json"}
+
+
+def test_a_page_knows_itself_and_leaves_nothing_beside_it(tmp_path):
+    page = tmp_path / "page.html"
+    for number in (1, 2):
+        write_own_page(page, with_seal(f"<html>{number}</html>\n"))
+        assert page.read_text().startswith(f"<html>{number}</html>\n<!-- ntnsim ")
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+    changed = page.read_text().replace("2", "my own words")
+    page.write_text(changed)
+    with pytest.raises(InputError, match=r"page.html: is there already, and not as ntnsim wrote it"):
+        write_own_page(page, with_seal("<html>3</html>\n"))
+    assert page.read_text() == changed
 
 
 def test_what_is_there_already_byte_for_byte_is_taken_as_own(tmp_path):
