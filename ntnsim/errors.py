@@ -13,6 +13,10 @@ class InputError(Exception):
     """Something the user gave cannot be used."""
 
 
+class InterruptionError(Exception):
+    """The user, or the system, ended a command; the message says what was kept and how to go on."""
+
+
 class ScenarioError(InputError):
     """A scenario file, or an override of it, is not valid."""
 

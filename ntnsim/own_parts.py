@@ -34,6 +34,10 @@ class OwnParts:
     codecs: Mapping[str, Codec] = field(default_factory=dict)
     channels: Mapping[str, ChannelMaker] = field(default_factory=dict)
 
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self.policies or self.codecs or self.channels)
+
     def policy(self, name: str, space: ConfigurationSpace, seed: int) -> Policy:
         """Return the policy called *name*, made for *space* if it has to be made."""
         part: Any = _found("policies", name, self.policies)

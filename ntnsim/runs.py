@@ -1,12 +1,14 @@
 """One run, from scenario to result directory: compose the parts, simulate every scheme, write what came of it.
 
 Results appear whole or not at all (`ntnsim.results.directory`). A run that was interrupted is resumed by running it
-again: the world is replayed from its seed, and what the networks had computed is taken from the outcome store.
+again: schemes that had finished are kept (`ntnsim.results.checkpoint`), the others' worlds are replayed from their
+seeds, and what the networks had computed is taken from the outcome store.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from ntnsim.datasets.open_dataset import photographs_shown
@@ -16,7 +18,9 @@ from ntnsim.images.gallery import RunGallery
 from ntnsim.images.outcome_store import OutcomeStore
 from ntnsim.networks.bundle import open_bundle
 from ntnsim.own_parts import OwnParts
+from ntnsim.protocols.policy import Policy
 from ntnsim.protocols.rate_profile import ProfileSource
+from ntnsim.results.checkpoint import LEARNED, Checkpoint
 from ntnsim.results.directory import check_replaceable, is_free, new_results, settle
 from ntnsim.results.files import ENGINES
 from ntnsim.results.ground_track import write_ground_track
@@ -37,6 +41,7 @@ from ntnsim.world.faults import satellite_outages
 from ntnsim.world.world import World
 
 STORE_VARIABLE = "NTNSIM_STORE"
+CHECKPOINT_S = 300.0
 
 
 def run_scenario(
@@ -50,12 +55,14 @@ def run_scenario(
     store: OutcomeStore | None = None,
     own: OwnParts | None = None,
     force: bool = False,
+    checkpoint_s: float = CHECKPOINT_S,
 ) -> dict[str, Any]:
     """Simulate every scheme of *scenario*, write the results to *directory* and return the summary.
 
     store: where outcomes are kept between runs; ``default_store()`` unless given.
     own: the parts that stand behind the scenario's ``kind: custom``.
     force: replace the results of an earlier run in *directory*; files that no run wrote stay.
+    checkpoint_s: of this host's clock, between two times that a learning policy is saved in case of an interruption.
     """
     own = own or OwnParts()
     check_replaceable(directory, force=force)
@@ -65,17 +72,21 @@ def run_scenario(
     schemes = {scheme.name: assembly.assemble(scheme) for scheme in scenario.schemes}
     terminals = terminal_links(scenario, satellite_outages(scenario.faults, scenario.seed))
     profiles = profile_sources(scenario, terminals, own)
-    with new_results(directory, force=force) as scratch:
-        content = provenance(
-            scenario.model_dump(mode="json"),
-            seed=scenario.seed,
-            scenario_file=scenario_file,
-            overrides=overrides,
-            digests=assembly.digests(),
-            details=_details(scenario),
-            command=command,
-        )
-        summary = _simulated(scenario, schemes, terminals, profiles, scratch, progress)
+    content = provenance(
+        scenario.model_dump(mode="json"),
+        seed=scenario.seed,
+        scenario_file=scenario_file,
+        overrides=overrides,
+        digests=assembly.digests(),
+        details=_details(scenario),
+        command=command,
+    )
+    # What a user's own parts do is not known by a digest: nothing of such a run is kept for another.
+    identity = "" if own else digest([content["scenario_digest"], content["digests"]])
+    with new_results(directory, force=force, identity=identity) as scratch:
+        watch = _Watch(directory / LEARNED, progress, checkpoint_s)
+        kept = Checkpoint(directory, identity)
+        summary = _simulated(scenario, schemes, terminals, profiles, scratch, watch, kept)
         write_provenance(scratch, content)
     return summary
 
@@ -105,7 +116,8 @@ def _simulated(
     terminals: Mapping[str, TerminalLink],
     profiles: Mapping[str, ProfileSource],
     directory: Path,
-    progress: Progress | None,
+    watch: "_Watch",
+    kept: Checkpoint,
 ) -> dict[str, Any]:
     n_ranks = max(assembled.imaging.n_ranks for assembled in schemes.values())
     score_names = tuple(
@@ -113,14 +125,16 @@ def _simulated(
     )
     gallery = RunGallery(directory, scenario.output.gallery_images)
     timeline = TimelineWriter(directory)
-    worlds: dict[str, Any] = {}
-    with RecordWriter(directory, schema=arrow_schema(record_columns(n_ranks, score_names))) as writer:
+    schema = arrow_schema(record_columns(n_ranks, score_names))
+    with RecordWriter(directory, schema=schema, n_kept=kept.n_parts) as writer:
+        kept.go_on(writer, timeline)
+        if kept.gallery is not None:
+            gallery.go_on(kept.gallery)
         for entity in scenario.schemes:
             assembled = schemes[entity.name]
-            if progress is not None:
-                progress.stage("")
-                if assembled.pipeline is not None:
-                    assembled.pipeline.watch(progress.stage)
+            watch.begin(entity.name, assembled)
+            if entity.name in kept.worlds:
+                continue
 
             def write(columns: Columns) -> None:
                 writer.write(columns)
@@ -137,23 +151,25 @@ def _simulated(
                 n_ranks=n_ranks,
                 score_names=score_names,
                 write_timeline=timeline.write if scenario.output.timeline_step_s else None,
-                progress=None if progress is None else _for_scheme(progress, entity.name),
+                progress=watch.advance,
             ).run()
-            worlds[entity.name] = {
+            world = {
                 "duration_s": result.duration_s,
                 "created": result.created,
                 "ends": dict(result.ends),
                 "little": dict(result.little),
                 "policy": dict(assembled.policy.diagnostics()),
             }
-            if progress is not None:
-                progress.stage("drawing the gallery")
+            watch.stage("drawing the gallery")
             gallery.draw(entity.name, assembled.pipeline)
             assembled.policy.save(directory / ENGINES / entity.name)
+            if entity is scenario.schemes[-1]:
+                kept.worlds[entity.name] = world  # nothing is left that an interruption could lose
+            else:
+                kept.keep(entity.name, world, writer, timeline, gallery.state())
     gallery.close()
-    if progress is not None:
-        progress.stage("summing up")
-    longest_s = max(world["duration_s"] for world in worlds.values())
+    watch.stage("summing up")
+    longest_s = max(world["duration_s"] for world in kept.worlds.values())
     if scenario.output.timeline_step_s is not None:
         timeline.write_passes(sky_rows(terminals, longest_s))
     timeline.close()
@@ -168,7 +184,7 @@ def _simulated(
             "name": scenario.name,
             "seed": scenario.seed,
             **_details(scenario),
-            "worlds": worlds,
+            "worlds": kept.worlds,
             "pictures": photographs_shown(scenario.datasets),
             **lost_satellites(terminals, longest_s),
         },
@@ -220,5 +236,34 @@ def is_finished(directory: Path, scenario: Scenario) -> bool:
     return is_whole(directory)
 
 
-def _for_scheme(progress: Progress, scheme: str) -> Callable[[int, float], None]:
-    return lambda ended, time_s: progress.advance(scheme, ended, time_s)
+class _Watch:
+    """Hands on how far a run is, and saves what a policy has learned every *checkpoint_s* of this host's clock."""
+
+    def __init__(self, learned: Path, progress: Progress | None, checkpoint_s: float) -> None:
+        self._learned = learned
+        self._progress = progress
+        self._checkpoint_s = checkpoint_s
+        self._scheme = ""
+        self._policy: Policy | None = None
+        self._save_at = 0.0
+
+    def begin(self, scheme: str, assembled: Assembled) -> None:
+        """Watch *scheme* from now on."""
+        self._scheme, self._policy = scheme, assembled.policy
+        self._save_at = monotonic() + self._checkpoint_s
+        self.stage("")
+        if self._progress is not None and assembled.pipeline is not None:
+            assembled.pipeline.watch(self._progress.stage)
+
+    def stage(self, what: str) -> None:
+        """Say what is being done."""
+        if self._progress is not None:
+            self._progress.stage(what)
+
+    def advance(self, ended: int, time_s: float) -> None:
+        """Say how far the scheme is; called between two events of its world."""
+        if self._progress is not None:
+            self._progress.advance(self._scheme, ended, time_s)
+        if self._policy is not None and ended and monotonic() >= self._save_at:
+            self._policy.save(self._learned / self._scheme)
+            self._save_at = monotonic() + self._checkpoint_s

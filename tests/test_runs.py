@@ -3,23 +3,30 @@
 import json
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+import ntnsim
 from ntnsim.api.run import run
 from ntnsim.errors import InputError
 from ntnsim.images import pipeline as pipeline_module
 from ntnsim.images.outcome_store import OutcomeStore
 from ntnsim.networks.bundle import open_bundle
 from ntnsim.protocols.configuration import Configuration
+from ntnsim.results.checkpoint import what_is_kept
 from ntnsim.results.record import COMPONENTS
 from ntnsim.runs import run_scenario
 from ntnsim.scenario.load import load_scenario
 from ntnsim.schemes import SchemeAssembly
 from ntnsim.spiff.decoder import decode_partial_image
+from ntnsim.world.world import World
 
 SMALL = """\
 name: small
@@ -337,3 +344,130 @@ def test_a_failing_run_leaves_earlier_results_alone(scenario_file, tmp_path, mon
         run(scenario_file, tmp_path / "new", overrides=only_jpeg)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert not (tmp_path / "out/.ntnsim").exists()
+
+
+def interrupt_world(monkeypatch, number):
+    """Let the *number*-th world from now raise KeyboardInterrupt; return the list of schemes that run."""
+    begun = []
+    run_world = World.run
+
+    def counted(world):
+        begun.append(world._recorder._scheme)
+        if len(begun) == number:
+            raise KeyboardInterrupt
+        return run_world(world)
+
+    monkeypatch.setattr("ntnsim.runs.World.run", counted)
+    return begun
+
+
+def files_of(directory: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(directory).as_posix(): path.read_bytes()
+        for path in directory.rglob("*")
+        if path.is_file() and path.name != "provenance.json"
+    }
+
+
+def test_an_interrupted_run_goes_on_after_the_schemes_that_had_finished(
+    finished, scenario_file, tmp_path, monkeypatch
+):
+    scenario = load_scenario(scenario_file)
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt_world(patch, 3)
+        run_scenario(scenario, out, store=OutcomeStore())
+    assert [path.name for path in out.iterdir()] == [".ntnsim"]
+    assert what_is_kept(out).startswith("kept: finished schemes (spiff, paper);")
+    other = load_scenario(scenario_file, ["seed=6"])
+    with pytest.raises(
+        InputError, match=r"holds an interrupted run of another .* \(spiff, paper finished\); --force"
+    ):
+        run_scenario(other, out, store=OutcomeStore())
+    begun = interrupt_world(monkeypatch, 99)
+    run_scenario(scenario, out, store=OutcomeStore())
+    assert begun == ["jpeg"]
+    assert files_of(out) == files_of(finished)
+
+
+def test_kept_records_that_were_damaged_are_not_used(finished, scenario_file, tmp_path, monkeypatch):
+    scenario = load_scenario(scenario_file)
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("ntnsim.results.writer.ROWS_PER_PART", 4)
+        interrupt_world(patch, 3)
+        run_scenario(scenario, out, store=OutcomeStore())
+    state = out / ".ntnsim/kept/state.json"
+    state.write_text(state.read_text()[:-20])
+    begun = interrupt_world(monkeypatch, 99)
+    run_scenario(scenario, out, store=OutcomeStore())
+    assert begun == ["spiff", "paper", "jpeg"]
+    assert files_of(out) == files_of(finished)
+
+
+class Learner(ntnsim.Policy):
+    """Learns how many images were delivered, until it is interrupted."""
+
+    learns = True
+
+    def __init__(self) -> None:
+        self.n_seen = 0
+
+    def choose(self, image, network, requirement):
+        return ntnsim.Decision(ntnsim.Configuration(0.0, (0.0,)))
+
+    def learn(self, delivered):
+        self.n_seen += 1
+        if self.n_seen == 50:
+            raise KeyboardInterrupt
+
+    def save(self, directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "seen").write_text(str(self.n_seen))
+
+
+def test_what_a_policy_had_learned_outlives_an_interruption(tmp_path, monkeypatch):
+    monkeypatch.setattr("ntnsim.world.run_control.TOLD_EVERY_S", 0.0)
+    file = tmp_path / "sky.yaml"
+    file.write_text(
+        SKY.replace("duration_s: 240", "duration_s: 2400").replace(
+            "schemes: [{name: sizes,", "schemes: [{name: sizes, policy: {kind: custom, name: learner},"
+        )
+    )
+    with pytest.raises(KeyboardInterrupt):
+        run(file, tmp_path / "out", policies={"learner": Learner()}, checkpoint_s=0.0)
+    assert 40 < int((tmp_path / "out/.ntnsim/engines/sizes/seen").read_text()) < 50
+    assert "what sizes had learned" in what_is_kept(tmp_path / "out")
+
+
+TWO = """\
+name: two
+horizon: {n_jobs: 20000}
+sources: [{name: a, arrivals: {kind: poisson, rate_per_s: 0.5}}]
+gateways: [{name: parma, latitude_deg: 44.8, longitude_deg: 10.3, device: instant}]
+satellite_link: {kind: constant, rate_bps: 1.0e+6}
+data_network: {device: instant}
+schemes:
+  - {name: first, codec: {kind: sizes, size_bits: {kind: exponential, mean: 8.0e+5}}}
+  - {name: second, codec: {kind: sizes, size_bits: {kind: exponential, mean: 4.0e+5}}}
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_says_what_is_kept_and_how_to_go_on(tmp_path, number, code):
+    (tmp_path / "two.yaml").write_text(TWO)
+    out = tmp_path / "out"
+    program = f"import sys; sys.argv[1:] = ['run', 'two.yaml', '--out', {str(out)!r}]; from ntnsim.cli import main; main()"
+    victim = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    ends = time.monotonic() + 120
+    while not (out / ".ntnsim/kept/state.json").exists():
+        assert time.monotonic() < ends and victim.poll() is None
+        time.sleep(0.01)
+    victim.send_signal(number)
+    assert victim.communicate()[1].splitlines()[-1] == (
+        "ntnsim: interrupted; kept: finished schemes (first); what the networks computed is in the outcome store; "
+        "the same command with --resume goes on"
+    )
+    assert victim.returncode == code

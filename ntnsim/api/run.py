@@ -13,9 +13,10 @@ from ntnsim.errors import InputError
 from ntnsim.own_parts import ChannelMaker, OwnParts, PolicyMaker
 from ntnsim.protocols.codec import Codec
 from ntnsim.protocols.policy import Policy
+from ntnsim.results.directory import is_free
 from ntnsim.results.read import RunDirectory, find_runs, load
 from ntnsim.run_progress import Progress, ProgressCall, RunStatus, told
-from ntnsim.runs import is_finished, run_scenario
+from ntnsim.runs import CHECKPOINT_S, is_finished, run_scenario
 from ntnsim.scenario.load import load_scenario
 from ntnsim.scenario.scenario import Scenario
 
@@ -106,6 +107,7 @@ def run(
     overrides: Sequence[str] = (),
     resume: bool = False,
     force: bool = False,
+    checkpoint_s: float = CHECKPOINT_S,
     store: "OutcomeStore | None" = None,
     command: Sequence[str] | None = None,
 ) -> Run:
@@ -122,6 +124,8 @@ def run(
     resume: if *out* already holds the complete results of this very scenario, they are returned as they are; damaged
         ones are made again.
     force: results of an earlier run in *out* are replaced, whichever scenario's they are; files that no run wrote stay.
+    checkpoint_s: time on this host's clock between two times that learning policies are saved into *out*, in case the
+        run is interrupted. Running it again goes on after the last scheme that had finished.
     store: where outcomes of the networks are kept between runs; the user's cache directory unless given.
     command: what the provenance names as the command.
 
@@ -145,6 +149,9 @@ def run(
     directory = Path(temporary.name) / "run" if temporary else Path(out or "")
     if resume and is_finished(directory, scenario):
         return Run(scenario, directory)
+    damaged = resume and not is_free(
+        directory
+    )  # results of this very scenario, or is_finished had refused them
     with _shown(scenario, progress) as report_progress:
         run_scenario(
             scenario,
@@ -155,7 +162,8 @@ def run(
             progress=report_progress,
             store=store,
             own=OwnParts(policies, codecs, channels),
-            force=force or resume,  # what is left to replace then is this scenario's, and damaged
+            force=force or damaged,
+            checkpoint_s=checkpoint_s,
         )
     return Run(scenario, directory, temporary)
 

@@ -1,5 +1,6 @@
 """The command line: arguments to one call. No logic lives here; heavy imports wait inside each command."""
 
+import signal
 import sys
 from typing import Annotated, Any
 
@@ -7,7 +8,7 @@ import typer
 
 from ntnsim import __version__
 from ntnsim.cli import codec, experiments, models, results, scenarios, simulate, space
-from ntnsim.errors import InputError
+from ntnsim.errors import InputError, InterruptionError
 
 # Not exported under a name of its own; where it comes from changes with typer's version.
 UsageError: Any = typer.BadParameter.__mro__[1]
@@ -39,20 +40,35 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; a mistake of the user's is reported in plain lines and ends with exit code 2."""
+    """Run the command line; a mistake of the user's is reported in plain lines and ends with exit code 2.
+
+    An interrupted command says what it kept, and ends with 130 (Ctrl-C) or 143 (SIGTERM).
+    """
+    terminated = False
+
+    def terminate(number: int, frame: object) -> None:
+        nonlocal terminated
+        terminated = True
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, terminate)
     try:
         code = app(standalone_mode=False)
     except InputError as error:
         for line in str(error).splitlines():
             print(f"ntnsim: {line}", file=sys.stderr)
-        sys.exit(2)
+        code = 2
     except UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             error.show()
         else:
             print(f"ntnsim: {' '.join(error.format_message().split())}", file=sys.stderr)
-        sys.exit(2)
-    except typer.Abort:
-        print("ntnsim: aborted", file=sys.stderr)
-        sys.exit(1)
-    sys.exit(code if isinstance(code, int) else 0)
+        code = 2
+    except InterruptionError as interrupted:
+        print(f"ntnsim: interrupted; {interrupted}", file=sys.stderr)
+        code = 130
+    except (KeyboardInterrupt, typer.Abort):
+        print("ntnsim: interrupted", file=sys.stderr)
+        code = 130
+    code = code if isinstance(code, int) else 0
+    sys.exit(128 + signal.SIGTERM if terminated and code == 130 else code)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ntnsim.cli.simulate import Force, Resume, say_what_next
+from ntnsim.cli.simulate import CheckpointEvery, Force, Resume, interruptible, say_what_next
 
 EXPERIMENTS = {
     "fig2": "pixel-relevance CDFs of datasets",
@@ -44,6 +44,7 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Result directory; results/NAME unless given.")] = None,
     resume: Resume = False,
     force: Force = False,
+    checkpoint_every: CheckpointEvery = 300.0,
 ) -> None:
     """Run a scenario whose policies learn, and keep the engines that it leaves.
 
@@ -60,15 +61,17 @@ def train(
     if not learners:
         raise ScenarioError(f"{scenario}: no scheme has a policy that learns; use kind: spiff-engine or ncb")
     directory = out or Path("results") / loaded.name
-    done = run(
-        scenario,
-        directory,
-        overrides=set_ or [],
-        resume=resume,
-        force=force,
-        command=sys.argv,
-        progress=True,
-    )
+    with interruptible(directory):
+        done = run(
+            scenario,
+            directory,
+            overrides=set_ or [],
+            resume=resume,
+            force=force,
+            checkpoint_s=checkpoint_every,
+            command=sys.argv,
+            progress=True,
+        )
     typer.echo(str(done))
     say_what_next(done.directory)
     for name in learners:

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +24,14 @@ Resume = Annotated[
 Force = Annotated[
     bool, typer.Option("--force", help="Replace the results of an earlier run; files of your own stay.")
 ]
+CheckpointEvery = Annotated[
+    float,
+    typer.Option(
+        min=1.0,
+        metavar="SECONDS",
+        help="How often what policies have learned is saved while the run goes on.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -39,6 +49,7 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Result directory; results/NAME unless given.")] = None,
     resume: Resume = False,
     force: Force = False,
+    checkpoint_every: CheckpointEvery = 300.0,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a scenario and write its results.
@@ -48,17 +59,34 @@ def run(
     from ntnsim.api.run import run as run_scenario
     from ntnsim.scenario.load import load_scenario
 
-    done = run_scenario(
-        scenario,
-        out or Path("results") / load_scenario(scenario, set_ or []).name,
-        overrides=set_ or [],
-        resume=resume,
-        force=force,
-        command=sys.argv,
-        progress=True,
-    )
+    directory = out or Path("results") / load_scenario(scenario, set_ or []).name
+    with interruptible(directory):
+        done = run_scenario(
+            scenario,
+            directory,
+            overrides=set_ or [],
+            resume=resume,
+            force=force,
+            checkpoint_s=checkpoint_every,
+            command=sys.argv,
+            progress=True,
+        )
     typer.echo(json.dumps(done.summary, indent=2) if as_json else str(done))
     say_what_next(done.directory)
+
+
+@contextmanager
+def interruptible(directory: Path) -> Iterator[None]:
+    """Say what a run into *directory* keeps when it is interrupted while the block runs, and how to go on."""
+    from ntnsim.errors import InterruptionError
+    from ntnsim.results.checkpoint import what_is_kept
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise InterruptionError(
+            f"{what_is_kept(directory)}; the same command with --resume goes on"
+        ) from None
 
 
 def say_what_next(directory: Path) -> None:

@@ -4,12 +4,14 @@ Shown are the first images that the first scheme with pictures delivers; the oth
 a row of the gallery compares like with like.
 """
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ntnsim.images.pipeline import ImagePipeline
 from ntnsim.protocols.configuration import Configuration
-from ntnsim.results.gallery import GalleryWriter
+from ntnsim.results.gallery import GalleryEntry, GalleryWriter
 from ntnsim.results.record import DELIVERED, LATE, Columns
 
 
@@ -42,6 +44,18 @@ class RunGallery:
                 if job in self._rows:
                     self._add(scheme, job, self._rows[job], pipeline)
         self._rows, self._images = {}, set()
+
+    def state(self) -> dict[str, Any]:
+        """Return what was drawn so far, as JSON values."""
+        return {"chosen": self._chosen, "entries": [asdict(entry) for entry in self._writer.entries]}
+
+    def go_on(self, state: Mapping[str, Any]) -> None:
+        """Take up what :meth:`state` returned; the pictures themselves are in the directory still."""
+        self._chosen = list(state["chosen"])
+        self._writer.entries = [
+            GalleryEntry(**{**entry, "pf_rank": tuple(entry["pf_rank"]), "sf_rank": tuple(entry["sf_rank"])})
+            for entry in state["entries"]
+        ]
 
     def close(self) -> None:
         """Write the index, if there is any picture."""

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 
 from ntnsim.errors import InputError
+from ntnsim.results.checkpoint import NEXT, discard, discard_other, kept_state
 from ntnsim.results.files import (
     GROUND_TRACK,
     IMAGES_INDEX,
@@ -28,7 +29,7 @@ from ntnsim.results.files import (
 from ntnsim.results.lock import only_writer
 from ntnsim.results.seal import is_as_sealed, seal, sealed_files
 
-LOCK, NEXT, READY = f"{WORK}/lock", f"{WORK}/next", f"{WORK}/ready"
+LOCK, READY = f"{WORK}/lock", f"{WORK}/ready"
 CHANGED = (
     ".changed"  # ending of a file of an earlier run that somebody changed, when a new one takes its name
 )
@@ -65,11 +66,12 @@ def check_replaceable(directory: Path, *, force: bool = False) -> None:
 
 
 @contextmanager
-def new_results(directory: Path, *, force: bool = False) -> Iterator[Path]:
-    """Yield an empty directory; what the block writes there is sealed and becomes the content of *directory*.
+def new_results(directory: Path, *, force: bool = False, identity: str = "") -> Iterator[Path]:
+    """Yield a directory; what the block writes there is sealed and becomes the content of *directory*.
 
-    A block that fails leaves *directory* as it was. Raises InputError where the directory cannot be used, another
-    process writes to it, or the disk is full.
+    It is empty, unless an interrupted run of the same *identity* kept finished schemes. A block that fails leaves
+    *directory* as it was, but for what `ntnsim.results.checkpoint` keeps. Raises InputError where the directory cannot
+    be used, another process writes to it, or the disk is full.
     """
     check_replaceable(directory, force=force)
     existed = directory.is_dir()
@@ -78,15 +80,17 @@ def new_results(directory: Path, *, force: bool = False) -> Iterator[Path]:
             finish_replacement(directory)
             check_replaceable(directory, force=force)  # again, now that nobody else can change it
             scratch = directory / NEXT
-            shutil.rmtree(scratch, ignore_errors=True)  # of a run that was killed
-            scratch.mkdir()
+            discard_other(directory, identity, force=force)
+            scratch.mkdir(exist_ok=True)
             try:
                 yield scratch
                 seal(scratch)
                 scratch.rename(directory / READY)
             except BaseException:
-                shutil.rmtree(scratch, ignore_errors=True)
+                if kept_state(directory) is None:
+                    shutil.rmtree(scratch, ignore_errors=True)
                 raise
+            discard(directory)
             finish_replacement(directory)
     except OSError as error:
         if error.errno in _FULL:

@@ -69,7 +69,7 @@ class GalleryWriter:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._entries: list[GalleryEntry] = []
+        self.entries: list[GalleryEntry] = []
 
     def add(
         self,
@@ -105,11 +105,11 @@ class GalleryWriter:
             sf_rank=tuple(sf_rank),
             configuration=dict(configuration or {}),
         )
-        self._entries.append(entry)
+        self.entries.append(entry)
 
     def close(self) -> None:
         """Write the index, in order of job, then scheme."""
-        write_index(self._directory, self._entries)
+        write_index(self._directory, self.entries)
 
     def _store(self, pixels: UInt8Image, role: str) -> str:
         """Write *pixels* as a PNG named after its content; return the name."""

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from ntnsim.errors import InputError
 from ntnsim.results.atomic import read_json
-from ntnsim.results.directory import NEXT, settle
+from ntnsim.results.checkpoint import NEXT
+from ntnsim.results.directory import settle
 from ntnsim.results.files import CELLS, PROVENANCE, RECORDS, SUMMARY, SWEEP, TIMELINE
 from ntnsim.results.seal import check_file, sealed_files
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ntnsim.results.files import TIMELINE
 from ntnsim.results.writer import ClosedOnSuccess, Columns, write_table
@@ -59,6 +60,16 @@ class TimelineWriter(ClosedOnSuccess):
                 for quantity in ("end_s", "max_elevation_deg")
             ]
             self.write(dict(zip(SCHEMA.names, zip(*flat, strict=True), strict=True)))
+
+    def keep(self, directory: Path) -> None:
+        """Write the rows so far into *directory*."""
+        if self._batches:
+            write_table(pa.concat_tables(self._batches), directory / TIMELINE)
+
+    def go_on(self, directory: Path) -> None:
+        """Take up what :meth:`keep` wrote into *directory*."""
+        if (directory / TIMELINE).exists():
+            self._batches = [pq.read_table(directory / TIMELINE).cast(SCHEMA)]
 
     def close(self) -> None:
         """Write the file; nothing is written when nothing was collected."""

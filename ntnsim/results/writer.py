@@ -6,7 +6,6 @@ measured (columns named ``wall_…``) goes to a file of its own, ``wall_time.par
 seed can then be compared byte by byte.
 """
 
-import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from ntnsim.results.files import RECORDS, WALL_TIME
 
 ROWS_PER_PART = 32_768  # some 30 MB while they wait to be written
 WALL_PREFIX = "wall_"
+_WAITING = "waiting.parquet"  # rows that fill no part yet
 
 Columns = Mapping[str, Sequence[Any] | np.ndarray]
 
@@ -47,11 +47,17 @@ class PartWriter:
     """Writes one table as ``DIRECTORY/part-00000.parquet`` …, each part whole or not at all.
 
     The first batch, or *schema*, fixes the columns and their types; a batch that lacks a column or has a new one is
-    refused. Parts left in the directory by an earlier run are removed first.
+    refused. Parts left in the directory by an earlier run are removed first, but for the first *n_kept*, which
+    :meth:`go_on` goes on from.
     """
 
     def __init__(
-        self, directory: Path, *, schema: pa.Schema | None = None, rows_per_part: int = ROWS_PER_PART
+        self,
+        directory: Path,
+        *,
+        schema: pa.Schema | None = None,
+        rows_per_part: int = ROWS_PER_PART,
+        n_kept: int = 0,
     ) -> None:
         if not rows_per_part > 0:
             raise ValueError(f"rows_per_part must be > 0, got {rows_per_part}")
@@ -60,10 +66,10 @@ class PartWriter:
         self._rows_per_part = rows_per_part
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
-        self._n_parts = 0
-        if directory.is_dir():
-            shutil.rmtree(directory)
-        directory.mkdir(parents=True)
+        self._n_parts = n_kept
+        directory.mkdir(parents=True, exist_ok=True)
+        for part in sorted(directory.glob("part-*.parquet"))[n_kept:]:
+            part.unlink()
 
     def write(self, columns: Columns) -> None:
         """Append a batch: equally long columns, one value per row."""
@@ -85,6 +91,17 @@ class PartWriter:
         """Write what is left; a table without rows still gets one part when its schema is known."""
         if self._pending_rows or (self._n_parts == 0 and self._schema is not None):
             self._flush(self._pending_rows)
+
+    def keep(self, path: Path) -> None:
+        """Write the rows that wait for their part to *path*, so that :meth:`go_on` can take them up."""
+        if self._schema is not None:
+            write_table(pa.concat_tables([self._schema.empty_table(), *self._pending]), path)
+
+    def go_on(self, path: Path) -> None:
+        """Take up the rows at *path*, which waited for their part when an earlier run was interrupted."""
+        if path.exists():
+            table = pq.read_table(path)
+            self._schema, self._pending, self._pending_rows = table.schema, [table], table.num_rows
 
     def _flush(self, n_rows: int) -> None:
         assert self._schema is not None
@@ -118,6 +135,7 @@ class RecordWriter(ClosedOnSuccess):
     """Writes the records of a run: ``DIR/records/part-*.parquet`` and, beside them, ``DIR/wall_time.parquet``.
 
     keys: columns that identify a row, repeated in the wall-time file.
+    n_kept: parts that an interrupted run left to go on from.
     """
 
     def __init__(
@@ -127,13 +145,16 @@ class RecordWriter(ClosedOnSuccess):
         keys: tuple[str, ...] = ("scheme", "job"),
         schema: pa.Schema | None = None,
         rows_per_part: int = ROWS_PER_PART,
+        n_kept: int = 0,
     ) -> None:
         self._directory = directory
         self._keys = keys
         simulated = None
         if schema is not None:
             simulated = pa.schema([field for field in schema if not field.name.startswith(WALL_PREFIX)])
-        self._records = PartWriter(directory / RECORDS, schema=simulated, rows_per_part=rows_per_part)
+        self._records = PartWriter(
+            directory / RECORDS, schema=simulated, rows_per_part=rows_per_part, n_kept=n_kept
+        )
         self._wall: list[pa.Table] = []
 
     def write(self, columns: Columns) -> None:
@@ -143,6 +164,18 @@ class RecordWriter(ClosedOnSuccess):
         if measured:
             kept = [*(key for key in self._keys if key in columns), *measured]
             self._wall.append(pa.table({name: columns[name] for name in kept}))
+
+    def keep(self, directory: Path) -> None:
+        """Write what waits in memory into *directory*."""
+        self._records.keep(directory / _WAITING)
+        if self._wall:
+            write_table(pa.concat_tables(self._wall, promote_options="permissive"), directory / WALL_TIME)
+
+    def go_on(self, directory: Path) -> None:
+        """Take up what :meth:`keep` wrote into *directory*."""
+        self._records.go_on(directory / _WAITING)
+        if (directory / WALL_TIME).exists():
+            self._wall = [pq.read_table(directory / WALL_TIME)]
 
     def close(self) -> None:
         """Write what is left."""
