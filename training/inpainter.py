@@ -1,50 +1,51 @@
 """The tiny inpainter: a UNet2DConditionModel that predicts, in latents, the residual from the fill to the picture.
 
-Contract: input [noisy residual (4), mask (1), latents of the fill (4)]; mask 0 = received, 1/2 = a coarse layer came,
-1 = classical fill. Output: v of the scaled residual. The picture is fill + D(z + r) − D(z), so the VAE's own error
-cancels and a zero residual leaves the fill as it is. VAE and text encoder stay frozen.
+Contract: input [noise (4), mask (1), latents of the fill (4)]; mask 0 = received, 1/2 = a coarse layer came,
+1 = classical fill. Output: v of the scaled residual, at the schedule's last time. The picture is fill + D(z + r) − D(z),
+so the VAE's own error cancels and a zero residual leaves the fill as it is. VAE and text encoder stay frozen.
 
-What was lost can be known only in part: the mean of the residual takes codec noise away, and the rest is texture of
-known strength and unknown place. So the target of one step from noise is the true residual plus texture that this very
-noise makes (``texture.py``), as strong as what is missing there; the squared error's optimum is the mean plus texture
-of the expected strength. With weaker noise comes weaker texture, and from zeros the mean alone. Later steps of a
-deterministic sampler see the same noise and have the same target, so that more of them change little.
+One step makes the picture, and what it must have is asked of it directly: closeness (absolute error and distance of
+VGG16's features, ``vgg.py``), the right amount of texture in every place (``texture.py``) and, from some time on, that
+two judges cannot tell it from a photograph (``adversary.py``). The noise is as strong as the texture that the stream says
+was lost: it is what new texture is made of, and where nothing was lost there is none.
 
-``--perceptual`` adds distances of VGG16's features (``vgg.py``; not the network that the bundle is scored with), which
-sharpen the mean; they cost a decoding of the latents, so that the first part of a training goes without.
+None of the networks that ntnsim scores pictures with takes part. ``--device cuda`` trains in minutes what a CPU does in
+days; the recipe is the same.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers import CLIPTextModel, CLIPTokenizer
 
+from ntnsim.spiff.grain import CELL_PX, deviations_grey
 from training import text
-from training.degradation import received
+from training.adversary import Adversary, Balance, judges_loss, makers_loss
+from training.degradation import TILE_PX
 from training.loop import Progress, recipe_arguments
-from training.photographs import Photograph, load_photographs, random_crop
-from training.texture import band_kernels, missing_texture
-from training.vae import to_tensor
-from training.vgg import VggTrunk, imagenet_vgg, vgg_distance
+from training.prepare import CROP_PX, FILLS, SIDE_PX, Prepared, load_prepared
+from training.texture import texture_loss
+from training.vgg import VggTrunk, feature_distance, imagenet_vgg, normalised
 
-CROP_PX = 128
-WINDOW_PX = 64
+CHANNELS = (48, 96, 128, 192)
 RESIDUAL_GAIN = 2.0  # brings the residual's spread (coarse and classical fills together) near one
 MASK_COARSE = 0.5
+NOISE_UNIT_GREY = 8.0  # grey levels of lost texture that noise of deviation one stands for
 TYPICAL_ERROR = 0.08  # mean absolute error of a fill, in [−1, 1] units
-MIDDLE_TIMES = (30, 970)  # whatever number of steps is asked for, its times lie between
-MIDDLE_SHARE = 0.5  # of the batches: a second step, from a time drawn between these
-# Shares of the examples without noise and with noise of random strength; the rest have full noise.
-NOISE_PARTS = (0.35, 0.25)
+COARSE_SHARE = 0.78  # of the examples have a coarse layer
+SILENT_SHARE = 0.08  # of these come without strengths, and so without noise
+FEATURE_WEIGHT, TEXTURE_WEIGHT, ADVERSARY_SHARE = 0.3, 0.25, 0.5
+CHECKED_SHARE = 40  # every fortieth photograph is kept for the curve
 
 
-def new_unet(
-    channels: tuple[int, ...] = (32, 64, 96, 128), *, attention: bool = True
-) -> UNet2DConditionModel:
+def new_unet(channels: tuple[int, ...] = CHANNELS) -> UNet2DConditionModel:
     """Return the untrained network; its last layer is zero, so that it starts as the fill."""
     levels = len(channels)
     unet = UNet2DConditionModel(
@@ -53,16 +54,13 @@ def new_unet(
         out_channels=4,
         block_out_channels=channels,
         layers_per_block=1,
-        down_block_types=("DownBlock2D",) * (levels - 1)
-        + ("CrossAttnDownBlock2D" if attention else "DownBlock2D",),
-        up_block_types=("CrossAttnUpBlock2D" if attention else "UpBlock2D",) + ("UpBlock2D",) * (levels - 1),
-        mid_block_type="UNetMidBlock2DCrossAttn" if attention else "UNetMidBlock2D",
+        down_block_types=("DownBlock2D",) * (levels - 1) + ("CrossAttnDownBlock2D",),
+        up_block_types=("CrossAttnUpBlock2D",) + ("UpBlock2D",) * (levels - 1),
+        mid_block_type="UNetMidBlock2DCrossAttn",
         cross_attention_dim=text.TEXT_WIDTH,
         attention_head_dim=4,
         norm_num_groups=8,
     )
-    with torch.no_grad():
-        unet.conv_in.weight[:, :4] *= 0.5  # the fill should be heard above the noise from the start
     nn.init.zeros_(unet.conv_out.weight)
     nn.init.zeros_(unet.conv_out.bias)
     return unet
@@ -81,272 +79,295 @@ def new_scheduler() -> DDIMScheduler:
     )
 
 
-class Example:
-    """One batch on its way through the loss: pictures in [−1, 1], masks [B, 1, ·, ·]."""
-
-    def __init__(
-        self, photographs: list[Photograph], batch: int, rng: np.random.Generator, size_px: int
-    ) -> None:
-        crops, fills, masks, coarse, self.names = [], [], [], [], []
-        for index in rng.integers(0, len(photographs), size=batch):
-            crop, person = random_crop(photographs[index], size_px, rng)
-            draw = received(crop, person, rng)
-            crops.append(crop)
-            fills.append(draw.fill)
-            masks.append(
-                np.where(draw.known, 0.0, MASK_COARSE if draw.has_coarse else 1.0).astype(np.float32)
-            )
-            coarse.append(draw.has_coarse)
-            self.names.append(photographs[index].name)
-        self.has_coarse = torch.tensor(coarse)
-        self.original, self.fill = to_tensor(np.stack(crops)), to_tensor(np.stack(fills))
-        pixel_mask = torch.from_numpy(np.stack(masks))[:, None]
-        self.unknown = (pixel_mask > 0).float()
-        self.mask = functional.max_pool2d(pixel_mask, 2)  # a latent is unknown where any of its pixels is
-        # Hopeless examples (large holes, no coarse layer) have large errors that nothing mends; without a weight
-        # their gradients would drown those of the coarse layers, where there is something to win.
-        error = ((self.fill - self.original).abs() * self.unknown).sum(dim=(1, 2, 3))
-        error = error / (3 * self.unknown.sum(dim=(1, 2, 3)) + 1)
-        self.weight = (TYPICAL_ERROR / error.clamp(min=1e-3)).clamp(0.3, 2.5)
-
-
 @dataclass(frozen=True)
-class Predicted:
-    """The scaled residual [B, 4, h, w], the noise it was made of, and the latents of the fill it belongs to."""
+class Example:
+    """One batch: pictures [B, 3, C, C] in [−1, 1], and what the network is told of them.
 
-    residual: Tensor
-    noise: Tensor
-    base: Tensor
-
-
-def strengths(batch: int, rng: np.random.Generator) -> Tensor:
-    """Draw how strong the noise of each example is, [B] in [0, 1]."""
-    without, weaker = NOISE_PARTS
-    kind = rng.random(batch)
-    drawn = np.where(kind < without, 0.0, np.where(kind < without + weaker, rng.random(batch), 1.0))
-    return torch.from_numpy(drawn.astype(np.float32))
-
-
-def one_step(
-    unet: nn.Module,
-    scheduler: DDIMScheduler,
-    noisy: Tensor,
-    time: Tensor,
-    mask: Tensor,
-    base: Tensor,
-    states: Tensor,
-) -> Tensor:
-    """Return the residual that one step from *noisy* at *time* to the end predicts."""
-    v = unet(torch.cat([noisy, mask, base], dim=1), time, states).sample.float()
-    alpha = scheduler.alphas_cumprod[time][:, None, None, None]
-    return alpha.sqrt() * noisy - (1 - alpha).sqrt() * v
-
-
-def predicted(
-    unet: nn.Module,
-    vae: AutoencoderTiny,
-    scheduler: DDIMScheduler,
-    example: Example,
-    states: Tensor,
-    strength: Tensor,
-    middle_time: int | None,
-) -> Predicted:
-    """Return what one step from noise of *strength* [B] predicts, or a second one from *middle_time*."""
-    with torch.no_grad():
-        base = vae.encode(example.fill).latents.float() * vae.config.scaling_factor
-    noise = strength[:, None, None, None] * torch.randn_like(base)
-    noisy = noise
-    time = torch.full((base.shape[0],), scheduler.config.num_train_timesteps - 1)
-    if middle_time is not None:
-        with torch.no_grad():
-            first = one_step(unet, scheduler, noisy, time, example.mask, base, states)
-        alpha = scheduler.alphas_cumprod[time][:, None, None, None]
-        direction = (noisy - alpha.sqrt() * first) / (1 - alpha).sqrt()  # DDIM (Song et al. 2021), Eq. 12
-        time = torch.full_like(time, middle_time)
-        alpha = scheduler.alphas_cumprod[time][:, None, None, None]
-        noisy = alpha.sqrt() * first + (1 - alpha).sqrt() * direction
-    return Predicted(one_step(unet, scheduler, noisy, time, example.mask, base, states), noise, base)
-
-
-def channel_weights(vae: AutoencoderTiny) -> Tensor:
-    """Return what a squared error in each latent channel costs in pixels, [4, 1, 1], luma's as one."""
-    with torch.no_grad():
-        middle = torch.zeros(5, 4, 8, 8)
-        middle[torch.arange(4), torch.arange(4), 4, 4] = 0.1
-        pictures = vae.decode(middle).sample.float()
-    energy = (pictures[:4] - pictures[4]).square().sum(dim=(1, 2, 3))
-    return (energy / energy[0])[:, None, None]
-
-
-def latent_loss(
-    vae: AutoencoderTiny, example: Example, ours: Predicted, kernels: list[Tensor], weights: Tensor
-) -> Tensor:
-    """Return the mean squared errors [B] of the unsent latents against the true residual and its texture."""
-    with torch.no_grad():
-        truth = vae.encode(example.original).latents.float() * vae.config.scaling_factor
-        target = truth - ours.base
-        target[:, :1] += missing_texture(truth, ours.base, ours.noise, example.has_coarse, kernels)
-        unsent = (example.mask > 0).float()
-    error = (ours.residual - RESIDUAL_GAIN * target).square() * weights * unsent
-    return error.sum(dim=(1, 2, 3)) / (4 * unsent.sum(dim=(1, 2, 3)) + 1)
-
-
-def composite(vae: AutoencoderTiny, example: Example, base: Tensor, residual: Tensor) -> Tensor:
-    """Return the picture that the scaled *residual* makes of the fill."""
-    scale = vae.config.scaling_factor
-    with torch.no_grad():
-        plain = vae.decode(base / scale).sample.float()
-    decoded = vae.decode((base + residual / RESIDUAL_GAIN) / scale).sample.float()
-    return example.fill + example.unknown * (decoded - plain)
-
-
-def squared_error(picture: Tensor, example: Example) -> Tensor:
-    """Return the mean squared error [B] of the unsent pixels."""
-    difference = ((picture - example.original).square() * example.unknown).sum(dim=(1, 2, 3))
-    return difference / (3 * example.unknown.sum(dim=(1, 2, 3)) + 1)
-
-
-def states_for(
-    names: list[str], captions: dict[str, str], table: dict[str, Tensor], rng: np.random.Generator
-) -> Tensor:
-    """Return the text states [B, tokens, width]: the caption for a third of the examples, else the empty prompt."""
-    return torch.stack([table[captions[name] if rng.random() < 0.33 else ""] for name in names])
-
-
-def checked(
-    unet: nn.Module,
-    vae: AutoencoderTiny,
-    scheduler: DDIMScheduler,
-    checks: list[Example],
-    states: Tensor,
-    trunk: VggTrunk,
-    kernels: list[Tensor],
-    weights: Tensor,
-) -> dict[str, float]:
-    """Return figures of held-out examples, those with a coarse layer apart.
-
-    Of the mean alone and of the textured picture: decibels gained over the fill, averaged, and the ratio of feature
-    distances; and the latents' loss over that of a zero residual.
+    unknown: [B, 1, C, C], 1 where a pixel was not received. mask: [B, 1, C/2, C/2], the contract's.
+    noise_scale: [B, 1, C/2, C/2], the deviation of the noise. has_coarse: bool [B].
     """
-    rows: dict[str, list[Tensor]] = {}
 
-    def keep(name: str, values: Tensor) -> None:
-        rows.setdefault(name, []).append(values)
+    original: Tensor
+    fill: Tensor
+    unknown: Tensor
+    mask: Tensor
+    noise_scale: Tensor
+    has_coarse: Tensor
 
-    full = torch.ones(len(states))
-    for check in checks:
-        keep("coarse", check.has_coarse.float())
-        fill_error = squared_error(check.fill, check)
-        fill_features = vgg_distance(trunk, check.fill, check.original)
-        for name, strength in (("mean", 0 * full), ("textured", full)):
-            ours = predicted(unet, vae, scheduler, check, states, strength, None)
-            picture = composite(vae, check, ours.base, ours.residual)
-            keep(f"{name}_db", 10 * (fill_error / squared_error(picture, check)).log10())
-            keep(f"{name}_features", vgg_distance(trunk, picture, check.original))
-            keep(f"{name}_fill_features", fill_features)
-            keep(f"{name}_loss", latent_loss(vae, check, ours, kernels, weights))
-            zero = Predicted(torch.zeros_like(ours.residual), ours.noise, ours.base)
-            keep(f"{name}_zero_loss", latent_loss(vae, check, zero, kernels, weights))
-    table = {name: torch.cat(values) for name, values in rows.items()}
+    @property
+    def weight(self) -> Tensor:
+        """The weight [B] of each: large errors that nothing mends would drown those where there is something to win."""
+        error = mean_unsent((self.fill - self.original).abs(), self.unknown)
+        return (TYPICAL_ERROR / error.clamp(min=1e-3)).clamp(0.3, 2.5)
+
+
+def mean_unsent(values: Tensor, unknown: Tensor) -> Tensor:
+    """Return the means [B] of *values* [B, 3, H, W] over the unsent pixels."""
+    return (values * unknown).sum(dim=(1, 2, 3)) / (3 * unknown.sum(dim=(1, 2, 3)) + 1)
+
+
+class Crops:
+    """Random crops of the prepared photographs, cut on the device that trains."""
+
+    def __init__(self, prepared: Prepared, device: str, seed: int) -> None:
+        def there(array: np.ndarray) -> Tensor:
+            return torch.from_numpy(np.array(array)).to(device)
+
+        self._originals, self._layers = there(prepared.originals), there(prepared.layers)
+        self._grey = torch.tensor(deviations_grey(), device=device)[there(prepared.strengths).long()]
+        self._crops, self._fills = there(prepared.crops), there(prepared.fills)
+        self._known = there(prepared.known)
+        self._device = device
+        self.generator = torch.Generator(device).manual_seed(seed)
+        self._held_out = max(2, len(self._originals) // CHECKED_SHARE)
+
+    def _integers(self, low: int, high: int, shape: tuple[int, ...]) -> Tensor:
+        return torch.randint(low, high, shape, device=self._device, generator=self.generator)
+
+    def _uniform(self, *shape: int) -> Tensor:
+        return torch.rand(*shape, device=self._device, generator=self.generator)
+
+    def batch(self, size: int, *, held_out: bool = False) -> Example:
+        """Draw one batch, from the photographs kept for the curve if *held_out*."""
+        n_coarse = round(COARSE_SHARE * size)
+        first, last = (0, self._held_out) if held_out else (self._held_out, len(self._originals))
+        index = self._integers(first, last, (n_coarse,))
+        layer = self._integers(0, self._layers.shape[1], (n_coarse,))
+        corner = self._integers(0, SIDE_PX - CROP_PX + 1, (n_coarse, 2))
+        along = torch.arange(CROP_PX, device=self._device)
+        rows, columns = (corner[:, :1] + along)[:, :, None], (corner[:, 1:] + along)[:, None, :]
+        original = self._originals[index[:, None, None], rows, columns]
+        coarse = self._layers[index[:, None, None], layer[:, None, None], rows, columns]
+        grey = self._grey[index, layer]
+        whole = functional.interpolate(
+            grey[:, None], scale_factor=float(CELL_PX), mode="bilinear", align_corners=False
+        )[:, 0]
+        grey = whole[torch.arange(n_coarse, device=self._device)[:, None, None], rows, columns]
+        grey = grey * (self._uniform(n_coarse, 1, 1) >= SILENT_SHARE)
+        known = self._kept(n_coarse)
+        bare = self._integers(first * FILLS, last * FILLS, (size - n_coarse,))
+        original = torch.cat([original, self._crops[bare]])
+        fill = torch.cat([torch.where(known[..., None], original[:n_coarse], coarse), self._fills[bare]])
+        unknown = (~torch.cat([known, self._known[bare]])).float()[:, None]
+        has_coarse = torch.arange(size, device=self._device) < n_coarse
+        grey = torch.cat([grey, torch.full_like(unknown[n_coarse:, 0], NOISE_UNIT_GREY)])[:, None]
+        mirrored = (self._uniform(size) < 0.5)[:, None, None, None]
+        original, fill, unknown, grey = (
+            torch.where(mirrored, values.flip(-1), values)
+            for values in (_to_unit(original), _to_unit(fill), unknown, grey)
+        )
+        value = torch.where(has_coarse, MASK_COARSE, 1.0)[:, None, None, None]
+        return Example(
+            original,
+            fill,
+            unknown,
+            functional.max_pool2d(unknown * value, 2),  # a latent is unknown where any of its pixels is
+            functional.avg_pool2d(grey, 2) / NOISE_UNIT_GREY,
+            has_coarse,
+        )
+
+    def _kept(self, n: int) -> Tensor:
+        """Draw which pixels [n, C, C] came beside a coarse layer: none, some tiles, or a rectangle of tiles."""
+        tiles = CROP_PX // TILE_PX
+        share = 0.9 * self._uniform(n, 1, 1) ** 2 * (self._uniform(n, 1, 1) < 0.3)
+        kept = self._uniform(n, tiles, tiles) < share
+        place = torch.arange(tiles, device=self._device)
+        start, length = self._integers(-2, tiles, (n, 2, 1)), self._integers(2, tiles, (n, 2, 1))
+        inside = (place >= start) & (place < start + length)  # [n, 2, tiles]
+        boxes = (
+            inside[:, 0, :, None] & inside[:, 1, None, :] & (self._uniform(n, 1, 1) < 0.3)
+        )
+        known = (kept | boxes).repeat_interleave(TILE_PX, 1).repeat_interleave(TILE_PX, 2)
+        return known & (known.float().mean(dim=(1, 2), keepdim=True) < 0.93)
+
+
+def _to_unit(pixels: Tensor) -> Tensor:
+    """Return uint8 [B, H, W, 3] as float [B, 3, H, W] in [−1, 1]; the memory stays channels last."""
+    return pixels.permute(0, 3, 1, 2).float().div(127.5).sub(1.0)
+
+
+class Restorer:
+    """The network with all that stands around it: one step from an example to its picture."""
+
+    def __init__(self, unet: Any, vae: AutoencoderTiny, state: Tensor) -> None:
+        self._unet, self._vae, self._state = unet, vae, state
+        scheduler = new_scheduler()
+        self._time = scheduler.config.num_train_timesteps - 1
+        self._alpha = float(scheduler.alphas_cumprod[self._time])
+
+    def picture(self, example: Example, noise: Tensor) -> Tensor:
+        """Return the restored pictures [B, 3, C, C]; *noise* is white, [B, 4, C/2, C/2]."""
+        scale = self._vae.config.scaling_factor
+        with torch.no_grad():
+            latents = self._vae.encode(example.fill).latents.float()
+        noisy = noise * example.noise_scale
+        time = torch.full((len(noisy),), self._time, device=noisy.device)
+        inputs = torch.cat([noisy, example.mask, latents * scale], dim=1)
+        v = self._unet(inputs, time, self._state.expand(len(noisy), -1, -1)).sample.float()
+        residual = self._alpha**0.5 * noisy - (1 - self._alpha) ** 0.5 * v
+        both = torch.cat([latents + residual / (RESIDUAL_GAIN * scale), latents])
+        decoded, plain = self._vae.decode(both).sample.float().chunk(2)
+        return example.fill + example.unknown * (decoded - plain)
+
+
+@torch.no_grad()
+def checked(restorer: Restorer, crops: Crops, trunk: VggTrunk, batch: int, seed: int) -> dict[str, float]:
+    """Return figures of held-out crops, those with a coarse layer apart, always the same crops.
+
+    The ratio of feature distances and of texture errors to the fill's, and the decibels gained over it.
+    """
+    saved = crops.generator.get_state()
+    crops.generator.manual_seed(seed)
+    rows = []
+    for _ in range(4):
+        example = crops.batch(batch, held_out=True)
+        noise = _white(example, crops.generator)
+        ours = restorer.picture(example, noise).clamp(-1, 1)
+        truth = normalised(trunk(example.original))
+        row = [example.has_coarse.float()]
+        for picture in (example.fill, ours):
+            row.append(feature_distance(normalised(trunk(picture)), truth))
+            row.append(texture_loss(picture, example.original))
+            row.append(mean_unsent((picture - example.original).square(), example.unknown))
+        rows.append(torch.stack(row))
+    crops.generator.set_state(saved)
+    table = torch.cat(rows, dim=1).cpu()
     figures = {}
-    for label, chosen in (("coarse", table["coarse"] > 0), ("bare", table["coarse"] == 0)):
-        part = {name: values[chosen] for name, values in table.items()}
-        for name in ("mean", "textured"):
-            figures[f"{label}_{name}_db"] = float(part[f"{name}_db"].mean())
-            figures[f"{label}_{name}_loss"] = float((part[f"{name}_loss"] / part[f"{name}_zero_loss"]).mean())
-            ratio = part[f"{name}_features"].mean() / part[f"{name}_fill_features"].mean()
-            figures[f"{label}_{name}_features"] = float(ratio)
+    for label, chosen in (("coarse", table[0] > 0), ("bare", table[0] == 0)):
+        part = table[1:, chosen]
+        figures[f"{label}_features"] = float(part[3].mean() / part[0].mean())
+        figures[f"{label}_texture"] = float(part[4].mean() / part[1].mean())
+        figures[f"{label}_db"] = float(10 * (part[2] / part[5].clamp(min=1e-9)).log10().mean())
     return figures
 
 
+def _white(example: Example, generator: torch.Generator) -> Tensor:
+    shape = (len(example.fill), 4, *example.noise_scale.shape[2:])
+    return torch.randn(shape, device=example.fill.device, generator=generator)
+
+
+@torch.no_grad()
+def sheet(restorer: Restorer, crops: Crops, path: Path, seed: int) -> None:
+    """Write a contact sheet of held-out crops: originals, fills, restored."""
+    crops.generator.manual_seed(seed)
+    example = crops.batch(36, held_out=True)
+    rows = (example.original, example.fill, restorer.picture(example, _white(example, crops.generator)))
+    lines = [torch.cat(list(row[::3]), dim=2) for row in rows]
+    levels = torch.cat(lines, dim=1).clamp(-1, 1).add(1).mul(127.5).round().byte()
+    Image.fromarray(levels.permute(1, 2, 0).cpu().numpy()).save(path)
+
+
 def main() -> None:
-    parser = recipe_arguments(__doc__ or "", minutes=60, batch=8, seed=31)
-    parser.add_argument("--vae", type=Path, help="trained VAE (default WORK/vae)")
+    parser = recipe_arguments(__doc__ or "", minutes=600, batch=64, seed=31, reads_photographs=False)
+    parser.add_argument("--parts", type=Path, help="directory of vae, tokenizer, text_encoder (default WORK)")
     parser.add_argument("--name", default="inpainter", help="name of checkpoint and curve")
-    parser.add_argument("--no-attention", action="store_true", help="the convolution-only design")
-    parser.add_argument("--start", type=Path, help="directory of a UNet to start from, instead of noise")
-    parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
-    parser.add_argument("--perceptual", type=float, default=0.0, help="weight of the feature distance")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--start", type=Path, help="safetensors of a UNet to start from, instead of noise")
+    parser.add_argument("--rate", type=float, default=6e-4, help="peak learning rate of the network")
+    parser.add_argument(
+        "--adversary-from", type=float, default=0.28, help="share of the time after which judges count"
+    )
+    parser.add_argument("--compile", action="store_true", help="compile the network (pays on a GPU)")
+    parser.add_argument("--report", type=int, default=250, help="steps between two rows of the curve")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
+    device, parts = arguments.device, arguments.parts or arguments.work
     progress = Progress(arguments.name, arguments.work, arguments.minutes)
-    vae = AutoencoderTiny.from_pretrained(arguments.vae or arguments.work / "vae", local_files_only=True)
-    vae = vae.to(memory_format=torch.channels_last).eval().requires_grad_(False)
-    kernels, weights = band_kernels(), channel_weights(vae)
-    trunk = imagenet_vgg().to(memory_format=torch.channels_last)
-    scheduler = new_scheduler()
-    unet = new_unet(attention=not arguments.no_attention).to(memory_format=torch.channels_last)
+    crops = Crops(load_prepared(arguments.work), device, arguments.seed)
+    vae = AutoencoderTiny.from_pretrained(parts / "vae", local_files_only=True)
+    vae = vae.to(device, torch.float32, memory_format=torch.channels_last).eval().requires_grad_(False)
+    tokenizer = CLIPTokenizer.from_pretrained(parts / "tokenizer", local_files_only=True)
+    encoder = CLIPTextModel.from_pretrained(parts / "text_encoder", local_files_only=True).float()
+    state = text.embed([""], tokenizer, encoder).to(device)
+    trunk = imagenet_vgg().to(device, memory_format=torch.channels_last)
+    unet = new_unet()
     if arguments.start:
-        started = UNet2DConditionModel.from_pretrained(arguments.start, local_files_only=True)
-        unet.load_state_dict(started.state_dict())
-    average = new_unet(attention=not arguments.no_attention).requires_grad_(False)
+        from safetensors.torch import load_file
+
+        unet.load_state_dict({name: value.float() for name, value in load_file(arguments.start).items()})
+    unet = unet.to(device, memory_format=torch.channels_last)
+    average = new_unet().to(device, memory_format=torch.channels_last).requires_grad_(False)
     average.load_state_dict(unet.state_dict())
+    adversary = Adversary().to(device)
+    balance = Balance(ADVERSARY_SHARE)
+    fused = {"fused": True} if device == "cuda" else {}
     optimizer = torch.optim.AdamW(
-        unet.parameters(),
-        lr=arguments.rate,
-        betas=(0.9, 0.98),
-        weight_decay=1e-3,
+        unet.parameters(), lr=arguments.rate, betas=(0.9, 0.98), weight_decay=1e-3, **fused
     )
+    judges_optimizer = torch.optim.AdamW(adversary.parameters(), lr=2e-4, betas=(0.0, 0.99), **fused)
+    states = {
+        "unet": unet,
+        "average": average,
+        "adversary": adversary,
+        "optimizer": optimizer,
+        "judges_optimizer": judges_optimizer,
+    }
     if arguments.resume:
-        state = progress.resume()
-        unet.load_state_dict(state["unet"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        torch.manual_seed(arguments.seed + progress.step)
-    captions = text.captions(arguments.data)
-    tokenizer, encoder = text.build(arguments.data, arguments.work / "inpaint_parts")
-    known_texts = sorted({*captions.values(), ""})
-    table = dict(zip(known_texts, text.embed(known_texts, tokenizer, encoder), strict=True))
-    captions = {name.removeprefix("persons/"): value for name, value in captions.items()}
-    held_out = load_photographs(arguments.data, held_out=True)
-    check_rng = np.random.default_rng(3)
-    checks = [Example(held_out, 12, check_rng, CROP_PX) for _ in range(6)]
-    photographs = load_photographs(arguments.data, held_out=False)
-    rng = np.random.default_rng([arguments.seed, progress.step])
-    empty = table[""].expand(12, -1, -1)
-    running = 0.0
+        saved = progress.resume()
+        for name, part in states.items():
+            part.load_state_dict(saved[name])
+        crops.generator.manual_seed(arguments.seed + progress.step)
+    seen = unet
+    if arguments.compile:
+        torch._functorch.config.donated_buffer = False  # gradients are asked for twice (``Balance``)
+        seen = torch.compile(unet)
+    restorer = Restorer(seen, vae, state)
+    kept, new = list(average.parameters()), list(unet.parameters())
     while True:
         fraction = progress.fraction
-        warm = min(1.0, (progress.step + 1) / 100)
+        opposed = fraction >= arguments.adversary_from
+        warm = min(1.0, (progress.step + 1) / 200)
+        cooled = 1.0 if fraction < 0.6 else max(0.03, (1 - fraction) / 0.4)
         for group in optimizer.param_groups:
-            group["lr"] = arguments.rate * warm * float(0.03 + 0.97 * 0.5 * (1 + np.cos(np.pi * fraction)))
-        example = Example(photographs, arguments.batch, rng, CROP_PX)
-        states = states_for(example.names, captions, table, rng)
-        refines = progress.step > 200 and rng.random() < MIDDLE_SHARE
-        middle = int(rng.integers(*MIDDLE_TIMES)) if refines else None
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            strength = strengths(arguments.batch, rng)
-            ours = predicted(unet, vae, scheduler, example, states, strength, middle)
-            loss = example.weight * latent_loss(vae, example, ours, kernels, weights)
-            if arguments.perceptual > 0:
-                picture = composite(vae, example, ours.base, ours.residual)
-                top, left = (int(edge) for edge in rng.integers(0, CROP_PX - WINDOW_PX + 1, size=2))
-                window = (..., slice(top, top + WINDOW_PX), slice(left, left + WINDOW_PX))
-                features = vgg_distance(trunk, picture[window], example.original[window])
-                loss = loss + arguments.perceptual * features
+            group["lr"] = arguments.rate * warm * cooled * (0.4 if opposed else 1.0)
+        example = crops.batch(arguments.batch)
+        noise = _white(example, crops.generator)
+        with torch.autocast(device, dtype=torch.bfloat16):
+            picture = restorer.picture(example, noise)
+            maps = normalised(trunk(picture))
+            with torch.no_grad():
+                truth = normalised(trunk(example.original))
+            distance = mean_unsent((picture - example.original).abs(), example.unknown)
+            distance = distance + FEATURE_WEIGHT * feature_distance(maps, truth)
+            distance = distance + TEXTURE_WEIGHT * texture_loss(picture, example.original)
+            loss = kept_loss = (example.weight * distance).mean()
+            if opposed:
+                adversary.requires_grad_(False)
+                told = makers_loss(adversary(picture, example.fill, maps[1:]))
+                loss = loss + balance.weight(kept_loss, told, unet.conv_out.weight) * told
         optimizer.zero_grad(set_to_none=True)
-        (example.weight * loss).mean().backward()
+        loss.backward()
         nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         optimizer.step()
+        if fraction >= 0.7 * arguments.adversary_from:  # the judges learn a little before they count
+            adversary.requires_grad_(True)
+            made = [values.detach() for values in maps[1:]]
+            with torch.autocast(device, dtype=torch.bfloat16):
+                verdicts = [
+                    adversary(example.original, example.fill, truth[1:]),
+                    adversary(picture.detach(), example.fill, made),
+                ]
+                judging = judges_loss(*verdicts)
+            judges_optimizer.zero_grad(set_to_none=True)
+            judging.backward()
+            judges_optimizer.step()
         progress.step += 1
-        decay = min(0.995, (progress.step + 1) / (progress.step + 20))
+        decay = min(0.999, (progress.step + 1) / (progress.step + 10))
         with torch.no_grad():
-            for kept, new in zip(average.parameters(), unet.parameters(), strict=True):
-                kept.lerp_(new, 1 - decay)
-        running += 0.02 * (loss.mean().item() - running)
-        if progress.step % 200 == 0 or progress.step == 1 or fraction >= 1.0:
-            average.to(memory_format=torch.channels_last).eval()
-            with torch.no_grad(), torch.random.fork_rng():
-                torch.manual_seed(0)
-                values = checked(average, vae, scheduler, checks, empty, trunk, kernels, weights)
-            progress.log(train=running, **values)
-            progress.save(
-                unet=unet.state_dict(), average=average.state_dict(), optimizer=optimizer.state_dict()
-            )
+            torch._foreach_lerp_(kept, new, 1 - decay)
+        if progress.step % arguments.report == 0 or progress.step == 1 or fraction >= 1.0:
+            average.eval()
+            with torch.autocast(device, dtype=torch.bfloat16):
+                values = checked(Restorer(average, vae, state), crops, trunk, arguments.batch, 99)
+            if opposed:
+                values |= {"judging": judging.item(), "balance": float(balance.current)}
+            progress.log(train=kept_loss.item(), **values)
+            progress.save(**{name: part.state_dict() for name, part in states.items()})
         if fraction >= 1.0:
             break
     average.eval().save_pretrained(arguments.work / arguments.name)
+    sheet(Restorer(average, vae, state), crops, arguments.work / f"{arguments.name}.png", 7)
 
 
 if __name__ == "__main__":

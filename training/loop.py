@@ -23,10 +23,13 @@ def add_data_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def recipe_arguments(description: str, *, minutes: float, batch: int, seed: int) -> argparse.ArgumentParser:
+def recipe_arguments(
+    description: str, *, minutes: float, batch: int, seed: int, reads_photographs: bool = True
+) -> argparse.ArgumentParser:
     """Return the arguments every recipe takes, with this recipe's defaults."""
     parser = argparse.ArgumentParser(description=description)
-    add_data_argument(parser)
+    if reads_photographs:
+        add_data_argument(parser)
     parser.add_argument(
         "--work", type=Path, default=Path("training_work"), help="checkpoints and logs go here"
     )
@@ -49,6 +52,7 @@ class Progress:
     minutes: float
     step: int = 0
     cpu_s: float = 0.0
+    wall_s: float = 0.0
     curve: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -58,8 +62,13 @@ class Progress:
 
     @property
     def fraction(self) -> float:
-        """Share of this part's wall time that has passed, in [0, 1]."""
-        return min((time.monotonic() - self._wall_start) / (60.0 * self.minutes), 1.0)
+        """Share of the training's wall time that has passed, in [0, 1]; a resumed one goes on counting."""
+        return min(self.passed_s / (60.0 * self.minutes), 1.0)
+
+    @property
+    def passed_s(self) -> float:
+        """Wall time since the training began, without its interruptions."""
+        return self.wall_s + time.monotonic() - self._wall_start
 
     def charge(self) -> None:
         """Add the processor time since the last call."""
@@ -73,6 +82,7 @@ class Progress:
         row = {
             "step": self.step,
             "cpu_s": round(self.cpu_s, 1),
+            "wall_s": round(self.passed_s, 1),
             **{k: round(float(v), 5) for k, v in values.items()},
         }
         self.curve.append(row)
@@ -87,7 +97,7 @@ class Progress:
     def save(self, **states: Any) -> None:
         """Write the checkpoint atomically: an interrupted write leaves the last one whole."""
         self.charge()
-        payload = {"step": self.step, "cpu_s": self.cpu_s, "curve": self.curve, **states}
+        payload = {"step": self.step, "cpu_s": self.cpu_s, "wall_s": self.passed_s, "curve": self.curve, **states}
         partial = self.checkpoint.with_suffix(".partial")
         torch.save(payload, partial)
         partial.replace(self.checkpoint)
@@ -96,4 +106,5 @@ class Progress:
         """Read the checkpoint and go on counting from it."""
         payload: dict[str, Any] = torch.load(self.checkpoint, weights_only=True)
         self.step, self.cpu_s, self.curve = payload["step"], payload["cpu_s"], payload["curve"]
+        self.wall_s = payload["wall_s"]
         return payload

@@ -1,9 +1,10 @@
 """The training photographs in memory, and random crops of them.
 
 The layout is ``persons/{train,val}`` and ``scenes``; scenes whose number divides by seven are held out for validation,
-so that no recipe ever sees them.
+so that no recipe ever sees them. The inpainter may also be trained on a pack: one file of AVIF images.
 """
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ntnsim.arrays import UInt8Image
 
@@ -57,6 +59,38 @@ def load_photographs(
         person = cv2.imread(str(mask_path), cv2.IMREAD_GRAYSCALE) == 1 if mask_path.exists() else None
         photographs.append(Photograph(f"{path.parent.name}/{path.stem}", read_rgb(path), person))
     return photographs
+
+
+@dataclass(frozen=True)
+class Source:
+    """One photograph that is still to be read: its *number*, and the path or the coded bytes."""
+
+    number: int
+    content: Path | bytes
+
+    def pixels(self) -> UInt8Image:
+        """Return the photograph as uint8 RGB [H, W, 3]."""
+        if isinstance(self.content, Path):
+            return read_rgb(self.content)
+        return np.asarray(Image.open(io.BytesIO(self.content)).convert("RGB"))
+
+
+def photograph_sources(data: Path | None, pack: Path | None) -> list[Source]:
+    """Return the training photographs of *pack* where one is given, else of *data*.
+
+    pack: directory of ``photos.bin``, image files one after another, and ``photos_sizes.npy``, their lengths in bytes.
+    """
+    if pack is None:
+        if data is None:
+            raise ValueError("neither data nor pack is given")
+        paths = photograph_paths(data, held_out=False)
+        return [Source(number, path) for number, path in enumerate(paths)]
+    content = (pack / "photos.bin").read_bytes()
+    ends = np.cumsum(np.load(pack / "photos_sizes.npy"))
+    if len(content) != ends[-1]:
+        raise ValueError(f"{pack}/photos.bin: holds {len(content)} bytes, photos_sizes.npy says {ends[-1]}")
+    starts = [0, *ends[:-1]]
+    return [Source(n, content[a:b]) for n, (a, b) in enumerate(zip(starts, ends, strict=True))]
 
 
 def random_crop(

