@@ -1,12 +1,14 @@
 """The adversary: two discriminators that tell photographs from restored ones, and what their verdict weighs.
 
-A mean of all that could have been there is smooth; a photograph is not. One discriminator sees pixels in patches, beside
-the fill they were made from (Isola et al., "Image-to-image translation with conditional adversarial networks", CVPR
-2017); the other judges feature maps of a frozen network, small heads on each (Sauer et al., "Projected GANs converge
-faster", NeurIPS 2021). Both are trained with the hinge loss, their convolutions under spectral normalisation (Miyato et
-al., ICLR 2018). Their weight in the generator's loss follows the gradients at its last layer, as in VQGAN (Esser et al.,
-CVPR 2021), so that they never drown the distance to the original.
+A mean of all that could have been there is smooth; a photograph is not. One discriminator sees pixels in patches,
+beside the fill they were made from (Isola et al., "Image-to-image translation with conditional adversarial networks",
+CVPR 2017); the other judges feature maps of a frozen network, small heads on each (Sauer et al., "Projected GANs
+converge faster", NeurIPS 2021). Both are trained with the hinge loss, their convolutions under spectral normalisation
+(Miyato et al., ICLR 2018). Their weight in the generator's loss follows the gradients at its last layer, as in VQGAN
+(Esser et al., CVPR 2021), so that they never drown the distance to the original.
 """
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +30,7 @@ class PixelJudge(nn.Module):
         super().__init__()
         widths = (6, 64, 128, 256)
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(widths, widths[1:], strict=False):
+        for inputs, outputs in pairwise(widths):
             layers += [_convolution(inputs, outputs, 4, 2), nn.LeakyReLU(_SLOPE)]
         layers += [_convolution(256, 256, 3, 1), nn.LeakyReLU(_SLOPE), _convolution(256, 1, 3, 1)]
         self.layers = nn.Sequential(*layers)

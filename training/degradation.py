@@ -25,7 +25,7 @@ def recoded(pixels: UInt8Image, form: str, quality: int) -> UInt8Image:
 
 
 def drawn_quality(rng: np.random.Generator) -> int:
-    """Draw a quality of the coarse layer: more than half where restoring matters most, some where nothing is to be done."""
+    """Draw a coarse layer's quality: mostly where restoring matters most, some where nothing is to be done."""
     part = rng.random()
     if part < 0.6:
         return int(rng.integers(4, 22))

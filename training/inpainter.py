@@ -1,13 +1,14 @@
 """The tiny inpainter: a UNet2DConditionModel that predicts, in latents, the residual from the fill to the picture.
 
 Contract: input [noise (4), mask (1), latents of the fill (4)]; mask 0 = received, 1/2 = a coarse layer came,
-1 = classical fill. Output: v of the scaled residual, at the schedule's last time. The picture is fill + D(z + r) − D(z),
-so the VAE's own error cancels and a zero residual leaves the fill as it is. VAE and text encoder stay frozen.
+1 = classical fill. Output: v of the scaled residual, at the schedule's last time. The picture is
+fill + D(z + r) − D(z), so the VAE's own error cancels and a zero residual leaves the fill as it is. VAE and text
+encoder stay frozen.
 
 One step makes the picture, and what it must have is asked of it directly: closeness (absolute error and distance of
 VGG16's features, ``vgg.py``), the right amount of texture in every place (``texture.py``) and, from some time on, that
-two judges cannot tell it from a photograph (``adversary.py``). The noise is as strong as the texture that the stream says
-was lost: it is what new texture is made of, and where nothing was lost there is none.
+two judges cannot tell it from a photograph (``adversary.py``). The noise is as strong as the texture that the stream
+says was lost: it is what new texture is made of, and where nothing was lost there is none.
 
 None of the networks that ntnsim scores pictures with takes part. ``--device cuda`` trains in minutes what a CPU does in
 days; the recipe is the same.
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from ntnsim.spiff.grain import CELL_PX, deviations_grey
+from ntnsim.spiff.grain import CELL_PX, lost_texture_grey
 from training import text
 from training.adversary import Adversary, Balance, judges_loss, makers_loss
 from training.degradation import TILE_PX
@@ -114,7 +115,7 @@ class Crops:
             return torch.from_numpy(np.array(array)).to(device)
 
         self._originals, self._layers = there(prepared.originals), there(prepared.layers)
-        self._grey = torch.tensor(deviations_grey(), device=device)[there(prepared.strengths).long()]
+        self._grey = there(lost_texture_grey(np.asarray(prepared.strengths), 1.0))
         self._crops, self._fills = there(prepared.crops), there(prepared.fills)
         self._known = there(prepared.known)
         self._device = device
@@ -174,9 +175,7 @@ class Crops:
         place = torch.arange(tiles, device=self._device)
         start, length = self._integers(-2, tiles, (n, 2, 1)), self._integers(2, tiles, (n, 2, 1))
         inside = (place >= start) & (place < start + length)  # [n, 2, tiles]
-        boxes = (
-            inside[:, 0, :, None] & inside[:, 1, None, :] & (self._uniform(n, 1, 1) < 0.3)
-        )
+        boxes = inside[:, 0, :, None] & inside[:, 1, None, :] & (self._uniform(n, 1, 1) < 0.3)
         known = (kept | boxes).repeat_interleave(TILE_PX, 1).repeat_interleave(TILE_PX, 2)
         return known & (known.float().mean(dim=(1, 2), keepdim=True) < 0.93)
 

@@ -97,7 +97,13 @@ class Progress:
     def save(self, **states: Any) -> None:
         """Write the checkpoint atomically: an interrupted write leaves the last one whole."""
         self.charge()
-        payload = {"step": self.step, "cpu_s": self.cpu_s, "wall_s": self.passed_s, "curve": self.curve, **states}
+        payload = {
+            "step": self.step,
+            "cpu_s": self.cpu_s,
+            "wall_s": self.passed_s,
+            "curve": self.curve,
+            **states,
+        }
         partial = self.checkpoint.with_suffix(".partial")
         torch.save(payload, partial)
         partial.replace(self.checkpoint)

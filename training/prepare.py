@@ -32,9 +32,9 @@ DIRECTORY = "inpainter_data"
 class Prepared:
     """Everything about N photographs of side S.
 
-    originals: uint8 [N, S, S, 3]. layers: uint8 [N, LAYERS, S, S, 3]. strengths: uint8 [N, LAYERS, rows, columns], of the
-    texture each layer lost. crops, fills: uint8 [N · FILLS, C, C, 3] and known: bool [N · FILLS, C, C], crops of C pixels
-    and their classical fills, those of one photograph together.
+    originals: uint8 [N, S, S, 3]. layers: uint8 [N, LAYERS, S, S, 3]. strengths: uint8 [N, LAYERS, rows, columns], of
+    the texture each layer lost. crops, fills: uint8 [N · FILLS, C, C, 3] and known: bool [N · FILLS, C, C], crops of C
+    pixels and their classical fills, those of one photograph together.
     """
 
     originals: UInt8Image

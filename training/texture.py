@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# Differences of two Gaussians, by their deviations in pixels: octaves around periods of 5 and 10 pixels.
+# Differences of two Gaussians, by their deviations in pixels: octaves around periods of 3.5 and 7 pixels.
 BANDS = ((0.6, 1.1), (1.2, 2.2))
 CELL_PX = 16
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601

@@ -31,7 +31,7 @@ READ_BYTES = 1 << 20
 class Member:
     """One network of a bundle.
 
-    kind: how it is loaded ("latent-residual", "stable-diffusion-inpaint", "semantic-segmentation", "grounded-sam",
+    kind: how it is loaded ("one-step-residual", "stable-diffusion-inpaint", "semantic-segmentation", "grounded-sam",
         "blip").
     hub_id, revision: where it comes from, empty for a network trained here.
     allow: file patterns that a pull fetches. options: what the loader needs beside the files.

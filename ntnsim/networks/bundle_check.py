@@ -13,7 +13,7 @@ from ntnsim.networks.load import inpainter_named, load_captioner, load_segmenter
 from ntnsim.protocols.inpainter import Canvas
 
 KEPT_TILE_PX = 16
-STEPS = 2  # of the sampler: enough to run every part of it, and quick with a full-size network
+MOST_STEPS = 2  # of the sampler: enough to run every part of it, and quick with a full-size network
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,8 @@ def _captioner(bundle: Bundle, pixels: NDArray[np.uint8], device: str) -> Callab
 
 
 def _inpainter(bundle: Bundle, pixels: NDArray[np.uint8], device: str) -> Callable[[], str]:
-    inpainter = inpainter_named("bundle", bundle, steps=STEPS, device=device)
+    steps = min(MOST_STEPS, int(bundle.member("inpainter")[0].options.get("steps", MOST_STEPS)))
+    inpainter = inpainter_named("bundle", bundle, steps=steps, device=device)
 
     def run() -> str:
         # A chessboard of tiles is received; the rest must come back changed from nothing, the tiles as they were.
@@ -88,6 +89,8 @@ def _inpainter(bundle: Bundle, pixels: NDArray[np.uint8], device: str) -> Callab
         if image.shape != pixels.shape or not np.array_equal(image[known], pixels[known]):
             raise ValueError(f"the restored image {image.shape} does not keep what was received")
         error = float(np.abs(image.astype(float) - pixels)[~known].mean()) if not known.all() else 0.0
-        return f"{1 - known.mean():.0%} restored in {STEPS} steps, {error:.1f} grey levels off"
+        return (
+            f"{1 - known.mean():.0%} restored in {steps} step{'s' * (steps > 1)}, {error:.1f} grey levels off"
+        )
 
     return run

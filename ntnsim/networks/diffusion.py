@@ -17,6 +17,7 @@ from ntnsim.errors import BundleError, InputError, first_line
 from ntnsim.networks.bundle import Member, quiet_libraries
 from ntnsim.protocols.inpainter import Canvas
 from ntnsim.spiff.canvas import filled, textured
+from ntnsim.spiff.grain import CELL_PX, lost_texture_grey
 
 if TYPE_CHECKING:
     import torch
@@ -71,6 +72,7 @@ class _DiffusionInpainter:
     """What both diffusion inpainters share: paste-back, grain, text-to-image, and canvases that need no network."""
 
     name: str
+    adds_grain = True  # to what the network gives, where strengths were sent
 
     def restore(self, canvases: Sequence[Canvas]) -> list[UInt8Image]:
         """Return the restored images, in the order of *canvases*."""
@@ -80,7 +82,8 @@ class _DiffusionInpainter:
         waiting = [index for index, image in enumerate(images) if image is None]
         generated = self._generated([canvases[index] for index in waiting])
         for index, image in zip(waiting, generated, strict=True):
-            images[index] = textured(canvases[index], canvases[index].with_received(image))
+            whole = canvases[index].with_received(image)
+            images[index] = textured(canvases[index], whole) if self.adds_grain else whole
         return [image for image in images if image is not None]
 
     def generate(
@@ -99,46 +102,61 @@ class _DiffusionInpainter:
 
 
 class LatentResidualInpainter(_DiffusionInpainter):
-    """The tiny bundle's: diffusion of the residual from the fill to the picture, in the VAE's latents.
+    """The tiny bundle's: one step of diffusion gives the residual from the fill to the picture, in the VAE's latents.
 
     With z = E(fill), the UNet denoises r and the picture is fill + D(z + r) − D(z): the VAE's own error cancels, and
-    r = 0 leaves the fill as it is. UNet input: [noisy r, mask, z], the 9-channel inpainting contract; the mask is 0
-    where received, ``coarse_mask`` where a coarse layer lies below, 1 where a classical fill does. The noise it starts
-    from becomes the texture that a mean cannot know, in proportion: ``noise_scale`` sets how much of what is missing.
-    Where grain was sent there is no noise, and one step is all that is taken, whatever number is asked for.
-    Of the residual to a coarse layer only a share is added: 0.4 takes away 0.64 of the squared error that the whole
-    does, and smooths 0.4 as much of the layer's own texture. Where no grain stands beside it the share is larger. The
-    network is trained for one step foremost: of what further steps change, ``refinement_share`` is taken.
+    r = 0 leaves the fill as it is. UNet input: [noise, mask, z], the 9-channel inpainting contract; the mask is 0
+    where received, ``coarse_mask`` where a coarse layer lies below, 1 where a classical fill does. The noise is what
+    new texture is made of: as strong as the stream says that texture was lost, per ``noise_unit_grey`` grey levels; of
+    deviation one where no coarse layer came; none where a layer came without strengths.
+    Of the residual to a coarse layer a share is added: the whole pleases the eye of one judge and costs the others.
+    The network was trained for one step and without captions: other numbers of steps are refused, prompts not read.
     """
+
+    BATCH = 8  # images at once on a GPU
+    adds_grain = False  # the network made the texture
 
     def __init__(
         self, member: Member, directory: Path, *, steps: int | None, device: str, dtype: str | None
     ) -> None:
+        if steps not in (None, 1):
+            raise InputError(
+                f"steps must be 1 for this bundle, whose network restores in one step; got {steps}"
+            )
         import torch
 
-        self.steps = int(member.options["steps"]) if steps is None else steps
-        self.name = f"bundle-{self.steps}"
+        self.steps = 1
+        self.name = "bundle-1"
         self._device = device
         self._pipeline = load_pipeline(directory, device=device, dtype=dtype)
         self._stride_px = int(member.options["stride_px"])
         self._gain = float(member.options["residual_gain"])
         self._coarse_mask = float(member.options["coarse_mask"])
-        self._noise_scale = float(member.options["noise_scale"])
+        self._noise_unit_grey = float(member.options["noise_unit_grey"])
         self._coarse_share = float(member.options["coarse_share"])
         self._coarse_share_without_grain = float(member.options["coarse_share_without_grain"])
-        self._refinement_share = float(member.options["refinement_share"])
         self._dtype = _torch_dtype(dtype, device)
         if device == "cpu":
             self._pipeline.unet.to(memory_format=torch.channels_last)
             self._pipeline.vae.to(memory_format=torch.channels_last)
-        self._states: dict[str, torch.Tensor] = {}
 
     def _generated(self, canvases: Sequence[Canvas]) -> list[UInt8Image]:
         from ntnsim.networks.per_image import map_images
 
-        for prompt in sorted({canvas.prompt for canvas in canvases} - self._states.keys()):
-            self._states[prompt] = map_images(self._text_states, [prompt])[0]
-        return map_images(self._one, canvases)
+        if not canvases:
+            return []
+        [states] = map_images(self._text_states, [""])
+
+        def restored(part: Sequence[Canvas]) -> list[UInt8Image]:
+            return self._restored(part, states)
+
+        if self._device == "cpu":
+            return [image for [image] in map_images(restored, [[canvas] for canvas in canvases])]
+        images: dict[int, UInt8Image] = {}
+        for indices in batches_of_one_size(canvases, self._stride_px, self.BATCH):
+            [part] = map_images(restored, [[canvases[index] for index in indices]])
+            images.update(zip(indices, part, strict=True))
+        return [images[index] for index in range(len(canvases))]
 
     def _text_states(self, prompt: str) -> "torch.Tensor":
         pipeline = self._pipeline
@@ -152,42 +170,62 @@ class LatentResidualInpainter(_DiffusionInpainter):
         states: torch.Tensor = pipeline.text_encoder(tokens.input_ids.to(self._device)).last_hidden_state
         return states.to(self._dtype)
 
-    def _one(self, canvas: Canvas) -> UInt8Image:
+    def _restored(self, canvases: Sequence[Canvas], states: "torch.Tensor") -> list[UInt8Image]:
+        """Return the restored images of canvases that pad to one size, as one batch."""
         import torch
         from torch.nn.functional import max_pool2d
 
-        vae = self._pipeline.vae
+        vae, unet = self._pipeline.vae, self._pipeline.unet
         scale = vae.config.scaling_factor
-        height, width = canvas.known.shape
-        fill_pixels = padded(filled(canvas), self._stride_px)
-        unknown_value = 1.0 if canvas.coarse is None else self._coarse_mask
-        pixel_mask = padded(np.where(canvas.known, 0.0, unknown_value).astype(np.float32), self._stride_px)
-        fill = torch.from_numpy(fill_pixels).permute(2, 0, 1)[None].to(torch.float32).div(127.5).sub(1.0)
-        fill = fill.to(self._device, self._dtype).contiguous(memory_format=torch.channels_last)
-        mask = max_pool2d(torch.from_numpy(pixel_mask)[None, None], vae_stride(vae)).to(
-            self._device, self._dtype
-        )
+
+        def there(values: "torch.Tensor") -> "torch.Tensor":
+            return values.to(self._device, self._dtype)
+
+        fills = np.stack([padded(filled(canvas), self._stride_px) for canvas in canvases])
+        fill = torch.from_numpy(fills).permute(0, 3, 1, 2).to(torch.float32).div(127.5).sub(1.0)
+        fill = there(fill).contiguous(memory_format=torch.channels_last)
+        masks = np.stack([padded(self._pixel_mask(canvas), self._stride_px) for canvas in canvases])
+        mask = there(max_pool2d(torch.from_numpy(masks)[:, None], vae_stride(vae)))
         latents = vae.encode(fill).latents
-        base = latents * scale
-        generator = torch.Generator("cpu").manual_seed(canvas.seed)
-        noisy = torch.randn(base.shape, generator=generator, dtype=torch.float32).to(
-            self._device, self._dtype
-        )
-        steps = self.steps
-        if canvas.grain is not None:
-            # The stream tells the texture's strength, and grain is better than a guess. The network then gives the
-            # mean, from zeros: there is no noise that further steps could take away.
-            noisy, steps = torch.zeros_like(noisy), 1
-        noisy = noisy * self._noise_scale
-        states = self._states[canvas.prompt]
-        residual = self._sampled(noisy, mask, base, states, 1)
-        if steps > 1:
-            refined = self._sampled(noisy, mask, base, states, steps)
-            residual = residual + self._refinement_share * (refined - residual)
-        decoded = vae.decode((base + self._share(canvas) * residual / self._gain) / scale).sample
+        noise = there(torch.cat([self._noise(canvas, latents.shape[1:]) for canvas in canvases]))
+        shares = there(torch.tensor([self._share(canvas) for canvas in canvases])[:, None, None, None])
+        alphas = self._pipeline.scheduler.alphas_cumprod
+        time, alpha = len(alphas) - 1, float(alphas[-1])
+        inputs = torch.cat([noise, mask, latents * scale], dim=1)
+        v = unet(inputs, time, states.expand(len(canvases), -1, -1)).sample
+        residual = alpha**0.5 * noise - (1 - alpha) ** 0.5 * v
+        decoded = vae.decode(latents + shares * residual / (self._gain * scale)).sample
         picture = fill + decoded - vae.decode(latents).sample
-        levels = picture[0].float().add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
-        return levels.permute(1, 2, 0).cpu().numpy()[:height, :width]
+        levels = picture.float().add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+        images = levels.permute(0, 2, 3, 1).cpu().numpy()
+        sizes = (canvas.known.shape for canvas in canvases)
+        return [image[:height, :width] for image, (height, width) in zip(images, sizes, strict=True)]
+
+    def _pixel_mask(self, canvas: Canvas) -> NDArray[np.float32]:
+        unknown = 1.0 if canvas.coarse is None else self._coarse_mask
+        return np.where(canvas.known, 0.0, unknown).astype(np.float32)
+
+    def _noise(self, canvas: Canvas, shape: Sequence[int]) -> "torch.Tensor":
+        """Return the noise [1, 4, h, w] of one image, from its own seed: white, as strong in each place as told."""
+        import torch
+        from torch.nn.functional import interpolate
+
+        size = (1, *shape)
+        if canvas.coarse is not None and canvas.grain is None:
+            return torch.zeros(size)
+        generator = torch.Generator("cpu").manual_seed(canvas.seed)
+        white = torch.randn(size, generator=generator, dtype=torch.float32)
+        if canvas.coarse is None or canvas.grain is None:
+            return white
+        stride = vae_stride(self._pipeline.vae)
+        cells = torch.from_numpy(lost_texture_grey(canvas.grain))[None, None]
+        grey = interpolate(cells, scale_factor=CELL_PX / stride, mode="bilinear", align_corners=False)
+        # Cells cover the image, the latents its padding too: the last row and column are continued.
+        rows, columns = (
+            torch.arange(side).clamp(max=have - 1)
+            for side, have in zip(shape[1:], grey.shape[2:], strict=True)
+        )
+        return white * grey[:, :, rows][..., columns] / self._noise_unit_grey
 
     def _share(self, canvas: Canvas) -> float:
         """Return how much of the residual is added."""
@@ -195,24 +233,13 @@ class LatentResidualInpainter(_DiffusionInpainter):
             return 1.0
         return self._coarse_share_without_grain if canvas.grain is None else self._coarse_share
 
-    def _sampled(
-        self,
-        noisy: "torch.Tensor",
-        mask: "torch.Tensor",
-        base: "torch.Tensor",
-        states: "torch.Tensor",
-        steps: int,
-    ) -> "torch.Tensor":
-        """Return the scaled residual r that the sampler reaches from *noisy* in *steps* steps."""
-        import torch
 
-        # Each image walks its own copy: a scheduler keeps its place between steps.
-        scheduler = type(self._pipeline.scheduler).from_config(self._pipeline.scheduler.config)
-        scheduler.set_timesteps(steps, device=self._device)
-        for time in scheduler.timesteps:
-            output = self._pipeline.unet(torch.cat([noisy, mask, base], dim=1), time, states).sample
-            noisy = scheduler.step(output, time, noisy).prev_sample
-        return noisy
+def batches_of_one_size(canvases: Sequence[Canvas], multiple_px: int, most: int) -> list[list[int]]:
+    """Return the indices of *canvases* in batches of at most *most* whose padded sizes agree."""
+    sizes: dict[tuple[int, ...], list[int]] = {}
+    for index, canvas in enumerate(canvases):
+        sizes.setdefault(tuple(side + -side % multiple_px for side in canvas.known.shape), []).append(index)
+    return [part[first : first + most] for part in sizes.values() for first in range(0, len(part), most)]
 
 
 def vae_stride(vae: Any) -> int:

@@ -54,7 +54,10 @@ def inpainter_named(
         raise InputError("inpainter 'bundle' needs a model bundle, none was given")
     if steps is not None and steps < 1:
         raise InputError(f"steps must be at least 1, got {steps}")
-    kinds = {"latent-residual": LatentResidualInpainter, "stable-diffusion-inpaint": StableDiffusionInpainter}
+    kinds = {
+        "one-step-residual": LatentResidualInpainter,
+        "stable-diffusion-inpaint": StableDiffusionInpainter,
+    }
     member, directory = bundle.member("inpainter")
     if member.kind not in kinds:
         raise BundleError(

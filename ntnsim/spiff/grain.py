@@ -36,9 +36,9 @@ _BINOMIAL = (1, 4, 6, 4, 1)  # a blur of deviation one, times 16
 _NOISE_DEVIATION = 1024  # of the shaped noise
 
 
-def deviations_grey() -> NDArray[np.float32]:
-    """Return the deviation of each strength 0…15, in grey levels."""
-    return (_DEVIATIONS / 16).astype(np.float32)
+def lost_texture_grey(strengths: NDArray[np.uint8], gain: float = GAIN) -> NDArray[np.float32]:
+    """Return the deviation in grey levels of the texture that *strengths* 0…15, found with *gain*, say is lost."""
+    return (_DEVIATIONS[strengths] / (16 * gain)).astype(np.float32)
 
 
 def grain_strengths(

@@ -40,14 +40,13 @@ def random_bundle(tmp_path_factory) -> Bundle:
         [
             Member(
                 "inpainter",
-                "latent-residual",
+                "one-step-residual",
                 options={
-                    "steps": 2,
+                    "steps": 1,
                     "stride_px": 16,
                     "residual_gain": 0.5,
                     "coarse_mask": 0.5,
-                    "noise_scale": 1.0,
-                    "refinement_share": 0.25,
+                    "noise_unit_grey": 8.0,
                     "coarse_share": 1.0,
                     "coarse_share_without_grain": 1.0,
                 },

@@ -9,7 +9,7 @@ from ntnsim.networks.bundle import open_bundle
 from ntnsim.networks.load import inpainter_named, load_inpainting_pipeline, load_segmenter
 from ntnsim.protocols.inpainter import Canvas
 
-MOST_WEIGHTS_BYTES = 25_000_000
+MOST_WEIGHTS_BYTES = 45_000_000
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_restoring_a_coarse_layer_brings_it_nearer_to_the_original(tiny, photogr
         truth = backend.features(pixels)
         ours.append(backend.distance_map(truth, backend.features(image)).mean())
         coarse.append(backend.distance_map(truth, backend.features(canvas.coarse)).mean())
-    assert np.mean(ours) < 0.97 * np.mean(coarse)
+    assert np.mean(ours) < 0.95 * np.mean(coarse)
 
 
 def test_segmenter_finds_the_astronaut_and_no_person_in_a_cup(tiny, photographs):

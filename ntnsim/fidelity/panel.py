@@ -1,0 +1,181 @@
+"""A panel of judges: one restored picture, seen by several measures that do not agree by construction.
+
+A single measure can be pleased: noise pleases some, smoothness others. Claims are made with the panel, and say which
+judges agree and which do not. No judge here takes part in any training of the bundles.
+
+========== ====================================================================================== ================
+name       what it measures                                                                       better is
+========== ====================================================================================== ================
+alex       ST-LPIPS, AlexNet (Ghildyal & Liu, ECCV 2022)                                          lower
+lite0      distance of EfficientNet-lite0's feature maps at five depths, channels normalised      lower
+ms-ssim    one minus multi-scale SSIM (Wang, Simoncelli & Bovik 2003)                             lower
+mse        mean squared error of RGB values in [0, 255]; PSNR is 10·log10(255²/mse)               lower
+ssimulacra2 one hundred minus SSIMULACRA2 (package ``ssimulacra2``, extra ``judges``)             lower
+butteraugli Butteraugli's 3-norm (libjxl's ``butteraugli_main`` on the path)                      lower
+========== ====================================================================================== ================
+
+:func:`kernel_distance` judges sets of pictures: whether restored patches are drawn from where originals are.
+"""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from ntnsim.arrays import BoolMask, UInt8Image
+from ntnsim.errors import InputError
+from ntnsim.fidelity.metrics import StLpipsBackend
+from ntnsim.fidelity.similarity import ms_ssim
+from ntnsim.networks import lite0
+
+JUDGES = ("alex", "lite0", "ms-ssim", "mse", "ssimulacra2", "butteraugli")
+_BUTTERAUGLI = "butteraugli_main"
+PATCH_PX = 64  # of the kernel distance
+_MIN_SIDE_PX = 16
+
+
+def available_judges() -> tuple[str, ...]:
+    """Return the judges that this installation has; the others need a package or a tool that is not there."""
+    absent = set()
+    if find_spec("ssimulacra2") is None:
+        absent.add("ssimulacra2")
+    if shutil.which(_BUTTERAUGLI) is None:
+        absent.add("butteraugli")
+    return tuple(judge for judge in JUDGES if judge not in absent)
+
+
+def judged(
+    original: UInt8Image,
+    restored: UInt8Image,
+    *,
+    where: BoolMask | None = None,
+    judges: Sequence[str] | None = None,
+) -> dict[str, float]:
+    """Return each judge's distance between two pictures [H, W, 3]; zero means identical.
+
+    where: bool [H, W], the pixels that ``alex``, ``lite0`` and ``mse`` average over; the others see whole pictures.
+    judges: which; default all that are available. Raises InputError for one that is unknown or absent.
+    """
+    if original.shape != restored.shape:
+        raise InputError(f"pictures of {original.shape} and {restored.shape} pixels cannot be compared")
+    if min(original.shape[:2]) < _MIN_SIDE_PX:
+        raise InputError(
+            f"pictures of at least {_MIN_SIDE_PX} pixels a side can be judged, got {original.shape}"
+        )
+    chosen = available_judges() if judges is None else tuple(judges)
+    for judge in chosen:
+        if judge not in available_judges():
+            raise InputError(
+                f"judge {judge!r} is not available; available are {', '.join(available_judges())}"
+            )
+    everywhere = np.ones(original.shape[:2], bool) if where is None else where
+    if not everywhere.any():
+        raise InputError("no pixel to be judged")
+    calls: dict[str, Callable[[], float]] = {
+        "alex": lambda: float(_alex_map(original, restored)[everywhere].mean()),
+        "lite0": lambda: float(lite0_map(original, restored)[everywhere].mean()),
+        "ms-ssim": lambda: 1 - ms_ssim(original, restored),
+        "mse": lambda: float(((original[everywhere].astype(np.float64) - restored[everywhere]) ** 2).mean()),
+        "ssimulacra2": partial(_ssimulacra2, original, restored),
+        "butteraugli": partial(_butteraugli, original, restored),
+    }
+    return {judge: calls[judge]() for judge in chosen}
+
+
+def _alex_map(original: UInt8Image, restored: UInt8Image) -> NDArray[np.float32]:
+    backend = StLpipsBackend()
+    return backend.distance_map(backend.features(original), backend.features(restored))
+
+
+@torch.inference_mode()
+def lite0_map(original: UInt8Image, restored: UInt8Image) -> NDArray[np.float32]:
+    """Return the feature maps' distance at every pixel, float32 [H, W]: a mean over five depths.
+
+    At each depth, channels are brought to unit length and squared differences summed, then enlarged bilinearly.
+    """
+    height, width = original.shape[:2]
+    first, second = (
+        lite0.pretrained().pyramid(_network_input([picture])) for picture in (original, restored)
+    )
+    total = torch.zeros(1, 1, height, width)
+    for a, b in zip(first, second, strict=True):
+        unit_a, unit_b = functional.normalize(a, dim=1), functional.normalize(b, dim=1)
+        difference = (unit_a - unit_b).square().sum(dim=1, keepdim=True)
+        total += functional.interpolate(difference, (height, width), mode="bilinear", align_corners=False)
+    distance: NDArray[np.float32] = (total / len(first))[0, 0].numpy()
+    return distance
+
+
+def _network_input(pictures: Sequence[UInt8Image]) -> Tensor:
+    batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
+    return lite0.normalised(batch)
+
+
+def _png(picture: UInt8Image) -> BytesIO:
+    stream = BytesIO()
+    Image.fromarray(picture).save(stream, "PNG", compress_level=1)
+    stream.seek(0)
+    return stream
+
+
+def _ssimulacra2(original: UInt8Image, restored: UInt8Image) -> float:
+    from ssimulacra2 import compute_ssimulacra2
+
+    return 100.0 - float(compute_ssimulacra2(_png(original), _png(restored)))
+
+
+def _butteraugli(original: UInt8Image, restored: UInt8Image) -> float:
+    """Return the 3-norm that libjxl's tool prints last."""
+    with tempfile.TemporaryDirectory() as directory:
+        paths = [Path(directory) / name for name in ("original.png", "restored.png")]
+        for path, picture in zip(paths, (original, restored), strict=True):
+            path.write_bytes(_png(picture).getvalue())
+        printed = subprocess.run(
+            [_BUTTERAUGLI, *map(str, paths)], capture_output=True, text=True, check=True
+        ).stdout
+    return float(printed.strip().rsplit(":", 1)[-1])
+
+
+@torch.inference_mode()
+def patch_features(picture: UInt8Image) -> NDArray[np.float64]:
+    """Return the pooled lite0 features [N, 1280] of the picture's whole patches of ``PATCH_PX`` pixels."""
+    height, width = (side // PATCH_PX * PATCH_PX for side in picture.shape[:2])
+    tiles = picture[:height, :width].reshape(height // PATCH_PX, PATCH_PX, width // PATCH_PX, PATCH_PX, 3)
+    patches = tiles.swapaxes(1, 2).reshape(-1, PATCH_PX, PATCH_PX, 3)
+    if not len(patches):
+        return np.zeros((0, lite0.FEATURE_CHANNELS))
+    features: NDArray[np.float64] = (
+        lite0.pretrained().features(_network_input(list(patches))).double().numpy()
+    )
+    return features
+
+
+def kernel_distance(originals: NDArray[np.float64], restored: NDArray[np.float64]) -> float:
+    """Return KID of two sets of features [N, D]: the unbiased squared maximum mean discrepancy.
+
+    Kernel (x·y/D + 1)³, as Bińkowski et al., "Demystifying MMD GANs" (ICLR 2018). About zero, or a little below, for
+    two samples of one set.
+    """
+    if min(len(originals), len(restored)) < 2:
+        raise InputError("a kernel distance needs two patches of each set at least")
+
+    def kernel(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray((a @ b.T / a.shape[1] + 1) ** 3)
+
+    n, m = len(originals), len(restored)
+    within = [
+        (values.sum() - np.trace(values)) / (count * (count - 1))
+        for values, count in ((kernel(originals, originals), n), (kernel(restored, restored), m))
+    ]
+    return float(within[0] + within[1] - 2 * kernel(originals, restored).mean())
