@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from zlib import MAX_WBITS, compress
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +18,6 @@ from ntnsim.spiff.box import tight_box
 from ntnsim.spiff.cheap_fill import cheap_fill
 from ntnsim.spiff.components import (
     COMPONENT_CODECS,
-    GRAIN_FOLLOWS,
     decode_component,
     encode_component,
     packed,
@@ -32,6 +32,10 @@ from ntnsim.spiff.tile_map import chosen_tiles, encode_tile_map
 from ntnsim.spiff.varint import varint
 
 MAX_CAPTION_BYTES = 4096
+# The coarse layer still holds a rim of what the crop carries: its loop filters would otherwise draw the smooth hole's
+# edge into what surrounds it. On eight training photographs 2 px cost 3 % more bytes and take 12 % off the top rank's
+# and the whole picture's distances by every judge but squared error (3 %); 4 and 8 px cost more and bring no more.
+RIM_PX = 2
 
 
 def encode_image(
@@ -138,12 +142,7 @@ def _crop(pixels: NDArray[np.uint8], region: NDArray[np.bool_], rank: int, setti
     component = settings.crop
     code = COMPONENT_CODECS.index(component.codec)
     data = encode_component(cheap_fill(pixels, region), component)
-    head = bytes([code])
-    if settings.sends_grain and component.codec == "avif":  # the gain was chosen for AVIF
-        decoded = decode_component(data, component.codec, region.shape, "crop")
-        grain = encode_grain(grain_strengths(pixels, decoded, region))
-        head = bytes([code | GRAIN_FOLLOWS]) + varint(len(grain)) + grain
-    return Part(Kind.CROP, rank, head + packed(data, component.codec))
+    return Part(Kind.CROP, rank, bytes([code]) + packed(data, component.codec))
 
 
 def _coarse(
@@ -161,7 +160,7 @@ def _coarse(
     step = coarse_step(coarse_quality)
     height, width = rank_map.shape
     shape = (max(1, round(height * step.scale / 16)), max(1, round(width * step.scale / 16)))
-    small = resized(cheap_fill(pixels, ~region), shape)
+    small = resized(cheap_fill(pixels, _grown(~region, RIM_PX)), shape)
     component = coarse_component(settings.coarse, step)
     payload = bytes([COMPONENT_CODECS.index(component.codec), step.scale])
     if n_ranks > 2:
@@ -174,6 +173,12 @@ def _coarse(
         grain = encode_grain(grain_strengths(pixels, decoded, ~region))
     payload += varint(len(grain)) + grain
     return Part(Kind.COARSE, 0, payload + packed(data, component.codec))
+
+
+def _grown(mask: NDArray[np.bool_], margin_px: int) -> NDArray[np.bool_]:
+    """Return the pixels that lie within *margin_px* of *mask* along rows and columns."""
+    side = 2 * margin_px + 1
+    return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)).astype(bool)
 
 
 def _caption(caption: str) -> bytes:

@@ -34,7 +34,8 @@ class SpiffSettings:
     selection: which tiles are kept.
     crop, grid: how the crop and the patch grids are coded.
     coarse: how the coarse layer is coded; its quality is q of the configuration, not the component's.
-    sends_grain: send with coarse layer and crop how much texture they lost, for the decoder to add as noise.
+    sends_grain: send with the coarse layer how much texture it lost: the strength of the noise that the decoder's
+        network makes texture of, or that a decoder without one adds as it is.
     sends_mask: also send the top rank's mask, to the pixel, as the paper does. The decoder does without.
     """
 
