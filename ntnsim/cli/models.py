@@ -150,6 +150,9 @@ def pull(
     typer.echo(f"sealed in {pull_bundle(bundle, directory, say=typer.echo)}")
 
 
+SHEET_PHOTOGRAPHS = 8
+
+
 @models_app.command()
 def evaluate(
     data: Annotated[Path, typer.Option(envvar=DATA_VARIABLE, help="Photographs: persons/val and scenes.")],
@@ -158,26 +161,39 @@ def evaluate(
     side: Annotated[
         int, typer.Option(min=0, help="Side of the central square in pixels; 0: native size.")
     ] = 256,
-    steps: Annotated[list[int] | None, typer.Option(help="Sampler steps; may be repeated.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Write a contact sheet of the first photographs here.")
+    ] = None,
     speed: Annotated[bool, typer.Option(help="Also measure this host's times.")] = True,
     out: Annotated[Path | None, typer.Option(help="Write the tables to this JSON file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a bundle on held-out photographs: restoration, segmentation, speed.
+    """Measure a bundle on held-out photographs by a panel of judges: restoration, segmentation, speed.
 
-    Example: ntnsim models evaluate tiny --data PHOTOGRAPHS --images 24 --steps 1 --steps 4
+    Judges whose package or tool is not there are left out, and that is said.
+
+    Example: ntnsim models evaluate tiny --data PHOTOGRAPHS --images 24 --sheet tiny.png
     """
-    from ntnsim.experiments.evaluate import load_held_out, restoration_tables, segmentation_table, speed_table
+    from ntnsim.experiments.evaluate import (
+        contact_sheet,
+        load_held_out,
+        restoration_tables,
+        segmentation_table,
+        speed_table,
+    )
+    from ntnsim.fidelity.panel import JUDGES, available_judges
     from ntnsim.networks.bundle import open_bundle
     from ntnsim.networks.load import load_segmenter
 
     bundle = open_bundle(name)
     photographs = load_held_out(data, side_px=side or None, limit=images)
-    counts = steps or [int(bundle.member("inpainter")[0].options["steps"])]
+    absent = [judge for judge in JUDGES if judge not in available_judges()]
+    if absent:
+        typer.echo(f"judges that are not installed here: {', '.join(absent)}", err=True)
+    if sheet:
+        contact_sheet(bundle, photographs[:SHEET_PHOTOGRAPHS], sheet)
     tables = {
-        "restoration": restoration_tables(
-            bundle, photographs, steps=counts, say=lambda line: typer.echo(line, err=True)
-        ),
+        "restoration": restoration_tables(bundle, photographs, say=lambda line: typer.echo(line, err=True)),
         "segmentation": segmentation_table(load_segmenter(bundle), data, images),
         "speed": speed_table(bundle) if speed else [],
     }
@@ -197,7 +213,5 @@ def evaluate(
         if rows:
             _print_table(
                 rows,
-                f"{title} ({len(photographs)} photographs, ST-LPIPS of the unsent pixels)"
-                if title == "restoration"
-                else title,
+                f"{title} ({len(photographs)} photographs)" if title == "restoration" else title,
             )

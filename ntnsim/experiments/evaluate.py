@@ -1,13 +1,13 @@
 """How good a bundle is, on photographs that none of its networks was trained on.
 
 Held out are ``persons/val`` and the scenes whose number divides by seven. Received is what the codec would bring: the
-person (or, of a scene, one box) and a share p of the 16×16 tiles; the rest lies over a coarse AVIF layer, or over
-nothing. Distances are ST-LPIPS averaged over the unsent pixels, PSNR is theirs too; ratios are of means, with a
-paired bootstrap interval.
+person (or, of a scene, one box) and a share p of the 16×16 tiles; the rest lies over a coarse layer as the codec
+``spiff`` sends it, or over nothing. Every judge of the panel (``fidelity/panel.py``) has its own row: those with maps
+average over the unsent pixels, the others see the whole picture. Ratios are of means, with a paired bootstrap interval;
+``kid`` compares patches of the restored pictures with patches of the originals, all photographs together.
 """
 
 import csv
-import io
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,11 +22,15 @@ from PIL import Image
 
 from ntnsim.arrays import BoolMask, UInt8Image
 from ntnsim.errors import DatasetError
+from ntnsim.fidelity.panel import available_judges, judged, kernel_distance, patch_features
 from ntnsim.networks.bundle import Bundle
 from ntnsim.networks.load import inpainter_named, load_segmenter
 from ntnsim.protocols.inpainter import Canvas
 from ntnsim.protocols.segmenter import Segmenter
+from ntnsim.spiff.canvas import filled
+from ntnsim.spiff.components import decode_component, encode_component
 from ntnsim.spiff.grain import grain_strengths
+from ntnsim.spiff.settings import SPIFF, CoarseStep, coarse_component
 
 TILE_PX = 16
 SCENE_BOX_PX = 80
@@ -34,8 +38,13 @@ HELD_OUT_DIVISOR = 7
 BOOTSTRAP_DRAWS = 2000
 # Which draws a figure depends on: a scene's box by its number, its tiles by its place in the list, and the bootstrap.
 BOX_STREAM, TILE_STREAM, BOOTSTRAP_SEED = 80, 16, 95
-COARSE_TASKS = tuple((quality, fraction) for quality in (10, 20) for fraction in (0.0, 0.1))
+COARSE_QUALITIES = (8, 15, 30, 50)
 PATCH_TASKS = (0.0, 0.1, 0.25, 0.5)
+PATCH_JUDGES = (
+    "alex",
+    "lite0",
+    "mse",
+)  # of pictures without a coarse layer: the others judge fidelity, not fills
 
 
 @dataclass(frozen=True)
@@ -90,10 +99,10 @@ def load_held_out(data: Path, *, side_px: int | None, limit: int | None) -> list
 
 
 def coarse_layer(pixels: UInt8Image, quality: int) -> UInt8Image:
-    """Return the whole image after AVIF at Pillow's *quality*."""
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "AVIF", quality=quality)
-    return np.asarray(Image.open(stream).convert("RGB"))
+    """Return the whole image as a coarse layer of the codec ``spiff`` brings it, at the codec's *quality*."""
+    component = coarse_component(SPIFF.coarse, CoarseStep(16, quality))
+    data = encode_component(pixels, component)
+    return decode_component(data, component.codec, (pixels.shape[0], pixels.shape[1]), "coarse")
 
 
 def canvas_of(photograph: Photograph, index: int, fraction: float, quality: int | None) -> Canvas:
@@ -112,12 +121,6 @@ def canvas_of(photograph: Photograph, index: int, fraction: float, quality: int 
     return Canvas(np.where(known[:, :, None], photograph.pixels, 0), known, coarse, "", index, grain)
 
 
-def unsent_psnr_db(original: UInt8Image, image: UInt8Image, unsent: BoolMask) -> float:
-    """Return the PSNR over the unsent pixels."""
-    error = (original[unsent].astype(np.float64) - image[unsent]) ** 2
-    return float(10 * np.log10(255.0**2 / max(float(error.mean()), 1e-9)))
-
-
 def ratio_with_interval(
     values: NDArray[np.float64], reference: NDArray[np.float64]
 ) -> tuple[float, float, float]:
@@ -129,78 +132,96 @@ def ratio_with_interval(
     return float(values.mean() / reference.mean()), float(low), float(high)
 
 
-class _Scores:
-    """Distances and PSNR of every method on one task."""
+class _Judged:
+    """What the panel says of every method on one task."""
 
     def __init__(self, photographs: Sequence[Photograph]) -> None:
-        from ntnsim.fidelity.metrics import StLpipsBackend
-
-        self._backend = StLpipsBackend()
         self._photographs = photographs
-        self._features = [self._backend.features(photograph.pixels) for photograph in photographs]
+        self._patches = np.concatenate([patch_features(photograph.pixels) for photograph in photographs])
 
-    def of(self, canvases: Sequence[Canvas], images: Sequence[UInt8Image]) -> NDArray[np.float64]:
-        """Return [distance, PSNR in dB] over the unsent pixels, one row per image."""
-        rows = []
-        for photograph, features, canvas, image in zip(
-            self._photographs, self._features, canvases, images, strict=True
-        ):
-            unsent = ~canvas.known
-            distance = self._backend.distance_map(features, self._backend.features(image))
-            rows.append((float(distance[unsent].mean()), unsent_psnr_db(photograph.pixels, image, unsent)))
-        return np.array(rows)
+    def of(
+        self, canvases: Sequence[Canvas], images: Sequence[UInt8Image], judges: Sequence[str]
+    ) -> tuple[dict[str, NDArray[np.float64]], float]:
+        """Return each judge's distances, one per image, and the kernel distance of all images together."""
+        found = [
+            judged(photograph.pixels, image, where=~canvas.known, judges=judges)
+            for photograph, canvas, image in zip(self._photographs, canvases, images, strict=True)
+        ]
+        distances = {judge: np.array([row[judge] for row in found]) for judge in judges}
+        patches = np.concatenate([patch_features(image) for image in images])
+        return distances, kernel_distance(self._patches, patches)
 
 
 def restoration_tables(
-    bundle: Bundle,
-    photographs: Sequence[Photograph],
-    *,
-    steps: Sequence[int] = (1,),
-    say: Callable[[str], None] = lambda line: None,
+    bundle: Bundle, photographs: Sequence[Photograph], *, say: Callable[[str], None] = lambda line: None
 ) -> list[dict[str, Any]]:
-    """Return one row per task and method: mean distance and PSNR, and the bundle's ratio to the method.
+    """Return one row per task, method and judge: the mean distance, and the bundle's ratio to the method.
 
-    With a coarse layer the bundle restores what the codec delivers, grain included; "blind" had no grain sent.
+    "blind" is the bundle over a layer whose lost texture was not told.
     """
-    scores = _Scores(photographs)
-    networks = {count: inpainter_named("bundle", bundle, steps=count) for count in steps}
+    panel = _Judged(photographs)
+    network = inpainter_named("bundle", bundle)
     rows: list[dict[str, Any]] = []
-    tasks: list[tuple[int | None, float]] = [*COARSE_TASKS, *((None, fraction) for fraction in PATCH_TASKS)]
+    tasks: list[tuple[int | None, float]] = [*((quality, 0.0) for quality in COARSE_QUALITIES)]
+    tasks += [(None, fraction) for fraction in PATCH_TASKS]
     for quality, fraction in tasks:
         canvases = [canvas_of(p, index, fraction, quality) for index, p in enumerate(photographs)]
-        found = {
-            f"bundle, {count} steps": scores.of(canvases, network.restore(canvases))
-            for count, network in networks.items()
-        }
+        judges = PATCH_JUDGES if quality is None else available_judges()
+        images = {"bundle": network.restore(canvases)}
         # With a coarse layer every classical fill is that layer, and its grain unless nothing is restored.
         classical = {"none": "own fill", "telea": "telea", "ns": "ns", "nearest": "nearest"}
         if quality is not None:
             classical = {"none": "coarse layer", "ns": "coarse and grain"}
             blind = [replace(canvas, grain=None) for canvas in canvases]
-            found["bundle, blind"] = scores.of(blind, networks[steps[0]].restore(blind))
+            images["bundle, blind"] = network.restore(blind)
         for name, label in classical.items():
-            found[label] = scores.of(canvases, inpainter_named(name, None).restore(canvases))
-        first = found[f"bundle, {steps[0]} steps"]
-        for label, values in found.items():
-            ratio, low, high = ratio_with_interval(first[:, 0], values[:, 0])
+            images[label] = inpainter_named(name, None).restore(canvases)
+        found = {label: panel.of(canvases, shown, judges) for label, shown in images.items()}
+        ours, our_kid = found["bundle"]
+        for label, (distances, kid) in found.items():
+            task = {
+                "coarse": "none" if quality is None else f"AVIF q{quality}",
+                "p": fraction,
+                "method": label,
+            }
+            for judge, values in distances.items():
+                ratio, low, high = ratio_with_interval(ours[judge], values)
+                rows.append(
+                    {
+                        **task,
+                        "judge": judge,
+                        "distance": float(f"{values.mean():.4g}"),
+                        "bundle_ratio": round(ratio, 3),
+                        "ratio_low": round(low, 3),
+                        "ratio_high": round(high, 3),
+                    }
+                )
             rows.append(
                 {
-                    "coarse": "none" if quality is None else f"AVIF q{quality}",
-                    "p": fraction,
-                    "method": label,
-                    "distance": round(float(values[:, 0].mean()), 4),
-                    "psnr_db": round(float(values[:, 1].mean()), 2),
-                    "bundle_ratio": round(ratio, 3),
-                    "ratio_low": round(low, 3),
-                    "ratio_high": round(high, 3),
+                    **task,
+                    "judge": "kid",
+                    "distance": float(f"{kid:.4g}"),
+                    "bundle_ratio": round(our_kid / kid, 3) if kid > 0 else None,
+                    "ratio_low": None,
+                    "ratio_high": None,
                 }
             )
-            say(
-                "{coarse:>9} p={p:<4} {method:<16} {distance:.4f} {psnr_db:6.2f} dB  ratio {bundle_ratio}".format(
-                    **rows[-1]
-                )
-            )
+            line = " ".join(f"{row['judge']} {row['bundle_ratio']}" for row in rows[-len(distances) - 1 :])
+            say(f"{task['coarse']:>9} p={fraction:<4} {label:<16} bundle's ratio: {line}")
     return rows
+
+
+def contact_sheet(bundle: Bundle, photographs: Sequence[Photograph], path: Path) -> None:
+    """Write a PNG to look at: for each photograph the original, and layers at q 8, 15 and 30 beside their restoring."""
+    network = inpainter_named("bundle", bundle)
+    lines = []
+    for index, photograph in enumerate(photographs):
+        shown = [photograph.pixels]
+        for quality in COARSE_QUALITIES[:3]:
+            canvas = canvas_of(photograph, index, 0.0, quality)
+            shown += [filled(canvas), network.restore([canvas])[0]]
+        lines.append(np.concatenate(shown, axis=1))
+    Image.fromarray(np.concatenate(lines, axis=0)).save(path)
 
 
 def segmentation_table(segmenter: Segmenter, data: Path, limit: int | None = None) -> list[dict[str, Any]]:

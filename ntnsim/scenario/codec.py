@@ -54,7 +54,7 @@ class _SpiffBase(Entity):
     coarse: ComponentSpec | None = None
     """How the coarse layer is coded; its quality comes from the configuration."""
     sends_grain: bool | None = None
-    """Send how much texture the coarse layer lost: the decoder's network makes texture of that strength, or grain is added."""
+    """Send how much texture the coarse layer lost; the decoder makes as much, by its network or as grain."""
     sends_mask: bool | None = None
     """Send the top rank's mask to the pixel, as the paper does."""
     caption: bool = False
