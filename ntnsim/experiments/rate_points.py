@@ -1,227 +1,239 @@
-"""Operating points of every codec on real photographs: bits, PF and SF, whole and per rank, appended to a CSV.
+"""Operating points on real photographs: bits, and every judge's distance on each rank, kept in a CSV.
 
-A point is one image under one setting of one series. Points already in the file are not measured again, so a long
+A point is one photograph under one setting of one series. Points already in the file are not measured again, so a long
 measurement may be stopped and resumed, and a series added later.
 """
 
-import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
+from ntnsim.arrays import BoolMask, UInt8Image
 from ntnsim.datasets.dataset import Dataset
-from ntnsim.fidelity.metrics import Scorer
-from ntnsim.protocols.codec import Codec
+from ntnsim.errors import InputError
+from ntnsim.fidelity.panel import judged
+from ntnsim.networks.bundle import open_bundle
+from ntnsim.networks.load import inpainter_named
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.inpainter import Inpainter
 from ntnsim.results.own_files import own_path
-from ntnsim.spiff.baselines import WholeImageCodec, as_the_library_comes
+from ntnsim.spiff.baselines import LIBRARY_AVIF_SPEED
+from ntnsim.spiff.cheap_fill import cheap_fill
 from ntnsim.spiff.classical import ClassicalInpainter
 from ntnsim.spiff.codec import SpiffCodec
-from ntnsim.spiff.settings import SPIFF, SPIFF_PAPER, SpiffSettings
+from ntnsim.spiff.components import Component, decode_component, encode_component
+from ntnsim.spiff.mask import encode_bitmap
+from ntnsim.spiff.settings import SPIFF, SpiffSettings
 
-WHOLE_IMAGE_QUALITIES = {
-    "jpeg": (5, 10, 20, 45, 75, 85, 92, 98),
-    "webp": (5, 20, 45, 75, 86, 93, 98),
-    "avif": (20, 35, 50, 62, 75, 88, 97),
-    "avif-tuned": (20, 32, 45, 58, 68, 78, 90),
-    "avif-tuned, speed 6": (20, 32, 45, 58, 68, 78, 90),
+RANKS = ("low", "top")
+_TUNED = replace(SPIFF.crop, quality=1)
+# Whole-image rivals, each over its range; the first four as their libraries code a photograph, at their usual effort.
+WHOLE_IMAGE: dict[str, tuple[Component, tuple[int, ...]]] = {
+    "jpeg": (Component("jpeg"), (8, 20, 45, 75, 90, 97)),
+    "webp": (Component("webp"), (5, 25, 50, 78, 90, 98)),
+    "jxl": (Component("jxl", effort=7), (15, 35, 55, 72, 85, 94)),
+    "avif": (Component("avif", speed=LIBRARY_AVIF_SPEED), (14, 28, 44, 60, 77, 94)),
+    "avif, speed 4": (Component("avif", speed=4), (14, 28, 44, 60, 77, 94)),
+    "avif, tuned": (_TUNED, (14, 28, 44, 60, 76, 92)),
 }
-CROP_QUALITIES = (26, 36, 46, 56, 64, 72, 80)
-COARSE_QUALITIES = (0.1, 0.2, 0.3, 0.45, 0.6, 0.75, 0.9)
-DIFFUSION_QUALITIES = (0.2, 0.3, 0.45, 0.6, 0.75)  # a network's points take twice the time of the others
-PATCH_FRACTIONS = (0.0, 0.1, 0.25, 0.5, 1.0)
-LIBRARY_SPEED = 6  # at which whole-image AVIF is coded as it comes; SPIFF's parts are coded faster
-
-MIDDLE_CROP, MIDDLE_COARSE = 64, 0.6  # the other axis, while one is swept
-
-
-@dataclass(frozen=True, slots=True)
-class RatePoint:
-    """One image under one setting. top, low: rank 1 and rank 0."""
-
-    image: str
-    series: str
-    setting: float
-    bits: int
-    top_bits: int
-    source_bits: int
-    pf: float
-    pf_top: float
-    pf_low: float
-    sf_low: float
-    sf_top: float
+AS_THEY_COME = ("jpeg", "webp", "jxl", "avif")
+REFERENCE = "avif"  # the codec whose qualities set every judge's targets
+# The rival that anyone can make: one stock AVIF of the people and one of the rest, each with the other blanked out.
+PAIR = Component("avif", speed=LIBRARY_AVIF_SPEED)
+PAIR_QUALITIES = (10, 22, 36, 52, 66, 80, 96)
+CROP_QUALITIES = (30, 42, 54, 66, 78, 92)
+COARSE_QUALITIES = (0.1, 0.18, 0.3, 0.5, 0.75, 1.0)
+MIDDLE_CROP, MIDDLE_COARSE = 66, 0.3  # the other axis, while one is swept
+WHOLE_SPIFF_QUALITIES = (14, 28, 44, 60, 76, 92)
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A codec with a configuration; *value* is what the series sweeps."""
+    """One way to code a photograph. series: what it belongs to; value: what the series sweeps.
+
+    ranks: those it carries; only they are judged. make: pixels and the top rank's mask to bits and picture.
+    """
 
     series: str
     value: float
-    codec: Codec
-    configuration: Configuration
+    make: Callable[[UInt8Image, BoolMask], tuple[int, UInt8Image]]
+    ranks: tuple[str, ...] = RANKS
 
 
-def rate_settings(diffusion: Inpainter | None) -> list[Setting]:
-    """Return every setting that the study compares.
-
-    diffusion: the bundle's inpainter; None leaves its series out.
-    """
-    plain = ClassicalInpainter("nearest")
-    settings = list(_whole_image_settings())
-    for quality in CROP_QUALITIES:
-        settings.append(_spiff("spiff crop", quality, plain, _with_crop(quality), MIDDLE_COARSE))
-        slow = _at_speed(_with_crop(quality), LIBRARY_SPEED)
-        settings.append(_spiff("spiff crop, speed 6", quality, plain, slow, MIDDLE_COARSE))
-    for coarse in COARSE_QUALITIES:
-        settings.append(_spiff("spiff coarse", coarse, plain, _with_crop(MIDDLE_CROP), coarse))
-        slow = _at_speed(_with_crop(MIDDLE_CROP), LIBRARY_SPEED)
-        settings.append(_spiff("spiff coarse, speed 6", coarse, plain, slow, coarse))
-        no_grain = replace(_with_crop(MIDDLE_CROP), sends_grain=False)
-        settings.append(_spiff("spiff coarse, no grain", coarse, plain, no_grain, coarse))
-        if diffusion is not None and coarse in DIFFUSION_QUALITIES:
-            settings.append(
-                _spiff("spiff coarse, diffusion", coarse, diffusion, _with_crop(MIDDLE_CROP), coarse)
-            )
-        if diffusion is not None and coarse == DIFFUSION_QUALITIES[2]:
-            settings.append(_spiff("spiff coarse, diffusion, no grain", coarse, diffusion, no_grain, coarse))
-    middle = _with_crop(MIDDLE_CROP)
-    box = replace(middle, crop_fill="box")
-    settings.append(_spiff("spiff, box instead of mask", MIDDLE_COARSE, plain, box, MIDDLE_COARSE))
-    filtered = replace(
-        middle,
-        crop=replace(middle.crop, full_chroma=False, loop_filters=True),
-        coarse=replace(middle.coarse, full_chroma=False, loop_filters=True),
-    )
-    settings.append(_spiff("spiff, AVIF as it comes", MIDDLE_COARSE, plain, filtered, MIDDLE_COARSE))
-    fine = replace(middle, cell_px=4)
-    settings.append(_spiff("spiff, cells of 4 px", MIDDLE_COARSE, plain, fine, MIDDLE_COARSE))
-    settings.append(_spiff("spiff, AVIF speed 9", MIDDLE_COARSE, plain, _at_speed(middle, 9), MIDDLE_COARSE))
-    for fraction in (0.1, 0.25):
-        settings.append(_spiff("spiff, with patches", fraction, plain, middle, 0.45, fraction))
-    for fraction in PATCH_FRACTIONS:
-        settings.append(_paper("spiff-paper, nearest", fraction, plain))
-        if diffusion is not None and fraction in (0.0, 0.25):
-            settings.append(_paper("spiff-paper, diffusion", fraction, diffusion))
-    return settings
+def coded_whole(component: Component, pixels: UInt8Image, top: BoolMask) -> tuple[int, UInt8Image]:
+    """Return bits and picture of one file for everything."""
+    data = encode_component(pixels, component)
+    return 8 * len(data), decode_component(data, component.codec, top.shape, "file")
 
 
-def measure(dataset: Dataset, settings: Sequence[Setting], scorer: Scorer, path: Path) -> list[RatePoint]:
-    """Measure what *path* does not hold yet, image by image; return all points of these images and settings."""
-    done = {(point.image, point.series, point.setting): point for point in read_points(path)}
-    wanted: list[RatePoint] = []
-    for index in range(len(dataset)):
-        image = dataset.image(index)
-        missing = [s for s in settings if (image.name, s.series, s.value) not in done]
-        if missing:
-            if image.class_map is None:
-                raise ValueError(f"{image.name}: the rate study needs a mask of the top rank")
-            for point in _measured(
-                image.name, image.pixels, image.class_map, image.source_bits, missing, scorer
-            ):
-                done[point.image, point.series, point.setting] = point
-            write_points(path, list(done.values()))
-        wanted += [done[image.name, s.series, s.value] for s in settings]
-    return wanted
+def coded_half(component: Component, rank: str, pixels: UInt8Image, top: BoolMask) -> tuple[int, UInt8Image]:
+    """Return bits and picture of one of the pair's files; the people's carries their mask too, to the pixel."""
+    carried = top if rank == "top" else ~top
+    bits, picture = coded_whole(component, cheap_fill(pixels, carried), top)
+    mask_bits = 8 * len(encode_bitmap(top)) if rank == "top" else 0
+    return bits + mask_bits, np.where(carried[..., None], picture, pixels)
 
 
-def read_points(path: Path) -> list[RatePoint]:
-    """Return the points of a CSV that :func:`write_points` wrote; none if there is no such file."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [_point(row) for row in csv.DictReader(file)]
+def coded_spiff(
+    settings: SpiffSettings,
+    configuration: Configuration,
+    bundle: str | None,
+    pixels: UInt8Image,
+    top: BoolMask,
+) -> tuple[int, UInt8Image]:
+    """Return bits and picture of ``spiff``, restored by the *bundle*'s network, or by none."""
+    codec = SpiffCodec("spiff", settings, _inpainter(bundle), n_ranks=2)
+    coded = codec.encode(pixels, top.astype(np.uint8), configuration, 1)
+    return coded.size_bits, codec.decode([coded.payload], [1])[0]
 
 
-def _point(row: dict[str, Any]) -> RatePoint:
-    kinds: dict[str, Any] = {field.name: field.type for field in fields(RatePoint)}
-    return RatePoint(**{name: kind(row[name]) for name, kind in kinds.items()})
+@lru_cache(maxsize=2)
+def _inpainter(bundle: str | None) -> Inpainter:
+    if bundle is None:
+        return ClassicalInpainter("nearest")
+    return inpainter_named("bundle", open_bundle(bundle))
 
 
-def write_points(path: Path, points: Sequence[RatePoint]) -> None:
-    """Write *points* as CSV."""
-    with own_path(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(RatePoint)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(point) for point in points)
+def rate_settings(bundle: str | None) -> list[Setting]:
+    """Return every setting that the study compares. bundle: of the diffusion; None leaves its series out."""
+    return [*_whole_images(), *_pairs(), *_spiffs(bundle), *_parts(bundle)]
 
 
-def _measured(
-    name: str,
-    pixels: NDArray[np.uint8],
-    ranks: NDArray[np.uint8],
-    source_bits: int,
-    settings: Sequence[Setting],
-    scorer: Scorer,
-) -> Iterator[RatePoint]:
-    encoded = [s.codec.encode(pixels, ranks, s.configuration, 1) for s in settings]
-    images = [s.codec.decode([stream.payload], [1])[0] for s, stream in zip(settings, encoded, strict=True)]
-    count = len(settings)
-    scores = scorer.score([pixels] * count, images, [ranks] * count, 2)
-    for setting, stream, score in zip(settings, encoded, scores, strict=True):
-        yield RatePoint(
-            name,
-            setting.series,
-            setting.value,
-            stream.size_bits,
-            stream.bits_per_rank[1],
-            source_bits,
-            score.pf,
-            score.pf_rank[1],
-            score.pf_rank[0],
-            score.sf_rank[0],
-            score.sf_rank[1],
-        )
-
-
-def _whole_image_settings() -> Iterator[Setting]:
-    for name, qualities in WHOLE_IMAGE_QUALITIES.items():
+def _whole_images() -> Iterator[Setting]:
+    for series, (component, qualities) in WHOLE_IMAGE.items():
         for quality in qualities:
-            if name.startswith("avif-tuned"):  # the very component that spiff uses
-                speed = LIBRARY_SPEED if name.endswith("speed 6") else SPIFF.crop.speed
-                component = replace(SPIFF.crop, quality=quality, speed=speed)
-            else:
-                component = as_the_library_comes(name, quality)  # type: ignore[arg-type]
-            yield Setting(name, quality, WholeImageCodec(component, n_ranks=2), Configuration(0.0, (0.0,)))
+            yield Setting(series, quality, partial(coded_whole, replace(component, quality=quality)))
 
 
-def spiff_setting(
-    series: str, crop_quality: int, coarse: float, inpainter: Inpainter, speed: int | None = None
-) -> Setting:
-    """Return SPIFF without patches at one operating point, its parts coded at AVIF's *speed* or the codec's own."""
-    settings = _with_crop(crop_quality)
-    if speed is not None:
-        settings = _at_speed(settings, speed)
-    return _spiff(series, crop_quality, inpainter, settings, coarse)
+def _pairs() -> Iterator[Setting]:
+    for quality in PAIR_QUALITIES:
+        for rank in RANKS:
+            make = partial(coded_half, replace(PAIR, quality=quality), rank)
+            yield Setting(f"pair, {rank}", quality, make, (rank,))
+
+
+def _spiffs(bundle: str | None) -> Iterator[Setting]:
+    def point(series: str, value: float, crop: int, coarse: float, network: str | None) -> Setting:
+        settings, x = _with_crop(crop), Configuration(0.0, (0.0,), coarse)
+        return Setting(series, value, partial(coded_spiff, settings, x, network))
+
+    for quality in CROP_QUALITIES:
+        yield point("spiff crop", quality, quality, MIDDLE_COARSE, bundle)
+    for coarse in COARSE_QUALITIES:
+        yield point("spiff layer, no network", coarse, MIDDLE_CROP, coarse, None)
+        bare, x = replace(_with_crop(MIDDLE_CROP), sends_grain=False), Configuration(0.0, (0.0,), coarse)
+        yield Setting("spiff layer, bare", coarse, partial(coded_spiff, bare, x, None))
+        if bundle is not None:
+            yield point("spiff layer", coarse, MIDDLE_CROP, coarse, bundle)
+    for quality in WHOLE_SPIFF_QUALITIES:  # one file: the box as large as the image
+        settings, x = _with_crop(quality), Configuration(1.0, (0.0,), 0.0)
+        yield Setting("spiff, one file", quality, partial(coded_spiff, settings, x, None))
+
+
+def _parts(bundle: str | None) -> Iterator[Setting]:
+    """Yield the middle point with one part left out, changed or added."""
+    middle, x = _with_crop(MIDDLE_CROP), Configuration(0.0, (0.0,), MIDDLE_COARSE)
+    changed = {
+        "box instead of mask": replace(middle, crop_fill="box"),
+        "cells of 4 px": replace(middle, cell_px=4),
+        "AVIF as it comes": replace(
+            middle,
+            crop=replace(PAIR, quality=MIDDLE_CROP),
+            coarse=PAIR,
+        ),
+        "loop filters off": replace(middle, coarse=replace(middle.coarse, loop_filters=False)),
+        "speed 8": replace(
+            middle, crop=replace(middle.crop, speed=8), coarse=replace(middle.coarse, speed=8)
+        ),
+        "no strengths": replace(middle, sends_grain=False),
+    }
+    for name, settings in changed.items():
+        yield Setting(f"part: {name}", 0, partial(coded_spiff, settings, x, bundle))
+    patches = Configuration(0.0, (0.1,), MIDDLE_COARSE)
+    yield Setting("part: a tenth of the tiles", 0, partial(coded_spiff, middle, patches, bundle))
+
+
+def spiff_setting(series: str, crop_quality: int, coarse: float, bundle: str | None) -> Setting:
+    """Return ``spiff`` without patches at one operating point."""
+    x = Configuration(0.0, (0.0,), coarse)
+    return Setting(series, crop_quality, partial(coded_spiff, _with_crop(crop_quality), x, bundle))
 
 
 def _with_crop(quality: int) -> SpiffSettings:
     return replace(SPIFF, crop=replace(SPIFF.crop, quality=quality))
 
 
-def _at_speed(settings: SpiffSettings, speed: int) -> SpiffSettings:
-    return replace(
-        settings, crop=replace(settings.crop, speed=speed), coarse=replace(settings.coarse, speed=speed)
-    )
+def measure(
+    dataset: Dataset, settings: Sequence[Setting], judges: Sequence[str], path: Path, *, jobs: int = 1
+) -> pd.DataFrame:
+    """Measure what *path* does not hold yet, photograph by photograph; return all points of these settings.
+
+    Columns: image, series, setting, bits, source_bits, encoding and decoding times, and ``JUDGE_RANK`` for each
+    judge and rank, empty for a rank that the setting does not carry.
+    """
+    held = pd.read_csv(path, float_precision="round_trip") if path.is_file() else pd.DataFrame()
+    done = set() if held.empty else set(zip(held["image"], held["series"], held["setting"], strict=True))
+    names = [dataset.image(index).name for index in range(len(dataset))]
+    tasks = []
+    for index, name in enumerate(names):
+        missing = [s for s in settings if (name, s.series, s.value) not in done]
+        if missing:
+            tasks.append((index, missing))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    measured = partial(_measured, dataset, tuple(judges))
+    if tasks and jobs > 1:
+        with ProcessPoolExecutor(jobs) as pool:
+            for rows in pool.map(measured, tasks):
+                held = _kept(held, rows, path)
+    else:
+        for task in tasks:
+            held = _kept(held, measured(task), path)
+    wanted = {(name, s.series, float(s.value)) for name in names for s in settings}
+    keys = zip(held["image"], held["series"], held["setting"].astype(float), strict=True)
+    return held[[key in wanted for key in keys]].reset_index(drop=True)
 
 
-def _paper(series: str, fraction: float, inpainter: Inpainter) -> Setting:
-    codec = SpiffCodec("spiff-paper", SPIFF_PAPER, inpainter, n_ranks=2)
-    return Setting(series, fraction, codec, Configuration(0.0, (fraction,)))
+def _kept(held: pd.DataFrame, rows: list[dict[str, Any]], path: Path) -> pd.DataFrame:
+    """Append *rows* to the table and write it whole, so that an interruption loses one photograph at most."""
+    table = pd.concat([held, pd.DataFrame(rows)], ignore_index=True)
+    with own_path(path) as file:
+        table.to_csv(file, index=False, lineterminator="\n")
+    return table
 
 
-def _spiff(
-    series: str,
-    value: float,
-    inpainter: Inpainter,
-    settings: SpiffSettings,
-    coarse: float,
-    fraction: float = 0.0,
-) -> Setting:
-    codec = SpiffCodec("spiff", settings, inpainter, n_ranks=2)
-    return Setting(series, value, codec, Configuration(0.0, (fraction,), coarse))
+def _measured(
+    dataset: Dataset, judges: tuple[str, ...], task: tuple[int, Sequence[Setting]]
+) -> list[dict[str, Any]]:
+    index, settings = task
+    image = dataset.image(index)
+    if image.class_map is None:
+        raise InputError(f"{image.name}: the rate study needs a mask of the top rank")
+    pixels, top = image.pixels, image.class_map == 1
+    masks = {"low": ~top, "top": top}
+    rows = []
+    for setting in settings:
+        wall_s, cpu_s = time.perf_counter(), time.process_time()
+        bits, picture = setting.make(pixels, top)
+        row: dict[str, Any] = {
+            "image": image.name,
+            "series": setting.series,
+            "setting": setting.value,
+            "bits": bits,
+            "source_bits": image.source_bits,
+            "wall_s": round(time.perf_counter() - wall_s, 4),
+            "cpu_s": round(time.process_time() - cpu_s, 4),
+        }
+        for rank in setting.ranks:
+            # Outside the rank stands the original: what the other rank got is no business of this one's judges.
+            composite = np.where(masks[rank][..., None], picture, pixels)
+            found = judged(pixels, composite, where=masks[rank], judges=judges)
+            row |= {f"{judge}_{rank}": float(f"{value:.6g}") for judge, value in found.items()}
+        rows.append(row)
+    return rows
