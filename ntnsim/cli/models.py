@@ -184,6 +184,7 @@ def evaluate(
     from ntnsim.fidelity.panel import JUDGES, available_judges
     from ntnsim.networks.bundle import open_bundle
     from ntnsim.networks.load import load_segmenter
+    from ntnsim.results.own_files import write_own_text
 
     bundle = open_bundle(name)
     photographs = load_held_out(data, side_px=side or None, limit=images)
@@ -205,7 +206,7 @@ def evaluate(
         **tables,
     }
     if out:
-        out.write_text(json.dumps(result, indent=1) + "\n")
+        write_own_text(out, json.dumps(result, indent=1) + "\n")
     if as_json:
         typer.echo(json.dumps(result, indent=1))
         return

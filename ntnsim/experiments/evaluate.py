@@ -27,6 +27,7 @@ from ntnsim.networks.bundle import Bundle
 from ntnsim.networks.load import inpainter_named, load_segmenter
 from ntnsim.protocols.inpainter import Canvas
 from ntnsim.protocols.segmenter import Segmenter
+from ntnsim.results.own_files import own_path
 from ntnsim.spiff.canvas import filled
 from ntnsim.spiff.components import decode_component, encode_component
 from ntnsim.spiff.grain import grain_strengths
@@ -221,7 +222,8 @@ def contact_sheet(bundle: Bundle, photographs: Sequence[Photograph], path: Path)
             canvas = canvas_of(photograph, index, 0.0, quality)
             shown += [filled(canvas), network.restore([canvas])[0]]
         lines.append(np.concatenate(shown, axis=1))
-    Image.fromarray(np.concatenate(lines, axis=0)).save(path)
+    with own_path(path) as file:
+        Image.fromarray(np.concatenate(lines, axis=0)).save(file, "PNG")
 
 
 def segmentation_table(segmenter: Segmenter, data: Path, limit: int | None = None) -> list[dict[str, Any]]:

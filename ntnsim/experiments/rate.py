@@ -111,7 +111,7 @@ class Target:
 
 def whole_image_bits(curve: Curve, target: Target, rows: Rows) -> float:
     """Return the mean bits that one file for everything needs, on the photographs *rows*."""
-    return max(half_bits(curve, target, rank, rows) for rank in RANKS)
+    return float(np.max([half_bits(curve, target, rank, rows) for rank in RANKS]))  # NaN if either is
 
 
 def half_bits(curve: Curve, target: Target, rank: str, rows: Rows) -> float:

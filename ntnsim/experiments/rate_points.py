@@ -178,7 +178,11 @@ def measure(
     Columns: image, series, setting, bits, source_bits, encoding and decoding times, and ``JUDGE_RANK`` for each
     judge and rank, empty for a rank that the setting does not carry.
     """
-    held = pd.read_csv(path, float_precision="round_trip") if path.is_file() else pd.DataFrame()
+    held = (
+        pd.read_csv(path, dtype={"image": str}, float_precision="round_trip")
+        if path.is_file()
+        else pd.DataFrame()
+    )
     done = set() if held.empty else set(zip(held["image"], held["series"], held["setting"], strict=True))
     names = [dataset.image(index).name for index in range(len(dataset))]
     tasks = []

@@ -1,5 +1,8 @@
 """The codec's experiments: tables with the rows they promise, figures, and resuming. On thumbnails, with a plain fill."""
 
+from functools import partial
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +12,8 @@ from skimage import data
 from ntnsim.errors import DatasetError, InputError
 from ntnsim.experiments import fig2, fig4, fig6, fig8, fig10, fig11, fig12, rate
 from ntnsim.experiments.codec_study import pareto
-from ntnsim.experiments.rate_points import RatePoint, read_points, write_points
+from ntnsim.experiments.rate_points import Setting, coded_half, coded_whole, measure
+from ntnsim.spiff.components import Component
 
 
 @pytest.fixture(scope="module")
@@ -116,80 +120,125 @@ def test_fig2_counts_the_share_of_every_rank(tmp_path):
         run(fig2, "--out", tmp_path / "out")
 
 
+JUDGES = ("alex", "mse")
+
+
 def straight_lines():
-    """Codecs whose distance is 1/bits: what they need is known by hand."""
-    points = []
+    """Codecs whose distance is 1/bits by both judges (mse counts in hundreds): what they need is known by hand."""
+    rows = []
+
+    def point(image, series, setting, bits, top=None, low=None):
+        row = {"image": image, "series": series, "setting": setting, "bits": bits}
+        for rank, distance in (("top", top), ("low", low)):
+            if distance is not None:
+                row |= {f"alex_{rank}": distance, f"mse_{rank}": 100 * distance}
+        rows.append(row)
+
+    factors = {"jpeg": 2.0, "webp": 1.5, "jxl": 1.2, "avif": 1.0, "avif, speed 4": 0.9, "avif, tuned": 1.1}
     for image in ("a", "b"):
-        factors = {"jpeg": 2.0, "webp": 1.5, "avif": 1.0, "avif-tuned": 0.95, "avif-tuned, speed 6": 0.9}
-        for series, factor in factors.items():
-            points += [
-                RatePoint(image, series, q, int(factor * 1000 * q), 0, 1, 0, 1 - 1 / q, 1 - 1 / q, 0, 0)
-                for q in (2, 8, 32, 128)
-            ]
+        for q in (2, 8, 32, 128):
+            for series, factor in factors.items():
+                point(image, series, q, int(factor * 1000 * q), 1 / q, 1 / q)
+            point(image, "spiff, one file", q, 1000 * q, 1 / q, 1 / q)
+            point(image, "pair, top", q, 400 * q, top=1 / q)
+            point(image, "pair, low", q, 600 * q, low=1 / q)
         # The crop's distance is 1/q at 300·q bits; the layer's, 1/(100·q) at 60,000·q bits.
-        points += [
-            RatePoint(image, "spiff crop", q, 300 * q + 36_000, 0, 1, 0, 1 - 1 / q, 1 - 1 / 60, 0, 0)
-            for q in (16, 32, 48, 64, 96, 128)
-        ]
-        points += [
-            RatePoint(
-                image,
-                "spiff coarse",
-                q,
-                int(300 * 64 + 60_000 * q),
-                0,
-                1,
-                0,
-                1 - 1 / 64,
-                1 - 1 / (100 * q),
-                0,
-                0,
-            )
-            for q in (0.1, 0.15, 0.2, 0.3, 0.6, 1.0)
-        ]
-    return points
+        for q in (16, 32, 66, 96, 128):
+            point(image, "spiff crop", q, 300 * q + 18_000, 1 / q, 1 / 30)
+        for q in (0.1, 0.15, 0.2, 0.3, 0.6, 1.0):
+            for series, loss in (
+                ("spiff layer", 1),
+                ("spiff layer, no network", 1.25),
+                ("spiff layer, bare", 2),
+            ):
+                point(image, series, q, int(300 * 66 + 60_000 * q), 1 / 66, loss / (100 * q))
+    return rate.curves_of(pd.DataFrame(rows), JUDGES)
 
 
 def test_bits_at_equal_fidelity_are_those_of_the_curves():
-    curves = rate.curves_of(pd.DataFrame(straight_lines()))
-    everyone = np.arange(2)
-    # Distance 1/50 for both ranks costs AVIF 50,000 bits.
-    assert rate.whole_image_bits(curves, "avif", 0.02, 0.05, everyone) == pytest.approx(50_000, rel=0.01)
-    # The lower rank asks for 1/80: 80,000 bits, and the top rank is better than asked.
-    assert rate.whole_image_bits(curves, "avif", 0.02, 1 / 80, everyone) == pytest.approx(80_000, rel=0.01)
-    # A codec that cannot get that good needs no number.
-    assert np.isnan(rate.whole_image_bits(curves, "avif", 0.001, 0.05, everyone))
-    bits, crop, q = rate.spiff_point(curves, "spiff coarse", 0.02, 0.05, everyone)
+    curves, everyone = straight_lines(), np.arange(2)
+
+    def needs(top, low):
+        return rate.whole_image_bits(curves["avif"], rate.Target("mse", top, low), everyone)
+
+    # A squared error of 2 for the top rank costs AVIF 50,000 bits, whatever less the lower one asks.
+    assert needs(2, 5) == pytest.approx(50_000, rel=0.01)
+    # The lower rank asks for 100/80: 80,000 bits, and the top rank is better than asked.
+    assert needs(2, 100 / 80) == pytest.approx(80_000, rel=0.01)
+    assert needs(90, 90) == 2000  # its fewest bits are good enough
+    assert np.isnan(needs(0.1, 5))  # a codec that cannot get that good needs no number
+    target = rate.Target("alex", 0.02, 0.05)
+    own = curves["spiff layer"]
+    bits, crop, q = rate.spiff_point(curves["spiff crop"], own, own, target, everyone)
     assert (crop, q) == (pytest.approx(50, rel=0.05), pytest.approx(0.2, rel=0.1))
     assert bits == pytest.approx(300 * 50 + 60_000 * 0.2, rel=0.06)
+    assert rate.pair_bits(curves, target, everyone) == pytest.approx(400 * 50 + 600 * 20, rel=0.01)
 
 
-def test_comparison_takes_the_best_rival(monkeypatch):
+def test_every_judge_demands_what_it_sees_of_the_reference(monkeypatch):
+    curves = straight_lines()
+    targets = rate.targets_of(curves["avif"], JUDGES, 0.05)
+    alex, mse = targets[0.98, "intermediate"]
+    assert (alex.top, alex.low) == (pytest.approx(0.02), pytest.approx(0.1))
+    assert (mse.top, mse.low) == (pytest.approx(2), pytest.approx(10))
+
+
+def test_comparison_takes_the_best_rival_and_one_file_where_that_is_less(monkeypatch):
     monkeypatch.setattr(rate, "RESAMPLES", 5)
-    table = rate.comparison(rate.curves_of(pd.DataFrame(straight_lines())), 0.05, ["spiff coarse"])
-    row = table[(table["pf_top"] == 0.98) & (table["lower target"] == "strict")].iloc[0]
+    table = rate.comparison(straight_lines(), JUDGES, 0.05)
+    assert len(table) == 9 * 2
+    by_contrast = table.set_index(["pf_top", "lower target", "judge"])
+    row = by_contrast.loc[0.98, "strict", "mse"]
     assert row["avif kB"] == pytest.approx(50 / 8, rel=0.01)
-    assert row["saving vs best as it comes"] == pytest.approx(1 - row["spiff kB"] / row["avif kB"], abs=0.01)
-    assert row["saving vs best at all"] < row["saving vs best as it comes"]
+    assert row["saving vs whole image as it comes"] == pytest.approx(
+        1 - row["spiff kB"] / row["avif kB"], abs=0.01
+    )
+    best = 1 - row["spiff kB"] / row["avif, speed 4 kB"]
+    assert row["saving vs whole image at all"] == pytest.approx(best, abs=0.01)
+    assert row["saving vs pair"] == pytest.approx(1 - row["spiff kB"] / row["pair kB"], abs=0.01)
+    assert 0 < row["saving vs no network"] < row["saving vs bare layer"]
+    assert not row["one file"]
+    close = rate.comparison(straight_lines(), JUDGES, 0.005)  # the rest is wanted better than people are
+    row = close.set_index(["pf_top", "lower target", "judge"]).loc[0.95, "strict", "mse"]
+    assert row["one file"] or np.isnan(row["spiff kB"])
 
 
-def test_price_of_a_part_is_its_bits_against_the_curve_at_the_same_lower_pf():
-    points = straight_lines()
-    # Half as far from the original as the layer at q = 0.1 (25,200 bits, 1/10): the curve gets there at q = 0.2.
-    points += [
-        RatePoint(image, "spiff, with patches", 0.1, 40_000, 0, 1, 0, 0.99, 1 - 1 / 20, 0, 0)
-        for image in ("a", "b")
+def test_a_rank_is_judged_beside_the_others_original_and_points_survive_the_file(photographs, tmp_path):
+    """Coding only the background leaves the top rank's judges nothing to see, and resuming measures nothing again."""
+    dataset = PairedMasks(photographs)
+    component = Component("jpeg", 20)
+    settings = [
+        Setting("whole", 20, partial(coded_whole, component)),
+        Setting("half", 20, partial(coded_half, component, "low"), ("low",)),
     ]
-    row = rate.contributions(rate.curves_of(pd.DataFrame(points))).iloc[0]
-    assert (row["part"], row["kB"], row["pf_low"]) == ("patches", 5.0, 0.95)
-    assert row["bits at equal pf_low"] == pytest.approx(40_000 / (300 * 64 + 60_000 * 0.2) - 1, abs=0.001)
+    table = measure(dataset, settings, JUDGES, tmp_path / "points.csv")
+    whole, half = (table[table["series"] == name].iloc[0] for name in ("whole", "half"))
+    assert half[["alex_top", "mse_top"]].isna().all()
+    assert whole["mse_top"] > 0 and whole["mse_low"] > 0
+    pixels, top = dataset.image(0).pixels, dataset.image(0).class_map == 1
+    bits, picture = coded_whole(component, pixels, top)
+    assert whole["bits"] == bits
+    error = (pixels.astype(float) - picture)[top] ** 2
+    assert whole["mse_top"] == pytest.approx(error.mean(), rel=1e-4)
+    before = (tmp_path / "points.csv").read_bytes()
+    again = measure(dataset, settings, JUDGES, tmp_path / "points.csv")
+    assert (tmp_path / "points.csv").read_bytes() == before
+    pd.testing.assert_frame_equal(again, table)
 
 
-def test_rate_points_survive_the_file(tmp_path):
-    points = straight_lines()
-    write_points(tmp_path / "points.csv", points)
-    assert read_points(tmp_path / "points.csv") == points
-    assert read_points(tmp_path / "nothing.csv") == []
+class PairedMasks:
+    """The module's photographs as a dataset, with their masks as class maps."""
+
+    def __init__(self, root):
+        self._root = root
+
+    def __len__(self):
+        return 1
+
+    def image(self, index):
+        pixels = np.asarray(Image.open(self._root / f"images/{index}.jpg"))
+        mask = np.asarray(Image.open(self._root / f"masks/{index}.png")) > 0
+        return SimpleNamespace(name=str(index), pixels=pixels, class_map=mask.astype(np.uint8), source_bits=1)
 
 
 def test_learning_experiment_names_the_photographs_that_it_lacks(monkeypatch):
