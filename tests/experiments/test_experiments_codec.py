@@ -143,7 +143,7 @@ def straight_lines():
             point(image, "pair, top", q, 400 * q, top=1 / q)
             point(image, "pair, low", q, 600 * q, low=1 / q)
         # The crop's distance is 1/q at 300·q bits; the layer's, 1/(100·q) at 60,000·q bits.
-        for q in (16, 32, 66, 96, 128):
+        for q in (16, 32, 48, 66, 96, 128):
             point(image, "spiff crop", q, 300 * q + 18_000, 1 / q, 1 / 30)
         for q in (0.1, 0.15, 0.2, 0.3, 0.6, 1.0):
             for series, loss in (
