@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DEVICE ?= cpu
 
 .PHONY: install quickstart test lint docs train-tiny clean
 
@@ -31,7 +32,7 @@ docs: install
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build
 
 train-tiny: install
-	$(BIN)/python -m training.all  # photographs: NTNSIM_DATA
+	$(BIN)/python -m training.all --device $(DEVICE)  # photographs: NTNSIM_DATA
 
 clean:
 	rm -rf $(VENV) results/quickstart

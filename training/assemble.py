@@ -10,6 +10,7 @@ from transformers import BlipForConditionalGeneration, CLIPTextModel, CLIPTokeni
 
 from ntnsim.networks.bundle import Member, write_manifest
 from ntnsim.networks.segmentation_network import Lite0ForSemanticSegmentation, Lite0SegmentationConfig
+from training import text
 from training.inpainter import MASK_COARSE, NOISE_UNIT_GREY, RESIDUAL_GAIN, new_scheduler, new_unet
 from training.segmenter import new_segmenter
 
@@ -29,9 +30,9 @@ def assemble_inpainter(work: Path, directory: Path, name: str) -> Member:
     pipeline = StableDiffusionInpaintPipeline(
         vae=AutoencoderTiny.from_pretrained(work / "vae", local_files_only=True).half(),
         text_encoder=CLIPTextModel.from_pretrained(
-            work / "inpaint_parts" / "text_encoder", local_files_only=True
+            work / text.DIRECTORY / "text_encoder", local_files_only=True
         ).half(),
-        tokenizer=CLIPTokenizer.from_pretrained(work / "inpaint_parts" / "tokenizer", local_files_only=True),
+        tokenizer=CLIPTokenizer.from_pretrained(work / text.DIRECTORY / "tokenizer", local_files_only=True),
         unet=unet.half(),
         scheduler=new_scheduler(),
         safety_checker=None,

@@ -258,7 +258,8 @@ def sheet(restorer: Restorer, crops: Crops, path: Path, seed: int) -> None:
 
 def main() -> None:
     parser = recipe_arguments(__doc__ or "", minutes=600, batch=64, seed=31, reads_photographs=False)
-    parser.add_argument("--parts", type=Path, help="directory of vae, tokenizer, text_encoder (default WORK)")
+    parser.add_argument("--vae", type=Path, help="trained VAE (default WORK/vae)")
+    parser.add_argument("--text", type=Path, help="tokenizer and text_encoder (default WORK/inpaint_parts)")
     parser.add_argument("--name", default="inpainter", help="name of checkpoint and curve")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--start", type=Path, help="safetensors of a UNet to start from, instead of noise")
@@ -271,13 +272,14 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
-    device, parts = arguments.device, arguments.parts or arguments.work
+    device = arguments.device
     progress = Progress(arguments.name, arguments.work, arguments.minutes)
     crops = Crops(load_prepared(arguments.work), device, arguments.seed)
-    vae = AutoencoderTiny.from_pretrained(parts / "vae", local_files_only=True)
+    vae = AutoencoderTiny.from_pretrained(arguments.vae or arguments.work / "vae", local_files_only=True)
     vae = vae.to(device, torch.float32, memory_format=torch.channels_last).eval().requires_grad_(False)
-    tokenizer = CLIPTokenizer.from_pretrained(parts / "tokenizer", local_files_only=True)
-    encoder = CLIPTextModel.from_pretrained(parts / "text_encoder", local_files_only=True).float()
+    texts = arguments.text or arguments.work / text.DIRECTORY
+    tokenizer = CLIPTokenizer.from_pretrained(texts / "tokenizer", local_files_only=True)
+    encoder = CLIPTextModel.from_pretrained(texts / "text_encoder", local_files_only=True).float()
     state = text.embed([""], tokenizer, encoder).to(device)
     trunk = imagenet_vgg().to(device, memory_format=torch.channels_last)
     unet = new_unet()

@@ -1,9 +1,10 @@
 """Text for the tiny bundle: captions from the data's own tables, and a small frozen text encoder.
 
-The encoder is a CLIPTextModel with random weights: it only gives every word its own direction, and the UNet's cross
-attention learns what the words mean in pictures. No language knowledge is claimed.
+The encoder is a CLIPTextModel with random weights: it only gives every word its own direction. The inpainter is trained
+with the empty prompt alone; the encoder is there because diffusers' pipeline asks for one.
 """
 
+import argparse
 import csv
 import json
 from pathlib import Path
@@ -13,6 +14,9 @@ import numpy as np
 import torch
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from training.loop import add_data_argument
+
+DIRECTORY = "inpaint_parts"  # below WORK: tokenizer and text encoder
 TEXT_WIDTH = 64
 MAX_TOKENS = 32
 SEED = 7
@@ -142,3 +146,16 @@ def embed(texts: list[str], tokenizer: CLIPTokenizer, encoder: CLIPTextModel) ->
         texts, padding="max_length", max_length=MAX_TOKENS, truncation=True, return_tensors="pt"
     ).input_ids
     return encoder(ids).last_hidden_state
+
+
+def main() -> None:
+    """Write tokenizer and text encoder, which are not trained: ``python -m training.text``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_data_argument(parser)
+    parser.add_argument("--work", type=Path, default=Path("training_work"), help="they go below it")
+    arguments = parser.parse_args()
+    build(arguments.data, arguments.work / DIRECTORY)
+
+
+if __name__ == "__main__":
+    main()

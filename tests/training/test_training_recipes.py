@@ -142,7 +142,16 @@ def test_examples_tell_the_network_what_the_contract_says(prepared):
 def test_recipe_trains_from_prepared_data_and_goes_on_where_it_stopped(prepared):
     """A few steps on the CPU, with the judges counting, through the recipe's own command line."""
     command = [sys.executable, "-m", "training.inpainter", "--work", str(prepared), "--batch", "4"]
-    command += ["--parts", "models/tiny/inpainter", "--report", "1", "--adversary-from", "0.0"]
+    command += [
+        "--vae",
+        "models/tiny/inpainter/vae",
+        "--text",
+        "models/tiny/inpainter",
+        "--report",
+        "1",
+        "--adversary-from",
+        "0.0",
+    ]
     subprocess.run([*command, "--minutes", "0.02"], check=True, capture_output=True, cwd=REPOSITORY)
     curve = json.loads((prepared / "inpainter_curve.json").read_text())
     assert all(np.isfinite(list(row.values())).all() for row in curve)
