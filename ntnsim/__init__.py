@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ntnsim.api.codec import DecodedPhotograph, EncodedPhotograph, decode, encode, score
+    from ntnsim.api.codec import DecodedPhotograph, EncodedPhotograph, decode, encode, judge, score
     from ntnsim.api.environment import ImageDeliveryEnv
     from ntnsim.api.run import Run, run
     from ntnsim.api.space import link_budget, passes
@@ -55,6 +55,7 @@ _HOMES = {
     "Work": "protocols.imaging",
     "decode": "api.codec",
     "encode": "api.codec",
+    "judge": "api.codec",
     "link_budget": "api.space",
     "load": "results.read",
     "load_scenario": "scenario.load",
@@ -89,6 +90,7 @@ __all__ = [
     "__version__",
     "decode",
     "encode",
+    "judge",
     "link_budget",
     "load",
     "load_scenario",

@@ -226,6 +226,44 @@ def score(
     """
     from ntnsim.fidelity.metrics import scorer_named
 
+    first, second, ranks = _compared(original, reconstruction, mask)
+    [fidelity] = scorer_named().score([first], [second], [ranks], 1 if mask is None else 2)
+    return fidelity
+
+
+def judge(
+    original: Photograph, reconstruction: Photograph | DecodedPhotograph, *, mask: Mask | None = None
+) -> dict[str, list[float]]:
+    """Have a panel of judges compare a reconstruction with its original; lower is better, 0 is identical.
+
+    original, reconstruction, mask: as for `score`.
+
+    Returns each judge's distance on each rank, lowest first, where everything outside the rank is the original's:
+    ``alex``, ``lite0``, ``ms-ssim``, ``mse``, and ``ssimulacra2`` and ``butteraugli`` where they are installed
+    (`ntnsim.fidelity.panel` says what each is). A rank without pixels is at distance 0.
+
+    >>> import ntnsim, numpy as np
+    >>> picture = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    >>> ntnsim.judge(picture, picture)["mse"]
+    [0.0]
+    """
+    from ntnsim.fidelity.panel import available_judges, judged
+
+    first, second, ranks = _compared(original, reconstruction, mask)
+    distances: dict[str, list[float]] = {name: [] for name in available_judges()}
+    for rank in range(1 if mask is None else 2):
+        where = ranks == rank
+        shown = np.where(where[..., None], second, first)
+        found = judged(first, shown, where=where) if where.any() else dict.fromkeys(distances, 0.0)
+        for name, distance in found.items():
+            distances[name].append(distance)
+    return distances
+
+
+def _compared(
+    original: Photograph, reconstruction: Photograph | DecodedPhotograph, mask: Mask | None
+) -> tuple[UInt8Image, UInt8Image, RankMap]:
+    """Return both pictures, equally large, and the rank map that *mask* means; without it all is rank 0."""
     first, _ = pixels_of(original)
     second, _ = pixels_of(reconstruction)
     if first.shape != second.shape:
@@ -234,12 +272,8 @@ def score(
             f"{_name(original)}, {first.shape[1]}x{first.shape[0]}"
         )
     shape = (first.shape[0], first.shape[1])
-    if mask is None:
-        ranks, n_ranks = np.zeros(shape, dtype=np.uint8), 1
-    else:
-        ranks, n_ranks = ranks_of(mask, shape, 2), 2
-    [fidelity] = scorer_named().score([first], [second], [ranks], n_ranks)
-    return fidelity
+    ranks = np.zeros(shape, dtype=np.uint8) if mask is None else ranks_of(mask, shape, 2)
+    return first, second, ranks
 
 
 def pixels_of(photograph: Photograph) -> tuple[UInt8Image, int | None]:

@@ -133,15 +133,20 @@ def score(
     mask: Annotated[
         Path | None, typer.Option(help="Top rank: where not black. Without it, the whole image is rank 0.")
     ] = None,
+    panel: Annotated[
+        bool, typer.Option(help="Also the distances of a panel of judges, per rank; 0 is identical.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Score a reconstruction: PF, SF, per rank and whole, PSNR, SSIM; each with its backend's name.
 
-    Example: ntnsim score photo.jpg photo.png --mask person.png --json
+    Example: ntnsim score photo.jpg photo.png --mask person.png --panel --json
     """
     from ntnsim.api import codec as api
 
     fidelity = api.score(original, reconstruction, mask=mask)
+    distances = api.judge(original, reconstruction, mask=mask) if panel else {}
+    judges = {f"distance_{judge}": [float(f"{d:.4g}") for d in row] for judge, row in distances.items()}
     _print(
         {
             "pf": fidelity.pf,
@@ -154,6 +159,7 @@ def score(
             "ms_ssim": fidelity.ms_ssim,
             "pf_backend": fidelity.pf_backend,
             "sf_backend": fidelity.sf_backend,
+            **judges,
         },
         as_json,
     )

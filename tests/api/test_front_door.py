@@ -30,6 +30,7 @@ PROMISED = [
     "encode",
     "decode",
     "score",
+    "judge",
     "passes",
     "link_budget",
 ]

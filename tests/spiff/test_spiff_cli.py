@@ -57,6 +57,19 @@ def test_encode_decode_score_inspect(files, codec):
     assert {"pf", "sf", "sf_rank", "psnr", "ssim"} <= scores.keys()
 
 
+def test_a_panel_judges_each_rank_beside_the_others_original(files):
+    encoded(files, "--codec", "spiff")
+    run("decode", files / "a.spiff", "-o", files / "b.png", "--inpaint", "none")
+    command = ["score", files / "a.jpg", files / "b.png", "--mask", files / "mask.png", "--panel", "--json"]
+    report = json.loads(run(*command).stdout)
+    original, shown = (np.asarray(Image.open(files / name).convert("RGB")) for name in ("a.jpg", "b.png"))
+    top = np.asarray(Image.open(files / "mask.png")) > 0
+    squares = (original.astype(float) - shown) ** 2
+    expected = [squares[~top].mean(), squares[top].mean()]
+    assert report["distance_mse"] == pytest.approx(expected, rel=1e-3)
+    assert 0 < report["distance_lite0"][1] < report["distance_lite0"][0]
+
+
 def test_whole_image_files_are_plain_files(files):
     report = encoded(files, "--codec", "jpeg", name="b.jpg")
     assert Image.open(files / "b.jpg").format == "JPEG" and report["overhead_bits"] == 0
