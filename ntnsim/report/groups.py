@@ -9,7 +9,7 @@ import numpy as np
 
 from ntnsim.arrays import FloatArray
 from ntnsim.results.columns import SERVED
-from ntnsim.results.point_names import point_title
+from ntnsim.results.point_names import PointNames
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.statistics import batches_of
 
@@ -40,10 +40,11 @@ def points_of(runs: Sequence[RunDirectory]) -> list[Point]:
     )
     if sweep_without_parameters:
         return [Point("", {}, tuple(runs))]
+    names = PointNames(run.parameters for run in runs)
     points = []
     for members in grouped.values():
         first = members[0]
-        title = point_title(first.parameters) if first.parameters else first.label
+        title = names.title(first.parameters, first.labels) if first.parameters else first.label
         points.append(Point("" if len(grouped) == 1 else title, first.parameters, tuple(members)))
     return points
 

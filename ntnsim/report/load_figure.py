@@ -11,7 +11,7 @@ from ntnsim.report.breakdown_figure import metric_interval
 from ntnsim.report.groups import Point, points_of, schemes_in
 from ntnsim.report.style import DOUBLE_COLUMN_IN, in_preferred_order, scheme_styles
 from ntnsim.results.pictures import FEWEST_FOR_AN_INTERVAL
-from ntnsim.results.point_names import point_title
+from ntnsim.results.point_names import PointNames
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.statistics import Interval
 
@@ -82,8 +82,10 @@ def load_curves_of(runs: Sequence[RunDirectory]) -> tuple[str, list[LoadCurve]]:
     if path is None:
         raise InputError(f"{runs[0].path}: no number was swept, so there is nothing to draw curves against")
     lines: dict[tuple[str, str], list[Point]] = {}
-    for point in points:
-        others = point_title({name: value for name, value in point.parameters.items() if name != path})
+    rest = [{name: value for name, value in point.parameters.items() if name != path} for point in points]
+    names = PointNames(rest)
+    for point, other_values in zip(points, rest, strict=True):
+        others = names.title(other_values, point.runs[0].labels)
         for scheme in schemes_in(point.runs):
             lines.setdefault((scheme, others), []).append(point)
     curves = []

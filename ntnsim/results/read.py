@@ -27,6 +27,7 @@ class RunDirectory:
     """One finished run on disk, and its place in a sweep if it has one.
 
     parameters: path → value, as the sweep set them; empty outside a sweep.
+    labels: path → what to call its value, where the sweep's author said so.
     replication: which repetition of its point this is; 0 outside a sweep.
     """
 
@@ -34,6 +35,7 @@ class RunDirectory:
     label: str
     parameters: dict[str, Any] = field(default_factory=dict)
     replication: int = 0
+    labels: dict[str, str] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
         """Return ``summary.json``."""
@@ -123,7 +125,13 @@ def find_runs(directories: Iterable[Path | str]) -> list[RunDirectory]:
 def _cells(directory: Path) -> list[RunDirectory]:
     plan = read_json(directory / SWEEP)
     return [
-        RunDirectory(path, cell["label"], dict(cell["parameters"]), int(cell["replication"]))
+        RunDirectory(
+            path,
+            cell["label"],
+            dict(cell["parameters"]),
+            int(cell["replication"]),
+            dict(cell.get("labels", {})),
+        )
         for cell in plan["cells"]
         if (path := directory / CELLS / cell["digest"]).is_dir()
     ]

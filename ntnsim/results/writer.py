@@ -6,6 +6,7 @@ measured (columns named ``wall_…``) goes to a file of its own, ``wall_time.par
 seed can then be compared byte by byte.
 """
 
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -47,8 +48,8 @@ class PartWriter:
     """Writes one table as ``DIRECTORY/part-00000.parquet`` …, each part whole or not at all.
 
     The first batch, or *schema*, fixes the columns and their types; a batch that lacks a column or has a new one is
-    refused. Parts left in the directory by an earlier run are removed first, but for the first *n_kept*, which
-    :meth:`go_on` goes on from.
+    refused. The directory is a part of results that are being written: what an earlier try left in it is removed, but
+    for the first *n_kept* parts, which :meth:`go_on` goes on from.
     """
 
     def __init__(
@@ -67,6 +68,8 @@ class PartWriter:
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
         self._n_parts = n_kept
+        if directory.is_dir() and not n_kept:
+            shutil.rmtree(directory)
         directory.mkdir(parents=True, exist_ok=True)
         for part in sorted(directory.glob("part-*.parquet"))[n_kept:]:
             part.unlink()

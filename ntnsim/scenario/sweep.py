@@ -18,6 +18,15 @@ from pydantic import Field, model_validator
 from ntnsim.scenario.entity import Entity
 
 ValueLists = Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1)]
+Labels = dict[str, list[str]]
+
+
+def _check_labels(labels: Labels, parameters: dict[str, list[Any]]) -> None:
+    for path, texts in labels.items():
+        if path not in parameters:
+            raise ValueError(f"labels: {path!r} is none of the parameters {', '.join(parameters)}")
+        if len(texts) != len(parameters[path]):
+            raise ValueError(f"labels: {path!r} has {len(parameters[path])} values, got {len(texts)} labels")
 
 
 class GridSpec(Entity):
@@ -26,6 +35,13 @@ class GridSpec(Entity):
     kind: Literal["grid"]
     parameters: ValueLists
     """Path → values; the last path varies fastest."""
+    labels: Labels = Field(default_factory=dict)
+    """Path → what figures and tables call each of its values; otherwise the values themselves, or where they differ."""
+
+    @model_validator(mode="after")
+    def _one_label_per_value(self) -> Self:
+        _check_labels(self.labels, self.parameters)
+        return self
 
 
 class ZipSpec(Entity):
@@ -34,12 +50,15 @@ class ZipSpec(Entity):
     kind: Literal["zip"]
     parameters: ValueLists
     """Path → values; all lists have one length."""
+    labels: Labels = Field(default_factory=dict)
+    """Path → what figures and tables call each of its values; otherwise the values themselves, or where they differ."""
 
     @model_validator(mode="after")
     def _lists_have_one_length(self) -> Self:
         lengths = {path: len(values) for path, values in self.parameters.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"the lists of a zip must have one length, got {lengths}")
+        _check_labels(self.labels, self.parameters)
         return self
 
 
@@ -48,7 +67,16 @@ class PointListSpec(Entity):
 
     kind: Literal["list"]
     points: Annotated[list[Annotated[dict[str, Any], Field(min_length=1)]], Field(min_length=1)]
-    """Each point: path → value."""
+    """Each point: path → value; and, if wanted, ``label``: what figures and tables call the point."""
+
+    @model_validator(mode="after")
+    def _labels_are_texts(self) -> Self:
+        for point in self.points:
+            if not isinstance(point.get("label", ""), str):
+                raise ValueError(f"label: must be a text, got {point['label']!r}")
+            if set(point) == {"label"}:
+                raise ValueError(f"the point {point['label']!r} sets no value")
+        return self
 
 
 class RangeSpec(Entity):
@@ -139,7 +167,7 @@ class SweepSpec(Entity):
         seen: set[str] = set()
         for block in self.design:
             paths = (
-                {path for point in block.points for path in point}
+                {path for point in block.points for path in point if path != "label"}
                 if isinstance(block, PointListSpec)
                 else set(block.parameters)
             )

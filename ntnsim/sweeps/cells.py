@@ -24,7 +24,7 @@ from ntnsim.scenario.path import ScenarioPath
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.sweep import SweepSpec
 from ntnsim.streams import integer_seed
-from ntnsim.sweeps.points import PointValues, points_of_design
+from ntnsim.sweeps.points import PointValues, labels_of, points_of_design
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Cell:
     """One run of a sweep.
 
     digest: its address. code: the digest of ntnsim's code that the address covers.
+    labels: path → what to call its value; empty for a value that is its own name.
     tree: the scenario as keys and values, before validation. source: the file it came from.
     overrides: what makes the file this cell, as ``--set`` takes it.
     """
@@ -40,6 +41,7 @@ class Cell:
     code: str
     point: int
     parameters: PointValues
+    labels: dict[str, str]
     replication: int
     seed: int
     tree: dict[str, Any] = field(repr=False)
@@ -49,7 +51,11 @@ class Cell:
     @property
     def label(self) -> str:
         """What to call the cell in messages and tables."""
-        settings = ", ".join(f"{path}={_shown(value)}" for path, value in self.parameters.items())
+        settings = ", ".join(
+            part
+            for path, value in self.parameters.items()
+            if (part := self.labels.get(path, f"{path}={_shown(value)}"))
+        )
         return f"{settings or 'scenario'} #{self.replication}"
 
     def scenario(self) -> Scenario:
@@ -63,6 +69,7 @@ class Cell:
             "label": self.label,
             "point": self.point,
             "parameters": self.parameters,
+            "labels": self.labels,
             "replication": self.replication,
             "seed": self.seed,
         }
@@ -86,6 +93,7 @@ class SweepPlan:
         tree.pop("sweep", None)
         self._tree = tree
         self.points = [_plain(point) for point in points_of_design(self.sweep.design)]
+        self.labels = [labels_of(point, self.sweep.design) for point in self.points]
 
     def cell(self, point: int, replication: int) -> Cell:
         """Return one cell; raises ScenarioError when its values do not make a valid scenario."""
@@ -106,7 +114,16 @@ class SweepPlan:
         resolved = scenario.model_dump(mode="json")
         address = digest({"scenario": resolved, "code": code, "bundle": bundle})
         return Cell(
-            address, code, point, parameters, replication, seed, tree, str(self.path), tuple(overrides)
+            address,
+            code,
+            point,
+            parameters,
+            self.labels[point],
+            replication,
+            seed,
+            tree,
+            str(self.path),
+            tuple(overrides),
         )
 
     def seed_of(self, point: int, replication: int) -> int:

@@ -267,6 +267,7 @@ def sweep_summary(plan: SweepPlan, cells: dict[str, Cell], directory: Path) -> d
         points.append(
             {
                 "parameters": plan.points[point],
+                "labels": plan.labels[point],
                 "replications": len(runs),
                 "schemes": {
                     scheme: {

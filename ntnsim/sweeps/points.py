@@ -44,9 +44,30 @@ def block_points(block: BlockSpec) -> list[PointValues]:
                 for values in zip(*block.parameters.values(), strict=True)
             ]
         case PointListSpec():
-            return [dict(point) for point in block.points]
+            return [
+                {path: value for path, value in point.items() if path != "label"} for point in block.points
+            ]
         case RandomSpec() | LatinHypercubeSpec():
             return _sampled_points(block)
+
+
+def labels_of(point: PointValues, design: Sequence[BlockSpec]) -> dict[str, str]:
+    """Return path → label of those values of *point* that have one; "" for those that another's label covers."""
+    labels: dict[str, str] = {}
+    for block in design:
+        if isinstance(block, GridSpec | ZipSpec):
+            for path, texts in block.labels.items():
+                labels[path] = texts[block.parameters[path].index(point[path])]
+        elif isinstance(block, PointListSpec):
+            values = next(
+                listed
+                for listed in block.points
+                if all(point.get(path) == value for path, value in listed.items() if path != "label")
+            )
+            if "label" in values:
+                first, *others = (path for path in values if path != "label")
+                labels |= {first: values["label"], **dict.fromkeys(others, "")}
+    return labels
 
 
 def _sampled_points(block: RandomSpec | LatinHypercubeSpec) -> list[PointValues]:

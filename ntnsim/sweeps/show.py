@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ntnsim.results.point_names import point_title
+from ntnsim.results.point_names import PointNames
 from ntnsim.results.show import independent_values, interval_of, interval_text
 from ntnsim.run_progress import duration, told
 from ntnsim.sweeps.cells import Cell
@@ -88,11 +88,12 @@ def sweep_table(summary: Mapping[str, Any], *, width: int = 110) -> str:
     ):
         justify: Any = "left" if heading in ("point", "scheme") else "right"
         table.add_column(heading, justify=justify, no_wrap=heading.startswith("savings"))
+    names = PointNames(point["parameters"] for point in summary["points"])
     for point in summary["points"]:
         for position, (scheme, metrics) in enumerate(point["schemes"].items()):
             first = position == 0
             table.add_row(
-                point_title(point["parameters"]) if first else "",
+                names.title(point["parameters"], point.get("labels")) if first else "",
                 str(point["replications"]) if first else "",
                 scheme,
                 _cell(metrics, "delay_s.mean"),

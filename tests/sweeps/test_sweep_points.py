@@ -23,6 +23,57 @@ def plan_of(tmp_path, sweep: str, *overrides: str) -> SweepPlan:
     return SweepPlan(path, overrides)
 
 
+def test_labels_go_with_their_values_through_products_and_into_the_cells(tmp_path):
+    plan = plan_of(
+        tmp_path,
+        """
+sweep:
+  design:
+    - kind: grid
+      parameters:
+        satellite_link: [{kind: constant, rate_bps: 1.0e+6}, {kind: orbit}]
+      labels: {satellite_link: [cable, sky]}
+    - kind: list
+      points:
+        - {background: 0.0, requirement.deadline_s: 5, label: "calm, in a hurry"}
+        - {background: 0.5, requirement.deadline_s: 9}
+""",
+    )
+    assert [cell.label for cell in plan.first_cells()] == [
+        "cable, calm, in a hurry #0",
+        "cable, background=0.5, requirement.deadline_s=9 #0",
+        "sky, calm, in a hurry #0",
+        "sky, background=0.5, requirement.deadline_s=9 #0",
+    ]
+    cell = plan.cell(0, 0)
+    assert cell.entry()["labels"] == {
+        "satellite_link": "cable",
+        "background": "calm, in a hurry",
+        "requirement.deadline_s": "",
+    }
+    assert "label" not in cell.parameters
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        (
+            "{kind: grid, parameters: {background: [0, 1]}, labels: {background: [a]}}",
+            "has 2 values, got 1 labels",
+        ),
+        (
+            "{kind: zip, parameters: {background: [0, 1]}, labels: {seed: [a, b]}}",
+            "'seed' is none of the parameters",
+        ),
+        ("{kind: list, points: [{label: alone}]}", "the point 'alone' sets no value"),
+        ("{kind: list, points: [{background: 0, label: 3}]}", "label: must be a text, got 3"),
+    ],
+)
+def test_labels_that_fit_nothing_are_refused(tmp_path, block, message):
+    with pytest.raises(ScenarioError, match=message):
+        plan_of(tmp_path, f"\nsweep:\n  design:\n    - {block}\n")
+
+
 def test_grid_is_every_combination_with_the_last_path_fastest():
     grid = points({"kind": "grid", "parameters": {"a": [1, 2], "b.c": ["x", "y"]}})
     assert grid == [{"a": a, "b.c": c} for a, c in product([1, 2], ["x", "y"])]
