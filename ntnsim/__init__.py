@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ntnsim.protocols.network_state import NetworkState
     from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, LostImage, Policy, Requirement
     from ntnsim.protocols.rate_profile import RateProfile
+    from ntnsim.results.dictionary import columns
     from ntnsim.results.read import load
     from ntnsim.scenario.load import load_scenario
     from ntnsim.scenario.scenario import Scenario
@@ -53,6 +54,7 @@ _HOMES = {
     "Scenario": "scenario.scenario",
     "Sweep": "api.sweep",
     "Work": "protocols.imaging",
+    "columns": "results.dictionary",
     "decode": "api.codec",
     "encode": "api.codec",
     "judge": "api.codec",
@@ -88,6 +90,7 @@ __all__ = [
     "Sweep",
     "Work",
     "__version__",
+    "columns",
     "decode",
     "encode",
     "judge",

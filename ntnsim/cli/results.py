@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     app.command()(sweep)
     app.command()(plot)
     app.command()(report)
+    app.command()(columns)
 
 
 def sweep(
@@ -155,6 +156,28 @@ def plot(
         for name in names:
             written += draw(runs, [name], out or directories[0] / "figures")
     typer.echo(json.dumps([str(path) for path in written]) if as_json else "\n".join(map(str, written)))
+
+
+def columns(
+    directory: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="A result directory; any run's columns unless given."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what each column of the records holds: type, unit and meaning.
+
+    Example: ntnsim columns results/quickstart
+    """
+    from ntnsim.results.dictionary import columns as columns_of
+
+    rows = columns_of(directory)
+    if as_json:
+        entries = [{"name": r.name, "type": r.type, "unit": r.unit, "meaning": r.meaning} for r in rows]
+        typer.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        return
+    for row in rows:
+        typer.echo(f"{row.name:<28}{row.type:<9}{row.unit:<7}{row.meaning}")
 
 
 def report(

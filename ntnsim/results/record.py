@@ -38,6 +38,17 @@ STAGE_TIMES = (
 )
 
 
+UNITS = {
+    "_bps": "bit/s",
+    "_bits": "bit",
+    "_px": "px",
+    "_deg": "°",
+    "_db": "dB",
+    "_j": "J",
+    "_s": "s",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column: its name, its type (text, integer, real, truth) and what it holds."""
@@ -46,10 +57,42 @@ class Column:
     type: str
     meaning: str
 
+    @property
+    def unit(self) -> str:
+        """The unit, as the name's ending tells it; "" for a count, a share or a text."""
+        if self.type == "text":
+            return ""
+        stem = self.name.rstrip("0123456789").rstrip("_") if self.name.startswith("bits_rank") else self.name
+        if stem == "bits_rank":
+            return "bit"
+        return next((unit for ending, unit in UNITS.items() if stem.endswith(ending)), "")
+
 
 # What a cell holds where the job has no such thing, by the column's type.
 EMPTY: Mapping[str, Any] = {"text": "", "integer": None, "real": nan}
 _COLUMN_TYPES = {str: "text", int: "integer", float: "real"}
+
+
+_OMEGA_MEANINGS = {
+    "omega_gw_access_rate_bps": "rate of the access link; inf where transfers take no time",
+    "omega_gw_access_queue": "images waiting for, or on, the access link",
+    "omega_gw_queue": "images waiting for a processor of the gateway",
+    "omega_gw_busy_servers": "processors of the gateway at work",
+    "omega_gw_residual_work_s": "expected processor time of all that is queued or in service at the gateway",
+    "omega_ntn_satellite": "serving satellite; empty when none is in view",
+    "omega_ntn_elevation_deg": "its elevation; nan when none is in view",
+    "omega_ntn_sinr_db": "SINR of the satellite link",
+    "omega_ntn_rate_bps": "what this terminal would get then, after sharing",
+    "omega_ntn_backlog_bits": "admitted to the satellite link and not yet sent",
+    "omega_ntn_remaining_pass_s": "until the serving satellite sets",
+    "omega_ntn_next_contact_s": "until bits can flow; 0 in contact",
+    "omega_ntn_load": "share of the beam's resources that others take, in [0, 1]",
+    "omega_ntn_propagation_s": "propagation delay of the satellite link",
+    "omega_dn_queue": "images waiting for a GPU of the data network",
+    "omega_dn_free_gpus": "GPUs of the data network without work",
+    "omega_dn_residual_work_s": "expected GPU time of all that is queued or in service",
+    "omega_dn_delivery_rate_bps": "rate of the delivery link; inf where transfers take no time",
+}
 
 
 def _omega_columns() -> tuple[Column, ...]:
@@ -57,11 +100,22 @@ def _omega_columns() -> tuple[Column, ...]:
     columns = [Column("omega_time_s", "real", "when this state held")]
     for prefix, part in (("gw", GatewayState), ("ntn", SatelliteLinkState), ("dn", DataNetworkState)):
         for name, kind in part.__annotations__.items():
-            columns.append(Column(f"omega_{prefix}_{name}", _COLUMN_TYPES[kind], ""))
+            column = f"omega_{prefix}_{name}"
+            columns.append(Column(column, _COLUMN_TYPES[kind], _OMEGA_MEANINGS[column]))
     return tuple(columns)
 
 
 OMEGA_COLUMNS = _omega_columns()
+
+
+_SCORES = {
+    "pf": "PF of the whole image, 1 − perceptual distance",
+    "sf": "SF of the whole image, cosine of features",
+    "caption_sf": "similarity of the reconstruction and the original's caption; nan without a caption",
+    "psnr_db": "peak signal-to-noise ratio of the whole image",
+    "ssim": "structural similarity of the whole image",
+    "ms_ssim": "multi-scale structural similarity of the whole image",
+}
 
 
 def record_columns(n_ranks: int, score_names: Sequence[str] = ()) -> tuple[Column, ...]:
@@ -74,9 +128,9 @@ def record_columns(n_ranks: int, score_names: Sequence[str] = ()) -> tuple[Colum
     return (
         Column("scheme", "text", "name of the (codec, policy) pair"),
         Column("job", "text", "source and index, unique within a scheme"),
-        Column("source", "text", ""),
+        Column("source", "text", "name of the source that took it, copies numbered"),
         Column("index", "integer", "position among the source's images, from 0"),
-        Column("gateway", "text", ""),
+        Column("gateway", "text", "name of the gateway that coded it"),
         Column("image_id", "text", "the image in its dataset"),
         Column("priority", "integer", "larger is more urgent"),
         Column("state", "text", "end state: " + ", ".join(END_STATES)),
@@ -101,8 +155,8 @@ def record_columns(n_ranks: int, score_names: Sequence[str] = ()) -> tuple[Colum
         Column("satellite", "text", "serving satellite when the last bit was sent"),
         Column("gateway_energy_j", "real", "processor time × the device's power, if the profile states it"),
         Column("data_network_energy_j", "real", "its share of the batch's GPU time × power"),
-        Column("width_px", "integer", ""),
-        Column("height_px", "integer", ""),
+        Column("width_px", "integer", "width of the photograph"),
+        Column("height_px", "integer", "height of the photograph"),
         *(Column(f"rank_fraction_{rank}", "real", f"share of pixels in rank {rank}") for rank in ranks),
         Column("original_bits", "integer", "file as captured"),
         Column("transmitted_bits", "integer", "coded file"),
@@ -114,12 +168,31 @@ def record_columns(n_ranks: int, score_names: Sequence[str] = ()) -> tuple[Colum
         Column("link_bits", "real", "transmitted_bits and protocol overhead"),
         Column("reconstructed_bits", "integer", "file delivered to the user"),
         Column("savings", "real", "1 − transmitted_bits / original_bits"),
-        Column("x_box_growth", "real", "β"),
-        *(Column(f"x_patch_fraction_{rank}", "real", f"p({rank})") for rank in range(n_ranks - 1)),
-        Column("x_coarse_quality", "real", "q"),
-        *(Column(f"pf_rank_{rank}", "real", f"PF of rank {rank}") for rank in ranks),
-        *(Column(f"sf_rank_{rank}", "real", f"SF of rank {rank}") for rank in ranks),
-        *(Column(name, "real", "score of the whole image") for name in score_names),
+        Column("x_box_growth", "real", "β, growth of the top rank's box"),
+        *(
+            Column(
+                f"x_patch_fraction_{rank}",
+                "real",
+                f"p({rank}), share of the patches of rank {rank} that were sent",
+            )
+            for rank in range(n_ranks - 1)
+        ),
+        Column("x_coarse_quality", "real", "q, quality of the coarse layer"),
+        *(
+            Column(
+                f"pf_rank_{rank}",
+                "real",
+                f"PF of rank {rank}, 1 − perceptual distance; 1 where the rank is empty",
+            )
+            for rank in ranks
+        ),
+        *(
+            Column(
+                f"sf_rank_{rank}", "real", f"SF of rank {rank}, cosine of features; 1 where the rank is empty"
+            )
+            for rank in ranks
+        ),
+        *(Column(name, "real", _SCORES.get(name, "score of the whole image")) for name in score_names),
         *OMEGA_COLUMNS,
     )
 

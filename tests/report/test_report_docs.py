@@ -66,6 +66,16 @@ def test_the_scenario_reference_is_what_the_schema_says():
     assert written == made, "the scenario has changed: run python docs/scenario_reference.py"
 
 
+def test_the_dictionary_of_columns_is_what_the_types_say():
+    program = (
+        f"import sys; sys.path.insert(0, {str(ROOT / 'docs')!r})\n"
+        "from column_reference import reference; sys.stdout.write(reference())"
+    )
+    made = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    written = (ROOT / "docs/columns.md").read_text(encoding="utf-8")
+    assert written == made, "the columns have changed: run python docs/column_reference.py"
+
+
 PRINT_REFERENCE = (
     "from scenario_reference import reference; from ntnsim.scenario.scenario import Scenario\n"
     "sys.stdout.write(reference(Scenario.model_json_schema()))"
