@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     app.command()(sweep)
     app.command()(plot)
     app.command()(report)
+    app.command()(table)
     app.command()(columns)
 
 
@@ -156,6 +157,33 @@ def plot(
         for name in names:
             written += draw(runs, [name], out or directories[0] / "figures")
     typer.echo(json.dumps([str(path) for path in written]) if as_json else "\n".join(map(str, written)))
+
+
+def table(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Result directory of a run or a sweep.")],
+    latex: Annotated[bool, typer.Option("--latex", help="For a paper; needs the package booktabs.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the figures of results again, as a table.
+
+    Example: ntnsim table results/quickstart --latex
+    """
+    from ntnsim.results.atomic import read_json
+    from ntnsim.results.files import SWEEP
+    from ntnsim.results.read import find_runs
+    from ntnsim.results.show import summary_latex, summary_table
+    from ntnsim.sweeps.drive import SWEEP_SUMMARY
+    from ntnsim.sweeps.show import sweep_latex, sweep_table
+
+    runs = find_runs([directory])
+    swept = (directory / SWEEP).exists()
+    summary = read_json(directory / SWEEP_SUMMARY) if swept else runs[0].summary()
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
+    elif swept:
+        typer.echo(sweep_latex(summary) if latex else sweep_table(summary))
+    else:
+        typer.echo(summary_latex(summary) if latex else summary_table(summary))
 
 
 def columns(

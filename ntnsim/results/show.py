@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ntnsim.results.latex import latex_table
 from ntnsim.results.pictures import FEWEST_FOR_AN_INTERVAL
 from ntnsim.results.possible import possible
 from ntnsim.results.statistics import Interval
@@ -69,19 +70,41 @@ def summary_table(summary: Mapping[str, Any], *, width: int = 110) -> str:
     from rich.console import Console
     from rich.table import Table
 
-    schemes: dict[str, Any] = summary["schemes"]
-    confidence = f"{100 * summary['confidence']:g} %"
-    table = Table(title=f"{summary.get('name', 'run')} (± {confidence} confidence)", title_justify="left")
-    table.add_column("")
-    for scheme in schemes:
+    headings, rows = summary_cells(summary)
+    table = Table(title=summary_title(summary), title_justify="left")
+    table.add_column(headings[0])
+    for scheme in headings[1:]:
         table.add_column(scheme, justify="right")
-    for label, cells in _rows(list(schemes.values())):
-        table.add_row(label, *cells)
+    for row in rows:
+        table.add_row(*row)
     text = io.StringIO()
     Console(file=text, width=width, color_system=None, highlight=False).print(table)
+    return "\n".join([text.getvalue().rstrip(), *_notes(summary)])
+
+
+def summary_title(summary: Mapping[str, Any]) -> str:
+    """Return what the table is of, and what its intervals are."""
+    return f"{summary.get('name', 'run')} (± {100 * summary['confidence']:g} % confidence)"
+
+
+def summary_cells(summary: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Return the headings and the rows of *summary*'s table, as texts."""
+    schemes: dict[str, Any] = summary["schemes"]
+    return ["", *schemes], [[label, *cells] for label, cells in _rows(list(schemes.values()))]
+
+
+def summary_latex(summary: Mapping[str, Any]) -> str:
+    """Return *summary* as a LaTeX table, its notes in the caption."""
+    headings, rows = summary_cells(summary)
+    caption = " ".join([f"{summary_title(summary)}.", *_notes(summary)])
+    return latex_table(headings, rows, columns="l" + "r" * (len(headings) - 1), caption=caption)
+
+
+def _notes(summary: Mapping[str, Any]) -> list[str]:
     lost = summary.get("satellites_lost")
-    note = f"\n{lost['count']} satellites {lost['note']}" if lost else ""
-    return text.getvalue().rstrip() + _pictures_note(schemes.values()) + note
+    notes = [_pictures_note(summary["schemes"].values())]
+    notes += [f"{lost['count']} satellites {lost['note']}"] if lost else []
+    return [note for note in notes if note]
 
 
 def _pictures_note(entries: Iterable[Mapping[str, Any]]) -> str:
@@ -91,7 +114,7 @@ def _pictures_note(entries: Iterable[Mapping[str, Any]]) -> str:
     if not repeated:
         return ""
     shown = " or ".join(map(str, sorted(repeated)))
-    return f"\nIntervals of savings, sizes and fidelity are over the {shown} pictures that were sent again and again."
+    return f"Intervals of savings, sizes and fidelity are over the {shown} pictures that were sent again and again."
 
 
 def _rows(entries: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from ntnsim.results.latex import latex_table
 from ntnsim.results.point_names import PointNames
 from ntnsim.results.show import independent_values, interval_of, interval_text
 from ntnsim.run_progress import duration, told
@@ -67,43 +68,62 @@ def progress_line() -> Iterator[Progress]:
         yield update
 
 
+HEADINGS = (
+    "point",
+    "runs",
+    "scheme",
+    "mean delay (s)",
+    "95th perc. (s)",
+    "in time (%)",
+    "savings (%)",
+)
+
+
 def sweep_table(summary: Mapping[str, Any], *, width: int = 110) -> str:
     """Return the figures of each point and scheme as text, intervals as ±half-width over replications."""
     from rich.console import Console
     from rich.table import Table
 
-    confidence = f"{100 * summary['confidence']:g} %"
-    table = Table(
-        title=f"{summary['name']} (± {confidence} confidence over replications; savings over pictures)",
-        title_justify="left",
-    )
-    for heading in (
-        "point",
-        "runs",
-        "scheme",
-        "mean delay (s)",
-        "95th perc. (s)",
-        "in time (%)",
-        "savings (%)",
-    ):
+    table = Table(title=sweep_title(summary), title_justify="left")
+    for heading in HEADINGS:
         justify: Any = "left" if heading in ("point", "scheme") else "right"
         table.add_column(heading, justify=justify, no_wrap=heading.startswith("savings"))
-    names = PointNames(point["parameters"] for point in summary["points"])
-    for point in summary["points"]:
-        for position, (scheme, metrics) in enumerate(point["schemes"].items()):
-            first = position == 0
-            table.add_row(
-                names.title(point["parameters"], point.get("labels")) if first else "",
-                str(point["replications"]) if first else "",
-                scheme,
-                _cell(metrics, "delay_s.mean"),
-                _cell(metrics, "delay_s.quantiles.q95.value"),
-                _cell(metrics, "deadline_met.value", 100),
-                _cell(metrics, "savings.mean", 100),
-            )
+    for row in sweep_cells(summary):
+        table.add_row(*row)
     text = io.StringIO()
     Console(file=text, width=width, color_system=None, highlight=False).print(table)
     return text.getvalue().rstrip()
+
+
+def sweep_title(summary: Mapping[str, Any]) -> str:
+    """Return what the table is of, and what its intervals are."""
+    confidence = f"{100 * summary['confidence']:g} %"
+    return f"{summary['name']} (± {confidence} confidence over replications; savings over pictures)"
+
+
+def sweep_cells(summary: Mapping[str, Any]) -> list[list[str]]:
+    """Return the table's rows as texts, a point's name in the first of its rows only."""
+    names = PointNames(point["parameters"] for point in summary["points"])
+    rows = []
+    for point in summary["points"]:
+        head = [names.title(point["parameters"], point.get("labels")), str(point["replications"])]
+        for position, (scheme, metrics) in enumerate(point["schemes"].items()):
+            rows.append(
+                [
+                    *(head if position == 0 else ["", ""]),
+                    scheme,
+                    _cell(metrics, "delay_s.mean"),
+                    _cell(metrics, "delay_s.quantiles.q95.value"),
+                    _cell(metrics, "deadline_met.value", 100),
+                    _cell(metrics, "savings.mean", 100),
+                ]
+            )
+    return rows
+
+
+def sweep_latex(summary: Mapping[str, Any]) -> str:
+    """Return the table in LaTeX."""
+    return latex_table(HEADINGS, sweep_cells(summary), columns="lrlrrrr", caption=f"{sweep_title(summary)}.")
 
 
 def _cell(metrics: Mapping[str, Any], name: str, scale: float = 1.0) -> str:
