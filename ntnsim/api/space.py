@@ -1,12 +1,14 @@
 """Orbit and link as tables: the passes over a site, and a link budget with every term."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ntnsim.errors import InputError
-from ntnsim.scenario.load import load_scenario
+from ntnsim.scenario.load import load_scenario, validated
 from ntnsim.scenario.scenario import Scenario
+from ntnsim.scenario.space import PRESET_SHELLS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,8 +26,11 @@ def passes(
 
     Columns: ``satellite``, ``rise_s``, ``culmination_s``, ``set_s`` (seconds from the scenario's start),
     ``max_elevation_deg``, and the azimuths then: ``rise_azimuth_deg``, ``culmination_azimuth_deg``,
-    ``set_azimuth_deg`` (0 north, 90 east). A pass under way at the start has its true rise, before 0; one under way at
-    the end its true set. Raises InputError for an unknown site or a length that is not finite and > 0.
+    ``set_azimuth_deg`` (0 north, 90 east); the times to the second: ``rise_utc``, ``culmination_utc``, ``set_utc``; and
+    ``number``, by which ``ntnsim link --pass`` knows the pass, -1 for one that rose before the start.
+
+    A pass under way at the start has its true rise, before 0; one under way at the end its true set. Raises InputError
+    for an unknown site or a length that is not finite and > 0.
 
     >>> import ntnsim
     >>> table = ntnsim.passes("scenarios/quickstart.yaml", hours=1)  # doctest: +SKIP
@@ -44,7 +49,12 @@ PASS_COLUMNS = (
     "rise_azimuth_deg",
     "culmination_azimuth_deg",
     "set_azimuth_deg",
+    "rise_utc",
+    "culmination_utc",
+    "set_utc",
+    "number",
 )
+EARLIER = -1  # the number of a pass that rose before the start
 
 
 def pass_rows(
@@ -60,7 +70,14 @@ def pass_rows(
     gateway = site_named(loaded, site)
     found = model.passes(gateway, 0.0, hours * 3600.0)
     azimuths_deg = model.azimuths_deg(gateway, found)
-    rows = [
+    order = sorted((k for k, one in enumerate(found) if one.rise_s >= 0), key=lambda k: found[k].rise_s)
+    numbers = {k: number for number, k in enumerate(order)}
+
+    def utc(time_s: float) -> str:
+        moment = loaded.start_utc.astimezone(UTC) + timedelta(seconds=round(time_s))
+        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    rows: list[dict[str, Any]] = [
         {
             "satellite": model.orbits.names[one.satellite],
             "rise_s": one.rise_s,
@@ -70,10 +87,62 @@ def pass_rows(
             "rise_azimuth_deg": rise_deg,
             "culmination_azimuth_deg": culmination_deg,
             "set_azimuth_deg": set_deg,
+            "rise_utc": utc(one.rise_s),
+            "culmination_utc": utc(one.culmination_s),
+            "set_utc": utc(one.set_s),
+            "number": numbers.get(k, EARLIER),
         }
-        for one, (rise_deg, culmination_deg, set_deg) in zip(found, azimuths_deg, strict=True)
+        for k, (one, (rise_deg, culmination_deg, set_deg)) in enumerate(zip(found, azimuths_deg, strict=True))
     ]
     return rows, len(model.orbits)
+
+
+def place_under(
+    *,
+    tle: Path | None,
+    preset: str | None,
+    latitude_deg: float,
+    longitude_deg: float,
+    altitude_m: float = 0.0,
+    min_elevation_deg: float = 10.0,
+    start_utc: str | None = None,
+) -> Scenario:
+    """Return a scenario of one site under a constellation, for whoever asks for passes and has no scenario.
+
+    tle: file of element sets; else *preset*, the name of a constellation or the beginning of just one.
+    start_utc: ISO 8601; now, to the second, unless given.
+    Raises InputError for what a scenario refuses, by its name there.
+    """
+    if tle is not None:
+        if not tle.is_file():
+            raise InputError(f"tle: {tle} is not a file")
+        constellation = {"kind": "element_sets", "path": str(tle.resolve())}
+    else:
+        constellation = {"kind": "preset", "name": _preset(preset or "")}
+    site = {"name": "site", "latitude_deg": latitude_deg, "longitude_deg": longitude_deg}
+    return validated(
+        Scenario,
+        {
+            "name": "passes",
+            "start_utc": start_utc or datetime.now(UTC).replace(microsecond=0).isoformat(),
+            "horizon": {"n_jobs": 1},
+            "sources": [{"name": "none", "arrivals": {"kind": "poisson", "rate_per_s": 1.0}}],
+            "gateways": [{**site, "altitude_m": altitude_m, "min_elevation_deg": min_elevation_deg}],
+            "space": {"constellation": constellation},
+            "schemes": [{"name": "none", "codec": {"kind": "sizes", "size_bits": 1.0}}],
+        },
+        "the options",
+    )
+
+
+def _preset(beginning: str) -> str:
+    """Return the one preset whose name is, or begins with, *beginning*."""
+    found = [name for name in PRESET_SHELLS if name.startswith(beginning)]
+    if beginning in PRESET_SHELLS:
+        return beginning
+    if len(found) != 1 or not beginning:
+        raise InputError(f"preset: {beginning!r} is not one of {', '.join(PRESET_SHELLS)}")
+    return found[0]
 
 
 def site_named(scenario: Scenario, name: str | None) -> "SiteLike":

@@ -3,11 +3,14 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ntnsim.cli.option_names import option_names
+
+if TYPE_CHECKING:
+    from ntnsim.scenario.scenario import Scenario
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Override = Annotated[
@@ -26,44 +29,104 @@ def register(app: typer.Typer) -> None:
 
 
 def passes(
-    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="YAML file.")],
+    scenario: Annotated[
+        Path | None,
+        typer.Argument(metavar="[SCENARIO]", help="YAML file; or --tle or --preset, --lat and --lon."),
+    ] = None,
     site: Annotated[
         str | None, typer.Option(help="A gateway or ground station; default the first gateway.")
     ] = None,
-    hours: Annotated[float, typer.Option(help="Length of the search from the scenario's start.")] = 24.0,
+    hours: Annotated[float, typer.Option(help="Length of the search from the start.")] = 24.0,
+    tle: Annotated[Path | None, typer.Option(help="Element sets: TLE, or CCSDS OMM by its suffix.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="A constellation that ships, for example starlink-shell1.")
+    ] = None,
+    lat: Annotated[float | None, typer.Option(help="The site's latitude in degrees.")] = None,
+    lon: Annotated[float | None, typer.Option(help="Its longitude in degrees, east positive.")] = None,
+    altitude: Annotated[float, typer.Option(help="Its height in metres.")] = 0.0,
+    min_elevation: Annotated[float, typer.Option(help="Lowest elevation of a pass, in degrees.")] = 10.0,
+    start: Annotated[str | None, typer.Option(help="UTC, ISO 8601; now unless given.")] = None,
     set_: Override = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the satellite passes over a site, in seconds from the scenario's start.
+    """List the satellite passes over a site: of a scenario, or of element sets or a preset over any place.
 
-    A pass under way at the start has its true rise, before 0; one under way at the end its true set. A satellite that
-    never sets is listed from start to end, in whole hours.
+    Times are seconds from the start, and UTC. The number in front is what `ntnsim link --scenario … --pass` takes; a
+    pass under way at the start has its true rise, before 0, and no number. One under way at the end has its true set.
+    A satellite that never sets is listed from start to end, in whole hours.
 
     Example: ntnsim passes scenarios/quickstart.yaml --site parma --hours 6
+
+    Example: ntnsim passes --tle stations.tle --lat 44.8 --lon 10.3
+
+    Example: ntnsim passes --preset starlink-shell1 --lat 44.8 --lon 10.3 --hours 1
     """
-    from ntnsim.api.space import pass_rows
-    from ntnsim.scenario.load import load_scenario
+    from ntnsim.api.space import EARLIER, pass_rows
     from ntnsim.sky.space_segment import space_model
 
-    loaded = load_scenario(scenario, set_ or [])
+    place = (lat, lon, altitude, min_elevation, start)
+    loaded = _sky_of(scenario, tle, preset, place, set_ or [])
     with option_names("site", "hours"):
         rows, n_satellites = pass_rows(loaded, site, hours)
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return
+    typer.echo(f"from {loaded.start_utc:%Y-%m-%dT%H:%M:%SZ}")
     typer.echo(
-        f"{'satellite':<24}{'rise_s':>12}{'culmination_s':>15}{'set_s':>12}{'max_elevation_deg':>19}"
-        f"{'azimuths_deg':>20}"
+        f"{'pass':>4} {'satellite':<24}{'rise_s':>12}{'culmination_s':>15}{'set_s':>12}{'max_elevation_deg':>19}"
+        f"{'azimuths_deg':>20}  {'rise_utc':<22}set_utc"
     )
     for row in rows:
+        number = "" if row["number"] == EARLIER else row["number"]
         typer.echo(
-            f"{row['satellite']:<24}{row['rise_s']:>12.2f}{row['culmination_s']:>15.2f}"
+            f"{number:>4} {row['satellite']:<24}{row['rise_s']:>12.2f}{row['culmination_s']:>15.2f}"
             f"{row['set_s']:>12.2f}{row['max_elevation_deg']:>19.2f}"
             + "".join(f"{row[f'{when}_azimuth_deg']:>{width}.0f}" for when, width in AZIMUTH_COLUMNS)
+            + f"  {row['rise_utc']:<22}{row['set_utc']}"
         )
     typer.echo(f"{len(rows)} passes of {n_satellites} satellites in {hours:g} h")
     for name, lost_s in space_model(loaded.space, loaded.start_utc).lost(hours * 3600.0):
         typer.echo(f"note: {name} decays at {lost_s:.0f} s and is dropped from then on")
+
+
+def _sky_of(
+    scenario: Path | None,
+    tle: Path | None,
+    preset: str | None,
+    place: tuple[float | None, float | None, float, float, str | None],
+    overrides: list[str],
+) -> "Scenario":
+    """Return the scenario that the options of `passes` name, or make one of them."""
+    from ntnsim.api.space import place_under
+    from ntnsim.errors import InputError
+    from ntnsim.scenario.load import load_scenario
+
+    lat, lon, altitude_m, min_elevation_deg, start_utc = place
+    n_given = sum(given is not None for given in (scenario, tle, preset))
+    if n_given == 0:
+        raise InputError("Missing argument 'SCENARIO', or --tle or --preset with --lat and --lon")
+    if n_given > 1:
+        raise InputError("passes: give one of SCENARIO, --tle and --preset")
+    if scenario is not None:
+        if lat is not None or lon is not None or start_utc is not None:
+            raise InputError(
+                "--lat, --lon, --start: go with --tle and --preset; a scenario has its own, see --site, --set"
+            )
+        return load_scenario(scenario, overrides)
+    if lat is None or lon is None:
+        raise InputError("--lat, --lon: are needed with --tle and --preset")
+    if overrides:
+        raise InputError("--set: goes with a scenario")
+    with option_names("tle", "preset"):
+        return place_under(
+            tle=tle,
+            preset=preset,
+            latitude_deg=lat,
+            longitude_deg=lon,
+            altitude_m=altitude_m,
+            min_elevation_deg=min_elevation_deg,
+            start_utc=start_utc,
+        )
 
 
 def trace(
@@ -105,8 +168,8 @@ def link(
     satellite: Annotated[
         Literal["geo", "leo-600", "leo-1200"], typer.Option(help="Reference orbit.")
     ] = "leo-600",
-    set_: Annotated[
-        int, typer.Option("--set", min=1, max=2, help="Satellite parameter set of TR 38.821.")
+    parameter_set: Annotated[
+        int, typer.Option(min=1, max=2, help="Satellite parameter set of TR 38.821.")
     ] = 1,
     band: Annotated[Literal["s", "ka"] | None, typer.Option(help="Default: the terminal's.")] = None,
     direction: Annotated[Literal["dl", "ul"], typer.Option(help="Downlink or uplink.")] = "dl",
@@ -131,30 +194,39 @@ def link(
     plot: Annotated[
         Path | None, typer.Option(help="With --scenario: draw the pass into this PNG or PDF file.")
     ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="A.B=C", help="With --scenario: change one value. May be repeated."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show every dB term of a link: one geometry of 3GPP TR 38.821, 6.1.3, or a whole pass of a scenario.
 
-    Example: ntnsim link --satellite leo-600 --set 1 --band s --direction dl --terminal handheld --elevation 30
+    Example: ntnsim link --satellite leo-600 --parameter-set 2 --direction dl --elevation 30
 
     Example: ntnsim link --case SC9 --direction ul --json
 
     Example: ntnsim link --scenario scenarios/quickstart.yaml --pass 2 --plot pass.png
     """
-    geometry = ("satellite", "set_", "band", "terminal", "reuse", "case", "direction", "elevation")
+    from ntnsim.errors import InputError
+
+    parameter_set, overrides = _old_parameter_set(parameter_set, set_ or [])
+    geometry = ("satellite", "parameter_set", "band", "terminal", "reuse", "case", "direction", "elevation")
     _refuse(context, geometry if scenario else ("site", "number", "step", "plot"), "scenario", bool(scenario))
     if scenario is not None:
-        _show_pass(scenario, site, number, step, plot, as_json)
+        _show_pass(scenario, overrides, site, number, step, plot, as_json)
         return
+    if overrides:
+        raise InputError("--set: goes only with --scenario; the TR's parameter set is --parameter-set")
     from ntnsim.api.space import link_budget
 
     if case is not None:
-        _refuse(context, ("satellite", "set_", "band", "terminal", "reuse"), "case", True)
+        _refuse(context, ("satellite", "parameter_set", "band", "terminal", "reuse"), "case", True)
     with option_names("case", "terminal", "elevation"):
         values = link_budget(
             case,
             satellite=satellite,
-            parameter_set=set_,
+            parameter_set=parameter_set,
             band=band,
             direction=direction,
             terminal=terminal,
@@ -174,6 +246,18 @@ def link(
         typer.echo(f"{name:<20}{shown}")
 
 
+def _old_parameter_set(parameter_set: int, given: list[str]) -> tuple[int, list[str]]:
+    """Return the parameter set, and the overrides among *given*: ``--set 1`` was the option's earlier name."""
+    from ntnsim.errors import InputError
+
+    numbers = [text for text in given if "=" not in text]
+    if any(text not in ("1", "2") for text in numbers):
+        raise InputError(
+            f"'--set': {numbers[0]!r} is not A.B=C; the TR's parameter set, 1 or 2, is --parameter-set"
+        )
+    return int(numbers[-1]) if numbers else parameter_set, [text for text in given if "=" in text]
+
+
 def _refuse(context: typer.Context, names: Sequence[str], other: str, present: bool) -> None:
     """Refuse the first option among *names* that was given although *other* is there, or is not."""
     from ntnsim.errors import InputError
@@ -186,7 +270,13 @@ def _refuse(context: typer.Context, names: Sequence[str], other: str, present: b
 
 
 def _show_pass(
-    scenario: Path, site: str | None, number: int, step_s: float, plot: Path | None, as_json: bool
+    scenario: Path,
+    overrides: list[str],
+    site: str | None,
+    number: int,
+    step_s: float,
+    plot: Path | None,
+    as_json: bool,
 ) -> None:
     """Print, and draw, the link along one pass."""
     from ntnsim.api.space import site_named
@@ -196,7 +286,7 @@ def _show_pass(
 
     if not 0 < step_s < float("inf"):
         raise InputError(f"--step: {step_s:g} is not a finite number > 0")
-    loaded = load_scenario(scenario, [])
+    loaded = load_scenario(scenario, overrides)
     with option_names("site"):
         own_site = site_named(loaded, site)
     terminal = terminal_profile_source(

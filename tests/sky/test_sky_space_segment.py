@@ -1,6 +1,7 @@
 """Rate profiles of a scenario's terminal: windows, determinism, gaps, payloads, policies, and the commands that show them."""
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -391,9 +392,7 @@ runner = CliRunner()
 
 
 def test_link_command_prints_the_terms_under_their_names():
-    arguments = (
-        "link --satellite leo-600 --set 1 --band s --direction dl --terminal handheld --elevation 30 --json"
-    )
+    arguments = "link --satellite leo-600 --parameter-set 1 --band s --direction dl --terminal handheld --elevation 30 --json"
     result = runner.invoke(app, arguments.split())
     terms = json.loads(result.stdout)
     expected = reference_budget(
@@ -587,3 +586,98 @@ def test_satellites_that_decayed_are_counted_and_named_in_the_summary(tmp_path):
     assert told["count"] == 1 and told["names"] == ["MINOTAUR R/B"]
     # It decays 50 minutes after its epoch of 00:28:59.
     assert "MINOTAUR R/B, at 302" in told["note"] or "MINOTAUR R/B, at 303" in told["note"]
+
+
+def test_the_number_of_a_pass_is_the_one_that_link_takes():
+    rows = json.loads(runner.invoke(app, ["passes", QUICKSTART, "--hours", "3", "--json"]).stdout)
+    under_way = [row for row in rows if row["rise_s"] < 0]
+    assert under_way and all(row["number"] == -1 for row in under_way)
+    for row in [row for row in rows if row["number"] in (0, 7, 19)]:
+        arguments = [
+            "link",
+            "--scenario",
+            QUICKSTART,
+            "--pass",
+            str(row["number"]),
+            "--step",
+            "100",
+            "--json",
+        ]
+        shown = json.loads(runner.invoke(app, arguments).stdout)
+        assert (shown["satellite"], shown["rise_s"]) == (row["satellite"], pytest.approx(row["rise_s"]))
+
+
+SITE = ["--lat", "44.8", "--lon", "10.3"]
+
+
+def test_passes_need_no_scenario_and_are_those_of_one_with_the_same_sky(tmp_path):
+    options = ["--preset", "leo-600", *SITE, "--start", "2026-06-01T09:00:00Z", "--hours", "2", "--json"]
+    rows = json.loads(runner.invoke(app, ["passes", *options]).stdout)
+    (tmp_path / "sky.yaml").write_text(
+        """
+name: sky
+start_utc: 2026-06-01T09:00:00Z
+horizon: {n_jobs: 1}
+sources: [{name: a, arrivals: {kind: periodic, period_s: 5}}]
+gateways: [{name: parma, latitude_deg: 44.8, longitude_deg: 10.3}]
+space: {constellation: {kind: preset, name: leo-600}}
+schemes: [{name: sizes, codec: {kind: sizes, size_bits: 5.0e+4}}]
+"""
+    )
+    assert rows == json.loads(
+        runner.invoke(app, ["passes", str(tmp_path / "sky.yaml"), "--hours", "2", "--json"]).stdout
+    )
+    first = next(row for row in rows if row["number"] == 0)
+    moment = datetime.fromisoformat(first["rise_utc"]) - datetime(2026, 6, 1, 9, tzinfo=UTC)
+    assert moment.total_seconds() == pytest.approx(first["rise_s"], abs=0.5)
+
+
+def test_passes_of_element_sets_start_when_they_are_told_to(tmp_path):
+    # The ISS as its element set of 2008 puts it (Wikipedia's example of the format).
+    (tmp_path / "iss.tle").write_text(
+        "ISS (ZARYA)\n"
+        "1 25544U 98067A   08264.51782528 -.00002182  00000-0 -11606-4 0  2927\n"
+        "2 25544  51.6416 247.4627 0006703 130.5360 325.0288 15.72125391563537\n"
+    )
+    options = [
+        "--tle",
+        str(tmp_path / "iss.tle"),
+        *SITE,
+        "--start",
+        "2008-09-20T12:00:00Z",
+        "--min-elevation",
+        "0",
+    ]
+    shown = runner.invoke(app, ["passes", *options]).stdout
+    assert "from 2008-09-20T12:00:00Z" in shown
+    assert 5 <= shown.count("ISS (ZARYA)") <= 8  # a site at 45 degrees sees 6 or so of the 15.7 orbits a day
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("passes", "Missing argument 'SCENARIO', or --tle or --preset with --lat and --lon"),
+        (f"passes {QUICKSTART} --preset leo-600", "give one of SCENARIO, --tle and --preset"),
+        (f"passes {QUICKSTART} --lat 3", "--lat, --lon, --start: go with --tle and --preset"),
+        ("passes --preset leo-600", "--lat, --lon: are needed"),
+        ("passes --preset leo --lat 1 --lon 1", "--preset: 'leo' is not one of"),
+        ("passes --tle nothing.tle --lat 1 --lon 1", "--tle: nothing.tle is not a file"),
+        ("passes --preset leo-600 --lat 95 --lon 1", "latitude_deg: 95.0 is not <= 90"),
+        ("passes --preset leo-600 --lat 5 --lon 1 --start noon", "start_utc"),
+        ("link --set gateways[0].altitude_m=3", "--set: goes only with --scenario"),
+        ("link --set 3", "'--set': '3' is not A.B=C; the TR's parameter set, 1 or 2, is --parameter-set"),
+    ],
+)
+def test_options_of_sky_commands_that_do_not_fit_are_one_line(arguments, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        runner.invoke(app, arguments.split(), catch_exceptions=False)
+
+
+def test_link_takes_values_of_the_scenario_by_set():
+    arguments = ["link", "--scenario", QUICKSTART, "--step", "100", "--json", "--set"]
+    low, high = (
+        json.loads(runner.invoke(app, [*arguments, f"gateways[0].min_elevation_deg={degrees}"]).stdout)
+        for degrees in (10, 20)
+    )
+    assert high["columns"]["elevation_deg"][0] == pytest.approx(20, abs=0.1)
+    assert low["columns"]["elevation_deg"][0] == pytest.approx(10, abs=0.1)
