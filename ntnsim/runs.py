@@ -18,6 +18,7 @@ from ntnsim.images.gallery import RunGallery
 from ntnsim.images.outcome_store import OutcomeStore
 from ntnsim.networks.bundle import open_bundle
 from ntnsim.own_parts import OwnParts
+from ntnsim.plugins import own_parts_of, part_digests
 from ntnsim.protocols.policy import Policy
 from ntnsim.protocols.rate_profile import ProfileSource
 from ntnsim.results.checkpoint import LEARNED, Checkpoint
@@ -77,12 +78,14 @@ def run_scenario(
         seed=scenario.seed,
         scenario_file=scenario_file,
         overrides=overrides,
-        digests=assembly.digests(),
+        digests=assembly.digests() | part_digests(scenario),
         details=_details(scenario),
         command=command,
     )
     # What a user's own parts do is not known by a digest: nothing of such a run is kept for another.
-    identity = "" if own else digest([content["scenario_digest"], content["digests"]])
+    identity = (
+        "" if own or any(own_parts_of(scenario)) else digest([content["scenario_digest"], content["digests"]])
+    )
     with new_results(directory, force=force, identity=identity) as scratch:
         watch = _Watch(directory / LEARNED, progress, checkpoint_s)
         kept = Checkpoint(directory, identity)
@@ -97,7 +100,7 @@ def profile_sources(
     """Return what the rate profiles of every gateway come from: its terminal, or the user's channel."""
     if not isinstance(scenario.satellite_link, CustomLinkSpec):
         return terminals
-    channel = own.channel(scenario.satellite_link.name)
+    channel = own.channel(scenario.satellite_link)
     return {gateway.name: channel(gateway.name) for gateway in scenario.gateways}
 
 
@@ -228,6 +231,8 @@ def is_finished(directory: Path, scenario: Scenario) -> bool:
         "another version of ntnsim": found.get("code_digest") != code_digest(),
         "another model bundle": bundle is not None
         and open_bundle(scenario.task.bundle.name_or_location).digest != bundle,
+        "another version of your own classes": part_digests(scenario)
+        != {name: value for name, value in found.get("digests", {}).items() if name.startswith("class ")},
     }
     if other := [name for name, true in differs.items() if true]:
         raise InputError(

@@ -101,7 +101,7 @@ class SchemeAssembly:
     def _policy(self, scheme: SchemeSpec, space: ConfigurationSpace) -> Policy:
         seed = integer_seed(self._scenario.seed, "policy", scheme.name)
         wanted = scheme.policy
-        own = self._own.policy(wanted.name, space, seed) if isinstance(wanted, CustomPolicySpec) else None
+        own = self._own.policy(wanted, space, seed) if isinstance(wanted, CustomPolicySpec) else None
         return build_policy(wanted, space, seed, own)
 
     def _codec(
@@ -115,7 +115,7 @@ class SchemeAssembly:
         """Return the codec, and the trial encoding that the gateway makes with it before it decides."""
         n_ranks = self._relevance.n_ranks
         if isinstance(wanted, CustomCodecSpec):
-            return self._own.codec(wanted.name, n_ranks), None
+            return self._own.codec(wanted, n_ranks), None
         if isinstance(wanted, WholeImageCodecSpec):
             component = Component(
                 wanted.kind, wanted.quality, wanted.speed, wanted.full_chroma, wanted.loop_filters

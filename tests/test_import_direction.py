@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 COMPOSERS = {
     "host_profile",
     "own_parts",
+    "plugins",
     "schemes",
     "runs",
     "run_progress",

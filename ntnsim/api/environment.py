@@ -95,7 +95,11 @@ class ImageDeliveryEnv(gymnasium.Env[Float32Array, Float32Array]):
         self._program = program_digest()
         self._scheme = _scheme_named(self.scenario, scheme)
         own_policy = self._scheme.policy
-        self._agent_to_be = isinstance(own_policy, CustomPolicySpec) and own_policy.name not in policies
+        self._agent_to_be = (
+            isinstance(own_policy, CustomPolicySpec)
+            and own_policy.kind == "custom"
+            and own_policy.name not in policies
+        )
         if self._agent_to_be:
             self._scheme = self._scheme.model_copy(update={"policy": FixedPolicySpec()})
         assembled = self._assembled(self.scenario)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ntnsim.cli.simulate import CheckpointEvery, Force, Resume, interruptible, say_what_next
+from ntnsim.cli.simulate import CheckpointEvery, Force, NoPlugins, Resume, interruptible, say_what_next
 
 EXPERIMENTS = {
     "fig2": "pixel-relevance CDFs of datasets",
@@ -45,6 +45,7 @@ def train(
     resume: Resume = False,
     force: Force = False,
     checkpoint_every: CheckpointEvery = 300.0,
+    no_plugins: NoPlugins = False,
 ) -> None:
     """Run a scenario whose policies learn, and keep the engines that it leaves.
 
@@ -52,11 +53,14 @@ def train(
     """
     from ntnsim.api.run import run
     from ntnsim.errors import ScenarioError
+    from ntnsim.plugins import refuse_plugins
     from ntnsim.results.files import ENGINES
     from ntnsim.scenario.load import load_scenario
     from ntnsim.scenario.policy import LearningSpec
 
     loaded = load_scenario(scenario, set_ or [])
+    if no_plugins:
+        refuse_plugins(loaded)
     learners = [scheme.name for scheme in loaded.schemes if isinstance(scheme.policy, LearningSpec)]
     if not learners:
         raise ScenarioError(f"{scenario}: no scheme has a policy that learns; use kind: spiff-engine or ncb")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ntnsim.cli.simulate import say_what_next
+from ntnsim.cli.simulate import NoPlugins, say_what_next
 
 if TYPE_CHECKING:
     from ntnsim.sweeps.cells import SweepPlan
@@ -51,12 +51,14 @@ def sweep(
     probe: Annotated[
         bool, typer.Option("--probe", help="With --dry-run: run the first missing cell to estimate from.")
     ] = False,
+    no_plugins: NoPlugins = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario at every point of its sweep section, and repeat each point.
 
     Example: ntnsim sweep scenarios/load_sweep.yaml --jobs 2 --out results/load_sweep
     """
+    from ntnsim.plugins import refuse_plugins
     from ntnsim.results.atomic import read_json
     from ntnsim.sweeps.cells import SweepPlan
     from ntnsim.sweeps.drive import SWEEP_SUMMARY, run_sweep
@@ -65,6 +67,9 @@ def sweep(
     from ntnsim.sweeps.show import progress_line, sweep_table
 
     plan = SweepPlan(scenario, set_ or [])
+    if no_plugins:
+        for point in range(len(plan.points)):
+            refuse_plugins(plan.cell(point, 0).scenario())
     directory = out or Path("results") / plan.name
     n_workers = jobs or os.cpu_count() or 1
     if dry_run:

@@ -24,6 +24,10 @@ Resume = Annotated[
 Force = Annotated[
     bool, typer.Option("--force", help="Replace the results of an earlier run; files of your own stay.")
 ]
+NoPlugins = Annotated[
+    bool,
+    typer.Option("--no-plugins", help="Refuse scenarios that name Python code of your own or of a package."),
+]
 CheckpointEvery = Annotated[
     float,
     typer.Option(
@@ -50,6 +54,7 @@ def run(
     resume: Resume = False,
     force: Force = False,
     checkpoint_every: CheckpointEvery = 300.0,
+    no_plugins: NoPlugins = False,
     as_json: AsJson = False,
 ) -> None:
     """Simulate a scenario and write its results.
@@ -57,9 +62,13 @@ def run(
     Example: ntnsim run scenarios/quickstart.yaml --set seed=8 --out results/seed8
     """
     from ntnsim.api.run import run as run_scenario
+    from ntnsim.plugins import refuse_plugins
     from ntnsim.scenario.load import load_scenario
 
-    directory = out or Path("results") / load_scenario(scenario, set_ or []).name
+    loaded = load_scenario(scenario, set_ or [])
+    if no_plugins:
+        refuse_plugins(loaded)
+    directory = out or Path("results") / loaded.name
     with interruptible(directory):
         done = run_scenario(
             scenario,

@@ -73,7 +73,7 @@ def _unguarded(entity: PolicySpec, space: ConfigurationSpace, seed: int) -> Poli
         table = OutcomeTable.load(entity.table.location)
         return OraclePolicy(table, space, entity.margin_s, keeps_targets=entity.keeps_targets)
     if isinstance(entity, CustomPolicySpec):
-        raise ScenarioError(f"policy custom {entity.name!r}: no policy was given under this name")
+        raise ScenarioError(f"policy {entity.kind} {entity.wanted!r}: no policy was given under this name")
     return build_engine(entity, space, seed)
 
 

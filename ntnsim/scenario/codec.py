@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.own_part import OwnPartSpec
 
 Quality = Annotated[int, Field(ge=1, le=100)]
 
@@ -98,8 +99,5 @@ class CaptionCodecSpec(Entity):
     inpaint: InpaintingSpec = InpaintingSpec()
 
 
-class CustomCodecSpec(Entity):
-    """A codec of the user's own, by the name under which it was given to ``ntnsim.run``."""
-
-    kind: Literal["custom"]
-    name: str = Field(min_length=1)
+class CustomCodecSpec(OwnPartSpec):
+    """A codec of the user's own, by name or by class."""

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.own_part import OwnPartSpec
 from ntnsim.scenario.path import ScenarioPath
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -108,11 +109,9 @@ class OraclePolicySpec(Entity):
     a shortfall against bits."""
 
 
-class CustomPolicySpec(Entity):
-    """A policy of the user's own, by the name under which it was given to ``ntnsim.run``."""
+class CustomPolicySpec(OwnPartSpec):
+    """A policy of the user's own, by name or by class."""
 
-    kind: Literal["custom"]
-    name: str = Field(min_length=1)
     guard: GuardSpec | None = None
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.own_part import OwnPartSpec
 from ntnsim.scenario.steps import check_recorded_rate
 from ntnsim.scenario.terrestrial import Discipline
 
@@ -79,11 +80,8 @@ class TraceLinkSpec(_Transport):
         return self
 
 
-class CustomLinkSpec(_Transport):
-    """A channel of the user's own, by the name under which it was given to ``ntnsim.run``."""
-
-    kind: Literal["custom"]
-    name: str = Field(min_length=1)
+class CustomLinkSpec(OwnPartSpec, _Transport):
+    """A channel of the user's own, by name or by class."""
 
 
 SatelliteLinkSpec = Annotated[

@@ -16,6 +16,7 @@ from typing import Any
 
 from ntnsim.errors import BundleError, ScenarioError
 from ntnsim.networks.bundle import open_bundle
+from ntnsim.plugins import part_digests
 from ntnsim.results.atomic import canonical_json
 from ntnsim.results.provenance import code_digest, digest
 from ntnsim.scenario.load import load_scenario, read_yaml, validated
@@ -112,7 +113,8 @@ class SweepPlan:
         code = code_digest()
         bundle = _bundle_digest(scenario.task.bundle)
         resolved = scenario.model_dump(mode="json")
-        address = digest({"scenario": resolved, "code": code, "bundle": bundle})
+        content = {"scenario": resolved, "code": code, "bundle": bundle}
+        address = digest({**content, **({"classes": classes} if (classes := part_digests(scenario)) else {})})
         return Cell(
             address,
             code,
