@@ -308,7 +308,7 @@ def _show_pass(
     rows.update({name: _finite(values[::stride].tolist()) for name, values in columns.items()})
     name = terminal.model.orbits.names[found.satellite]
     if plot is not None:
-        from ntnsim.link.plot_pass import draw_pass
+        from ntnsim.report.pass_figure import draw_pass
 
         draw_pass(times_s, columns, f"{name} over {terminal.site.name}", plot)
     if as_json:

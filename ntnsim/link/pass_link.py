@@ -125,6 +125,7 @@ class PassGeometry:
 class PassLink:
     """The link along a pass [n]; *budget* holds the deterministic terms, *loss* the random ones (channel mode).
 
+    extra_loss_db: [n] rain, cloud and walls of the site, which the budget has among its additional losses.
     end: the channel's state at the last step, for the link that continues this one.
     """
 
@@ -136,6 +137,7 @@ class PassLink:
     goodput: Goodput
     limits_db: dict[str, Any] = field(default_factory=dict)
     end: ChannelState | None = None
+    extra_loss_db: FloatArray | float = 0.0
 
 
 def link_along_pass(
@@ -190,7 +192,7 @@ def link_along_pass(
     sinr_db = np.where(np.isnan(geometry.propagation_s), -np.inf, sinr_db)
     round_trip_s = np.where(np.isnan(geometry.round_trip_s), 0.0, geometry.round_trip_s)
     goodput = goodput_along_pass(sinr_db, round_trip_s, geometry.step_s, geometry.first_step, model.goodput)
-    return PassLink(geometry, budget, loss, cnr_db, sinr_db, goodput, limits_db, end)
+    return PassLink(geometry, budget, loss, cnr_db, sinr_db, goodput, limits_db, end, extra_loss_db)
 
 
 def _beam(geometry: PassGeometry, model: LinkModel) -> tuple[FloatArray | float, FloatArray]:
@@ -229,7 +231,8 @@ def terms_table(link: PassLink) -> dict[str, FloatArray]:
         "g_over_t_db_k": column(budget.g_over_t_db_k),
         "fspl_db": column(budget.fspl_db),
         "polarisation_db": column(budget.polarisation_db),
-        "additional_db": column(budget.additional_db),
+        "additional_db": column(budget.additional_db - link.extra_loss_db),
+        "rain_cloud_walls_db": column(link.extra_loss_db),
     }
     if link.loss is None:
         columns["atmospheric_db"] = column(budget.atmospheric_db)

@@ -681,3 +681,19 @@ def test_link_takes_values_of_the_scenario_by_set():
     )
     assert high["columns"]["elevation_deg"][0] == pytest.approx(20, abs=0.1)
     assert low["columns"]["elevation_deg"][0] == pytest.approx(10, abs=0.1)
+
+
+def test_rain_has_a_column_of_its_own_that_the_ratio_lacks():
+    scenario = str(Path(QUICKSTART).with_name("rain_fade.yaml"))
+    arguments = ["link", "--scenario", scenario, "--pass", "20", "--step", "60", "--json", "--set"]
+    dry, wet = (
+        json.loads(runner.invoke(app, [*arguments, f"radio.channel={{mode: channel, rain: {rain}}}"]).stdout)[
+            "columns"
+        ]
+        for rain in ("clear_sky", "itu")
+    )
+    assert max(dry["rain_cloud_walls_db"]) == 0
+    assert max(wet["rain_cloud_walls_db"]) > 0.5
+    without_rain = np.array(wet["cnr_db"]) + np.array(wet["rain_cloud_walls_db"])
+    assert without_rain == pytest.approx(np.array(dry["cnr_db"]))
+    assert wet["additional_db"] == pytest.approx(dry["additional_db"], abs=1e-9)
