@@ -63,7 +63,9 @@ def train(
         refuse_plugins(loaded)
     learners = [scheme.name for scheme in loaded.schemes if isinstance(scheme.policy, LearningSpec)]
     if not learners:
-        raise ScenarioError(f"{scenario}: no scheme has a policy that learns; use kind: spiff-engine or ncb")
+        raise ScenarioError(
+            f"{scenario}: no scheme has a policy that learns; use kind: spiff-engine, ncb or linear"
+        )
     directory = out or Path("results") / loaded.name
     with interruptible(directory):
         done = run(

@@ -1,8 +1,8 @@
-"""What the SPIFF engine and NCB have in common: the actor, exploration, replay and the pace of learning.
+"""What all learning policies have in common: state, warm-up, memory, feedback, checkpoints and their diagnostics.
 
 A bandit chooses uniformly at random during the warm-up; then it standardises its targets once, on the warm-up's
-outcomes, and from there on learns with every delivery. What its critics are, and how they move the actor, is the
-subclass's matter.
+outcomes, and from there on learns with every delivery. What it learns, and how it chooses, is the subclass's matter:
+networks with an actor (`actor_bandit.py`) or least squares (`linear.py`).
 """
 
 from abc import ABC, abstractmethod
@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 
 from ntnsim.arrays import Float32Array, FloatArray
-from ntnsim.engine.actor import Actor
 from ntnsim.engine.checkpoint import read_checkpoint, write_checkpoint
 from ntnsim.engine.conditioning import conditioning_features, interleaved, requirement_vector
-from ntnsim.engine.exploration import decayed_share, ou_step
 from ntnsim.engine.features import feature_names, state_features
 from ntnsim.engine.replay import Replay
-from ntnsim.engine.stacked_mlp import StackedMlp, small_network_mode
+from ntnsim.engine.stacked_mlp import StackedMlp
 from ntnsim.engine.standardisation import Standardisation
 from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.protocols.network_state import NetworkState
@@ -35,7 +33,7 @@ RECENT_IMAGES = 500  # deliveries over which diagnostics are taken
 
 
 class Bandit(Policy, ABC):
-    """A learning policy with a deterministic, requirement-conditioned actor."""
+    """A policy that learns from what its decisions came to."""
 
     def __init__(self, settings: LearningSpec, space: ConfigurationSpace, seed: int) -> None:
         self.settings = settings
@@ -45,7 +43,6 @@ class Bandit(Policy, ABC):
             feature_names(space.n_ranks, paper_state=settings.paper_state, trial_state=settings.trial_state)
         )
         self.n_conditions = 4 * space.n_ranks + 2
-        self.actor = self.new_actor("actor")
         self.replay = Replay(
             settings.replay_capacity,
             n_features=self.n_features,
@@ -54,7 +51,6 @@ class Bandit(Policy, ABC):
         )
         self.exploration_rng = stream(seed, "engine", "exploration")
         self.update_rng = stream(seed, "engine", "updates")
-        self.noise: FloatArray = np.zeros(space.dimension)
         self.standard = Standardisation.none(2 * space.n_ranks + 2)
         self.standardised = False
         self.n_updates = 0
@@ -81,18 +77,8 @@ class Bandit(Policy, ABC):
         """
 
     @abstractmethod
-    def _update(self) -> None:
-        """Take one step of the critics and one of the actor on a minibatch."""
-
-    def new_actor(self, name: str) -> Actor:
-        """Return an actor that has learned nothing; *name* is that of its random stream."""
-        return Actor(
-            n_inputs=self.n_features + self.n_conditions,
-            dimension=self.space.dimension,
-            n_hidden=self.settings.hidden_units,
-            learning_rate=self.settings.actor_learning_rate,
-            rng=stream(self.seed, "engine", name),
-        )
+    def _take_updates(self, n_updates: int) -> None:
+        """Learn from the memory, and count the updates."""
 
     def state_of(self, image: ImageState, network: NetworkState) -> Float32Array:
         """Return the state vector [n_features] of this engine's kind."""
@@ -104,21 +90,19 @@ class Bandit(Policy, ABC):
             trial_state=self.settings.trial_state,
         )
 
+    @abstractmethod
     def best_action(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Float32Array:
-        """Return the actor's x [dimension], or the same with β = 1 where the critics find that cheaper."""
-        state = self.state_of(image, network)
-        action = self.greedy_action(state, requirement)
-        if not self.settings.compare_whole_image:
-            return action
-        both = np.stack((action, action))
-        both[1, 0] = 1.0
-        elapsed = 0.0 if self.settings.paper_state else image.age_s / self.settings.nominal_deadline_s
-        cost = self.predicted_costs(state, both, requirement, elapsed)
-        return both[int(cost[1] < cost[0])]
+        """Return the x [dimension] that this policy believes best."""
 
-    def greedy_action(self, state: Float32Array, requirement: Requirement) -> Float32Array:
-        """Return the actor's x [dimension], without exploration."""
-        return self.actor.act_one(np.concatenate((state, self._condition(requirement))))
+    @abstractmethod
+    def exploring_action(
+        self, image: ImageState, network: NetworkState, requirement: Requirement
+    ) -> Float32Array:
+        """Return the x [dimension] to send while learning."""
+
+    def elapsed(self, image: ImageState) -> float:
+        """Return the image's age in nominal deadlines, as far as this kind of state knows it."""
+        return 0.0 if self.settings.paper_state else image.age_s / self.settings.nominal_deadline_s
 
     def _condition(self, requirement: Requirement) -> Float32Array:
         """Return the inputs [n_conditions] that stand for *requirement*."""
@@ -132,18 +116,13 @@ class Bandit(Policy, ABC):
         return condition
 
     def choose(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Decision:
-        """Return the best action's configuration, with exploration noise unless in evaluation."""
+        """Return the best action's configuration; while learning, the exploring one's."""
         if not self.standardised and not self.settings.evaluate:
             return Decision(
                 self.space.configuration(self.exploration_rng.random(self.space.dimension).tolist())
             )
-        action = self.best_action(image, network, requirement)
-        if not self.settings.evaluate:
-            settings = self.settings
-            self.noise = ou_step(self.noise, settings.noise_theta, settings.noise_sigma, self.exploration_rng)
-            share = decayed_share(self.replay.n_seen, settings.noise_half_life_images, settings.noise_floor)
-            action = np.clip(action + share * self.noise, 0.0, 1.0)
-        return Decision(self.space.configuration(action.tolist()))
+        wanted = self.best_action if self.settings.evaluate else self.exploring_action
+        return Decision(self.space.configuration(wanted(image, network, requirement).tolist()))
 
     def learn(self, delivered: DeliveredImage) -> None:
         """Remember a delivery and, after the warm-up, update; deliveries that nobody scored teach nothing."""
@@ -192,19 +171,7 @@ class Bandit(Policy, ABC):
             self.standard = Standardisation.of(self.replay.part("outcome").astype(np.float64))
             self.standardised = True
             self._conditions.clear()
-        settings = self.settings
-        steps = [(network, network.learning_rate) for network in self.networks().values()]
-        with small_network_mode():
-            for _ in range(n_updates):
-                share = decayed_share(
-                    self.n_updates, settings.learning_rate_half_life_updates, settings.learning_rate_floor
-                )
-                for network, full_step in steps:
-                    network.learning_rate = full_step * share
-                self._update()
-                self.n_updates += 1
-        for network, full_step in steps:
-            network.learning_rate = full_step
+        self._take_updates(n_updates)
 
     def _judge(
         self, delivered: DeliveredImage, state: Float32Array, action: tuple[float, ...], outcome: FloatArray
@@ -235,9 +202,6 @@ class Bandit(Policy, ABC):
             "images_learned": float(self.replay.n_seen),
             "images_unscored": float(self.n_unscored),
             "updates": float(self.n_updates),
-            "noise_share": decayed_share(
-                self.replay.n_seen, self.settings.noise_half_life_images, self.settings.noise_floor
-            ),
         }
         if self._recent:
             means = np.mean(np.array(self._recent), axis=0)
@@ -267,7 +231,7 @@ class Bandit(Policy, ABC):
             "n_ranks": self.space.n_ranks,
             "has_coarse_layer": self.space.has_coarse_layer,
             "paper_state": settings.paper_state,
-            "hidden_units": settings.hidden_units,
+            "hidden_units": getattr(settings, "hidden_units", None),
             "n_quantiles": getattr(settings, "n_quantiles", None),
             "nominal_deadline_s": settings.nominal_deadline_s,
             "replay_capacity": settings.replay_capacity,
@@ -281,7 +245,6 @@ class Bandit(Policy, ABC):
             "n_unscored": self.n_unscored,
             "standardised": self.standardised,
             **self.standard.variables(),
-            "noise": self.noise.tolist(),
             "exploration_rng": self.exploration_rng.bit_generator.state,
             "update_rng": self.update_rng.bit_generator.state,
             "recent": [list(row) for row in self._recent],
@@ -293,7 +256,6 @@ class Bandit(Policy, ABC):
         self.n_unscored = int(variables["n_unscored"])
         self.standardised = bool(variables["standardised"])
         self.standard = Standardisation(np.array(variables["offset"]), np.array(variables["scale"]))
-        self.noise = np.array(variables["noise"])
         self.exploration_rng.bit_generator.state = variables["exploration_rng"]
         self.update_rng.bit_generator.state = variables["update_rng"]
         self._recent = deque((tuple(row) for row in variables["recent"]), maxlen=RECENT_IMAGES)

@@ -9,6 +9,8 @@ from ntnsim.protocols.policy import Policy, Requirement
 from ntnsim.scenario.policy import (
     CustomPolicySpec,
     FixedPolicySpec,
+    LearningSpec,
+    LinearBanditSpec,
     NeuralContextualBanditSpec,
     OraclePolicySpec,
     PolicySpec,
@@ -19,7 +21,9 @@ from ntnsim.scenario.policy import (
 from ntnsim.streams import stream
 
 if TYPE_CHECKING:
+    from ntnsim.engine.actor_bandit import ActorBandit
     from ntnsim.engine.bandit import Bandit
+    from ntnsim.engine.linear import LinearBandit
 
 
 def requirement_from(entity: RequirementSpec) -> Requirement:
@@ -74,23 +78,38 @@ def _unguarded(entity: PolicySpec, space: ConfigurationSpace, seed: int) -> Poli
         return OraclePolicy(table, space, entity.margin_s, keeps_targets=entity.keeps_targets)
     if isinstance(entity, CustomPolicySpec):
         raise ScenarioError(f"policy {entity.kind} {entity.wanted!r}: no policy was given under this name")
+    if isinstance(entity, LinearBanditSpec):
+        return build_linear(entity, space, seed)
     return build_engine(entity, space, seed)
+
+
+def build_linear(entity: LinearBanditSpec, space: ConfigurationSpace, seed: int) -> "LinearBandit":
+    """Return least squares without their guard, restored from their checkpoint if they name one."""
+    from ntnsim.engine.linear import LinearBandit
+
+    policy = LinearBandit(entity, space, seed)
+    _restore(policy, entity)
+    return policy
+
+
+def _restore(policy: "Bandit", entity: LearningSpec) -> None:
+    if entity.checkpoint is not None:
+        policy.restore(entity.checkpoint.location)
+    elif entity.evaluate:
+        raise ScenarioError("policy.evaluate: an engine that does not learn needs a checkpoint")
 
 
 def build_engine(
     entity: SpiffEngineSpec | NeuralContextualBanditSpec, space: ConfigurationSpace, seed: int
-) -> "Bandit":
-    """Return a learning policy without its guard, restored from its checkpoint if it names one."""
+) -> "ActorBandit":
+    """Return a policy that learns by networks, without its guard, restored from its checkpoint if it names one."""
     from ntnsim.engine.ncb import NeuralContextualBandit
     from ntnsim.engine.spiff_engine import SpiffEngine
 
-    engine: Bandit
+    engine: ActorBandit
     if isinstance(entity, SpiffEngineSpec):
         engine = SpiffEngine(entity, space, seed)
     else:
         engine = NeuralContextualBandit(entity, space, seed)
-    if entity.checkpoint is not None:
-        engine.restore(entity.checkpoint.location)
-    elif entity.evaluate:
-        raise ScenarioError("policy.evaluate: an engine that does not learn needs a checkpoint")
+    _restore(engine, entity)
     return engine

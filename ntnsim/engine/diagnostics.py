@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ntnsim.engine.bandit import Bandit
+from ntnsim.engine.actor_bandit import ActorBandit
 from ntnsim.engine.conditioning import interleaved
 from ntnsim.engine.critics import quantile_at
 from ntnsim.engine.objective import realised_cost
@@ -86,7 +86,7 @@ def regret(
 
 
 def policy_map(
-    engine: Bandit,
+    engine: ActorBandit,
     image: ImageState,
     network: NetworkState,
     requirement: Requirement,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ntnsim.arrays import Float32Array
-from ntnsim.engine.bandit import Bandit
+from ntnsim.engine.actor_bandit import ActorBandit
 from ntnsim.engine.conditioning import Priced, conditioning_features
 from ntnsim.engine.effective import effective, has_box, pulled_back
 from ntnsim.engine.objective import realised_cost
@@ -20,7 +20,7 @@ from ntnsim.scenario.policy import NeuralContextualBanditSpec
 from ntnsim.streams import stream
 
 
-class NeuralContextualBandit(Bandit):
+class NeuralContextualBandit(ActorBandit):
     """Actor and one mean-cost critic."""
 
     def __init__(self, settings: NeuralContextualBanditSpec, space: ConfigurationSpace, seed: int) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from ntnsim.arrays import Float32Array, FloatArray
-from ntnsim.engine.bandit import Bandit
+from ntnsim.engine.actor_bandit import ActorBandit
 from ntnsim.engine.conditioning import Priced, RequirementLaw, conditioning_features, requirement_vector
 from ntnsim.engine.critics import QuantileCritics, quantile_at
 from ntnsim.engine.effective import effective, has_box, pulled_back
@@ -18,7 +18,7 @@ from ntnsim.streams import stream
 AT_ZERO = 0.25  # share of the entries of x that a search sets to 0
 
 
-class SpiffEngine(Bandit):
+class SpiffEngine(ActorBandit):
     """Actor and 2R+2 quantile critics."""
 
     settings: SpiffEngineSpec

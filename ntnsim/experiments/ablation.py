@@ -5,8 +5,8 @@
 Every variant learns from the log of training photographs on `spiff`, under all three targets, and is then judged
 greedily on a table of other photographs, against the oracle that searches the same table's grid. Outcomes between grid
 points are interpolated; interpolation.csv tells by how much real ones differ. "Median reads" keeps the quantile critics
-but reads every term at its median: what a risk-neutral engine does. "Actor alone" is the engine that does not compare
-its actor's x with the whole image.
+but reads every term at its median: what a risk-neutral engine does. "Actor alone" is the engine that sends its
+actor's x and searches nothing.
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ def run(study: Study) -> pd.DataFrame:
     variants: dict[str, dict[str, Any]] = {
         "engine": study.engine(targets),
         "engine, guarded": study.engine(targets),
-        "actor alone": study.engine(targets, compare_whole_image=False),
+        "actor alone": study.engine(targets, decide="actor"),
         "without Ω_t": study.engine(targets, paper_state=True),
         "without trial": study.engine(targets, trial_state=False),
         "median reads": study.engine(targets, risk_level=MEDIAN),

@@ -139,7 +139,47 @@ class RequirementRangeSpec(Entity):
 
 
 class LearningSpec(Entity):
-    """What the SPIFF engine and NCB share: networks, rates, exploration and replay (paper Sec. VII)."""
+    """What every learning policy shares: memory, warm-up, state and where it starts."""
+
+    replay_capacity: int = Field(default=2000, ge=64)
+    """Deliveries remembered."""
+    warm_up_images: int = Field(default=64, ge=8)
+    """Deliveries with random configurations before the first update."""
+    updates_per_image: int = Field(default=1, ge=0)
+    """Updates after each delivery. Least squares are exact: for `linear`, more than 1 changes nothing."""
+    feedback_share: float = Field(default=1.0, gt=0, le=1)
+    """Share of deliveries whose scores come back to the gateway; drawn at random for each."""
+    paper_state: bool = False
+    """True: without Ω_t and the image's age: the paper's rank fractions alone, if `trial_state` is off too."""
+    trial_state: bool = False
+    """True: the state also holds what the codec's trial encoding showed of the image (`trial` of codec `spiff`)."""
+    nominal_deadline_s: float = Field(default=20.0, gt=0)
+    """Unit of delay inside the engine (d^max of Sec. VII); requirements may differ from it."""
+    evaluate: bool = False
+    """True: no exploration and no learning."""
+    checkpoint: ScenarioPath | None = None
+    """Directory of a trained engine to start from."""
+    guard: GuardSpec | None = None
+    """Deadline guard; none by default, so that the policy stands alone."""
+
+
+class LinearBanditSpec(LearningSpec):
+    """Least squares on the engine's own features, searched over a grid of x: the simplest learner that a network must
+    beat. Beyond the paper."""
+
+    kind: Literal["linear"] = "linear"
+    explore: Literal["thompson", "ucb", "none"] = "thompson"
+    """How it explores while it learns: by coefficients drawn from their posterior, by optimism (LinUCB), or not."""
+    optimism: float = Field(default=1.0, ge=0)
+    """Of `ucb`: standard errors by which each term is believed better than predicted."""
+    ridge: float = Field(default=1.0, gt=0)
+    """Weight of the ridge, in observations: how strongly coefficients are held at 0."""
+    risk_level: float = Field(default=0.1, gt=0, lt=0.5)
+    """α: fidelities are read at this quantile and the delay at 1 − α, by the residuals of left-out deliveries."""
+
+
+class NetworkLearningSpec(LearningSpec):
+    """What the SPIFF engine and NCB share besides: networks, rates and exploration (paper Sec. VII)."""
 
     hidden_units: int = Field(default=256, ge=4)
     """Width of the two hidden layers of actor and critics."""
@@ -159,34 +199,15 @@ class LearningSpec(Entity):
     """Deliveries after which the exploration noise has halved."""
     noise_floor: Share = 0.1
     """Share of the initial noise that is kept for ever, so that a changed network is noticed."""
-    replay_capacity: int = Field(default=2000, ge=64)
-    """Deliveries remembered."""
     minibatch: int = Field(default=32, ge=1)
     """Rows per update."""
-    warm_up_images: int = Field(default=64, ge=8)
-    """Deliveries with random configurations before the first update."""
-    updates_per_image: int = Field(default=1, ge=0)
-    """Updates of critics and actor after each delivery."""
-    feedback_share: float = Field(default=1.0, gt=0, le=1)
-    """Share of deliveries whose scores come back to the gateway; drawn at random for each."""
-    paper_state: bool = False
-    """True: without Ω_t and the image's age: the paper's rank fractions alone, if `trial_state` is off too."""
-    trial_state: bool = False
-    """True: the state also holds what the codec's trial encoding showed of the image (`trial` of codec `spiff`)."""
-    compare_whole_image: bool = True
-    """Price the actor's x with β = 1 as well, by the critics, and send the cheaper of the two: an actor is smooth and
-    cannot jump to the whole image from one photograph to the next. Beyond the paper; false leaves its actor alone."""
-    nominal_deadline_s: float = Field(default=20.0, gt=0)
-    """Unit of delay inside the engine (d^max of Sec. VII); requirements may differ from it."""
-    evaluate: bool = False
-    """True: no exploration and no learning."""
-    checkpoint: ScenarioPath | None = None
-    """Directory of a trained engine to start from."""
-    guard: GuardSpec | None = None
-    """Deadline guard; none by default, so that the paper's engine stands alone."""
+    decide: Literal["search", "actor"] = "search"
+    """What is sent: the x that the critics find cheapest among the actor's, its neighbours and the faces of the cube
+    that matter (the whole image; no patches, at a grid of q), or the actor's own, as in the paper. An actor is smooth
+    and can saturate in a corner; a search cannot."""
 
 
-class SpiffEngineSpec(LearningSpec):
+class SpiffEngineSpec(NetworkLearningSpec):
     """The paper's engine: 2R+2 distributional critics and a conditioned deterministic actor (Sec. VI)."""
 
     kind: Literal["spiff-engine"] = "spiff-engine"
@@ -206,7 +227,7 @@ class SpiffEngineSpec(LearningSpec):
     """Share of the actor's rows that keep a requirement met in the run instead of a drawn one."""
 
 
-class NeuralContextualBanditSpec(LearningSpec):
+class NeuralContextualBanditSpec(NetworkLearningSpec):
     """NCB, the paper's benchmark: the same actor, one critic on the scalar penalised cost."""
 
     kind: Literal["ncb"] = "ncb"
@@ -218,6 +239,7 @@ PolicySpec = Annotated[
     | OraclePolicySpec
     | SpiffEngineSpec
     | NeuralContextualBanditSpec
+    | LinearBanditSpec
     | CustomPolicySpec,
     Field(discriminator="kind"),
 ]

@@ -1,0 +1,91 @@
+"""Least squares as a policy: its fit against numpy's own, its left-out residuals against fits really made without a row."""
+
+import numpy as np
+import pytest
+
+from ntnsim.engine.build import build_linear, build_policy
+from ntnsim.engine.practice import fill_memory, learn_online
+from ntnsim.engine.search import around, whole_grid
+from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits
+from ntnsim.errors import ScenarioError
+from ntnsim.protocols.configuration import ConfigurationSpace
+from ntnsim.scenario.policy import LinearBanditSpec
+from ntnsim.streams import stream
+
+INSTANCE = SyntheticBits()
+
+
+def filled(n_images: int, **settings):
+    policy = build_linear(LinearBanditSpec(**settings), SPACE, seed=0)
+    fill_memory(policy, INSTANCE, [REQUIREMENT], n_images, stream(0, "offline"))
+    policy.update(1)
+    return policy
+
+
+def test_margins_are_quantiles_of_residuals_of_fits_made_without_the_row():
+    policy = filled(90, ridge=2.0, risk_level=0.2)
+    phi = policy._columns(policy.replay.part("state"), policy.replay.part("action"))
+    terms = policy._terms(policy.replay.part("outcome").astype(np.float64))
+    residuals = np.empty_like(terms)
+    for row in range(len(phi)):
+        kept = np.arange(len(phi)) != row
+        # Ridge as plain least squares: sqrt(ridge)·I below the rows, zeros below the terms.
+        below = np.sqrt(2.0) * np.eye(phi.shape[1])
+        stacked = np.vstack((phi[kept], below))
+        coefficients, *_ = np.linalg.lstsq(
+            stacked, np.vstack((terms[kept], np.zeros((len(below), terms.shape[1])))), rcond=None
+        )
+        residuals[row] = terms[row] - phi[row] @ coefficients
+    np.testing.assert_allclose(policy._margin[1:], np.quantile(residuals, 0.8, axis=0)[1:], atol=1e-6)
+    np.testing.assert_allclose(policy._spread, residuals.std(0), rtol=1e-6)
+
+
+def test_readings_at_the_risk_level_cover_new_deliveries_about_as_often_as_they_say():
+    policy = filled(1500, risk_level=0.1)
+    fresh = build_linear(LinearBanditSpec(), SPACE, seed=1)
+    fill_memory(fresh, INSTANCE, [REQUIREMENT], 600, stream(9, "fresh"))
+    phi = policy._columns(fresh.replay.part("state"), fresh.replay.part("action"))
+    terms = policy._terms(fresh.replay.part("outcome").astype(np.float64))
+    beyond = (terms > phi @ policy._coefficients + policy._margin)[:, 1:].mean(0)
+    np.testing.assert_allclose(beyond, 0.1, atol=0.05)  # within half of alpha
+
+
+@pytest.mark.parametrize("explore", ["thompson", "ucb", "none"])
+def test_it_learns_online_to_a_fraction_of_uniform_draws(explore):
+    policy = build_linear(LinearBanditSpec(explore=explore), SPACE, seed=0)
+    learn_online(policy, INSTANCE, [REQUIREMENT], 400, stream(0, "training"))
+    rng, gaps, uniform = stream(7, "test"), [], []
+    for _ in range(40):
+        image, network = INSTANCE.context(rng)
+        high, rate_bps = image.rank_fractions[1], network.satellite_link.rate_bps
+        _, best = INSTANCE.optimum(high, rate_bps, REQUIREMENT, 0.1, steps=50)
+        for x, kept in (
+            (policy.best_action(image, network, REQUIREMENT).astype(float), gaps),
+            (rng.random(2), uniform),
+        ):
+            cost = INSTANCE.aggregate_cost(high, rate_bps, x, REQUIREMENT, 0.1)
+            kept.append(float(cost) - best)
+    assert np.mean(gaps) < 0.2 * np.mean(uniform)
+
+
+def test_a_search_starts_with_the_actors_x_and_holds_the_faces():
+    space = ConfigurationSpace(n_ranks=3, has_coarse_layer=True)
+    x = np.array([0.3, 0.95, 0.2, 0.5], dtype=np.float32)
+    rows = around(x, space)
+    assert rows.min() >= 0.0
+    assert rows.max() <= 1.0
+    np.testing.assert_array_equal(rows[0], x)
+    wanted = [(1.0, 0.95, 0.2, 0.5), (0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0), (0.3, 0.0, 0.0, 0.25)]
+    wanted += [(0.3, 1.0, 0.2, 0.5), (0.2, 0.95, 0.2, 0.5)]  # neighbours, the first one clipped
+    for row in wanted:
+        assert np.abs(rows - np.array(row, dtype=np.float32)).max(1).min() < 1e-6
+
+
+def test_grid_without_a_coarse_layer_is_fine_in_p():
+    assert whole_grid(SPACE).shape == (5 * 21, 2)
+    assert whole_grid(ConfigurationSpace(2, has_coarse_layer=True)).shape == (5 * 4 * 21, 3)
+
+
+def test_evaluation_without_a_checkpoint_is_refused():
+    with pytest.raises(ScenarioError, match="needs a checkpoint"):
+        build_policy(LinearBanditSpec(evaluate=True), SPACE, seed=0)
