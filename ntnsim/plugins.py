@@ -45,6 +45,13 @@ def part_digests(scenario: Scenario) -> dict[str, str]:
     return digests
 
 
+def find_parts(scenario: Scenario) -> None:
+    """Raise ScenarioError where a class that *scenario* names is in no file; none is run."""
+    for place, part in own_parts_of(scenario):
+        if part.class_ is not None:
+            _found_file(place, part)
+
+
 def made(place: str, part: OwnPartSpec, *arguments: Any) -> Any:
     """Return what the class of *part* makes of *arguments* and the part's options. place: for complaints.
 
@@ -93,14 +100,20 @@ def _file_of(part: OwnPartSpec) -> Path | None:
     return Path(found.origin) if found is not None and found.origin is not None else None
 
 
-def _imported(place: str, part: OwnPartSpec, module_name: str) -> Any:
+def _found_file(place: str, part: OwnPartSpec) -> Path:
     file = _file_of(part)
     if file is None:
+        module_name = str(part.class_).partition(":")[0]
         folder = part.directory.location.resolve()
         raise ScenarioError(
             f"{place}.class: {part.class_}: no {module_name.replace('.', '/')}.py in {folder}, "
             "and no such module is installed"
         )
+    return file
+
+
+def _imported(place: str, part: OwnPartSpec, module_name: str) -> Any:
+    file = _found_file(place, part)
     known = sys.modules.get(module_name)
     if known is not None and Path(getattr(known, "__file__", None) or ".").resolve() == file.resolve():
         return known

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ntnsim.chance.compute import device_profile
+from ntnsim.chance.device_profiles import device_profile
 from ntnsim.host_profile import Measurement, fitted, profile_yaml
 from ntnsim.scenario.compute import DeviceProfileSpec, StageTimeSpec
 from ntnsim.scenario.path import ScenarioPath

@@ -41,6 +41,7 @@ COMPOSERS = {
     "host_profile",
     "own_parts",
     "plugins",
+    "named_files",
     "schemes",
     "runs",
     "run_progress",

@@ -105,7 +105,14 @@ def say_what_next(directory: Path) -> None:
     )
 
 
-def validate(scenario: Scenario, set_: Override = None, as_json: AsJson = False) -> None:
+def validate(
+    scenario: Scenario,
+    set_: Override = None,
+    files: Annotated[
+        bool, typer.Option("--files/--no-files", help="Open the files, bundles and devices that it names.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
     """Check a scenario without running it; every mistake is shown with its line.
 
     Example: ntnsim validate scenarios/quickstart.yaml
@@ -113,6 +120,10 @@ def validate(scenario: Scenario, set_: Override = None, as_json: AsJson = False)
     from ntnsim.scenario.load import load_scenario
 
     loaded = load_scenario(scenario, set_ or [])
+    if files:
+        from ntnsim.named_files import check_files
+
+        check_files(loaded)
     typer.echo(loaded.model_dump_json(indent=2) if as_json else f"{scenario}: valid")
 
 

@@ -6,7 +6,8 @@ from math import inf, nan
 
 import simpy
 
-from ntnsim.chance.compute import StageTimes, device_profile
+from ntnsim.chance.compute import StageTimes
+from ntnsim.chance.device_profiles import device_profile
 from ntnsim.chance.sampling import Streams
 from ntnsim.chance.traffic import arrival_times_s, read_trace
 from ntnsim.protocols.imaging import Imaging

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ntnsim.chance.compute import StageTimes, device_profile, shipped_profiles
+from ntnsim.chance.compute import StageTimes
+from ntnsim.chance.device_profiles import device_profile, shipped_profiles
 from ntnsim.chance.sampling import Streams
 from ntnsim.errors import ScenarioError
 from ntnsim.scenario.compute import DeviceProfileSpec, StageTimeSpec

@@ -1,0 +1,64 @@
+"""Every file, bundle and device profile that a scenario names, opened as a run would: what is missing is told before.
+
+Nothing is simulated, no network is loaded, and no code of the user's own is run.
+"""
+
+from pathlib import Path
+
+from ntnsim.chance.device_profiles import device_profile
+from ntnsim.errors import ScenarioError
+from ntnsim.plugins import find_parts
+from ntnsim.scenario.dataset import SamplesDatasetSpec
+from ntnsim.scenario.path import ScenarioPath
+from ntnsim.scenario.policy import LearningSpec, OraclePolicySpec
+from ntnsim.scenario.scenario import Scenario
+from ntnsim.scenario.sizes import SizesCodecSpec
+from ntnsim.scenario.space import ElementSetConstellationSpec
+from ntnsim.scenario.traffic import TraceSpec
+
+
+def check_files(scenario: Scenario) -> None:
+    """Raise InputError for the first thing that *scenario* names and that a run could not open."""
+    for gateway in scenario.gateways:
+        device_profile(gateway.device)
+        if gateway.track is not None:
+            gateway.track.points()
+    device_profile(scenario.data_network.device)
+    for source in scenario.sources:
+        if isinstance(source.arrivals, TraceSpec) and source.arrivals.path is not None:
+            from ntnsim.chance.traffic import read_trace
+
+            read_trace(source.arrivals.path.location)
+    if scenario.satellite_link.kind == "orbit" and isinstance(
+        scenario.space.constellation, ElementSetConstellationSpec
+    ):
+        from ntnsim.sky.space_segment import space_model
+
+        space_model(scenario.space, scenario.start_utc)
+    for scheme in scenario.schemes:
+        if isinstance(scheme.policy, OraclePolicySpec):
+            _exists(f"scheme {scheme.name!r}: policy.table", scheme.policy.table)
+        elif isinstance(scheme.policy, LearningSpec):
+            _exists(f"scheme {scheme.name!r}: policy.checkpoint", scheme.policy.checkpoint)
+    find_parts(scenario)
+    if not all(isinstance(scheme.codec, SizesCodecSpec) for scheme in scenario.schemes):
+        _check_pictures(scenario)
+
+
+def _check_pictures(scenario: Scenario) -> None:
+    """Open what only schemes with pictures need: photographs, networks, judges."""
+    for wanted in scenario.datasets.values():
+        if not isinstance(wanted, SamplesDatasetSpec):
+            from ntnsim.datasets.open_dataset import open_dataset
+
+            open_dataset(wanted).image(0)
+    _exists("task.lpips_trunk", scenario.task.lpips_trunk)
+    _exists("task.clip", scenario.task.clip)
+    from ntnsim.networks.bundle import open_bundle
+
+    open_bundle(scenario.task.bundle.name_or_location)
+
+
+def _exists(place: str, path: ScenarioPath | None) -> None:
+    if path is not None and not Path(path.location).exists():
+        raise ScenarioError(f"{place}: {path.location} does not exist")
