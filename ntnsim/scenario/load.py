@@ -123,6 +123,35 @@ def _keys(dotted: str) -> DataPath:
     return tuple(int(part) if part.isdigit() else part for part in re.split(r"[.\[\]]+", dotted) if part)
 
 
+# What pydantic complains of where a text stands in place of a number, or of a number and its alternatives.
+_WANT_A_NUMBER = {
+    "float_parsing",
+    "float_type",
+    "int_parsing",
+    "int_type",
+    "dict_type",
+    "model_type",
+    "model_attributes_type",
+}
+_WITH_UNIT = re.compile(r"([-+]?\d+(?:\.\d*)?)\s*([kKMGT]?)([A-Za-zµ°%]\S*)?")
+_PREFIXES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+_RATES = {"bps", "bit/s", "b/s"}
+
+
+def _number_with_unit(value: Any) -> str:
+    """Return what to write instead of a text like ``10 Mbps``; "" where *value* is none."""
+    found = _WITH_UNIT.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None or not (found[2] or found[3]):
+        return ""
+    if found[3] in _RATES:
+        mantissa, exponent = f"{float(found[1]) * _PREFIXES[found[2]]:.9e}".split("e")
+        mantissa = mantissa.rstrip("0") + "0" * mantissa.rstrip("0").endswith(
+            "."
+        )  # YAML takes 1e+7 for a text
+        return f"has a unit; rates are in bit/s: write {mantissa}e{int(exponent):+d}"
+    return "has a unit; write the number alone, in the unit that the key's name ends with"
+
+
 def _problem(details: ErrorDetails, schema: dict[str, Any]) -> str:
     """Say what is wrong and what is allowed, in the user's terms rather than pydantic's."""
     kind, shown = details["type"], _shown(details["input"])
@@ -133,6 +162,8 @@ def _problem(details: ErrorDetails, schema: dict[str, Any]) -> str:
         "less_than": ("lt", "<"),
         "less_than_equal": ("le", "<="),
     }
+    if kind in _WANT_A_NUMBER and (hint := _number_with_unit(details["input"])):
+        return f"{shown} {hint}"
     if kind in bounds:
         name, sign = bounds[kind]
         return f"{shown} is not {sign} {limits[name]:g}"

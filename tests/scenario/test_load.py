@@ -146,3 +146,31 @@ def test_a_state_with_trials_needs_a_codec_that_makes_them(scenario_file):
         )
         assert "policy.trial_state is true" in line
         assert "set trial > 0 on a codec of kind spiff" in line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("rate_bps: 1.0e6", "rate_bps: 10 Mbps", "rates are in bit/s: write 1.0e+7"),
+        ("rate_bps: 1.0e6", "rate_bps: 250kbit/s", "rates are in bit/s: write 2.5e+5"),
+        ("rate_bps: 1.0e6", "rate_bps: 1.25 Gb/s", "rates are in bit/s: write 1.25e+9"),
+        (
+            "period_s: 2",
+            "period_s: 2 s",
+            "'2 s' has a unit; write the number alone, in the unit that the key's name",
+        ),
+        ("seed: 3", "seed: 3 km", "'3 km' has a unit; write the number alone"),
+    ],
+)
+def test_a_number_with_its_unit_is_told_how_to_be_written(scenario_file, old, new, message):
+    assert message in complaint(scenario_file(VALID.replace(old, new)))
+    written = message.rpartition("write ")[2]
+    if "e+" in written:
+        assert (
+            load_scenario(scenario_file(VALID.replace(old, f"rate_bps: {written}"))).satellite_link.rate_bps
+            > 1e5
+        )
+
+
+def test_a_text_that_is_no_number_is_not_taken_for_one_with_a_unit(scenario_file):
+    assert "unit" not in complaint(scenario_file(VALID.replace("period_s: 2", "period_s: soon")))
