@@ -6,15 +6,20 @@ DEVICE ?= cpu
 
 .PHONY: install quickstart test lint docs train-tiny clean
 
-# The stamp is newer than pyproject.toml when the environment is up to date.
-$(VENV)/.installed: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+# A stamp is newer than pyproject.toml when the environment is up to date: to run scenarios, and to work on ntnsim.
+$(VENV)/.runs: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
+
+$(VENV)/.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $(VENV)/.runs $@
 
 install: $(VENV)/.installed
 
-quickstart: install
+quickstart: $(VENV)/.runs
 	$(BIN)/ntnsim run scenarios/quickstart.yaml --out results/quickstart --force
 	$(BIN)/ntnsim plot results/quickstart
 

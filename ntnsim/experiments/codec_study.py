@@ -5,7 +5,7 @@ Savings are against the file as captured. Every figure says which bundle restore
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.inpainter import Inpainter
 from ntnsim.report.style import DOUBLE_COLUMN_IN, save
 from ntnsim.results.own_files import own_path
+from ntnsim.run_progress import told
 from ntnsim.spiff.baselines import WholeImageCodec, as_the_library_comes
 from ntnsim.spiff.codec import CaptionCodec, SpiffCodec, spiff_settings
 from ntnsim.spiff.components import COMPONENT_CODECS
@@ -110,8 +111,21 @@ class CodecStudy:
         self, codec: Codec, configurations: Sequence[Configuration], **labels: Any
     ) -> list[dict[str, Any]]:
         """Return one row per photograph and configuration: bits, savings, every score, and *labels*."""
+        rows: list[dict[str, Any]] = []
+        n = len(self.photographs)
+        with told(lambda: f"{codec.name}: {len(rows) // len(configurations)} of {n} photographs done"):
+            self._add_outcomes(rows, codec, configurations, labels)
+        return rows
+
+    def _add_outcomes(
+        self,
+        rows: list[dict[str, Any]],
+        codec: Codec,
+        configurations: Sequence[Configuration],
+        labels: Mapping[str, Any],
+    ) -> None:
+        """Append the rows of `outcomes` to *rows*, one photograph after the other."""
         store = OutcomeStore(self.out / "outcomes")
-        rows = []
         for photograph in self.photographs:
             keys = [
                 OutcomeKey(
@@ -136,7 +150,6 @@ class CodecStudy:
                 found = store.get(key)
                 assert found is not None
                 rows.append({"image": photograph.name, **labels, **_columns(x), **found})
-        return rows
 
     def _computed(
         self, photograph: RankedPhotograph, codec: Codec, configurations: Sequence[Configuration]
