@@ -40,4 +40,4 @@ train-tiny: install
 	$(BIN)/python -m training.all --device $(DEVICE)  # photographs: NTNSIM_DATA
 
 clean:
-	rm -rf $(VENV) results/quickstart
+	rm -rf $(VENV)  # results stay: there may be notes among them

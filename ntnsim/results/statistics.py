@@ -77,18 +77,18 @@ def clustered_interval(
 ) -> Interval:
     """Return the mean of *values* [n], with an interval that takes those of one cluster as fully dependent.
 
-    clusters: [n], a number per value. The spread is the jackknife's, leaving out one cluster at a time; Student's
+    clusters: [n], a number ≥ 0 per value. The spread is the jackknife's, leaving out one cluster at a time; Student's
     degrees of freedom are those of as many equal clusters as the unequal ones are worth, (Σ n_g)² / Σ n_g² (Carter,
     Schnepel and Steigerwald, "Asymptotic behavior of a t-test robust to cluster heterogeneity", 2017).
     """
     sample = np.asarray(values, dtype=np.float64)
     mean = float(sample.mean()) if len(sample) else np.nan
-    _, positions = np.unique(clusters, return_inverse=True)
-    sizes = np.bincount(positions)
+    counts = np.bincount(clusters)
+    sizes = counts[counts > 0]
     n_clusters = len(sizes)
     if n_clusters < 2:
         return Interval(mean, np.nan, np.nan, confidence)
-    totals = np.bincount(positions, weights=sample - mean)
+    totals = np.bincount(clusters, weights=sample - mean)[counts > 0]
     without = -totals / (len(sample) - sizes)  # of the mean, when the cluster is left out
     variance = (n_clusters - 1) / n_clusters * float(np.sum(without**2))
     n_effective = len(sample) ** 2 / float(np.sum(sizes.astype(np.float64) ** 2))
