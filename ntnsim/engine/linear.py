@@ -2,8 +2,8 @@
 
 It sees what the engine's critics see (state, and x by what it acts on), has the same memory, warm-up and requirement,
 and reads fidelities and delay at the same risk level: by residuals of deliveries that the fit was not made on. Bits,
-distances 1 − fidelity and delay are fitted in logarithms. While it learns it explores by Thompson sampling or by optimism
-(LinUCB: Li et al., WWW 2010; Agrawal and Goyal, ICML 2013), on every term apart.
+distances 1 − fidelity and delay are fitted in logarithms. While it learns it explores by Thompson sampling or by
+optimism (LinUCB: Li et al., WWW 2010; Agrawal and Goyal, ICML 2013), on every term apart.
 """
 
 from pathlib import Path
