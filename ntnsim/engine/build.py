@@ -78,6 +78,15 @@ def _unguarded(entity: PolicySpec, space: ConfigurationSpace, seed: int) -> Poli
         return OraclePolicy(table, space, entity.margin_s, keeps_targets=entity.keeps_targets)
     if isinstance(entity, CustomPolicySpec):
         raise ScenarioError(f"policy {entity.kind} {entity.wanted!r}: no policy was given under this name")
+    return build_bandit(entity, space, seed)
+
+
+def build_bandit(
+    entity: SpiffEngineSpec | NeuralContextualBanditSpec | LinearBanditSpec,
+    space: ConfigurationSpace,
+    seed: int,
+) -> "Bandit":
+    """Return a learning policy of any kind without its guard."""
     if isinstance(entity, LinearBanditSpec):
         return build_linear(entity, space, seed)
     return build_engine(entity, space, seed)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ntnsim.engine.build import build_engine, requirement_from
+from ntnsim.engine.build import build_bandit, requirement_from
 from ntnsim.engine.conditioning import interleaved
 from ntnsim.engine.guard import GuardedPolicy
 from ntnsim.engine.objective import realised_cost
@@ -25,7 +25,7 @@ from ntnsim.engine.outcome_table import OutcomeTable
 from ntnsim.engine.practice import TableInstance, practised
 from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.outcomes import build_outcome_log
-from ntnsim.experiments.study import SOURCE, Study, learner
+from ntnsim.experiments.study import RISK_LEVEL, SOURCE, Study, learner
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
 from ntnsim.protocols.policy import Policy, Requirement
 from ntnsim.results.own_files import own_path
@@ -52,6 +52,7 @@ def run(study: Study) -> pd.DataFrame:
         "without Ω_t": study.engine(targets, paper_state=True),
         "without trial": study.engine(targets, trial_state=False),
         "median reads": study.engine(targets, risk_level=MEDIAN),
+        "least squares": {"kind": "linear", "trial_state": True, "risk_level": RISK_LEVEL},
         "scalar critic (NCB)": {"kind": "ncb", "trial_state": True},
     }
     rows = []
@@ -66,7 +67,7 @@ def run(study: Study) -> pd.DataFrame:
             entity = learner({**settings, "checkpoint": str(directory), "evaluate": True})
             for load in LOADS:
                 for target, requirement in targets.items():
-                    policy: Policy = build_engine(entity, testing.space, 0)
+                    policy: Policy = build_bandit(entity, testing.space, 0)
                     if name.endswith("guarded"):
                         policy = GuardedPolicy(policy, GuardSpec(), testing.space)
                     judged_requirement = requirement_from(requirement)

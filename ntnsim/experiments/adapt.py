@@ -4,8 +4,9 @@
 
 One run in three phases of equal length: light load and intermediate target; heavy load; heavy load and lenient target.
 Policies on `spiff` learn online throughout: the engine that sees Ω_t, the engine on the paper's state alone, the engine
-with its guard, and NCB. Outcomes are interpolated between the grid points of a table of real ones, delays are witnessed
-in the world.
+with its guard, NCB, least squares by Thompson sampling and by LinUCB; one fixed q learns nothing. `cost` is that of
+Eq. 2a, lateness included. Outcomes are interpolated between the grid points of a table of real ones, delays are
+witnessed in the world.
 """
 
 from collections.abc import Sequence
@@ -14,15 +15,17 @@ from pathlib import Path
 import pandas as pd
 
 from ntnsim.engine.build import build_policy, requirement_from
+from ntnsim.engine.diagnostics import mean_cost
 from ntnsim.engine.practice import TableInstance, practised
 from ntnsim.experiments.arguments import experiment_parser
-from ntnsim.experiments.study import Study, learner
+from ntnsim.experiments.study import RISK_LEVEL, Study, learner
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
-from ntnsim.scenario.policy import NeuralContextualBanditSpec, SpiffEngineSpec
+from ntnsim.scenario.policy import FixedPolicySpec, LinearBanditSpec, NeuralContextualBanditSpec, PolicySpec
 from ntnsim.streams import integer_seed, stream
 
 KIND = "spiff"
 LIGHT_LOAD, HEAVY_LOAD = 0.3, 0.92  # of the beam, by others
+FIXED_QUALITY = 0.3  # of the rule that never learns
 POINTS_PER_PHASE = 10  # of the curves
 
 
@@ -32,11 +35,14 @@ def run(study: Study) -> pd.DataFrame:
     targets = study.targets()
     worlds = {load: TableInstance(table, study.moments(load)) for load in (LIGHT_LOAD, HEAVY_LOAD)}
     phases = [(LIGHT_LOAD, "intermediate"), (HEAVY_LOAD, "intermediate"), (HEAVY_LOAD, "lenient")]
-    policies: dict[str, SpiffEngineSpec | NeuralContextualBanditSpec] = {
+    policies: dict[str, PolicySpec] = {
         "engine, Ω_t": learner(study.engine(targets)),
         "engine, paper state": learner(study.engine(targets, paper_state=True)),
         "engine, Ω_t and guard": learner(study.engine(targets, guard={})),
         "ncb, Ω_t": NeuralContextualBanditSpec(trial_state=True),
+        "Thompson sampling": LinearBanditSpec(trial_state=True, risk_level=RISK_LEVEL),
+        "LinUCB": LinearBanditSpec(trial_state=True, risk_level=RISK_LEVEL, explore="ucb"),
+        f"q = {FIXED_QUALITY} always": FixedPolicySpec(patch_fractions=0.0, coarse_quality=FIXED_QUALITY),
     }
     length = study.training_images // len(phases)
     window = max(length // POINTS_PER_PHASE, 1)
@@ -58,6 +64,7 @@ def run(study: Study) -> pd.DataFrame:
                             "window": number * length + index // window * window,
                             "in_time": delivered.delay_s <= requirement.deadline_s,
                             "pf_ok": delivered.pf[0] >= requirement.pf_min[0],
+                            "cost": mean_cost([delivered], requirement),
                             "savings": 1.0 - delivered.size_bits / delivered.image.source_bits,
                         }
                     )
@@ -105,7 +112,7 @@ def main(arguments: Sequence[str]) -> None:
     add_study_arguments(parser)
     means = run(study_from(parser.parse_args(arguments)))
     print(
-        means.groupby(["policy", "phase"], sort=False)[["in_time", "pf_ok", "savings", "admitted"]]
+        means.groupby(["policy", "phase"], sort=False)[["cost", "in_time", "pf_ok", "savings", "admitted"]]
         .mean()
         .to_string()
     )

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ntnsim.engine.build import build_engine, requirement_from
+from ntnsim.engine.bandit import Bandit
+from ntnsim.engine.build import build_bandit, requirement_from
+from ntnsim.engine.linear import LinearBandit
 from ntnsim.engine.outcome_log import LoggedOutcome, fill_from_log, load_log, save_log
 from ntnsim.engine.outcome_table import OutcomeTable
 from ntnsim.engine.practice import Moment, Witness
@@ -29,7 +31,12 @@ from ntnsim.results.own_files import own_path, write_own_text
 from ntnsim.results.provenance import code_digest, digest, package_versions
 from ntnsim.results.read import find_runs
 from ntnsim.runs import default_store, run_scenario
-from ntnsim.scenario.policy import NeuralContextualBanditSpec, RequirementSpec, SpiffEngineSpec
+from ntnsim.scenario.policy import (
+    LinearBanditSpec,
+    NeuralContextualBanditSpec,
+    RequirementSpec,
+    SpiffEngineSpec,
+)
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.schemes import SchemeAssembly
 from ntnsim.sky.space_segment import terminal_links
@@ -249,6 +256,32 @@ class Study:
         served = {"requirement_range": requirement_range(targets), "risk_level": RISK_LEVEL}
         return {"kind": "spiff-engine", **served, "trial_state": codec == "spiff", **settings}
 
+    def taught(
+        self,
+        settings: Mapping[str, Any],
+        kind: str,
+        moments: Sequence[Moment],
+        requirements: Sequence[RequirementSpec],
+        seed: int,
+    ) -> Bandit:
+        """Return a policy that learned offline from the log of codec *kind*."""
+        engine = build_bandit(learner(settings), SPACES[kind], integer_seed(seed, "engine"))
+        engine_requirements = [requirement_from(requirement) for requirement in requirements]
+        rng = stream(seed, "training")
+        log = self.log(kind)
+        # Least squares would take a repeated outcome for new evidence; networks draw from their memory anyway.
+        linear = isinstance(engine, LinearBandit)
+        n_remembered = (
+            min(len(log), engine.settings.replay_capacity) if linear else engine.settings.replay_capacity
+        )
+        fill_from_log(engine, log, moments, engine_requirements, n_remembered, rng)
+        if isinstance(engine, SpiffEngine):
+            engine.update(UPDATES_PER_OUTCOME * len(log))
+            engine.settle(SETTLING_STEPS)
+        else:
+            engine.update(NCB_UPDATES_PER_OUTCOME * len(log))
+        return engine
+
     def trained(
         self,
         name: str,
@@ -258,20 +291,9 @@ class Study:
         requirements: Sequence[RequirementSpec],
         seed: int,
     ) -> Path:
-        """Return the directory of an engine that learned offline from the log of codec *kind*."""
-        engine = build_engine(learner(settings), SPACES[kind], integer_seed(seed, "engine"))
-        engine_requirements = [requirement_from(requirement) for requirement in requirements]
-        rng = stream(seed, "training")
-        n_remembered = engine.settings.replay_capacity
-        log = self.log(kind)
-        fill_from_log(engine, log, moments, engine_requirements, n_remembered, rng)
-        if isinstance(engine, SpiffEngine):
-            engine.update(UPDATES_PER_OUTCOME * len(log))
-            engine.settle(SETTLING_STEPS)
-        else:
-            engine.update(NCB_UPDATES_PER_OUTCOME * len(log))
+        """Return the directory of a policy that `taught` taught."""
         directory = self.work / "engines" / f"{name.replace(' ', '-')}-{seed}"
-        engine.save(directory)
+        self.taught(settings, kind, moments, requirements, seed).save(directory)
         return directory
 
     def records(self, schemes: Sequence[Mapping[str, Any]], name: str, **world: Any) -> pd.DataFrame:
@@ -298,10 +320,12 @@ class Study:
         write_own_text(self.out / f"{name}.md", f"{caption}\n\n{facts}\n")
 
 
-def learner(settings: Mapping[str, Any]) -> SpiffEngineSpec | NeuralContextualBanditSpec:
+def learner(settings: Mapping[str, Any]) -> SpiffEngineSpec | NeuralContextualBanditSpec | LinearBanditSpec:
     """Return the entity of a learning policy's entry."""
     if settings["kind"] == "ncb":
         return NeuralContextualBanditSpec.model_validate(settings)
+    if settings["kind"] == "linear":
+        return LinearBanditSpec.model_validate(settings)
     return SpiffEngineSpec.model_validate(settings)
 
 

@@ -1,0 +1,243 @@
+"""The engine against simple rules: what Eq. 2a costs with each, on training photographs that none of them learned from.
+
+    ntnsim experiment rivals --data PERSONS --out results/rivals
+
+All have the same log, features, risk level and codec `spiff`, and search x. The rules: the whole image always (β = 1,
+one tuned AVIF); one q for each target, the cheapest in the log; least squares. Photographs of the final tables (`val`)
+are not touched, so this is where settings may be chosen. Bits and fidelity are real; surroundings are drawn from those
+witnessed in the simulated world, the same for every policy. The caption begins with who is cheapest.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ntnsim.arrays import FloatArray
+from ntnsim.engine.bandit import Bandit
+from ntnsim.engine.build import requirement_from
+from ntnsim.engine.conditioning import interleaved
+from ntnsim.engine.objective import realised_cost
+from ntnsim.engine.outcome_log import LoggedOutcome
+from ntnsim.engine.practice import delivered_in
+from ntnsim.experiments.arguments import experiment_parser
+from ntnsim.experiments.study import RISK_LEVEL, SOURCE, Study
+from ntnsim.experiments.study_arguments import add_study_arguments, study_from
+from ntnsim.images.pipeline import ImagePipeline
+from ntnsim.protocols.configuration import Configuration
+from ntnsim.protocols.network_state import NetworkState
+from ntnsim.protocols.policy import DeliveredImage, ImageState, Requirement
+from ntnsim.results.statistics import clustered_interval
+from ntnsim.scenario.policy import RequirementSpec
+from ntnsim.streams import stream
+
+KIND = "spiff"
+ENGINE = "engine"
+Chooser = Callable[[ImageState, NetworkState, Requirement], Configuration]
+QUALITIES = np.linspace(0.0, 1.0, 11)
+NEAR = 0.1  # outcomes of a log within this distance of a q tell what that q costs
+
+
+def run(study: Study) -> pd.DataFrame:
+    """Run the experiment; write rivals.csv, figure and caption to *study.out*; return a row per target and policy."""
+    targets = study.targets()
+    moments = study.moments()
+    log = study.log(KIND)
+    learners: dict[str, dict[str, Any]] = {
+        ENGINE: study.engine(targets),
+        "engine, actor alone": study.engine(targets, decide="actor"),
+        "ncb": {"kind": "ncb", "trial_state": True},
+        "least squares": {"kind": "linear", "trial_state": True, "risk_level": RISK_LEVEL},
+    }
+    pipeline = study.pipeline(KIND, split="train", n_images=study.n_logged + study.n_test)
+    rows: list[dict[str, Any]] = []
+    for seed in study.seeds:
+        choosers: dict[str, tuple[Chooser, float]] = {}
+        for name, settings in learners.items():
+            study.say(f"seed {seed}: training {name}")
+            start_s = process_time()
+            bandit = study.taught(settings, KIND, moments, list(targets.values()), seed)
+            choosers[name] = (_greedy(bandit), process_time() - start_s)
+        if seed == study.seeds[0]:
+            choosers["whole image"] = (_always(Configuration(1.0, (0.0,))), 0.0)
+        for target, spec in targets.items():
+            requirement = requirement_from(spec)
+            tried = dict(choosers)
+            if seed == study.seeds[0]:
+                quality = cheapest_quality(log, requirement)
+                tried["one q per target"] = (_always(Configuration(0.0, (0.0,), quality)), 0.0)
+            study.say(f"seed {seed}: judging under {target} targets")
+            rng = stream(seed, "rivals")
+            for place in range(study.n_test):
+                moment = moments[int(rng.integers(len(moments)))]
+                for name, (choose, learning_s) in tried.items():
+                    rows.append(
+                        {"target": target, "policy": name, "seed": seed, "photograph": place}
+                        | {"learning_cpu_s": learning_s}
+                        | _judged(pipeline, study.n_logged + place, moment, requirement, choose)
+                    )
+    table = summary(pd.DataFrame(rows), targets)
+    study.write("rivals", caption(table), table, lambda directory: draw(table, directory))
+    return table
+
+
+def _greedy(bandit: Bandit) -> Chooser:
+    def choose(image: ImageState, network: NetworkState, requirement: Requirement) -> Configuration:
+        return bandit.space.configuration(bandit.best_action(image, network, requirement).tolist())
+
+    return choose
+
+
+def _always(configuration: Configuration) -> Chooser:
+    return lambda image, network, requirement: configuration
+
+
+def cheapest_quality(log: Sequence[LoggedOutcome], requirement: Requirement) -> float:
+    """Return the q that cost least in *log*, among outcomes with a tight box and no patches; a log has no delays."""
+    plain = [
+        seen
+        for seen in log
+        if seen.configuration.box_growth == 0.0 and not any(seen.configuration.patch_fractions)
+    ]
+    quality = np.array([seen.configuration.coarse_quality for seen in plain])
+    costs = np.array(
+        [
+            cost_of(seen.size_bits / seen.image.source_bits, seen.pf, seen.sf, 0.0, requirement)
+            for seen in plain
+        ]
+    )
+    near = [np.abs(quality - q) <= NEAR for q in QUALITIES]
+    means = [costs[chosen].mean() if chosen.any() else np.inf for chosen in near]
+    return float(QUALITIES[int(np.argmin(means))])
+
+
+def cost_of(
+    bits_share: float, pf: Sequence[float], sf: Sequence[float], delay_s: float, requirement: Requirement
+) -> float:
+    """Return the cost of one delivery (Eq. 2a, a delay beyond the deadline priced by λ^del)."""
+    fidelities = interleaved(tuple(pf), tuple(sf))
+    cost: FloatArray = realised_cost(
+        np.array((bits_share, *fidelities, delay_s / requirement.deadline_s)),
+        np.array(interleaved(requirement.lambda_pf, requirement.lambda_sf)),
+        np.array(interleaved(requirement.pf_min, requirement.sf_min)),
+        np.array(requirement.lambda_delay),
+        np.array(1.0),
+    )
+    return float(cost)
+
+
+def _judged(
+    pipeline: ImagePipeline, index: int, moment: Any, requirement: Requirement, choose: Chooser
+) -> dict[str, float]:
+    capture = pipeline.capture(SOURCE, index)
+    start_s = process_time()
+    x = choose(capture.state, moment.network, requirement)
+    decision_s = process_time() - start_s
+    size_bits = round(pipeline.encode(capture.image_id, x).size_bits)
+    pipeline.expect(capture.image_id, x)
+    scores = pipeline.reconstruct(capture.image_id, x)
+    delivered: DeliveredImage = delivered_in(
+        moment, capture.state, requirement, x, size_bits, scores.pf_rank, scores.sf_rank
+    )
+    share = size_bits / capture.state.source_bits
+    return {
+        "cost": cost_of(share, scores.pf_rank, scores.sf_rank, delivered.delay_s, requirement),
+        "savings": 1.0 - share,
+        "pf": scores.pf_rank[0],
+        "sf": scores.sf_rank[0],
+        "in_time": float(delivered.delay_s <= requirement.deadline_s),
+        "whole": float(x.box_growth > 0.99),
+        "decision_ms": 1e3 * decision_s,
+    }
+
+
+def summary(outcomes: pd.DataFrame, targets: Mapping[str, RequirementSpec]) -> pd.DataFrame:
+    """Return a row per target and policy, cheapest first: mean cost with 95 % limits over photographs, and the
+    difference to the engine's on the same photographs (above 0: the engine is cheaper).
+    """
+    rows = []
+    for (target, name), group in outcomes.groupby(["target", "policy"], sort=False):
+        spec = targets[str(target)]
+        engine = outcomes[(outcomes["target"] == target) & (outcomes["policy"] == ENGINE)]
+        ours = engine.groupby("photograph")["cost"].mean()
+        theirs = group.groupby("photograph")["cost"].mean()
+        places = group["photograph"].to_numpy()
+        cost = clustered_interval(group["cost"], places)
+        gap = clustered_interval((theirs - ours).to_numpy(), theirs.index.to_numpy())
+        kept_pf = group["pf"] >= spec.pf_min[0]
+        rows.append(
+            {
+                "target": target,
+                "policy": name,
+                "photographs": group["photograph"].nunique(),
+                "seeds": group["seed"].nunique(),
+                "cost": cost.value,
+                "cost_low": cost.low,
+                "cost_high": cost.high,
+                "above_engine": gap.value,
+                "above_engine_low": gap.low,
+                "above_engine_high": gap.high,
+                "p_pf": float(kept_pf.mean()),
+                "p_pf_worst_seed": float(kept_pf.groupby(group["seed"]).mean().min()),
+                "p_sf": float((group["sf"] >= spec.sf_min[0]).mean()),
+                "p_deadline": float(group["in_time"].mean()),
+                "savings": float(group["savings"].mean()),
+                "whole_image": float(group["whole"].mean()),
+                "learning_cpu_s": float(group["learning_cpu_s"].mean()),
+                "decision_ms": float(group["decision_ms"].median()),
+            }
+        )
+    order = {name: place for place, name in enumerate(targets)}
+    return pd.DataFrame(rows).sort_values(
+        ["target", "cost"], key=lambda column: column.map(order) if column.name == "target" else column
+    )
+
+
+def caption(table: pd.DataFrame) -> str:
+    """Return the caption; its first line says which policy is cheapest under each target, and whether beyond doubt."""
+    said = []
+    for target, group in table.groupby("target", sort=False):
+        first = group.iloc[0]
+        if first["policy"] == ENGINE:
+            rival = group.iloc[1]
+            clear = rival["above_engine_low"] > 0
+            words = f"the engine, {rival['policy']} next"
+        else:
+            clear = first["above_engine_high"] < 0
+            words = f"{first['policy']}, cheaper than the engine"
+        said.append(f"{target}: {words}{'' if clear else ' (the difference may be chance)'}")
+    return (
+        "Cheapest by Eq. 2a: "
+        + "; ".join(said)
+        + ".\n\nMean cost with 95 % intervals over photographs; `above_engine` is the paired difference on the same "
+        "photographs; `whole_image` the share of photographs sent with β = 1."
+    )
+
+
+def draw(table: pd.DataFrame, directory: Path) -> None:
+    """Draw each policy's cost with its interval, one panel per target."""
+    import matplotlib.pyplot as plt
+
+    from ntnsim.report.style import DOUBLE_COLUMN_IN, journal, save
+
+    names = list(table["target"].unique())
+    with journal():
+        figure, axes = plt.subplots(1, len(names), figsize=(DOUBLE_COLUMN_IN, 2.2), squeeze=False)
+        for axis, name in zip(axes[0], names, strict=True):
+            rows = table[table["target"] == name].iloc[::-1]
+            below, above = rows["cost"] - rows["cost_low"], rows["cost_high"] - rows["cost"]
+            axis.errorbar(rows["cost"], rows["policy"], xerr=np.array((below, above)), fmt="o", capsize=2)
+            axis.set_title(name.capitalize())
+            axis.set_xlabel("Mean cost of Eq. 2a")
+        save(figure, directory, "rivals")
+        plt.close(figure)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run with the command line's *arguments* that follow the experiment's name."""
+    parser = experiment_parser(__name__, __doc__)
+    add_study_arguments(parser)
+    print(run(study_from(parser.parse_args(arguments))).to_string(index=False))
