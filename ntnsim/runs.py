@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any
 
 from ntnsim.datasets.open_dataset import photographs_shown
-from ntnsim.engine.build import requirement_from
+from ntnsim.engine.build import changes_from, requirement_from
 from ntnsim.errors import InputError
 from ntnsim.images.gallery import RunGallery
 from ntnsim.images.outcome_store import OutcomeStore
@@ -150,6 +150,7 @@ def _simulated(
                 assembled.policy,
                 requirement_from(entity.requirement or scenario.requirement),
                 write,
+                changes=changes_from(entity.requirement or scenario.requirement),
                 profile_sources=profiles,
                 n_ranks=n_ranks,
                 score_names=score_names,

@@ -11,7 +11,7 @@ from ntnsim.api.agent import BOUND, AgentPolicy, AgentView, acting
 from ntnsim.api.stepped_world import SteppedWorld
 from ntnsim.arrays import Float32Array
 from ntnsim.engine.bandit import LONGEST_DEADLINES
-from ntnsim.engine.build import requirement_from
+from ntnsim.engine.build import changes_from, requirement_from
 from ntnsim.errors import InputError
 from ntnsim.own_parts import ChannelMaker, OwnParts, PolicyMaker
 from ntnsim.protocols.codec import Codec
@@ -143,6 +143,7 @@ class ImageDeliveryEnv(gymnasium.Env[Float32Array, Float32Array]):
                 policy,
                 self._requirement,
                 write=lambda columns: None,
+                changes=changes_from(self._scheme.requirement or self.scenario.requirement),
                 profile_sources=profile_sources(scenario, terminals, self._own),
             )
 

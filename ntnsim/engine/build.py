@@ -1,5 +1,6 @@
 """From a scenario's policy to a working one. Learning policies are imported only when asked for."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ntnsim.engine.fixed import FixedPolicy
@@ -27,8 +28,17 @@ if TYPE_CHECKING:
 
 
 def requirement_from(entity: RequirementSpec) -> Requirement:
-    """Return the engine's requirement that a scenario describes."""
-    return Requirement(**entity.model_dump())
+    """Return the engine's requirement that a scenario describes: that of the run's start."""
+    return Requirement(**entity.model_dump(exclude={"changes"}))
+
+
+def changes_from(entity: RequirementSpec) -> tuple[tuple[float, Requirement], ...]:
+    """Return the requirements that follow, each whole, with the second from which it holds."""
+    now, changes = requirement_from(entity), []
+    for change in entity.changes:
+        now = replace(now, **change.model_dump(exclude={"from_s"}, exclude_none=True))
+        changes.append((change.from_s, now))
+    return tuple(changes)
 
 
 def fixed_configuration(entity: FixedPolicySpec, space: ConfigurationSpace) -> Configuration:

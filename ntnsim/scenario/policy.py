@@ -17,6 +17,25 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
 
 
+class RequirementChangeSpec(Entity):
+    """What the application asks from a moment on; what stands not here stays as it was."""
+
+    from_s: float = Field(gt=0)
+    """Seconds from the start: images captured from then on fall under it, those on their way do not."""
+    deadline_s: float | None = Field(default=None, gt=0)
+    """d^max, seconds from capture to delivery."""
+    pf_min: tuple[Share, ...] | None = None
+    """Lowest perceptual fidelity per rank."""
+    sf_min: tuple[Share, ...] | None = None
+    """Lowest semantic fidelity per rank."""
+    lambda_pf: tuple[Weight, ...] | None = None
+    """Weight of a shortfall in perceptual fidelity per rank."""
+    lambda_sf: tuple[Weight, ...] | None = None
+    """Weight of a shortfall in semantic fidelity per rank."""
+    lambda_delay: float | None = Field(default=None, ge=0)
+    """Weight of a predicted delay beyond the deadline, in deadlines."""
+
+
 class RequirementSpec(Entity):
     """What the application asks of each image: deadline, fidelity targets per rank, and their weights (Table III).
 
@@ -36,6 +55,23 @@ class RequirementSpec(Entity):
     """Weight λ_l^sem of a shortfall in semantic fidelity."""
     lambda_delay: float = Field(default=10.0, ge=0)
     """Weight λ^del of a predicted delay beyond the deadline, in deadlines."""
+    changes: tuple[RequirementChangeSpec, ...] = ()
+    """What the application asks later in the run, in order of time. Policies are not told before."""
+
+    @model_validator(mode="after")
+    def _changes_follow_each_other(self) -> Self:
+        times = [change.from_s for change in self.changes]
+        if times != sorted(set(times)):
+            raise ValueError(f"changes must have ascending from_s, got {times}")
+        for change in self.changes:
+            for name in ("pf_min", "sf_min", "lambda_pf", "lambda_sf"):
+                values = getattr(change, name)
+                if values is not None and len(values) != len(self.pf_min):
+                    raise ValueError(
+                        f"changes from {change.from_s:g} s: {name} has {len(values)} entries, the requirement "
+                        f"{len(self.pf_min)} ranks"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _same_number_of_ranks(self) -> Self:

@@ -19,6 +19,17 @@ class Origin:
     requirement: Requirement
     gateway_power_w: float  # nan where the device profile states none
     data_network_power_w: float
+    changes: tuple[tuple[float, Requirement], ...] = ()
+    """Requirements that take the place of `requirement` later, with the second from which each holds; ascending."""
+
+    def requirement_at(self, time_s: float) -> Requirement:
+        """Return what is asked of an image that is captured at *time_s*."""
+        now = self.requirement
+        for from_s, later in self.changes:
+            if time_s < from_s:
+                break
+            now = later
+        return now
 
 
 class Job:
@@ -63,6 +74,7 @@ class Job:
         "reconstruction_mean_s",
         "reconstruction_start_s",
         "reconstruction_work_s",
+        "requirement",
         "satellite",
         "source_bits",
     )
@@ -83,7 +95,8 @@ class Job:
         self.source_bits = source_bits
         self.image = image
         self.priority = origin.priority
-        self.due_s = created_s + origin.requirement.deadline_s
+        self.requirement = origin.requirement_at(created_s)
+        self.due_s = created_s + self.requirement.deadline_s
         self.configuration: Configuration | None = None
         self.network: NetworkState | None = None
         self.encoded: Encoded | None = None

@@ -101,7 +101,7 @@ class Journey:
             now - job.created_s,
             seen.trial,
         )
-        decision = self._policy.choose(job.image, job.network, job.origin.requirement)
+        decision = self._policy.choose(job.image, job.network, job.requirement)
         if decision.configuration is None:
             self.dropped(job, decision.reason or "rejected by the policy")
             return False
@@ -153,7 +153,7 @@ class Journey:
                 LostImage(
                     image=job.image,
                     network=job.network,
-                    requirement=job.origin.requirement,
+                    requirement=job.requirement,
                     configuration=job.configuration,
                     size_bits=round(job.encoded.size_bits),
                     reason=reason,
@@ -171,7 +171,7 @@ class Journey:
             DeliveredImage(
                 image=job.image,
                 network=job.network,
-                requirement=job.origin.requirement,
+                requirement=job.requirement,
                 configuration=job.configuration,
                 size_bits=round(job.encoded.size_bits),
                 pf=job.reconstruction.pf_rank or unknown,

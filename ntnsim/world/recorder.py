@@ -130,7 +130,7 @@ class Recorder:
             state,
             reason,
             job.note,
-            origin.requirement.deadline_s,
+            job.requirement.deadline_s,
             state == DELIVERED,
             *_stage_times(job),
             ended_s,

@@ -1,6 +1,6 @@
 """From a scenario to a running world: makes the stations, wires them, starts their processes, runs to the end."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf, nan
 
@@ -57,6 +57,7 @@ class World:
         requirement: Requirement,
         write: Callable[[Columns], None],
         *,
+        changes: Sequence[tuple[float, Requirement]] = (),
         profile_sources: Mapping[str, ProfileSource] | None = None,
         n_ranks: int | None = None,
         score_names: tuple[str, ...] | None = None,
@@ -66,6 +67,7 @@ class World:
         """Make the stations and wire them; records go to *write* in batches of columns.
 
         requirement: what is asked of this scheme's images; a source's own deadline goes before it.
+        changes: requirements that take its place later, with the second from which each holds; ascending.
         profile_sources: per gateway entity (its copies share one); a satellite link of kind ``orbit`` or ``custom``
             needs them.
         n_ranks, score_names: of the records' columns, where several schemes write one table; the imaging's by default.
@@ -74,6 +76,7 @@ class World:
         self._scenario = scenario
         self._imaging = imaging
         self._requirement = requirement
+        self._changes = tuple(changes)
         self._env = simpy.Environment()
         self._run = RunControl(self._env, scenario.horizon, progress)
         n_ranks = imaging.n_ranks if n_ranks is None else n_ranks
@@ -218,9 +221,8 @@ class World:
                     source=name,
                     gateway=gateway,
                     priority=source.priority,
-                    requirement=replace(
-                        self._requirement, deadline_s=source.deadline_s or self._requirement.deadline_s
-                    ),
+                    requirement=_of_source(source, self._requirement),
+                    changes=tuple((from_s, _of_source(source, later)) for from_s, later in self._changes),
                     gateway_power_w=cpu.power_w or nan,
                     data_network_power_w=self._gpu.power_w or nan,
                 ),
@@ -245,6 +247,10 @@ class World:
                 taken=self._journey.taken,
                 exhausted=self._run.source_exhausted,
             )
+
+
+def _of_source(source: SourceSpec, requirement: Requirement) -> Requirement:
+    return replace(requirement, deadline_s=source.deadline_s or requirement.deadline_s)
 
 
 def _image_numbers(arrivals: ArrivalsSpec) -> list[int] | None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ntnsim.engine.build import requirement_from
+from ntnsim.engine.build import changes_from, requirement_from
 from ntnsim.engine.fixed import FixedPolicy
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.scenario.scenario import Scenario
@@ -62,6 +62,7 @@ def run_world(scenario, *, policy=None, scheme=0, **arguments):
         policy or FixedPolicy(Configuration(0.0, (0.5,))),
         requirement_from(scenario.requirement),
         batches.append,
+        changes=changes_from(scenario.requirement),
         write_timeline=timeline.append,
         **arguments,
     ).run()

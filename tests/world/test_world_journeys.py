@@ -164,6 +164,47 @@ def test_deadline_of_a_source_goes_before_the_requirements(textbook):
     assert policy.seen[0][2].deadline_s == 30.0
 
 
+def test_requirement_changes_for_images_captured_from_then_on_and_each_change_keeps_what_it_does_not_name(
+    textbook,
+):
+    world_of, run_world, _, _ = textbook
+    policy = Recording()
+    requirement = {
+        "deadline_s": 20.0,
+        "pf_min": [0.8, 0.9],
+        "changes": [
+            {"from_s": 10.0, "deadline_s": 1.0},
+            {"from_s": 20.0, "pf_min": [0.5, 0.6], "lambda_pf": [2.0, 3.0]},
+        ],
+    }
+    # Encoding takes 1.5 s in all: under the second deadline everything is late.
+    run = run_world(
+        world_of(sources=at(9.9, 10.0, 19.0, 20.0), requirement=requirement, **BUSY), policy=policy
+    )
+    assert run["deadline_s"].tolist() == [20.0, 1.0, 1.0, 1.0]
+    assert run["state"].tolist() == ["delivered", "late", "late", "late"]
+    asked = [requirement for _, _, requirement in policy.seen]
+    assert [seen.pf_min for seen in asked] == [(0.8, 0.9)] * 3 + [(0.5, 0.6)]
+    assert [seen.lambda_pf for seen in asked] == [(1.25, 10.0)] * 3 + [(2.0, 3.0)]
+    assert [taught.requirement for taught in policy.taught] == asked
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ([{"from_s": 20.0}, {"from_s": 10.0}], r"ascending from_s, got \[20.0, 10.0\]"),
+        (
+            [{"from_s": 10.0, "pf_min": [0.5]}],
+            "changes from 10 s: pf_min has 1 entries, the requirement 2 ranks",
+        ),
+        ([{"from_s": 0.0}], "greater than 0"),
+    ],
+)
+def test_impossible_changes_of_a_requirement_are_refused(textbook, changes, message):
+    with pytest.raises(ValueError, match=message):
+        textbook[0](requirement={"changes": changes})
+
+
 def test_earliest_deadline_goes_first(textbook):
     world_of, run_world, _, _ = textbook
     arrivals = {"kind": "trace", "times_s": [0.0]}
