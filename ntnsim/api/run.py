@@ -61,7 +61,8 @@ class Run:
     def plot(self, figure: str = "delay_cdf") -> "Figure":
         """Return a figure of this run as a matplotlib Figure, which a notebook shows.
 
-        figure: ``delay_cdf``, ``savings_cdf``, ``delay_breakdown``, ``pareto``, ``timeline`` or ``gallery``.
+        figure: ``delay_cdf``, ``savings_cdf``, ``delay_breakdown``, ``pareto``, ``timeline``, ``gallery`` or
+            ``learning``.
         Raises InputError where the run holds no data for it.
         """
         from ntnsim.report.figures import figure_of

@@ -135,7 +135,7 @@ def plot(
         typer.Option(
             "--figure",
             metavar="NAME",
-            help="delay_cdf, savings_cdf, delay_breakdown, load_curves, pareto, timeline or gallery. "
+            help="delay_cdf, savings_cdf, delay_breakdown, load_curves, pareto, timeline, gallery or learning. "
             "May be repeated; all that apply unless given.",
         ),
     ] = None,

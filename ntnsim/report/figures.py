@@ -10,6 +10,7 @@ from ntnsim.report.breakdown_figure import delay_breakdown
 from ntnsim.report.cdf_figure import delay_cdf, savings_cdf
 from ntnsim.report.gallery_figure import gallery
 from ntnsim.report.groups import points_of
+from ntnsim.report.learning_figure import courses_of, learning
 from ntnsim.report.load_figure import load_curves, swept_number
 from ntnsim.report.pareto_figure import panels_of, pareto, standings_of
 from ntnsim.report.timeline_figure import timeline
@@ -27,6 +28,7 @@ FIGURES: dict[str, Callable[[Sequence[RunDirectory]], "Figure"]] = {
     "pareto": pareto,
     "timeline": timeline,
     "gallery": gallery,
+    "learning": learning,
 }
 
 
@@ -41,6 +43,8 @@ def applicable(runs: Sequence[RunDirectory]) -> list[str]:
         names.append("timeline")
     if any((run.path / IMAGES_INDEX).exists() for run in runs):
         names.append("gallery")
+    if any(courses_of(run) for run in runs):
+        names.append("learning")
     return names
 
 

@@ -1,0 +1,126 @@
+"""What a policy did while it learned: configuration, savings, delay and fidelity over the images that it decided on.
+
+Curves are means over a sliding window of images in order of decision, so that a drift shows and single images do not.
+Schemes whose configuration never changes are left out: there is nothing that they learned.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ntnsim.arrays import FloatArray
+from ntnsim.errors import InputError
+from ntnsim.report.style import DOUBLE_COLUMN_IN, STYLES, scheme_styles
+from ntnsim.results.read import RunDirectory
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WINDOWS = 20  # so many windows, side by side, fill the run
+FEWEST_IMAGES = 40  # with fewer, a window holds two images
+OUTCOMES = {
+    "savings": ("savings (%)", 100.0),
+    "delay_s": ("delay (s)", 1.0),
+    "pf": ("PF, whole image", 1.0),
+}
+
+
+@dataclass(frozen=True)
+class Course:
+    """One scheme's images in order of decision. values: column → [n]; nan where an image has no such value."""
+
+    scheme: str
+    values: dict[str, FloatArray]
+
+    @property
+    def configuration(self) -> list[str]:
+        """The columns of x that this scheme changed."""
+        return [name for name in self.values if name.startswith("x_") and _varies(self.values[name])]
+
+
+def courses_of(run: RunDirectory) -> list[Course]:
+    """Return the schemes of *run* that changed their configuration, with at least `FEWEST_IMAGES` decisions."""
+    names = run.record_columns()
+    configuration = [name for name in names if name.startswith("x_")]
+    outcomes = [name for name in OUTCOMES if name in names]
+    table = run.records(["scheme", "decided_s", *configuration, *outcomes]).to_pandas()
+    courses = []
+    for scheme, images in table.groupby("scheme", sort=False):
+        decided = images[np.isfinite(images["decided_s"])].sort_values("decided_s", kind="stable")
+        columns = [*configuration, *outcomes]
+        course = Course(str(scheme), {name: decided[name].to_numpy(dtype=np.float64) for name in columns})
+        if len(decided) >= FEWEST_IMAGES and course.configuration:
+            courses.append(course)
+    return courses
+
+
+def sliding_mean(values: FloatArray, window: int) -> FloatArray:
+    """Return the mean of every *window* neighbours of *values* [n], leaving out nan: [n − window + 1]."""
+    known = np.isfinite(values)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(known)])
+    with np.errstate(invalid="ignore"):
+        return (sums[window:] - sums[:-window]) / (counts[window:] - counts[:-window])
+
+
+def learning(runs: Sequence[RunDirectory]) -> "Figure":
+    """Return the figure of the first of *runs* in which a scheme changed its configuration."""
+    from matplotlib.figure import Figure
+
+    courses = next((found for run in runs if (found := courses_of(run))), [])
+    if not courses:
+        raise InputError(
+            f"{runs[0].path}: no scheme changed its configuration over at least {FEWEST_IMAGES} images"
+        )
+    shown = [name for name in OUTCOMES if any(_known(course, name) for course in courses)]
+    figure = Figure(figsize=(DOUBLE_COLUMN_IN, 1.5 * (len(courses) + len(shown))))
+    grid = figure.subplots(len(courses) + len(shown), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, course in zip(grid, courses, strict=False):
+        axes.set_title(f"{course.scheme}: configuration")
+        for style, name in zip(STYLES, course.configuration, strict=False):
+            _draw(axes, course.values[name], style.colour, style.dash, symbol(name))
+        axes.set_ylim(-0.03, 1.03)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.05), borderaxespad=0)
+    looks = scheme_styles([course.scheme for course in courses])
+    for axes, name in zip(grid[len(courses) :], shown, strict=True):
+        label, scale = OUTCOMES[name]
+        axes.set_title(label)
+        for course in courses:
+            look = looks[course.scheme]
+            _draw(axes, scale * course.values[name], look.colour, look.dash, course.scheme)
+    grid[len(courses)].legend(loc="upper left", bbox_to_anchor=(1.01, 1.05), borderaxespad=0)
+    window = window_of(max(len(course.values["savings"]) for course in courses))
+    grid[-1].set_xlabel(f"images decided on (means over {window} of them)")
+    return figure
+
+
+def window_of(n_images: int) -> int:
+    """Return how many neighbouring images one point of a curve stands for."""
+    return max(2, n_images // WINDOWS)
+
+
+def symbol(column: str) -> str:
+    """Return the paper's symbol of a column of x: ``p(0)`` for ``x_patch_fraction_0``."""
+    if found := re.fullmatch(r"x_patch_fraction_(\d+)", column):
+        return f"p({found[1]})"
+    return {"x_box_growth": "β", "x_coarse_quality": "q"}.get(column, column)
+
+
+def _draw(axes: "Axes", values: FloatArray, colour: str, dash: tuple[float, ...], label: str) -> None:
+    window = window_of(len(values))
+    means = sliding_mean(values, window)
+    numbers = np.arange(len(means)) + window
+    axes.plot(numbers, means, color=colour, linestyle=(0, dash) if dash else "solid", label=label)
+
+
+def _varies(values: FloatArray) -> bool:
+    known = values[np.isfinite(values)]
+    return len(known) > 0 and float(np.ptp(known)) > 0
+
+
+def _known(course: Course, name: str) -> bool:
+    return name in course.values and bool(np.isfinite(course.values[name]).any())
