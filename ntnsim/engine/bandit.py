@@ -139,19 +139,10 @@ class Bandit(Policy, ABC):
 
     def remember(self, delivered: DeliveredImage) -> bool:
         """Put a delivery in the memory; return whether it could be used (every rank scored)."""
-        fidelities = interleaved(delivered.pf, delivered.sf)
-        if not np.isfinite(fidelities).all():
+        outcome = self.outcome_of(delivered)
+        if outcome is None:
             self.n_unscored += 1
             return False
-        nominal_s = self.settings.nominal_deadline_s
-        elapsed_s = 0.0 if self.settings.paper_state else delivered.image.age_s
-        outcome = np.array(
-            (
-                delivered.size_bits / delivered.image.source_bits,
-                *fidelities,
-                min((delivered.delay_s - elapsed_s) / nominal_s, LONGEST_DEADLINES),
-            )
-        )
         state = self.state_of(delivered.image, delivered.network)
         action = self.space.vector(delivered.configuration)
         if self.standardised:
@@ -160,10 +151,19 @@ class Bandit(Policy, ABC):
             state=state,
             action=action,
             outcome=outcome,
-            requirement=requirement_vector(delivered.requirement, nominal_s),
-            elapsed=elapsed_s / nominal_s,
+            requirement=requirement_vector(delivered.requirement, self.settings.nominal_deadline_s),
+            elapsed=self.elapsed(delivered.image),
         )
         return True
+
+    def outcome_of(self, delivered: DeliveredImage) -> FloatArray | None:
+        """Return bits share, fidelities and remaining delay in nominal deadlines [2R+2]; None if a rank is unscored."""
+        fidelities = interleaved(delivered.pf, delivered.sf)
+        if not np.isfinite(fidelities).all():
+            return None
+        delay = delivered.delay_s / self.settings.nominal_deadline_s - self.elapsed(delivered.image)
+        share = delivered.size_bits / delivered.image.source_bits
+        return np.array((share, *fidelities, min(delay, LONGEST_DEADLINES)))
 
     def update(self, n_updates: int) -> None:
         """Take *n_updates* updates; the first one standardises the targets on what the memory holds."""

@@ -30,14 +30,18 @@ class Hinges:
     floors: Float32Array
 
 
-def hinges(price: Priced, elapsed: Float32Array, standard: Standardisation) -> Hinges:
+def hinges(
+    price: Priced, elapsed: Float32Array, standard: Standardisation, shift: FloatArray | float = 0.0
+) -> Hinges:
     """Return the hinges of requirements, and of delay already *elapsed* [batch] in nominal deadlines.
+
+    shift: [2R+1], what is added to each predicted low quantile (`calibration.py`), in standardised terms.
 
     λ^del [(e + d)/d^max − 1]^+ with d = offset + scale·z is λ^del·|scale|/d^max · [(d^max − e − offset)/scale − z]^+.
     """
     limits = np.concatenate((price.targets, (price.deadline - elapsed)[:, None]), 1)
     weights = np.concatenate((price.weights, (price.delay_weight / price.deadline)[:, None]), 1)
-    floors = ((limits - standard.offset[1:]) / standard.scale[1:]).T
+    floors = ((limits - standard.offset[1:]) / standard.scale[1:] - shift).T
     return Hinges((weights * np.abs(standard.scale[1:])).T.astype(np.float32), floors.astype(np.float32))
 
 

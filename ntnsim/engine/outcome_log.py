@@ -4,7 +4,7 @@ Beside an outcome table (few images, a full grid each) a log is the better teach
 outcomes differ between images of like state, and no outcome in a log is interpolated.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ntnsim.engine.outcome_table import trial_columns, trial_of
 from ntnsim.engine.practice import Moment, delivered_in
 from ntnsim.errors import InputError
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
-from ntnsim.protocols.policy import ImageState, Requirement
+from ntnsim.protocols.policy import DeliveredImage, ImageState, Requirement
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,24 @@ class LoggedOutcome:
     sf: tuple[float, ...]
 
 
+def deliveries_from_log(
+    log: Sequence[LoggedOutcome],
+    moments: Sequence[Moment],
+    requirements: Sequence[Requirement],
+    n_images: int,
+    rng: np.random.Generator,
+) -> Iterator[DeliveredImage]:
+    """Yield *n_images* deliveries: logged outcomes in turn, in drawn surroundings and requirements."""
+    for index in range(n_images):
+        logged = log[index % len(log)]
+        moment = moments[int(rng.integers(len(moments)))]
+        requirement = requirements[int(rng.integers(len(requirements)))]
+        image = replace(logged.image, age_s=moment.age_s)
+        yield delivered_in(
+            moment, image, requirement, logged.configuration, logged.size_bits, logged.pf, logged.sf
+        )
+
+
 def fill_from_log(
     engine: Bandit,
     log: Sequence[LoggedOutcome],
@@ -39,16 +57,8 @@ def fill_from_log(
     rng: np.random.Generator,
 ) -> None:
     """Put *n_images* deliveries in the engine's memory: logged outcomes in drawn surroundings and requirements."""
-    for index in range(n_images):
-        logged = log[index % len(log)]
-        moment = moments[int(rng.integers(len(moments)))]
-        requirement = requirements[int(rng.integers(len(requirements)))]
-        image = replace(logged.image, age_s=moment.age_s)
-        engine.remember(
-            delivered_in(
-                moment, image, requirement, logged.configuration, logged.size_bits, logged.pf, logged.sf
-            )
-        )
+    for delivered in deliveries_from_log(log, moments, requirements, n_images, rng):
+        engine.remember(delivered)
 
 
 def save_log(log: Sequence[LoggedOutcome], space: ConfigurationSpace, path: Path) -> None:

@@ -1,10 +1,14 @@
 """The paper's engine (Sec. VI): distributional critics learn the terms of BITS, the actor descends through them."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import torch
 
 from ntnsim.arrays import Float32Array, FloatArray
 from ntnsim.engine.actor_bandit import ActorBandit
+from ntnsim.engine.calibration import Calibration
 from ntnsim.engine.conditioning import Priced, RequirementLaw, conditioning_features, requirement_vector
 from ntnsim.engine.critics import QuantileCritics, quantile_at
 from ntnsim.engine.effective import effective, has_box, pulled_back
@@ -34,6 +38,7 @@ class SpiffEngine(ActorBandit):
             learning_rate=settings.critic_learning_rate,
             rng=stream(seed, "engine", "critics"),
         )
+        self.calibration = Calibration(2 * space.n_ranks + 1, settings.risk_level)
         self._prices: dict[Requirement, Priced] = {}
         self.law = RequirementLaw.of(settings.requirement_range, space.n_ranks, settings.seen_share)
 
@@ -60,7 +65,9 @@ class SpiffEngine(ActorBandit):
             self._inputs(torch.cat((states, states, states[:n_searched])), actions),
             targets,
             standard=self.standard,
-            penalties=hinges(price, np.concatenate((elapsed, elapsed[:n_searched])), self.standard),
+            penalties=hinges(
+                price, np.concatenate((elapsed, elapsed[:n_searched])), self.standard, self._shift
+            ),
             risk_level=settings.risk_level,
             dimension=self.space.dimension,
             n_proposed=settings.minibatch,
@@ -101,7 +108,9 @@ class SpiffEngine(ActorBandit):
                 cost, gradient = self.critics.price(
                     self._inputs(states.repeat(every, 1), x),
                     standard=self.standard,
-                    penalties=hinges(price, np.tile(rows["elapsed"][:, 0], every), self.standard),
+                    penalties=hinges(
+                        price, np.tile(rows["elapsed"][:, 0], every), self.standard, self._shift
+                    ),
                     risk_level=settings.risk_level,
                     dimension=dimension,
                     n_proposed=batch,
@@ -135,7 +144,7 @@ class SpiffEngine(ActorBandit):
         if price is None:
             vector = requirement_vector(requirement, self.settings.nominal_deadline_s)
             price = self._prices[requirement] = Priced.of(vector[None])
-        penalties = hinges(price, np.array([elapsed], dtype=np.float32), self.standard)
+        penalties = hinges(price, np.array([elapsed], dtype=np.float32), self.standard, self._shift)
         return expected_cost(quantiles, self.standard, penalties, self.settings.risk_level)
 
     def predicted_quantiles(self, state: Float32Array, action: tuple[float, ...]) -> FloatArray:
@@ -150,14 +159,48 @@ class SpiffEngine(ActorBandit):
     def _judge(
         self, delivered: DeliveredImage, state: Float32Array, action: tuple[float, ...], outcome: FloatArray
     ) -> tuple[float, ...]:
-        ordered = self.predicted_quantiles(state, action)
-        alpha = self.settings.risk_level
-        levels = (0.5, *([alpha] * (2 * self.space.n_ranks)), 1.0 - alpha)
-        covered = (
-            float(outcome[critic] <= quantile_at(ordered[critic], level))
-            for critic, level in enumerate(levels)
-        )
+        bits, residuals = self._compared(state, action, outcome)
+        # Of a calibrated engine, a share α of the outcomes lies below the low quantile that decisions are made by.
+        below = residuals <= self._shift
+        if self.settings.calibrated:
+            self.calibration.add(residuals.tolist())
+        covered = (float(bits), *below[:-1].astype(float).tolist(), 1.0 - float(below[-1]))
         return (*super()._judge(delivered, state, action, outcome), *covered)
+
+    @property
+    def _shift(self) -> FloatArray | float:
+        return self.calibration.shift if self.settings.calibrated else 0.0
+
+    def _compared(
+        self, state: Float32Array, action: tuple[float, ...], outcome: FloatArray
+    ) -> tuple[bool, FloatArray]:
+        """Return whether bits lie below their median, and by how much the rest above its low quantile [2R+1]."""
+        inputs = self._inputs(torch.from_numpy(state)[None], torch.tensor([action], dtype=torch.float32))
+        ordered = self.critics.quantiles_one(inputs[0].numpy())
+        reached = self.standard.applied(outcome)
+        low = np.array([quantile_at(terms, self.settings.risk_level) for terms in ordered[1:]])
+        return bool(reached[0] <= quantile_at(ordered[0], 0.5)), reached[1:] - low
+
+    def calibrate(self, deliveries: Iterable[DeliveredImage]) -> None:
+        """Calibrate the low quantiles on scored *deliveries* that the critics have not learned from.
+
+        Online there is no need: every delivery is compared with its prediction before it is learned.
+        """
+        for seen in deliveries:
+            outcome = self.outcome_of(seen)
+            if outcome is not None:
+                state = self.state_of(seen.image, seen.network)
+                action = self.space.vector(seen.configuration)
+                self.calibration.add(self._compared(state, action, outcome)[1].tolist())
+
+    def variables(self) -> dict[str, Any]:
+        """Return the bandit's variables and the calibration's residuals."""
+        return {**super().variables(), "residuals": [list(row) for row in self.calibration.residuals]}
+
+    def restore_variables(self, variables: dict[str, Any]) -> None:
+        """Take over what `variables` returned."""
+        super().restore_variables(variables)
+        self.calibration.restore(variables.get("residuals", []))
 
     def _judged_names(self) -> tuple[str, ...]:
         # Calibrated critics reach 0.5 for bits, α for each fidelity and 1 − α for the delay.

@@ -48,6 +48,7 @@ def run(study: Study) -> pd.DataFrame:
     log = study.log(KIND)
     learners: dict[str, dict[str, Any]] = {
         ENGINE: study.engine(targets),
+        "engine, calibrated": study.engine(targets, calibrated=True),
         "engine, actor alone": study.engine(targets, decide="actor"),
         "ncb": {"kind": "ncb", "trial_state": True},
         "least squares": {"kind": "linear", "trial_state": True, "risk_level": RISK_LEVEL},

@@ -17,7 +17,7 @@ import pandas as pd
 from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.build import build_bandit, requirement_from
 from ntnsim.engine.linear import LinearBandit
-from ntnsim.engine.outcome_log import LoggedOutcome, fill_from_log, load_log, save_log
+from ntnsim.engine.outcome_log import LoggedOutcome, deliveries_from_log, fill_from_log, load_log, save_log
 from ntnsim.engine.outcome_table import OutcomeTable
 from ntnsim.engine.practice import Moment, Witness
 from ntnsim.engine.spiff_engine import SpiffEngine
@@ -55,6 +55,7 @@ UPDATES_PER_OUTCOME = (
     6  # of the engine: with more, low quantiles are too high for photographs that are not in the log
 )
 NCB_UPDATES_PER_OUTCOME = 4  # of NCB: its one critic learns the log by heart still sooner
+CALIBRATION_STRIDE = 5  # every so many photographs one is left out of learning and calibrates the quantiles
 SETTLING_STEPS = 3000  # of a new actor, through the learned critics
 CALIBRATED_ON = 60  # training photographs that JPEG q45 is scored on, for the targets
 REPORTED_EVERY = 20  # photographs between two lines of progress
@@ -269,17 +270,18 @@ class Study:
         engine_requirements = [requirement_from(requirement) for requirement in requirements]
         rng = stream(seed, "training")
         log = self.log(kind)
-        # Least squares would take a repeated outcome for new evidence; networks draw from their memory anyway.
-        linear = isinstance(engine, LinearBandit)
-        n_remembered = (
-            min(len(log), engine.settings.replay_capacity) if linear else engine.settings.replay_capacity
-        )
-        fill_from_log(engine, log, moments, engine_requirements, n_remembered, rng)
-        if isinstance(engine, SpiffEngine):
-            engine.update(UPDATES_PER_OUTCOME * len(log))
-            engine.settle(SETTLING_STEPS)
-        else:
+        if not isinstance(engine, SpiffEngine):
+            # Least squares would take a repeated outcome for new evidence; networks draw from their memory anyway.
+            capacity = engine.settings.replay_capacity
+            n_remembered = min(len(log), capacity) if isinstance(engine, LinearBandit) else capacity
+            fill_from_log(engine, log, moments, engine_requirements, n_remembered, rng)
             engine.update(NCB_UPDATES_PER_OUTCOME * len(log))
+            return engine
+        kept, left_out = parted(log) if engine.settings.calibrated else (log, [])
+        fill_from_log(engine, kept, moments, engine_requirements, engine.settings.replay_capacity, rng)
+        engine.update(UPDATES_PER_OUTCOME * len(kept))
+        engine.calibrate(deliveries_from_log(left_out, moments, engine_requirements, len(left_out), rng))
+        engine.settle(SETTLING_STEPS)
         return engine
 
     def trained(
@@ -318,6 +320,13 @@ class Study:
             "what the outcome store held already."
         )
         write_own_text(self.out / f"{name}.md", f"{caption}\n\n{facts}\n")
+
+
+def parted(log: Sequence[LoggedOutcome]) -> tuple[list[LoggedOutcome], list[LoggedOutcome]]:
+    """Return the log without every fifth photograph, for learning, and the outcomes of those, for calibration."""
+    photographs = list(dict.fromkeys(seen.image for seen in log))
+    held_out = set(photographs[::CALIBRATION_STRIDE])
+    return [s for s in log if s.image not in held_out], [s for s in log if s.image in held_out]
 
 
 def learner(settings: Mapping[str, Any]) -> SpiffEngineSpec | NeuralContextualBanditSpec | LinearBanditSpec:

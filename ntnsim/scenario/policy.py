@@ -254,6 +254,10 @@ class SpiffEngineSpec(NetworkLearningSpec):
     quantile covers 12.3 % at κ = 0.05, and 10.5 % at 0.01."""
     risk_level: float = Field(default=0.1, gt=0, lt=0.5)
     """α: fidelities are read at this quantile, the delay at 1 − α."""
+    calibrated: bool = False
+    """Shift the low quantiles by what outcomes that were not learned from yet say (conformal calibration): critics of a
+    few hundred photographs are too sure of the next one. It keeps targets more often and sends more bits, far more
+    where few outcomes are left to calibrate on. Beyond the paper."""
     requirement_range: RequirementRangeSpec = RequirementRangeSpec()
     """Requirements drawn for the actor's updates, besides those met in the run."""
     search_share: Share = 0.25
