@@ -28,7 +28,7 @@ from ntnsim.spiff.decoder import decode_partial_image
 from ntnsim.spiff.encoder import encode_image
 from ntnsim.spiff.settings import SPIFF, SPIFF_PAPER
 
-SLOW = replace(SPIFF, crop=replace(SPIFF.crop, speed=6), coarse=replace(SPIFF.coarse, speed=6))
+FAST = replace(SPIFF, crop=replace(SPIFF.crop, speed=8), coarse=replace(SPIFF.coarse, speed=8))
 OUTPUT = Path(__file__).with_suffix(".json")
 
 
@@ -49,7 +49,7 @@ def encoding_ms(pixels: np.ndarray, ranks: np.ndarray) -> dict[str, dict[str, fl
     cases = {
         "spiff": (SPIFF, Configuration(0.0, (0.0,), 0.5)),
         "spiff with patches": (SPIFF, Configuration(0.0, (0.25,), 0.5)),
-        "spiff, AVIF speed 6": (SLOW, Configuration(0.0, (0.0,), 0.5)),
+        "spiff, AVIF speed 8": (FAST, Configuration(0.0, (0.0,), 0.5)),
         "spiff-paper": (SPIFF_PAPER, Configuration(0.1, (0.25,))),
     }
     results = {}
