@@ -35,10 +35,10 @@ class Lifetimes:
 
     def __post_init__(self) -> None:
         self._lost_s = np.full(len(self.records), np.inf)
-        self._axis_km = np.array([one.a * one.radiusearthkm for one in self.records])
+        self._axis_km = np.array([record.a * record.radiusearthkm for record in self.records])
         age_s = [
-            (self.start[0] - one.jdsatepoch + self.start[1] - one.jdsatepochF) * 86_400.0
-            for one in self.records
+            (self.start[0] - record.jdsatepoch + self.start[1] - record.jdsatepochF) * 86_400.0
+            for record in self.records
         ]
         self._oldest_s = max(0.0, *age_s)
         self._epoch_s = -np.array(age_s)
@@ -63,24 +63,28 @@ class Lifetimes:
             self._search_lot(every[first : first + size], times_s, step_s)
 
     def _search_lot(self, flying: IntArray, times_s: FloatArray, step_s: float) -> None:
-        bad = self._failed([self.records[one] for one in flying], self._axis_km[flying], times_s)
+        bad = self._failed([self.records[satellite] for satellite in flying], self._axis_km[flying], times_s)
         bad &= times_s >= self._epoch_s[flying, np.newaxis]
         for row in np.flatnonzero(bad.any(axis=1)):
-            one = int(flying[row])
+            satellite = int(flying[row])
             seen_s = float(times_s[np.argmax(bad[row])])
-            begin_s = max(seen_s - step_s - LOOK_BACK_S, float(self._epoch_s[one]))
+            begin_s = max(seen_s - step_s - LOOK_BACK_S, float(self._epoch_s[satellite]))
             # On the grid of fine steps, whoever asked how far.
             first = np.ceil(begin_s / FINE_STEP_S)
             fine_s = np.append(np.arange(first * FINE_STEP_S, seen_s, FINE_STEP_S), seen_s)
-            fine_bad = self._failed([self.records[one]], self._axis_km[[one]], fine_s)[0]
+            fine_bad = self._failed([self.records[satellite]], self._axis_km[[satellite]], fine_s)[0]
             at = int(np.argmax(fine_bad))
-            self._lost_s[one] = fine_s[at] if at == 0 else self._boundary_s(one, fine_s[at - 1], fine_s[at])
+            self._lost_s[satellite] = (
+                fine_s[at] if at == 0 else self._boundary_s(satellite, fine_s[at - 1], fine_s[at])
+            )
 
-    def _boundary_s(self, one: int, flying_s: float, failed_s: float) -> float:
+    def _boundary_s(self, satellite: int, flying_s: float, failed_s: float) -> float:
         """Return the end between two times, by halving."""
         while failed_s - flying_s > BOUNDARY_TOLERANCE_S:
             middle_s = (flying_s + failed_s) / 2
-            [[failed]] = self._failed([self.records[one]], self._axis_km[[one]], np.array([middle_s]))
+            [[failed]] = self._failed(
+                [self.records[satellite]], self._axis_km[[satellite]], np.array([middle_s])
+            )
             flying_s, failed_s = (flying_s, middle_s) if failed else (middle_s, failed_s)
         return failed_s
 

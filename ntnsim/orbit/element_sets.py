@@ -249,7 +249,7 @@ def read_element_sets(
     if len(set(labels)) < len(labels):  # names such as "OBJECT A" repeat; catalogue numbers do not
         labels = [f"{name} ({number})" for name, number in zip(labels, numbers, strict=True)]
     records = tuple(record for _, _, record in named)
-    oldest_days = max(abs(sum(start) - one.jdsatepoch - one.jdsatepochF) for one in records)
+    oldest_days = max(abs(sum(start) - record.jdsatepoch - record.jdsatepochF) for record in records)
     if oldest_days > GOOD_FOR_DAYS:
         warnings.warn(
             f"{path}: an epoch is {oldest_days:.0f} days from the scenario's start; SGP4 loses kilometres per day",

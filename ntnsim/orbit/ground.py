@@ -68,7 +68,7 @@ class AssumedStation:
 
     def delays_s(self, satellites: IntArray, times_s: FloatArray) -> FloatArray:
         """Return the delay that the elevation gives at each satellite's height."""
-        return np.stack([self.path(int(one), times_s).delay_s for one in satellites])
+        return np.stack([self.path(int(satellite), times_s).delay_s for satellite in satellites])
 
     def reachable(self, satellites: IntArray, times_s: FloatArray) -> BoolArray:
         """Return True throughout."""

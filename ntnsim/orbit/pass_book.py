@@ -42,10 +42,12 @@ class PassBook:
         first, last = int(start_s // BLOCK_S), int(-(-end_s // BLOCK_S)) - 1
         found: dict[tuple[int, float], Pass] = {}
         for block in range(first, last + 1):
-            for one in self._passes_of(block):
-                if one.rise_s < end_s and one.set_s > start_s:
-                    found[(one.satellite, one.rise_s)] = one
-        return sorted(found.values(), key=lambda one: (one.rise_s, one.satellite))
+            for satellite_pass in self._passes_of(block):
+                if satellite_pass.rise_s < end_s and satellite_pass.set_s > start_s:
+                    found[(satellite_pass.satellite, satellite_pass.rise_s)] = satellite_pass
+        return sorted(
+            found.values(), key=lambda satellite_pass: (satellite_pass.rise_s, satellite_pass.satellite)
+        )
 
     def whole_between(self, start_s: float, end_s: float) -> list[Pass]:
         """Return the passes with a moment in [start_s, end_s), each from rise to set however long it lasts.
@@ -55,32 +57,38 @@ class PassBook:
         """
         first, last = int(start_s // BLOCK_S), int(-(-end_s // BLOCK_S)) - 1
         begin, end = first, last
-        up = {one.satellite for one, head, _ in self._pieces(first) if head}
+        up = {satellite_pass.satellite for satellite_pass, head, _ in self._pieces(first) if head}
         while up and begin > first - LONGEST_PASS_BLOCKS:
             begin -= 1
             up &= self._up_throughout(begin)
-        up = {one.satellite for one, _, tail in self._pieces(last) if tail}
+        up = {satellite_pass.satellite for satellite_pass, _, tail in self._pieces(last) if tail}
         while up and end < last + LONGEST_PASS_BLOCKS:
             end += 1
             up &= self._up_throughout(end)
         chains: list[list[Pass]] = []
         under_way: dict[int, list[Pass]] = {}
         for block in range(begin, end + 1):
-            for one, head, tail in self._pieces(block):
-                chain = under_way.pop(one.satellite, None) if head else None
+            for satellite_pass, head, tail in self._pieces(block):
+                chain = under_way.pop(satellite_pass.satellite, None) if head else None
                 if chain is None:
                     chain = []
                     chains.append(chain)
                 # Outside the search count only passes whose rise is found; below, whose set is.
                 if block >= first or not head or chain:
-                    chain.append(one)
+                    chain.append(satellite_pass)
                 if tail:
-                    under_way[one.satellite] = chain
+                    under_way[satellite_pass.satellite] = chain
         for chain in under_way.values():
-            chain[:] = [one for one in chain if one.rise_s < (last + 1) * BLOCK_S]
+            chain[:] = [
+                satellite_pass for satellite_pass in chain if satellite_pass.rise_s < (last + 1) * BLOCK_S
+            ]
         whole = [reduce(_joined, chain) for chain in chains if chain]
-        found = [one for one in whole if one.rise_s < end_s and one.set_s > start_s]
-        return sorted(found, key=lambda one: (one.rise_s, one.satellite))
+        found = [
+            satellite_pass
+            for satellite_pass in whole
+            if satellite_pass.rise_s < end_s and satellite_pass.set_s > start_s
+        ]
+        return sorted(found, key=lambda satellite_pass: (satellite_pass.rise_s, satellite_pass.satellite))
 
     def rising_between(self, start_s: float, end_s: float) -> list[Pass]:
         """Return the passes that rise in [start_s, end_s), whole, in order of rising."""
@@ -90,51 +98,61 @@ class PassBook:
         block = first
         while block <= last or (under_way and block <= last + LONGEST_PASS_BLOCKS):
             still: dict[int, Pass] = {}
-            for one, head, tail in self._pieces(block):
+            for satellite_pass, head, tail in self._pieces(block):
                 if head:
-                    if one.satellite not in under_way:
+                    if satellite_pass.satellite not in under_way:
                         continue  # rose before the search
-                    one = _joined(under_way[one.satellite], one)
+                    satellite_pass = _joined(under_way[satellite_pass.satellite], satellite_pass)
                 elif block > last:
                     continue
                 if tail:
-                    still[one.satellite] = one
+                    still[satellite_pass.satellite] = satellite_pass
                 else:
-                    whole.append(one)
+                    whole.append(satellite_pass)
             under_way = still
             block += 1
         whole += under_way.values()
-        found = [one for one in whole if start_s <= one.rise_s < end_s]
-        return sorted(found, key=lambda one: (one.rise_s, one.satellite))
+        found = [satellite_pass for satellite_pass in whole if start_s <= satellite_pass.rise_s < end_s]
+        return sorted(found, key=lambda satellite_pass: (satellite_pass.rise_s, satellite_pass.satellite))
 
-    def stretch_before(self, one: Pass) -> Pass | None:
+    def stretch_before(self, satellite_pass: Pass) -> Pass | None:
         """Return the stretch of a long pass that *one*, as :meth:`between` gives it, continues; None if it rises."""
-        block = one.rise_s / BLOCK_S
+        block = satellite_pass.rise_s / BLOCK_S
         if block != int(block):
             return None
         for other in self._passes_of(int(block) - 1):
-            if other.satellite == one.satellite and other.set_s == one.rise_s:
+            if other.satellite == satellite_pass.satellite and other.set_s == satellite_pass.rise_s:
                 return other
         return None
 
     def _up_throughout(self, block: int) -> set[int]:
         """Return the satellites that stay up for the whole block."""
-        return {one.satellite for one, head, tail in self._pieces(block) if head and tail}
+        return {
+            satellite_pass.satellite for satellite_pass, head, tail in self._pieces(block) if head and tail
+        }
 
     def _passes_of(self, block: int) -> list[Pass]:
         """Return the passes that touch a block, joined across its two boundaries."""
-        before = {one.satellite: one for one, head, tail in self._pieces(block - 1) if tail and not head}
-        after = {one.satellite: one for one, head, tail in self._pieces(block + 1) if head and not tail}
+        before = {
+            satellite_pass.satellite: satellite_pass
+            for satellite_pass, head, tail in self._pieces(block - 1)
+            if tail and not head
+        }
+        after = {
+            satellite_pass.satellite: satellite_pass
+            for satellite_pass, head, tail in self._pieces(block + 1)
+            if head and not tail
+        }
         whole = []
-        for one, head, tail in self._pieces(block):
+        for satellite_pass, head, tail in self._pieces(block):
             if head and tail:
-                whole.append(one)  # up for the whole block
-            elif head and one.satellite in before:
-                whole.append(_joined(before[one.satellite], one))
-            elif tail and one.satellite in after:
-                whole.append(_joined(one, after[one.satellite]))
+                whole.append(satellite_pass)  # up for the whole block
+            elif head and satellite_pass.satellite in before:
+                whole.append(_joined(before[satellite_pass.satellite], satellite_pass))
+            elif tail and satellite_pass.satellite in after:
+                whole.append(_joined(satellite_pass, after[satellite_pass.satellite]))
             else:
-                whole.append(one)
+                whole.append(satellite_pass)
         return whole
 
     def _pieces(self, block: int) -> list[tuple[Pass, bool, bool]]:
@@ -153,7 +171,8 @@ class PassBook:
             passes = [Pass(*row) for row in zip(*columns, strict=True)]
             clipped = zip(table.rise_clipped.tolist(), table.set_clipped.tolist(), strict=True)
             self._blocks[block] = [
-                (one, head, tail) for one, (head, tail) in zip(passes, clipped, strict=True)
+                (satellite_pass, head, tail)
+                for satellite_pass, (head, tail) in zip(passes, clipped, strict=True)
             ]
             while len(self._blocks) > KEPT_BLOCKS:
                 self._blocks.popitem(last=False)

@@ -89,9 +89,9 @@ def element_set_planes(orbits: ElementSets) -> list[ShellPlanes]:
             # Of angles: the mean of directions.
             node = float(np.angle(np.exp(1j * node_rad[own]).mean()))
             planes.append(Plane(own, argument_rad[own], node, float(inclination_rad[own].mean())))
-        planes.sort(key=lambda one: one.node_rad)
+        planes.sort(key=lambda plane: plane.node_rad)
         # The widest gap in node comes last, where a seam would be.
-        nodes = np.array([one.node_rad for one in planes])
+        nodes = np.array([plane.node_rad for plane in planes])
         gaps = np.diff(nodes, append=nodes[0] + 2 * np.pi)
         widest = int(np.argmax(gaps))
         planes = planes[widest + 1 :] + planes[: widest + 1]
@@ -168,5 +168,5 @@ def seam_pairs(shells: Sequence[ShellPlanes], positions_m: FloatArray) -> IntArr
     return np.concatenate(pairs) if pairs else np.empty((0, 2), dtype=np.int64)
 
 
-def _ordered(one: int, other: int) -> tuple[int, int]:
-    return (one, other) if one < other else (other, one)
+def _ordered(first: int, other: int) -> tuple[int, int]:
+    return (first, other) if first < other else (other, first)

@@ -88,12 +88,12 @@ class PlusGridRoutes:
         pairs = self.pairs
         if self._seam:
             pairs = np.concatenate([pairs, seam_pairs(self._shells, positions_m)])
-        one, other = positions_m[pairs[:, 0]], positions_m[pairs[:, 1]]
-        across = other - one
+        start_m, end_m = positions_m[pairs[:, 0]], positions_m[pairs[:, 1]]
+        across = end_m - start_m
         length_m = np.linalg.norm(across, axis=1)
         # Lowest point of the segment: where the line comes closest to the centre, if that lies between the ends.
-        share = np.clip(-np.einsum("ex,ex->e", one, across) / np.maximum(length_m, 1.0) ** 2, 0.0, 1.0)
-        lowest_m = np.linalg.norm(one + share[:, np.newaxis] * across, axis=1)
+        share = np.clip(-np.einsum("ex,ex->e", start_m, across) / np.maximum(length_m, 1.0) ** 2, 0.0, 1.0)
+        lowest_m = np.linalg.norm(start_m + share[:, np.newaxis] * across, axis=1)
         up = (length_m <= self._max_range_m) & (lowest_m >= self._earth_radius_m + self._clearance_m)
         return pairs[up], length_m[up]
 
@@ -140,8 +140,8 @@ class PlusGridRoutes:
         snapshots, inverse = self._by_snapshot(times_s)
         rows = np.array(
             [
-                [one.delay_s[satellite], one.range_m[satellite], one.elevation_deg[satellite]]
-                for one in snapshots
+                [snapshot.delay_s[satellite], snapshot.range_m[satellite], snapshot.elevation_deg[satellite]]
+                for snapshot in snapshots
             ]
         )
         return GroundPath(*rows.T[:, inverse])
@@ -149,7 +149,7 @@ class PlusGridRoutes:
     def delays_s(self, satellites: IntArray, times_s: FloatArray) -> FloatArray:
         """Return the delay of the snapshot's routes."""
         snapshots, inverse = self._by_snapshot(times_s)
-        known: FloatArray = np.array([one.delay_s[satellites] for one in snapshots])[inverse].T
+        known: FloatArray = np.array([snapshot.delay_s[satellites] for snapshot in snapshots])[inverse].T
         return known
 
     def reachable(self, satellites: IntArray, times_s: FloatArray) -> BoolArray:

@@ -43,7 +43,7 @@ def score_shortest_delay(reach: GroundReach) -> Score:
     """Return a score that prefers the shortest way from terminal to data network, in seconds."""
 
     def score(candidates: Sequence[Pass], decision_s: FloatArray, sight: Sight) -> FloatArray:
-        satellites = np.array([one.satellite for one in candidates])
+        satellites = np.array([candidate.satellite for candidate in candidates])
         delay_s = sight.range_m / SPEED_OF_LIGHT_M_S + reach.delays_s(satellites, decision_s)
         return np.where(np.isnan(delay_s), -np.inf, -delay_s)
 
@@ -52,7 +52,7 @@ def score_shortest_delay(reach: GroundReach) -> Score:
 
 def score_remaining_time(candidates: Sequence[Pass], decision_s: FloatArray, sight: Sight) -> FloatArray:
     """Prefer the satellite that sets last."""
-    set_s = np.array([one.set_s for one in candidates])
+    set_s = np.array([candidate.set_s for candidate in candidates])
     return set_s[:, np.newaxis] - decision_s[np.newaxis, :]
 
 
@@ -81,8 +81,8 @@ class ServingPlan:
     def between(self, start_s: float, end_s: float) -> list[Serving]:
         """Return the stretches with a moment in [start_s, end_s), uncut; a stretch may end where its block does."""
         first, last = int(start_s // BLOCK_S), int(-(-end_s // BLOCK_S)) - 1
-        found = [one for block in range(max(first, 0), last + 1) for one in self._block(block)]
-        return [one for one in found if one.start_s < end_s and one.end_s > start_s]
+        found = [stretch for block in range(max(first, 0), last + 1) for stretch in self._block(block)]
+        return [stretch for stretch in found if stretch.start_s < end_s and stretch.end_s > start_s]
 
     def _block(self, number: int) -> list[Serving]:
         """Return one block's stretches, solved from the last known state on: at most from the last milestone."""
@@ -113,9 +113,9 @@ class ServingPlan:
         candidates = self._book.between(start_s, end_s)
         if not candidates:
             return [], ServingState()
-        satellites = np.array([one.satellite for one in candidates])
-        rise_s = np.array([one.rise_s for one in candidates])[:, np.newaxis]
-        set_s = np.array([one.set_s for one in candidates])[:, np.newaxis]
+        satellites = np.array([candidate.satellite for candidate in candidates])
+        rise_s = np.array([candidate.rise_s for candidate in candidates])[:, np.newaxis]
+        set_s = np.array([candidate.set_s for candidate in candidates])[:, np.newaxis]
         usable = (rise_s <= decision_s) & (decision_s < set_s)
         usable &= self._reach.reachable(satellites, decision_s)
         if self._outage is not None:

@@ -35,12 +35,12 @@ class MovingSite(Site):
 
     def at(self, times_s: FloatArray) -> Spot:
         """Return position [..., 3] and vertical [..., 3] at *times_s* [...]."""
-        known_s = np.array([one.time_s for one in self.track])
+        known_s = np.array([waypoint.time_s for waypoint in self.track])
         times = np.clip(np.asarray(times_s, dtype=float), known_s[0], known_s[-1])
         leg = np.clip(np.searchsorted(known_s, times, side="right") - 1, 0, len(known_s) - 2)
         share = (times - known_s[leg]) / (known_s[leg + 1] - known_s[leg])
-        ups = np.array([_up(one) for one in self.track])
-        altitude_m = np.array([one.altitude_m for one in self.track])
+        ups = np.array([_up(waypoint) for waypoint in self.track])
+        altitude_m = np.array([waypoint.altitude_m for waypoint in self.track])
         before, after = ups[leg], ups[leg + 1]
         angle = np.arctan2(
             np.linalg.norm(np.cross(before, after), axis=-1), np.einsum("...x,...x->...", before, after)

@@ -88,12 +88,21 @@ class SpaceModel:
         """Return names and times of the satellites that are lost before *until_s*, in order."""
         lost_s = self.orbits.lost_s(until_s)
         order = np.argsort(lost_s, kind="stable")
-        return [(self.orbits.names[one], float(lost_s[one])) for one in order if lost_s[one] < until_s]
+        return [
+            (self.orbits.names[satellite], float(lost_s[satellite]))
+            for satellite in order
+            if lost_s[satellite] < until_s
+        ]
 
     def azimuths_deg(self, gateway: SiteLike, passes: Sequence[Pass]) -> list[list[float]]:
         """Return the azimuths of each pass at rise, culmination and set."""
-        times_s = np.array([[one.rise_s, one.culmination_s, one.set_s] for one in passes]).reshape(-1, 3)
-        satellites = np.array([one.satellite for one in passes], dtype=np.int64)
+        times_s = np.array(
+            [
+                [satellite_pass.rise_s, satellite_pass.culmination_s, satellite_pass.set_s]
+                for satellite_pass in passes
+            ]
+        ).reshape(-1, 3)
+        satellites = np.array([satellite_pass.satellite for satellite_pass in passes], dtype=np.int64)
         positions_m = self.orbits.positions_of_m(np.repeat(satellites, 3), times_s.ravel())
         spots = self.site(gateway).at(times_s.ravel())
         angles: list[list[float]] = azimuth_deg(spots, positions_m).reshape(-1, 3).tolist()
@@ -121,7 +130,7 @@ def space_model(space: SpaceSegmentSpec, start_utc: datetime) -> SpaceModel:
     else:
         shells = [Shell(**shell.model_dump()) for shell in space.constellation.shells]
         orbits = walker_orbits(shells, earth, float(greenwich_sidereal_angle_rad(*start)))
-    stations = [_site(one, earth) for one in space.ground_stations]
+    stations = [_site(station, earth) for station in space.ground_stations]
     reach: GroundReach
     links = space.inter_satellite_links
     if links.kind == "plus_grid":

@@ -148,15 +148,15 @@ class TerminalLink:
         """Return passes and handovers in [start_s, end_s) as rows: kind, time_s, satellite and more."""
         names = self.model.orbits.names
         rows: list[dict[str, Any]] = []
-        for one in self.book.rising_between(start_s, end_s):
+        for satellite_pass in self.book.rising_between(start_s, end_s):
             rows.append(
                 {
                     "kind": "pass",
                     "terminal": self.site.name,
-                    "time_s": one.rise_s,
-                    "end_s": one.set_s,
-                    "satellite": names[one.satellite],
-                    "max_elevation_deg": one.max_elevation_deg,
+                    "time_s": satellite_pass.rise_s,
+                    "end_s": satellite_pass.set_s,
+                    "satellite": names[satellite_pass.satellite],
+                    "max_elevation_deg": satellite_pass.max_elevation_deg,
                 }
             )
         for stretch in self.plan.between(start_s, end_s):
@@ -173,23 +173,27 @@ class TerminalLink:
                 )
         return sorted(rows, key=lambda row: (row["time_s"], row["kind"]))
 
-    def pass_link(self, one: Pass) -> PassLink:
+    def pass_link(self, satellite_pass: Pass) -> PassLink:
         """Return the link along a pass, on the scenario's grid; kept for the windows that share it.
 
         A satellite that stays up for hours serves in stretches; the channel goes on from one to the next.
         """
-        key = (one.satellite, one.rise_s)
+        key = (satellite_pass.satellite, satellite_pass.rise_s)
         if key not in self._passes:
-            name = self.model.orbits.names[one.satellite]
+            name = self.model.orbits.names[satellite_pass.satellite]
             # The culmination tells passes of one satellite apart; to the second, it is the same on every host.
-            rng = stream(self._seed, "space", self.site.name, name, f"{one.culmination_s:.0f}")
-            geometry = self._geometry(one)
+            rng = stream(self._seed, "space", self.site.name, name, f"{satellite_pass.culmination_s:.0f}")
+            geometry = self._geometry(satellite_pass)
             extra_loss_db = self._site_loss_db(geometry)
             self._passes[key] = link = link_along_pass(
-                geometry, self.link, rng, extra_loss_db=extra_loss_db, before=self._channel_before(one)
+                geometry,
+                self.link,
+                rng,
+                extra_loss_db=extra_loss_db,
+                before=self._channel_before(satellite_pass),
             )
-            if one.set_s % BLOCK_S == 0:  # cut there, so that another stretch may go on
-                self._channel_ends[one.satellite, one.set_s] = link.end
+            if satellite_pass.set_s % BLOCK_S == 0:  # cut there, so that another stretch may go on
+                self._channel_ends[satellite_pass.satellite, satellite_pass.set_s] = link.end
             self._kept_steps += len(geometry.range_m)
             while self._kept_steps > KEPT_STEPS and len(self._passes) > 2:
                 _, forgotten = self._passes.popitem(last=False)
@@ -198,10 +202,12 @@ class TerminalLink:
             self._passes.move_to_end(key)
         return self._passes[key]
 
-    def whole_pass_terms(self, one: Pass) -> dict[str, FloatArray]:
+    def whole_pass_terms(self, satellite_pass: Pass) -> dict[str, FloatArray]:
         """Return the middle of each grid step along a pass from rise to set [n] and every term of its link there."""
         stretches = [
-            own for own in self.book.between(one.rise_s, one.set_s) if own.satellite == one.satellite
+            own
+            for own in self.book.between(satellite_pass.rise_s, satellite_pass.set_s)
+            if own.satellite == satellite_pass.satellite
         ]
         columns = []
         for stretch in stretches:
@@ -209,20 +215,20 @@ class TerminalLink:
             geometry = link.geometry
             steps = geometry.first_step + np.arange(len(geometry.range_m), dtype=np.float64)
             columns.append({"time_s": (steps + 0.5) * geometry.step_s, **terms_table(link)})
-        return {name: np.concatenate([one[name] for one in columns]) for name in columns[0]}
+        return {name: np.concatenate([terms[name] for terms in columns]) for name in columns[0]}
 
-    def _channel_before(self, one: Pass) -> ChannelState | None:
+    def _channel_before(self, satellite_pass: Pass) -> ChannelState | None:
         """Return the channel's state that the stretch before *one* ends with; None where *one* rises or time begins."""
-        if self.link.channel is None or one.rise_s <= 0:
+        if self.link.channel is None or satellite_pass.rise_s <= 0:
             return None
         missing = []
-        before = self.book.stretch_before(one)
+        before = self.book.stretch_before(satellite_pass)
         while before is not None and (before.satellite, before.set_s) not in self._channel_ends:
             missing.append(before)
             before = self.book.stretch_before(before) if before.rise_s > 0 else None
         for stretch in reversed(missing):
             self.pass_link(stretch)
-        return self._channel_ends.get((one.satellite, one.rise_s))
+        return self._channel_ends.get((satellite_pass.satellite, satellite_pass.rise_s))
 
     def _site_loss_db(self, geometry: PassGeometry) -> FloatArray | float:
         """Return what rain, cloud and walls take along a pass [n]: losses of the site, whichever satellite serves."""
@@ -238,17 +244,22 @@ class TerminalLink:
             )
         return loss_db
 
-    def _geometry(self, one: Pass) -> PassGeometry:
+    def _geometry(self, satellite_pass: Pass) -> PassGeometry:
         step_s = self.radio.profile.step_s
-        first = int(np.floor(one.rise_s / step_s))
-        count = max(int(np.ceil(one.set_s / step_s)) - first, 1)
+        first = int(np.floor(satellite_pass.rise_s / step_s))
+        count = max(int(np.ceil(satellite_pass.set_s / step_s)) - first, 1)
         middle_s = (first + np.arange(count, dtype=np.float64) + 0.5) * step_s
-        if self.model.orbits.lost_s(one.set_s + step_s)[one.satellite] <= one.set_s + step_s:
-            middle_s = np.minimum(middle_s, one.set_s)  # its last step may reach beyond the satellite's end
-        positions_m = self.model.orbits.positions_of_m(np.full(count, one.satellite), middle_s)
+        if (
+            self.model.orbits.lost_s(satellite_pass.set_s + step_s)[satellite_pass.satellite]
+            <= satellite_pass.set_s + step_s
+        ):
+            middle_s = np.minimum(
+                middle_s, satellite_pass.set_s
+            )  # its last step may reach beyond the satellite's end
+        positions_m = self.model.orbits.positions_of_m(np.full(count, satellite_pass.satellite), middle_s)
         spots = self.site.at(middle_s)
         sine, range_m = look(spots, positions_m)
-        ground = self.model.reach.path(one.satellite, middle_s)
+        ground = self.model.reach.path(satellite_pass.satellite, middle_s)
         service_s = range_m / SPEED_OF_LIGHT_M_S
         payload = self.model.space.payload
         transparent = payload.kind == "transparent"
@@ -339,8 +350,8 @@ class TerminalLink:
             if known_to_s >= horizon_s and ends_open and known_to_s - end_s < NEXT_CONTACT_WITHIN_S:
                 horizon_s += LOOK_AHEAD_S
         step_s = self.radio.profile.step_s
-        starts_s = np.array([one.start_s for one in stretches] + [np.inf])
-        contact_ends_s = np.array([one.end_s for one in stretches] + [np.inf])
+        starts_s = np.array([satellite_pass.start_s for satellite_pass in stretches] + [np.inf])
+        contact_ends_s = np.array([satellite_pass.end_s for satellite_pass in stretches] + [np.inf])
         for index in range(len(stretches) - 2, -1, -1):  # a stretch that the next one follows on ends with it
             if starts_s[index + 1] <= contact_ends_s[index] + 1e-6:
                 contact_ends_s[index] = contact_ends_s[index + 1]
@@ -355,8 +366,8 @@ class TerminalLink:
     def _score_sinr(self, candidates: Sequence[Pass], decision_s: FloatArray, sight: Sight) -> FloatArray:
         """Score candidates by their SINR at the decision times."""
         score = np.full(sight.elevation_deg.shape, -np.inf)
-        for row, one in enumerate(candidates):
-            link = self.pass_link(one)
+        for row, satellite_pass in enumerate(candidates):
+            link = self.pass_link(satellite_pass)
             at = (decision_s / link.geometry.step_s).astype(np.int64) - link.geometry.first_step
             inside = (at >= 0) & (at < len(link.sinr_db))
             score[row, inside] = link.sinr_db[at[inside]]

@@ -37,9 +37,9 @@ def trace_rows(terminal: TerminalLink, duration_s: float, step_s: float) -> Iter
         profile = terminal(first * step_s)
         last = min(count, max(first + 1, int(np.ceil(profile.end_s / step_s - 1e-9))))
         times_s = np.arange(first, last) * step_s
-        at = np.array([profile.index_at(one) for one in times_s])
+        at = np.array([profile.index_at(time_s) for time_s in times_s])
         served = profile.satellite_index[at] >= 0
-        names = [profile.satellites[one] for one in profile.satellite_index[at][served]]
+        names = [profile.satellites[satellite] for satellite in profile.satellite_index[at][served]]
         shift_hz = np.full(len(times_s), np.nan)
         if names:
             satellites = np.array([number_of[name] for name in names])
