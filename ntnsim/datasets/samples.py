@@ -7,7 +7,7 @@ The framing is drawn from a fixed stream, so the set is the same everywhere; no 
 
 import io
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -91,11 +91,6 @@ class SampleCaptures:
         turn = index // self._other_every if is_other else index
         photographs = OTHERS if is_other else PORTRAITS
         return photographs[turn % len(photographs)]
-
-    @cached_property
-    def origins(self) -> tuple[str, ...]:
-        """Where the photographs come from, for figure captions."""
-        return tuple(photograph.origin for photograph in (*PORTRAITS, *OTHERS))
 
 
 def _name(index: int) -> str:
