@@ -6,6 +6,7 @@ and on the CPU its bytes depend on neither its company nor the number of threads
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,46 @@ class _DiffusionInpainter:
         raise NotImplementedError
 
 
+# A photograph above this size is restored in tiles, so that memory stays near 1.5 GB.
+LARGEST_WHOLE_PX = 640 * 960
+TILE_PX, OVERLAP_PX = 512, 64
+
+
+def tile_windows(size_px: int) -> list[slice]:
+    """Return windows of ``TILE_PX`` that cover *size_px* and overlap by ``OVERLAP_PX`` or more; or one, of all."""
+    if size_px <= TILE_PX:
+        return [slice(0, size_px)]
+    starts = [*range(0, size_px - TILE_PX, TILE_PX - OVERLAP_PX), size_px - TILE_PX]
+    return [slice(start, start + TILE_PX) for start in starts]
+
+
+def _ramp(size_px: int) -> NDArray[np.float32]:
+    """Return a tile's weights along one side: rising over the overlap from its edges, one inside."""
+    from_edge = np.minimum(np.arange(size_px), np.arange(size_px)[::-1]) + 0.5
+    return np.minimum(from_edge / OVERLAP_PX, 1.0).astype(np.float32)
+
+
+def _levels(picture: NDArray[np.float32]) -> UInt8Image:
+    """Return *picture* in [−1, 1] as grey levels."""
+    return np.clip(np.rint((picture + 1) * 127.5), 0, 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What the network is told: fill uint8 [H, W, 3], mask float32 [H, W], noise [1, 4, h, w], the residual's share."""
+
+    fill: UInt8Image
+    mask: NDArray[np.float32]
+    noise: "torch.Tensor"
+    share: float
+
+    def cut(self, rows: slice, columns: slice, stride: int) -> "_Part":
+        """Return the part's window; its bounds divide by *stride*."""
+        inner = [slice(window.start // stride, window.stop // stride) for window in (rows, columns)]
+        noise = self.noise[:, :, inner[0], inner[1]]
+        return _Part(self.fill[rows, columns], self.mask[rows, columns], noise, self.share)
+
+
 class LatentResidualInpainter(_DiffusionInpainter):
     """The tiny bundle's: one step of diffusion gives the residual from the fill to the picture, in the VAE's latents.
 
@@ -171,7 +212,41 @@ class LatentResidualInpainter(_DiffusionInpainter):
         return states.to(self._dtype)
 
     def _restored(self, canvases: Sequence[Canvas], states: "torch.Tensor") -> list[UInt8Image]:
-        """Return the restored images of canvases that pad to one size, as one batch."""
+        """Return the restored images of canvases that pad to one size, as one batch; a large one in tiles."""
+        parts = [self._part(canvas) for canvas in canvases]
+        if parts[0].mask.size > LARGEST_WHOLE_PX:
+            pictures = [self._in_tiles(part, states) for part in parts]
+        else:
+            pictures = list(self._pictures(parts, states))
+        sizes = (canvas.known.shape for canvas in canvases)
+        return [_levels(picture)[:h, :w] for picture, (h, w) in zip(pictures, sizes, strict=True)]
+
+    def _part(self, canvas: Canvas) -> "_Part":
+        """Return what the network is told of one canvas, padded to whole strides."""
+        fill = padded(filled(canvas), self._stride_px)
+        mask = padded(self._pixel_mask(canvas), self._stride_px)
+        stride = vae_stride(self._pipeline.vae)
+        channels = int(self._pipeline.vae.config.latent_channels)
+        noise = self._noise(canvas, (channels, mask.shape[0] // stride, mask.shape[1] // stride))
+        return _Part(fill, mask, noise, self._share(canvas))
+
+    def _in_tiles(self, part: "_Part", states: "torch.Tensor") -> NDArray[np.float32]:
+        """Return the picture [H, W, 3] of a large part, blended where its tiles overlap."""
+        height, width = part.mask.shape
+        stride = vae_stride(self._pipeline.vae)
+        total = np.zeros((height, width, 3), np.float32)
+        weights = np.zeros((height, width, 1), np.float32)
+        for rows in tile_windows(height):
+            for columns in tile_windows(width):
+                [picture] = self._pictures([part.cut(rows, columns, stride)], states)
+                ramps = (_ramp(window.stop - window.start) for window in (rows, columns))
+                weight = np.outer(*ramps)[..., None]
+                total[rows, columns] += weight * picture
+                weights[rows, columns] += weight
+        return total / weights
+
+    def _pictures(self, parts: Sequence["_Part"], states: "torch.Tensor") -> NDArray[np.float32]:
+        """Return the pictures [B, H, W, 3] in [−1, 1] that one call of the network makes of *parts* of one size."""
         import torch
         from torch.nn.functional import max_pool2d
 
@@ -181,25 +256,23 @@ class LatentResidualInpainter(_DiffusionInpainter):
         def there(values: "torch.Tensor") -> "torch.Tensor":
             return values.to(self._device, self._dtype)
 
-        fills = np.stack([padded(filled(canvas), self._stride_px) for canvas in canvases])
+        fills = np.stack([part.fill for part in parts])
         fill = torch.from_numpy(fills).permute(0, 3, 1, 2).to(torch.float32).div(127.5).sub(1.0)
         fill = there(fill).contiguous(memory_format=torch.channels_last)
-        masks = np.stack([padded(self._pixel_mask(canvas), self._stride_px) for canvas in canvases])
-        mask = there(max_pool2d(torch.from_numpy(masks)[:, None], vae_stride(vae)))
+        masks = torch.from_numpy(np.stack([part.mask for part in parts]))[:, None]
+        mask = there(max_pool2d(masks, vae_stride(vae)))
         latents = vae.encode(fill).latents
-        noise = there(torch.cat([self._noise(canvas, latents.shape[1:]) for canvas in canvases]))
-        shares = there(torch.tensor([self._share(canvas) for canvas in canvases])[:, None, None, None])
+        noise = there(torch.cat([part.noise for part in parts]))
+        shares = there(torch.tensor([part.share for part in parts])[:, None, None, None])
         alphas = self._pipeline.scheduler.alphas_cumprod
         time, alpha = len(alphas) - 1, float(alphas[-1])
         inputs = torch.cat([noise, mask, latents * scale], dim=1)
-        v = unet(inputs, time, states.expand(len(canvases), -1, -1)).sample
+        v = unet(inputs, time, states.expand(len(parts), -1, -1)).sample
         residual = alpha**0.5 * noise - (1 - alpha) ** 0.5 * v
         decoded = vae.decode(latents + shares * residual / (self._gain * scale)).sample
         picture = fill + decoded - vae.decode(latents).sample
-        levels = picture.float().add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8)
-        images = levels.permute(0, 2, 3, 1).cpu().numpy()
-        sizes = (canvas.known.shape for canvas in canvases)
-        return [image[:height, :width] for image, (height, width) in zip(images, sizes, strict=True)]
+        values: NDArray[np.float32] = picture.float().permute(0, 2, 3, 1).cpu().numpy()
+        return values
 
     def _pixel_mask(self, canvas: Canvas) -> NDArray[np.float32]:
         unknown = 1.0 if canvas.coarse is None else self._coarse_mask
