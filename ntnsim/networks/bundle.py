@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ntnsim.errors import BundleError, first_line
+from ntnsim.networks.member_options import check_options
 
 # Set before any of the hub's libraries is imported: the bundle is all there is.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -25,6 +26,8 @@ MANIFEST_FORMAT = 1
 MANIFEST_NAMES = ("manifest.json", "manifest.yaml")
 MODELS_VARIABLE = "NTNSIM_MODELS"
 READ_BYTES = 1 << 20
+# Files that run when they are read: Python, and weights in pickle's format.
+CODE_SUFFIXES = (".py", ".pyc", ".so", ".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".bin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,9 @@ class Bundle:
             self.files = [
                 FileSeal(path, int(size), str(sha)) for path, (size, sha) in manifest.get("files", {}).items()
             ]
+            for seal in self.files:
+                if not _lies_within(directory, seal.path):
+                    raise ValueError(f"{seal.path!r} leads out of the bundle")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BundleError(f"{directory}: the manifest is not well formed ({error!r})") from error
         if manifest.get("format") != MANIFEST_FORMAT:
@@ -149,7 +155,25 @@ class Bundle:
                         f"bundle {self.name} in {self.directory}: {seal.path} is damaged "
                         f"(SHA-256 {found[:12]}…, the manifest says {seal.sha256[:12]}…)"
                     )
+        for name in [member] if member else list(self.members):
+            self._check_files_of(name)
         self._verified.add(member)
+
+    def _check_files_of(self, member: str) -> None:
+        """Refuse a member with files that nothing seals, with code, or without weights that can be loaded."""
+        where = f"bundle {self.name} in {self.directory}"
+        sealed = {seal.path for seal in self.files if seal.path.startswith(f"{member}/")}
+        for path in sorted((self.directory / member).rglob("*")):
+            name = path.relative_to(self.directory).as_posix()
+            if path.is_file() and ".cache" not in path.parts and name not in sealed:
+                raise BundleError(
+                    f"{where}: {name} lies there and the manifest does not seal it; move it away"
+                )
+        for name in sorted(sealed):
+            if name.endswith(CODE_SUFFIXES):
+                raise BundleError(f"{where}: {name} is code or may hold code, which is never run; remove it")
+        if not any(name.endswith(".safetensors") for name in sealed):
+            raise BundleError(f"{where}: {member} has no weights (*.safetensors)")
 
     def _is_remote(self, member: str) -> bool:
         chosen = [self.members[member]] if member in self.members else list(self.members.values())
@@ -163,14 +187,14 @@ class Bundle:
             )
         if name not in self._verified:
             self.verify(name)
+            member = self.members[name]
+            check_options(f"bundle {self.name} in {self.directory}, {name}", member.kind, member.options)
         return self.members[name], self.directory / name
 
     @cached_property
     def weights_bytes(self) -> int:
         """Size of the weights alone."""
-        return sum(
-            seal.size_bytes for seal in self.files if seal.path.endswith((".safetensors", ".bin", ".pth"))
-        )
+        return sum(seal.size_bytes for seal in self.files if seal.path.endswith(".safetensors"))
 
 
 def check_device(device: str) -> None:
@@ -181,6 +205,14 @@ def check_device(device: str) -> None:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise BundleError(f"torch device {device!r} cannot be used ({first_line(error)})") from None
+
+
+def _lies_within(directory: Path, name: str) -> bool:
+    """Return whether *name* is a path below *directory*, wherever its links lead."""
+    plain = Path(name)
+    if plain.is_absolute() or ".." in plain.parts or "\\" in name:
+        return False
+    return (directory / name).resolve().is_relative_to(directory.resolve())
 
 
 def _has_size(path: Path, size_bytes: int) -> bool:

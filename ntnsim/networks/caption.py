@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ntnsim.arrays import UInt8Image
-from ntnsim.errors import BundleError, first_line
-from ntnsim.networks.bundle import Member, quiet_libraries
+from ntnsim.errors import BundleError
+from ntnsim.networks.bundle import Member
+from ntnsim.networks.loading import load_network, load_processor
 from ntnsim.protocols.captioner import Captioner
 
 DEFAULT_MAX_TOKENS = 100  # paper, Table II
@@ -17,16 +18,9 @@ class BlipCaptioner:
     def __init__(self, directory: Path, *, max_tokens: int = DEFAULT_MAX_TOKENS, device: str = "cpu") -> None:
         from transformers import BlipForConditionalGeneration, BlipProcessor
 
-        try:
-            with quiet_libraries():
-                model = BlipForConditionalGeneration.from_pretrained(
-                    directory, local_files_only=True, use_safetensors=True, dtype="float32"
-                )
-                self._processor = BlipProcessor.from_pretrained(directory, local_files_only=True)
-        except (OSError, ValueError) as error:
-            raise BundleError(
-                f"{directory}: not loadable as a BLIP captioner ({first_line(error)})"
-            ) from error
+        what = "a BLIP captioner"
+        model = load_network(BlipForConditionalGeneration, directory, what, dtype="float32")
+        self._processor = load_processor(BlipProcessor, directory, what)
         self._model = model.eval().to(device)
         self._max_tokens = max_tokens
         self._device = device

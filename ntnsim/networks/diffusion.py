@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ntnsim.arrays import UInt8Image
 from ntnsim.errors import BundleError, InputError, first_line
 from ntnsim.networks.bundle import Member, quiet_libraries
+from ntnsim.networks.loading import pipeline_parts
 from ntnsim.protocols.inpainter import Canvas
 from ntnsim.spiff.canvas import filled, textured
 from ntnsim.spiff.grain import CELL_PX, lost_texture_grey
@@ -50,6 +51,7 @@ def load_pipeline(directory: Path, *, device: str, dtype: str | None) -> Any:
     """
     from diffusers import StableDiffusionInpaintPipeline
 
+    parts = pipeline_parts(directory, _torch_dtype(dtype, device))
     try:
         with quiet_libraries():
             pipeline = StableDiffusionInpaintPipeline.from_pretrained(
@@ -58,9 +60,9 @@ def load_pipeline(directory: Path, *, device: str, dtype: str | None) -> Any:
                 safety_checker=None,
                 feature_extractor=None,
                 requires_safety_checker=False,
-                dtype=_torch_dtype(dtype, device),
+                **parts,
             )
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # tokenizer and scheduler: each library has its own errors
         raise BundleError(
             f"{directory}: not loadable as an inpainting pipeline ({first_line(error)})"
         ) from error

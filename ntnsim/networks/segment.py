@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from ntnsim.arrays import ClassMap, UInt8Image
 from ntnsim.errors import BundleError, first_line
-from ntnsim.networks.bundle import Member, quiet_libraries
+from ntnsim.networks.bundle import Member
+from ntnsim.networks.loading import load_network, load_processor
 from ntnsim.protocols.segmenter import Segmenter
 
 OTHER = "other"
@@ -53,15 +54,13 @@ class NetworkSegmenter:
 
         import ntnsim.networks.segmentation_network  # noqa: F401  (registers the tiny bundle's class)
 
-        try:
-            with quiet_libraries():
-                model = AutoModelForSemanticSegmentation.from_pretrained(
-                    directory, local_files_only=True, use_safetensors=True, dtype="float32"
-                )
-        except (OSError, ValueError) as error:
-            raise BundleError(
-                f"{directory}: not loadable as a segmentation network ({first_line(error)})"
-            ) from error
+        model = load_network(
+            AutoModelForSemanticSegmentation,
+            directory,
+            "a segmentation network",
+            dtype="float32",
+            trust_remote_code=False,
+        )
         self._model = model.eval().to(device)
         self._device = device
         self._options = options
@@ -116,18 +115,10 @@ class GroundedSamSegmenter:
 
         if not categories:
             raise BundleError("Grounded-SAM needs at least one category to look for, got none")
-        try:
-            sam, self._sam_processor = _load_sam(sam_directory)
-            detector = GroundingDinoForObjectDetection.from_pretrained(
-                detector_directory, local_files_only=True, use_safetensors=True
-            )
-            self._detector_processor = AutoProcessor.from_pretrained(
-                detector_directory, local_files_only=True
-            )
-        except (OSError, ValueError) as error:
-            raise BundleError(
-                f"{detector_directory}, {sam_directory}: not loadable ({first_line(error)})"
-            ) from error
+        sam, self._sam_processor = _load_sam(sam_directory)
+        what = "a Grounding DINO detector"
+        detector = load_network(GroundingDinoForObjectDetection, detector_directory, what)
+        self._detector_processor = load_processor(AutoProcessor, detector_directory, what)
         self._detector, self._sam = detector.eval().to(device), sam.eval().to(device)
         self._box_threshold, self._text_threshold = box_threshold, text_threshold
         self._device = device
@@ -199,22 +190,18 @@ def _load_sam(directory: Path) -> tuple[Any, Any]:
     """Return the SAM or SAM 2 model in *directory*, whichever its config.json names, and its processor."""
     import transformers
 
-    model_type = json.loads((directory / "config.json").read_text()).get("model_type")
+    try:
+        model_type = json.loads((directory / "config.json").read_text()).get("model_type")
+    except (OSError, ValueError, AttributeError) as error:
+        raise BundleError(f"{directory}: not loadable as SAM ({first_line(error)})") from error
     if model_type not in SAM_CLASSES:
         raise BundleError(
             f"{directory}: config.json says model_type {model_type!r}; allowed are {', '.join(SAM_CLASSES)}"
         )
     model_class, processor_class = (getattr(transformers, name) for name in SAM_CLASSES[model_type])
-    with quiet_libraries():  # transformers remarks on every sam2_video that it becomes a sam2
-        model, info = model_class.from_pretrained(
-            directory, local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
-        processor = processor_class.from_pretrained(directory, local_files_only=True)
-    if lacking := sorted(info["missing_keys"]):  # transformers would leave these random
-        raise BundleError(
-            f"{directory}: the weights lack {len(lacking)} parameters of {model_class.__name__}, first {lacking[0]}"
-        )
-    return model, processor
+    # A video model's files hold its memory of past frames too, which Sam2Model has no place for.
+    model = load_network(model_class, directory, "SAM", more_allowed=model_type == "sam2_video")
+    return model, load_processor(processor_class, directory, "SAM")
 
 
 def segmenter_of_member(member: Member, directory: Path, *, device: str = "cpu") -> Segmenter:

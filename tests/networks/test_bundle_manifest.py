@@ -20,8 +20,10 @@ def small(tmp_path):
     directory = tmp_path / "small"
     (directory / "part").mkdir(parents=True)
     (directory / "part" / "config.json").write_text("{}")
-    (directory / "part" / "weights.bin").write_bytes(bytes(range(100)))
-    write_manifest(directory, "two files", [Member("part", "semantic-segmentation")])
+    (directory / "part" / "weights.safetensors").write_bytes(bytes(range(100)))
+    write_manifest(
+        directory, "two files", [Member("part", "semantic-segmentation", options={"longest_side_px": 64})]
+    )
     return directory
 
 
@@ -36,22 +38,24 @@ def test_digest_follows_contents_and_not_the_place(small, tmp_path):
     moved = tmp_path / "elsewhere" / "small"
     shutil.copytree(small, moved)
     assert open_bundle(moved).digest == open_bundle(small).digest
-    (moved / "part" / "weights.bin").write_bytes(bytes(range(1, 101)))
-    write_manifest(moved, "two files", [Member("part", "semantic-segmentation")])
+    (moved / "part" / "weights.safetensors").write_bytes(bytes(range(1, 101)))
+    write_manifest(
+        moved, "two files", [Member("part", "semantic-segmentation", options={"longest_side_px": 64})]
+    )
     assert open_bundle(moved).digest != open_bundle(small).digest
 
 
 def test_absent_file_is_named_with_its_directory(small):
-    (small / "part" / "weights.bin").unlink()
+    (small / "part" / "weights.safetensors").unlink()
     bundle = open_bundle(small)
-    assert bundle.missing() == ["part/weights.bin"]
-    with pytest.raises(BundleError, match=r"bundle small in .*small lacks part/weights\.bin"):
+    assert bundle.missing() == ["part/weights.safetensors"]
+    with pytest.raises(BundleError, match=r"bundle small in .*small lacks part/weights\.safetensors"):
         bundle.member("part")
 
 
 def test_changed_byte_is_found(small):
-    (small / "part" / "weights.bin").write_bytes(bytes(100))
-    with pytest.raises(BundleError, match=r"part/weights\.bin is damaged"):
+    (small / "part" / "weights.safetensors").write_bytes(bytes(100))
+    with pytest.raises(BundleError, match=r"part/weights\.safetensors is damaged"):
         open_bundle(small).verify()
 
 
@@ -132,6 +136,7 @@ def test_pull_seals_the_commit_it_fetched(tmp_path, monkeypatch):
         assert revision == "c0ffee"
         local_dir.mkdir(parents=True)
         (local_dir / "config.json").write_text(hub_id)
+        (local_dir / "model.safetensors").write_text(hub_id)
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *_, **__: Info)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)

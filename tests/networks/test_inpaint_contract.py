@@ -214,7 +214,7 @@ def test_impossible_requests_are_one_clear_line(random_bundle, tmp_path):
     with pytest.raises(InputError, match="dtype must be one of float32, float16, bfloat16, got 'int8'"):
         inpainter_named("bundle", random_bundle, dtype="int8")
     (tmp_path / "inpainter").mkdir()
-    (tmp_path / "inpainter" / "x.json").write_text("{}")
+    (tmp_path / "inpainter" / "x.safetensors").write_text("{}")
     write_manifest(tmp_path, "", [Member("inpainter", "stable-diffusion-inpaint")])
     with pytest.raises(BundleError, match="not loadable as an inpainting pipeline"):
         inpainter_named("bundle", open_bundle(tmp_path))

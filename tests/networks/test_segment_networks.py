@@ -233,5 +233,5 @@ def test_directory_that_holds_no_network_is_named(tmp_path):
         NetworkSegmenter(tmp_path, {"longest_side_px": 64})
     with pytest.raises(BundleError, match="at least one category"):
         GroundedSamSegmenter(tmp_path, tmp_path, [])
-    with pytest.raises(BundleError, match=r"not loadable \(.*No such file.*config\.json"):
+    with pytest.raises(BundleError, match=r"not loadable as SAM \(.*No such file.*config\.json"):
         GroundedSamSegmenter(tmp_path, tmp_path, ["person"])
