@@ -24,10 +24,12 @@ from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.inpainter import Canvas
 from ntnsim.scenario.compute import REFERENCE_PIXELS, DeviceProfileSpec, StageTimeSpec
 from ntnsim.spiff.codec import SpiffEncoder, spiff_settings
+from ntnsim.spiff.components import Component, encode_component
 from ntnsim.spiff.decoder import decode_partial_image
 
 SIZES_PX = ((256, 192), (384, 288), (640, 480))
 STEPS = (1, 2, 4)
+JPEG = Component("jpeg", 45)
 CONFIGURATION = Configuration(0.0, (0.05,), 0.25)
 BATCH = 4
 
@@ -52,7 +54,9 @@ def measure_host(bundle: Bundle, *, repeats: int = 3, device: str = "cpu") -> De
     relevance = relevance_preset("person")
     codec = SpiffEncoder(spiff_settings("spiff", {}), n_ranks=2)
     scorer = scorer_named()
-    inpainters = {steps: inpainter_named("bundle", bundle, steps=steps, device=device) for steps in STEPS}
+    one_step = bundle.member("inpainter")[0].kind == "one-step-residual"
+    numbers = STEPS[:1] if one_step else STEPS
+    inpainters = {steps: inpainter_named("bundle", bundle, steps=steps, device=device) for steps in numbers}
     times: dict[str, list[Measurement]] = {}
 
     def note(stage: str, pixels: int, seconds: float, steps: int = 0) -> None:
@@ -72,6 +76,8 @@ def measure_host(bundle: Bundle, *, repeats: int = 3, device: str = "cpu") -> De
             ranks = relevance.rank_map(maps[0], segmenter.class_names)
             seconds, coded = _timed(codec.encode, pixels, ranks, CONFIGURATION, index)
             note("encode", size, seconds)
+            seconds, _ = _timed(encode_component, pixels, JPEG)
+            note("encode_jpeg", size, seconds)
             seconds, (_, shown) = _timed(codec.trial, pixels, ranks, CONFIGURATION, index)
             judged_s, _ = _timed(scorer.pf_per_rank, pixels, shown, ranks, 2)
             note("trial", size, seconds + judged_s)

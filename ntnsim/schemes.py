@@ -130,17 +130,19 @@ class SchemeAssembly:
             return CaptionCodec(
                 captioner, inpainter, n_ranks=n_ranks, models_digest=bundle.digest, steps=steps
             ), None
+        settings = spiff_settings(wanted.kind, wanted.model_dump())
+        coding = "encode_jpeg" if settings.crop.codec == "jpeg" else "encode"
         tried = wanted.trial if isinstance(wanted, SpiffCodecSpec) else 0.0
         codec = SpiffCodec(
             wanted.kind,
-            spiff_settings(wanted.kind, wanted.model_dump()),
+            settings,
             inpainter,
             n_ranks=n_ranks,
             captioner=load_captioner(bundle) if wanted.caption else None,
             models_digest=bundle.digest,
             work=Work(
                 ("segmentation", "trial", "decision") if tried else ("segmentation", "decision"),
-                ("caption", "encode") if wanted.caption else ("encode",),
+                ("caption", coding) if wanted.caption else (coding,),
                 ("decode", "inpainting") if inpaint.method == "bundle" else ("decode",),
                 steps,
             ),

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from ntnsim import host_profile
 from ntnsim.chance.device_profiles import device_profile
 from ntnsim.host_profile import Measurement, fitted, profile_yaml
+from ntnsim.networks.bundle import open_bundle
 from ntnsim.scenario.compute import DeviceProfileSpec, StageTimeSpec
 from ntnsim.scenario.path import ScenarioPath
 
@@ -44,3 +46,14 @@ def test_written_profile_is_one_that_scenarios_can_name(tmp_path):
     )
     (tmp_path / "mine.yaml").write_text(profile_yaml("lab", profile))
     assert device_profile(ScenarioPath("mine.yaml#lab", tmp_path)) == profile
+
+
+def test_this_host_is_measured_stage_by_stage(monkeypatch):
+    monkeypatch.setattr(host_profile, "SIZES_PX", ((96, 64), (160, 128)))
+    profile = host_profile.measure_host(open_bundle("tiny"), repeats=1)
+    gateway = {"segmentation", "trial", "caption", "encode", "encode_jpeg"}
+    assert set(profile.stages) == gateway | {"decode", "inpainting", "generation"}
+    assert not profile.estimated
+    pixels = 160 * 128
+    assert profile.stages["encode_jpeg"].mean_s(pixels, 0) < profile.stages["encode"].mean_s(pixels, 0)
+    assert DeviceProfileSpec.model_validate(profile.model_dump()) == profile

@@ -36,10 +36,11 @@ def as_the_library_comes(codec: ComponentCodec, quality: int) -> Component:
 class WholeImageCodec(Codec):
     """One file for the whole image, at one quality: the configuration changes nothing."""
 
-    work = Work((), ("encode",), ())  # nothing is segmented, decided or restored
     delivers_coded_file = True
 
     def __init__(self, component: Component, *, n_ranks: int) -> None:
+        # Nothing is segmented, decided or restored.
+        self.work = Work((), ("encode_jpeg" if component.codec == "jpeg" else "encode",), ())
         self.name = component.codec
         self.component = component
         self.space = ConfigurationSpace(n_ranks, has_coarse_layer=False)
