@@ -1,8 +1,8 @@
 """What all learning policies have in common: state, warm-up, memory, feedback, checkpoints and their diagnostics.
 
-A bandit chooses uniformly at random during the warm-up; then it standardises its targets once, on the warm-up's
-outcomes, and from there on learns with every delivery. What it learns, and how it chooses, is the subclass's matter:
-networks with an actor (`actor_bandit.py`) or least squares (`linear.py`).
+A bandit chooses uniformly at random during the warm-up; from there on it learns with every delivery, and counts the
+targets of requirements in the spread of the warm-up's outcomes. What it learns, and how it chooses, is the subclass's
+matter: networks with an actor (`actor_bandit.py`) or least squares (`linear.py`).
 """
 
 from abc import ABC, abstractmethod

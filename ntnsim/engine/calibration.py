@@ -2,7 +2,7 @@
 
 Critics that know a few hundred photographs are too sure of the next one. The shift is the α-quantile of what outcomes
 lay above the predicted low quantile; with it, a share α of new ones lies below (split conformal prediction, Romano,
-Patterson and Candès, NeurIPS 2019: conformalized quantile regression). All in the critics' standardised terms.
+Patterson and Candès, NeurIPS 2019: conformalized quantile regression). All in spreads of the critics' terms.
 """
 
 from collections import deque

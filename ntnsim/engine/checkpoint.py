@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from ntnsim.engine.replay import Replay
 from ntnsim.errors import InputError
 
-FORMAT = 1
+FORMAT = 2
 ARRAYS = "engine.safetensors"
 VARIABLES = "engine.json"
 

@@ -15,6 +15,7 @@ from ntnsim.arrays import Float32Array, FloatArray
 from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.conditioning import Priced, requirement_vector
 from ntnsim.engine.effective import effective, has_box
+from ntnsim.engine.least_squares import Regressors, fitted, from_log_terms, log_terms
 from ntnsim.engine.objective import realised_cost
 from ntnsim.engine.search import whole_grid
 from ntnsim.engine.stacked_mlp import StackedMlp
@@ -22,11 +23,6 @@ from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.protocols.network_state import NetworkState
 from ntnsim.protocols.policy import ImageState, Requirement
 from ntnsim.scenario.policy import LinearBanditSpec
-
-SMALLEST_DISTANCE = 1e-3  # added to 1 − fidelity before the logarithm
-SMALLEST_SHARE = 1e-5  # of bits, for the logarithm
-LARGEST_LOG = 2.0  # of any predicted term: far extrapolations stay finite
-LARGEST_LEVERAGE = 0.99
 
 
 class LinearBandit(Bandit):
@@ -37,7 +33,7 @@ class LinearBandit(Bandit):
     def __init__(self, settings: LinearBanditSpec, space: ConfigurationSpace, seed: int) -> None:
         super().__init__(settings, space, seed)
         self._grid = whole_grid(space)
-        self._n_of_image = space.n_ranks + (1 + space.n_ranks if settings.trial_state else 0)
+        self._regressors = Regressors.of(space, trial_state=settings.trial_state)
         self._coefficients: FloatArray = np.zeros((0, 0))  # [columns, 2R+2]
         self._factor: FloatArray = np.zeros((0, 0))  # Cholesky factor of ΦᵀΦ + ridge [columns, columns]
         self._spread: FloatArray = np.zeros(0)  # standard deviation of each term's left-out residuals
@@ -51,41 +47,19 @@ class LinearBandit(Bandit):
         """Return the regressors Φ [rows, columns] of *states* [rows, n_features] and *x* [rows, dimension]."""
         as_tensor = torch.from_numpy(states)
         acts = effective(torch.from_numpy(x), has_box(as_tensor, self.space), self.space).numpy()
-        first, second = np.triu_indices(acts.shape[1])
-        squares = acts[:, first] * acts[:, second]
-        # What x does depends on the image and on the network: the same bits take longer on a slow link.
-        entries = range(acts.shape[1])
-        crossed = [states * acts[:, entry, None] for entry in entries]
-        curved = [states[:, : self._n_of_image] * acts[:, entry, None] ** 2 for entry in entries]
-        return np.concatenate((np.ones((len(x), 1)), states, acts, squares, *crossed, *curved), 1).astype(
-            np.float64
-        )
+        return self._regressors.columns(states, acts)
 
     def _take_updates(self, n_updates: int) -> None:
         if n_updates == 0:
             return
         phi = self._columns(self.replay.part("state"), self.replay.part("action"))
-        terms = self._terms(self.replay.part("outcome").astype(np.float64))
-        gram = phi.T @ phi + self.settings.ridge * np.eye(phi.shape[1])
-        self._factor = np.linalg.cholesky(gram).astype(np.float64)
-        self._coefficients = np.linalg.solve(gram, phi.T @ terms).astype(np.float64)
-        leverage = (np.linalg.solve(self._factor, phi.T) ** 2).sum(0)
-        # What each delivery's residual would be, had the fit been made without it.
-        unseen_share = (1.0 - np.minimum(leverage, LARGEST_LEVERAGE))[:, None]
-        left_out: FloatArray = (terms - phi @ self._coefficients) / unseen_share
-        self._spread = left_out.std(0)
-        self._margin = np.quantile(left_out, 1.0 - self.settings.risk_level, axis=0)
+        terms = log_terms(self.replay.part("outcome").astype(np.float64))
+        fit = fitted(phi, terms, self.settings.ridge)
+        self._factor, self._coefficients = fit.factor, fit.coefficients
+        self._spread = fit.left_out.std(0)
+        self._margin = np.quantile(fit.left_out, 1.0 - self.settings.risk_level, axis=0)
         self._margin[0] = 0.5 * self._spread[0] ** 2  # bits count at their mean: that of a log-normal
         self.n_updates += n_updates
-
-    @staticmethod
-    def _terms(outcomes: FloatArray) -> FloatArray:
-        """Return what is fitted [rows, 2R+2]: logarithms of bits share, distances and delay; small is good in each."""
-        terms = outcomes.copy()
-        terms[:, 0] = np.log(np.maximum(outcomes[:, 0], SMALLEST_SHARE))
-        terms[:, 1:-1] = np.log(np.maximum(1.0 - outcomes[:, 1:-1], 0.0) + SMALLEST_DISTANCE)
-        terms[:, -1] = np.log(np.maximum(outcomes[:, -1], SMALLEST_DISTANCE))
-        return terms
 
     def predicted_costs(
         self, state: Float32Array, actions: Float32Array, requirement: Requirement, elapsed: float
@@ -95,9 +69,7 @@ class LinearBandit(Bandit):
         return self._cost(phi @ self._coefficients, requirement, elapsed)
 
     def _cost(self, predicted: FloatArray, requirement: Requirement, elapsed: float) -> Float32Array:
-        terms = predicted + self._margin
-        outcomes = np.exp(np.minimum(terms, LARGEST_LOG))
-        outcomes[:, 1:-1] = 1.0 + SMALLEST_DISTANCE - outcomes[:, 1:-1]
+        outcomes = from_log_terms(predicted + self._margin)
         outcomes[:, -1] += elapsed
         price = Priced.of(requirement_vector(requirement, self.settings.nominal_deadline_s)[None])
         cost = realised_cost(outcomes, price.weights, price.targets, price.delay_weight, price.deadline)

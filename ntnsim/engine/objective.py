@@ -3,8 +3,8 @@
 Order of critics: bits, then (per_0, sem_0, per_1, sem_1, …), then delay. Bits are a share of the source's size; the
 delay is in nominal deadlines and its excess is charged in deadlines, so that weights of 0.1–10 balance.
 
-Critics predict standardised terms z, with term = offset + scale · z. The delay's scale is negative: its z is slack, and
-the high quantile 1 − α of the delay is the low quantile α of z. So every penalty is one hinge on a low quantile.
+Terms are logarithms (`least_squares.py`), small is good in each. A fidelity's low quantile α is the high quantile
+1 − α of its distance, as with the delay: so every penalty is one hinge on a high quantile.
 """
 
 from dataclasses import dataclass
@@ -16,33 +16,29 @@ from torch import Tensor
 
 from ntnsim.arrays import Float32Array, FloatArray
 from ntnsim.engine.conditioning import Priced
-from ntnsim.engine.standardisation import Standardisation
+from ntnsim.engine.least_squares import LARGEST_LOG, SMALLEST_DISTANCE
 
 
 @dataclass(frozen=True, slots=True)
 class Hinges:
-    """The penalties of a batch of rows in standardised terms: Σ_j weight_j · [floor_j − Q^α(z_j)]^+.
+    """The penalties of a batch of rows: Σ_j weight_j · [exp Q^{1−α}(term_j) − ceiling_j]^+.
 
-    weights, floors: [2R+1, batch], fidelities first, the delay last.
+    weights, ceilings: [2R+1, batch], fidelities first, the delay last.
     """
 
     weights: Float32Array
-    floors: Float32Array
+    ceilings: Float32Array
 
 
-def hinges(
-    price: Priced, elapsed: Float32Array, standard: Standardisation, shift: FloatArray | float = 0.0
-) -> Hinges:
+def hinges(price: Priced, elapsed: Float32Array) -> Hinges:
     """Return the hinges of requirements, and of delay already *elapsed* [batch] in nominal deadlines.
 
-    shift: [2R+1], what is added to each predicted low quantile (`calibration.py`), in standardised terms.
-
-    λ^del [(e + d)/d^max − 1]^+ with d = offset + scale·z is λ^del·|scale|/d^max · [(d^max − e − offset)/scale − z]^+.
+    λ^del [(e + d)/d^max − 1]^+ is λ^del/d^max · [d − (d^max − e)]^+.
     """
-    limits = np.concatenate((price.targets, (price.deadline - elapsed)[:, None]), 1)
+    distances = 1.0 + SMALLEST_DISTANCE - price.targets
+    ceilings = np.concatenate((distances, (price.deadline - elapsed)[:, None]), 1)
     weights = np.concatenate((price.weights, (price.delay_weight / price.deadline)[:, None]), 1)
-    floors = ((limits - standard.offset[1:]) / standard.scale[1:] - shift).T
-    return Hinges((weights * np.abs(standard.scale[1:])).T.astype(np.float32), floors.astype(np.float32))
+    return Hinges(weights.T.astype(np.float32), ceilings.T.astype(np.float32))
 
 
 def read_position(level: float, n_quantiles: int) -> tuple[int, float]:
@@ -56,49 +52,60 @@ def read_position(level: float, n_quantiles: int) -> tuple[int, float]:
 
 
 def aggregate_cost(
-    quantiles: Tensor, standard: Standardisation, penalties: Hinges, risk_level: float
+    terms: Tensor, penalties: Hinges, risk_level: float, shift: FloatArray | float = 0.0
 ) -> tuple[Float32Array, Tensor]:
-    """Return C^agg [batch] and its gradient with respect to *quantiles*, in their shape.
+    """Return C^agg [batch] and its gradient with respect to *terms*, in their shape.
 
-    quantiles: z [2R+2, batch, n_quantiles] in any order: the network does not promise sorted outputs, so reads sort.
+    terms: quantiles of the logarithms [2R+2, batch, n_quantiles] in any order: the network does not promise sorted
+    outputs, so reads sort. shift: [2R+1], what is added to each high quantile (`calibration.py`). Terms beyond
+    `LARGEST_LOG` cost as that bound does, and have its slope, so that an actor is led back from there.
     """
-    n_critics, _, n_quantiles = quantiles.shape
+    n_critics, _, n_quantiles = terms.shape
     if n_critics != len(penalties.weights) + 1:
         raise ValueError(f"{n_critics} critics do not serve {len(penalties.weights)} penalties")
     low, share = read_position(risk_level, n_quantiles)
-    lowest, place = quantiles[1:].topk(low + 2, dim=-1, largest=False, sorted=True)
+    highest, place = terms[1:].topk(low + 2, dim=-1, sorted=True)
     # Arrays this small are handled faster by NumPy than by torch.
-    shortfall = _shortfall(lowest.numpy()[..., low:], share, penalties)
-    bits_offset, bits_scale = standard.bits
-    bits = bits_offset + bits_scale * quantiles[0].mean(-1).numpy()
-    cost: Float32Array = bits + (penalties.weights * shortfall).sum(0)
+    pair = _bounded_exp(highest.numpy()[..., low:] + _per_term(shift))
+    excess = _excess(pair, share, penalties)
+    bits = _bounded_exp(terms[0].numpy())
+    cost: Float32Array = bits.mean(-1) + (penalties.weights * excess).sum(0)
 
-    gradient = torch.zeros_like(quantiles)
-    gradient[0] = bits_scale / n_quantiles
-    slope = penalties.weights * (shortfall > 0.0)
-    steps = np.multiply.outer(slope, np.array((share - 1.0, -share), dtype=np.float32))
-    gradient[1:].scatter_(-1, place[..., low:], torch.from_numpy(steps))
+    gradient = torch.zeros_like(terms)
+    gradient[0] = torch.from_numpy(bits / n_quantiles)
+    slope = penalties.weights * (excess > 0.0)
+    steps = slope[..., None] * pair * np.array((1.0 - share, share), dtype=np.float32)
+    gradient[1:].scatter_(-1, place[..., low:], torch.from_numpy(steps.astype(np.float32)))
     return cost, gradient
 
 
 def expected_cost(
-    quantiles: Float32Array, standard: Standardisation, penalties: Hinges, risk_level: float
+    terms: Float32Array, penalties: Hinges, risk_level: float, shift: FloatArray | float = 0.0
 ) -> Float32Array:
-    """Return C^agg [rows] of *quantiles* [2R+2, rows, n_quantiles], without its gradient: for decisions."""
-    low, share = read_position(risk_level, quantiles.shape[-1])
-    pair = np.partition(quantiles[1:], (low, low + 1), axis=-1)[..., low : low + 2]
-    bits_offset, bits_scale = standard.bits
-    bits = bits_offset + bits_scale * quantiles[0].mean(-1)
-    cost: Float32Array = bits + (penalties.weights * _shortfall(pair, share, penalties)).sum(0)
+    """Return C^agg [rows] of *terms* [2R+2, rows, n_quantiles], without its gradient: for decisions."""
+    low, share = read_position(risk_level, terms.shape[-1])
+    first = terms.shape[-1] - 1 - low
+    pair = np.partition(terms[1:], (first - 1, first), axis=-1)[..., [first, first - 1]]
+    excess = _excess(_bounded_exp(pair + _per_term(shift)), share, penalties)
+    cost: Float32Array = _bounded_exp(terms[0]).mean(-1) + (penalties.weights * excess).sum(0)
     return cost
 
 
-def _shortfall(pair: Float32Array, share: float, penalties: Hinges) -> Float32Array:
-    """Return by how much the quantile between the two of *pair* [2R+1, rows, 2] falls short of its floor."""
-    short: Float32Array = np.maximum(
-        penalties.floors - (1.0 - share) * pair[..., 0] - share * pair[..., 1], 0.0
+def _per_term(shift: FloatArray | float) -> Float32Array:
+    return np.asarray(shift, dtype=np.float32).reshape(-1, 1, 1)
+
+
+def _bounded_exp(terms: Float32Array) -> Float32Array:
+    bounded: Float32Array = np.exp(np.minimum(terms, LARGEST_LOG))
+    return bounded
+
+
+def _excess(pair: Float32Array, share: float, penalties: Hinges) -> Float32Array:
+    """Return by how much the quantile between the two of *pair* [2R+1, rows, 2] lies above its ceiling."""
+    over: Float32Array = np.maximum(
+        (1.0 - share) * pair[..., 0] + share * pair[..., 1] - penalties.ceilings, 0.0
     )
-    return short
+    return over
 
 
 def realised_cost(

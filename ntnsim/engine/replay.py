@@ -10,7 +10,8 @@ class Replay:
     """A ring buffer. A row is kept in one piece, so that a minibatch is one gather; `columns` names its parts.
 
     Parts: ``state`` [n_features]; ``action`` x [dimension]; ``outcome`` [2R+2] bits share, fidelities, remaining delay
-    in nominal deadlines; ``requirement`` [4R+2]; ``elapsed`` [1] nominal deadlines spent before the decision.
+    in nominal deadlines; ``requirement`` [4R+2]; ``elapsed`` [1] nominal deadlines spent before the decision;
+    ``residual`` [2R+2], what least squares leave of each term: the engine's alone, 0 with other policies.
     """
 
     def __init__(self, capacity: int, *, n_features: int, dimension: int, n_ranks: int) -> None:
@@ -20,6 +21,7 @@ class Replay:
             "outcome": 2 * n_ranks + 2,
             "requirement": 4 * n_ranks + 2,
             "elapsed": 1,
+            "residual": 2 * n_ranks + 2,
         }
         self.columns: dict[str, slice] = {}
         start = 0
@@ -34,10 +36,10 @@ class Replay:
         return min(self.n_seen, self.capacity)
 
     def append(self, **parts: npt.ArrayLike) -> None:
-        """Remember one delivery, given by its parts; the oldest makes room when the ring is full."""
+        """Remember one delivery, given by its parts, 0 where one lacks; a full ring forgets its oldest."""
         row = self.rows[self.n_seen % self.capacity]
         for name, columns in self.columns.items():
-            row[columns] = parts[name]
+            row[columns] = parts.get(name, 0.0)
         self.n_seen += 1
 
     def part(self, name: str) -> Float32Array:

@@ -1,4 +1,7 @@
-"""The paper's engine (Sec. VI): distributional critics learn the terms of BITS, the actor descends through them."""
+"""The paper's engine (Sec. VI): distributional critics learn the terms of BITS, the actor descends through them.
+
+The critics learn what least squares leave of each term, which is fitted anew as the memory grows.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,6 +15,7 @@ from ntnsim.engine.calibration import Calibration
 from ntnsim.engine.conditioning import Priced, RequirementLaw, conditioning_features, requirement_vector
 from ntnsim.engine.critics import QuantileCritics, quantile_at
 from ntnsim.engine.effective import effective, has_box, pulled_back
+from ntnsim.engine.least_squares import Regressors, fitted, from_log_terms, log_terms
 from ntnsim.engine.objective import expected_cost, hinges
 from ntnsim.engine.stacked_mlp import StackedMlp, small_network_mode
 from ntnsim.protocols.configuration import ConfigurationSpace
@@ -19,6 +23,9 @@ from ntnsim.protocols.policy import DeliveredImage, Requirement
 from ntnsim.scenario.policy import SpiffEngineSpec
 from ntnsim.streams import stream
 
+RIDGE = 1.0  # of least squares, in deliveries
+REFIT_GROWTH = 1.25  # least squares are fitted anew when so many times the deliveries have been seen
+SMALLEST_SPREAD = 1e-3  # of residuals, which are logarithms
 AT_ZERO = 0.25  # share of the entries of x that a search sets to 0
 
 
@@ -39,6 +46,12 @@ class SpiffEngine(ActorBandit):
             rng=stream(seed, "engine", "critics"),
         )
         self.calibration = Calibration(2 * space.n_ranks + 1, settings.risk_level)
+        self.regressors = Regressors.of(space, trial_state=settings.trial_state)
+        n_columns = self.regressors.columns(
+            np.zeros((1, self.n_features), np.float32), np.zeros((1, space.dimension), np.float32)
+        ).shape[1]
+        self.coefficients: FloatArray = np.zeros((n_columns, 2 * space.n_ranks + 2))
+        self.fitted_on = 0  # deliveries seen when least squares were fitted last
         self._prices: dict[Requirement, Priced] = {}
         self.law = RequirementLaw.of(settings.requirement_range, space.n_ranks, settings.seen_share)
 
@@ -46,11 +59,44 @@ class SpiffEngine(ActorBandit):
         """Return actor and critics."""
         return {"actor": self.actor.network, "critics": self.critics.network}
 
+    def remember(self, delivered: DeliveredImage) -> bool:
+        """Put a delivery in the memory, with what least squares leave of it."""
+        used = super().remember(delivered)
+        if used and self.fitted_on:
+            place = (self.replay.n_seen - 1) % self.replay.capacity
+            row = {name: self.replay.part(name)[place : place + 1] for name in ("state", "action", "outcome")}
+            left = log_terms(row["outcome"].astype(np.float64)) - self._base(row["state"], row["action"])
+            self.replay.part("residual")[place] = left[0]
+        return used
+
+    def _take_updates(self, n_updates: int) -> None:
+        if self.replay.n_seen >= REFIT_GROWTH * self.fitted_on:
+            self._fit_least_squares()
+        super()._take_updates(n_updates)
+
+    def _fit_least_squares(self) -> None:
+        """Fit what the critics start from; what they add to it stays."""
+        outcomes = self.replay.part("outcome").astype(np.float64)
+        acts = self._acts(
+            torch.from_numpy(self.replay.part("state")), torch.from_numpy(self.replay.part("action"))
+        )
+        phi = self.regressors.columns(self.replay.part("state"), acts.numpy())
+        # A log's outcome may be remembered in many surroundings; all but its delay is the same each time.
+        n_different = len(np.unique(outcomes[:, :-1], axis=0))
+        fit = fitted(phi, log_terms(outcomes), RIDGE, n_different / len(outcomes))
+        spread = np.maximum(fit.left_out.std(0), SMALLEST_SPREAD)
+        if self.fitted_on:
+            self.critics.recount(spread)
+        else:
+            self.critics.begin(fit.left_out, spread)
+        self.replay.part("residual")[:] = fit.left_out
+        self.coefficients, self.fitted_on = fit.coefficients, self.replay.n_seen
+
     def _update(self) -> None:
         settings = self.settings
         rows = self.replay.draw(settings.minibatch, self.update_rng)
         states = torch.from_numpy(rows["state"])
-        targets = torch.from_numpy(self.standard.applied(rows["outcome"]).T.copy())
+        targets = torch.from_numpy((rows["residual"] / self.critics.spread).T.astype(np.float32))
         requirements = self.law.draw(rows["requirement"], self.update_rng)
         conditions = torch.from_numpy(conditioning_features(requirements, self.standard))
 
@@ -61,20 +107,21 @@ class SpiffEngine(ActorBandit):
         actions = torch.cat((torch.from_numpy(rows["action"]), proposed, torch.from_numpy(drawn)))
         price = Priced.of(np.concatenate((requirements, requirements[:n_searched])))
         elapsed = rows["elapsed"][:, 0]
-        cost, gradient = self.critics.fit_and_price(
-            self._inputs(torch.cat((states, states, states[:n_searched])), actions),
+        n_proposed = settings.minibatch
+        every_state = torch.cat((states, states, states[:n_searched]))
+        acts = self._acts(every_state, actions)
+        cost, by_inputs, by_base = self.critics.fit_and_price(
+            self._inputs(every_state, acts),
             targets,
-            standard=self.standard,
-            penalties=hinges(
-                price, np.concatenate((elapsed, elapsed[:n_searched])), self.standard, self._shift
-            ),
+            self._base_of(every_state[n_proposed:], acts[n_proposed:]),
+            penalties=hinges(price, np.concatenate((elapsed, elapsed[:n_searched]))),
+            shift=self._shift,
             risk_level=settings.risk_level,
             dimension=self.space.dimension,
-            n_proposed=settings.minibatch,
+            n_proposed=n_proposed,
         )
-        gradient = self._gradient(gradient, states, proposed)
+        gradient = self._gradient(by_inputs, by_base, states, proposed)
         if n_searched:
-            n_proposed = settings.minibatch
             gradient[:n_searched] += secant(
                 proposed[:n_searched], cost[:n_searched], drawn, cost[n_proposed:]
             )
@@ -105,12 +152,13 @@ class SpiffEngine(ActorBandit):
                 x = torch.cat((proposed, torch.from_numpy(drawn.reshape(-1, dimension))))
                 every = n_drawn + 1
                 price = Priced.of(np.tile(requirements, (every, 1)))
-                cost, gradient = self.critics.price(
-                    self._inputs(states.repeat(every, 1), x),
-                    standard=self.standard,
-                    penalties=hinges(
-                        price, np.tile(rows["elapsed"][:, 0], every), self.standard, self._shift
-                    ),
+                every_state = states.repeat(every, 1)
+                acts = self._acts(every_state, x)
+                cost, by_inputs, by_base = self.critics.price(
+                    self._inputs(every_state, acts),
+                    self._base_of(every_state, acts),
+                    penalties=hinges(price, np.tile(rows["elapsed"][:, 0], every)),
+                    shift=self._shift,
                     risk_level=settings.risk_level,
                     dimension=dimension,
                     n_proposed=batch,
@@ -120,66 +168,92 @@ class SpiffEngine(ActorBandit):
                 cheapest = np.arange(batch)
                 towards = secant(proposed, cost[:batch], drawn[best, cheapest], drawn_cost[best, cheapest])
                 beaten = torch.from_numpy(drawn_cost[best, cheapest] < cost[:batch])[:, None]
-                self.actor.descend(
-                    torch.where(beaten, towards, self._gradient(gradient, states, proposed)) / batch
-                )
+                along = self._gradient(by_inputs, by_base, states, proposed)
+                self.actor.descend(torch.where(beaten, towards, along) / batch)
         self.actor.network.learning_rate = full_step
 
-    def _inputs(self, states: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """Return the critics' inputs for *states* [rows, n_features] and *x* [rows, dimension]."""
-        return torch.cat((states, 2.0 * effective(x, has_box(states, self.space), self.space) - 1.0), 1)
+    def _acts(self, states: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """Return *x* [rows, dimension] by what it acts on."""
+        return effective(x, has_box(states, self.space), self.space)
 
-    def _gradient(self, by_inputs: torch.Tensor, states: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """Return the gradient with respect to *x* of what has gradient *by_inputs* [rows, dimension]."""
-        return pulled_back(2.0 * by_inputs, x, has_box(states, self.space), self.space)
+    def _inputs(self, states: torch.Tensor, acts: torch.Tensor) -> torch.Tensor:
+        """Return the critics' inputs for *states* [rows, n_features] and *acts* [rows, dimension]."""
+        return torch.cat((states, 2.0 * acts - 1.0), 1)
+
+    def _base(self, states: Float32Array, x: Float32Array) -> FloatArray:
+        """Return what least squares say of each term [rows, 2R+2]."""
+        acts = self._acts(torch.from_numpy(states), torch.from_numpy(x)).numpy()
+        return self.regressors.columns(states, acts) @ self.coefficients
+
+    def _base_of(self, states: torch.Tensor, acts: torch.Tensor) -> torch.Tensor:
+        base = self.regressors.columns(states.numpy(), acts.numpy()) @ self.coefficients
+        return torch.from_numpy(base.T.astype(np.float32))
+
+    def _gradient(
+        self, by_inputs: torch.Tensor, by_base: torch.Tensor, states: torch.Tensor, x: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the gradient with respect to *x* of what has gradient *by_inputs* [rows, dimension] and *by_base*
+        [2R+2, rows].
+        """
+        by_columns = by_base.numpy().T @ self.coefficients.T
+        acts = self._acts(states, x).numpy()
+        through_base = self.regressors.pulled_back(by_columns, states.numpy(), acts).astype(np.float32)
+        by_acts = 2.0 * by_inputs + torch.from_numpy(through_base)
+        return pulled_back(by_acts, x, has_box(states, self.space), self.space)
+
+    def _terms(self, state: Float32Array, actions: Float32Array) -> Float32Array:
+        """Return quantiles of the terms [2R+2, rows, N], in no order, for *actions* [rows, dimension]."""
+        states = torch.from_numpy(state).expand(len(actions), -1)
+        acts = self._acts(states, torch.from_numpy(actions))
+        return self.critics.terms(self._inputs(states, acts).numpy(), self._base_of(states, acts).numpy())
 
     def predicted_costs(
         self, state: Float32Array, actions: Float32Array, requirement: Requirement, elapsed: float
     ) -> Float32Array:
         """Return C^agg (Eq. 5) of *actions* [rows, dimension]."""
-        states = torch.from_numpy(state).expand(len(actions), -1)
-        inputs = self._inputs(states, torch.from_numpy(actions))
-        quantiles = self.critics.network.forward_few(inputs.numpy())
         price = self._prices.get(requirement)
         if price is None:
             vector = requirement_vector(requirement, self.settings.nominal_deadline_s)
             price = self._prices[requirement] = Priced.of(vector[None])
-        penalties = hinges(price, np.array([elapsed], dtype=np.float32), self.standard, self._shift)
-        return expected_cost(quantiles, self.standard, penalties, self.settings.risk_level)
+        penalties = hinges(price, np.array([elapsed], dtype=np.float32))
+        return expected_cost(self._terms(state, actions), penalties, self.settings.risk_level, self._shift)
 
     def predicted_quantiles(self, state: Float32Array, action: tuple[float, ...]) -> FloatArray:
         """Return the critics' sorted quantiles [2R+2, N] in natural units.
 
         Bits as a share of the source, fidelities, and remaining delay in nominal deadlines.
         """
-        inputs = self._inputs(torch.from_numpy(state)[None], torch.tensor([action], dtype=torch.float32))
-        ordered = self.critics.quantiles_one(inputs[0].numpy())
-        return self.standard.undone(ordered)
+        terms = self._terms(state, np.array([action], dtype=np.float32))[:, 0].astype(np.float64)
+        return np.sort(from_log_terms(terms.T).T, axis=-1)
 
     def _judge(
         self, delivered: DeliveredImage, state: Float32Array, action: tuple[float, ...], outcome: FloatArray
     ) -> tuple[float, ...]:
         bits, residuals = self._compared(state, action, outcome)
-        # Of a calibrated engine, a share α of the outcomes lies below the low quantile that decisions are made by.
-        below = residuals <= self._shift
+        # Of a calibrated engine, a share α of the outcomes is worse than the quantile that decisions are made by.
+        worse = residuals <= (self.calibration.shift if self.settings.calibrated else 0.0)
         if self.settings.calibrated:
             self.calibration.add(residuals.tolist())
-        covered = (float(bits), *below[:-1].astype(float).tolist(), 1.0 - float(below[-1]))
+        covered = (float(bits), *worse[:-1].astype(float).tolist(), 1.0 - float(worse[-1]))
         return (*super()._judge(delivered, state, action, outcome), *covered)
 
     @property
     def _shift(self) -> FloatArray | float:
-        return self.calibration.shift if self.settings.calibrated else 0.0
+        """What calibration adds to the high quantile of each term but bits [2R+1]."""
+        return -self.critics.spread[1:] * self.calibration.shift if self.settings.calibrated else 0.0
 
     def _compared(
         self, state: Float32Array, action: tuple[float, ...], outcome: FloatArray
     ) -> tuple[bool, FloatArray]:
-        """Return whether bits lie below their median, and by how much the rest above its low quantile [2R+1]."""
-        inputs = self._inputs(torch.from_numpy(state)[None], torch.tensor([action], dtype=torch.float32))
-        ordered = self.critics.quantiles_one(inputs[0].numpy())
-        reached = self.standard.applied(outcome)
-        low = np.array([quantile_at(terms, self.settings.risk_level) for terms in ordered[1:]])
-        return bool(reached[0] <= quantile_at(ordered[0], 0.5)), reached[1:] - low
+        """Return whether bits lie below their median, and by how many spreads the rest is better than the quantile
+        that decisions read [2R+1].
+        """
+        ordered = np.sort(self._terms(state, np.array([action], dtype=np.float32))[:, 0], axis=-1)
+        reached = log_terms(outcome[None])[0]
+        high = np.array([quantile_at(terms, 1.0 - self.settings.risk_level) for terms in ordered[1:]])
+        return bool(reached[0] <= quantile_at(ordered[0], 0.5)), (high - reached[1:]) / self.critics.spread[
+            1:
+        ]
 
     def calibrate(self, deliveries: Iterable[DeliveredImage]) -> None:
         """Calibrate the low quantiles on scored *deliveries* that the critics have not learned from.
@@ -194,12 +268,21 @@ class SpiffEngine(ActorBandit):
                 self.calibration.add(self._compared(state, action, outcome)[1].tolist())
 
     def variables(self) -> dict[str, Any]:
-        """Return the bandit's variables and the calibration's residuals."""
-        return {**super().variables(), "residuals": [list(row) for row in self.calibration.residuals]}
+        """Return the bandit's variables, least squares and the calibration's residuals."""
+        return {
+            **super().variables(),
+            "coefficients": self.coefficients.tolist(),
+            "spread": self.critics.spread.tolist(),
+            "fitted_on": self.fitted_on,
+            "residuals": [list(row) for row in self.calibration.residuals],
+        }
 
     def restore_variables(self, variables: dict[str, Any]) -> None:
         """Take over what `variables` returned."""
         super().restore_variables(variables)
+        self.coefficients = np.array(variables["coefficients"])
+        self.critics.spread = np.array(variables["spread"])
+        self.fitted_on = int(variables["fitted_on"])
         self.calibration.restore(variables.get("residuals", []))
 
     def _judged_names(self) -> tuple[str, ...]:

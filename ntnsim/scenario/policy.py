@@ -250,8 +250,8 @@ class SpiffEngineSpec(NetworkLearningSpec):
     n_quantiles: int = Field(default=51, ge=2)
     """N, quantile midpoints per critic."""
     huber_kappa: float = Field(default=0.01, gt=0)
-    """κ of Eq. 4, on standardised targets. It must be small beside a term's own spread: where that is 0.15, the 10 %
-    quantile covers 12.3 % at κ = 0.05, and 10.5 % at 0.01."""
+    """κ of Eq. 4, on residuals counted in their spread. It must be small beside a term's own spread: where that is
+    0.15, the 10 % quantile covers 12.3 % at κ = 0.05, and 10.5 % at 0.01."""
     risk_level: float = Field(default=0.1, gt=0, lt=0.5)
     """α: fidelities are read at this quantile, the delay at 1 − α."""
     calibrated: bool = False

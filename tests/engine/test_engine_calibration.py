@@ -5,6 +5,8 @@ import pytest
 
 from ntnsim.engine.build import build_engine
 from ntnsim.engine.calibration import FEWEST, REMEMBERED, Calibration
+from ntnsim.engine.critics import quantile_at
+from ntnsim.engine.least_squares import SMALLEST_DISTANCE
 from ntnsim.engine.practice import fill_memory
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits
 from ntnsim.scenario.policy import SpiffEngineSpec
@@ -90,5 +92,8 @@ def test_uncalibrated_engine_reads_its_quantiles_as_they_are():
         [after] = engine.predicted_costs(state, x, REQUIREMENT, 0.0)
         raised[calibrated] = float(after - before)
     assert raised[False] == 0.0
-    # PF of rank 0 is missed at this x: one standard deviation more of shortfall, at its weight of 1.25.
-    assert raised[True] == pytest.approx(1.25 * engine.standard.scale[1], rel=1e-3)
+    # PF of rank 0 is missed at this x: its distance is believed a spread larger, at its weight of 1.25.
+    low = quantile_at(engine.predicted_quantiles(state, (0.3, 0.4))[1:2], engine.settings.risk_level)[0]
+    distance = 1.0 + SMALLEST_DISTANCE - low
+    growth = np.exp(engine.critics.spread[1]) - 1.0
+    assert raised[True] == pytest.approx(1.25 * distance * growth, rel=1e-3)

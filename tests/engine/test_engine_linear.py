@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ntnsim.engine.build import build_linear, build_policy
+from ntnsim.engine.least_squares import Regressors, fitted, log_terms
 from ntnsim.engine.practice import fill_memory, learn_online
 from ntnsim.engine.search import around, whole_grid
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits
@@ -25,7 +26,7 @@ def filled(n_images: int, **settings):
 def test_margins_are_quantiles_of_residuals_of_fits_made_without_the_row():
     policy = filled(90, ridge=2.0, risk_level=0.2)
     phi = policy._columns(policy.replay.part("state"), policy.replay.part("action"))
-    terms = policy._terms(policy.replay.part("outcome").astype(np.float64))
+    terms = log_terms(policy.replay.part("outcome").astype(np.float64))
     residuals = np.empty_like(terms)
     for row in range(len(phi)):
         kept = np.arange(len(phi)) != row
@@ -40,12 +41,33 @@ def test_margins_are_quantiles_of_residuals_of_fits_made_without_the_row():
     np.testing.assert_allclose(policy._spread, residuals.std(0), rtol=1e-6)
 
 
+def test_gradient_of_the_regressors_is_that_of_differences():
+    rng = np.random.default_rng(0)
+    states = rng.standard_normal((5, 7)).astype(np.float32)
+    acts, direction = rng.random((5, 3)), rng.standard_normal((5, 3))
+    regressors = Regressors(n_of_image=4)
+    weights = rng.standard_normal((5, regressors.columns(states, acts).shape[1]))
+    step = 1e-5 * direction
+    change = regressors.columns(states, acts + step) - regressors.columns(states, acts - step)
+    found = (regressors.pulled_back(weights, states, acts) * direction).sum(1)
+    np.testing.assert_allclose(found, (weights * change).sum(1) / 2e-5, rtol=1e-6)
+
+
+def test_copies_of_an_outcome_count_once():
+    rng = np.random.default_rng(1)
+    phi, terms = rng.standard_normal((30, 4)), rng.standard_normal((30, 2))
+    once = fitted(phi, terms, ridge=1.0)
+    thrice = fitted(np.tile(phi, (3, 1)), np.tile(terms, (3, 1)), ridge=1.0, weight=1.0 / 3.0)
+    np.testing.assert_allclose(thrice.coefficients, once.coefficients)
+    np.testing.assert_allclose(thrice.left_out[:30], once.left_out)
+
+
 def test_readings_at_the_risk_level_cover_new_deliveries_about_as_often_as_they_say():
     policy = filled(1500, risk_level=0.1)
     fresh = build_linear(LinearBanditSpec(), SPACE, seed=1)
     fill_memory(fresh, INSTANCE, [REQUIREMENT], 600, stream(9, "fresh"))
     phi = policy._columns(fresh.replay.part("state"), fresh.replay.part("action"))
-    terms = policy._terms(fresh.replay.part("outcome").astype(np.float64))
+    terms = log_terms(fresh.replay.part("outcome").astype(np.float64))
     beyond = (terms > phi @ policy._coefficients + policy._margin)[:, 1:].mean(0)
     np.testing.assert_allclose(beyond, 0.1, atol=0.05)  # within half of alpha
 

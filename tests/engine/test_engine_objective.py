@@ -5,26 +5,29 @@ import pytest
 import torch
 
 from ntnsim.engine.conditioning import Priced
-from ntnsim.engine.objective import Hinges, aggregate_cost, hinges, read_position, realised_cost
-from ntnsim.engine.standardisation import Standardisation
+from ntnsim.engine.least_squares import SMALLEST_DISTANCE, from_log_terms, log_terms
+from ntnsim.engine.objective import (
+    Hinges,
+    aggregate_cost,
+    expected_cost,
+    hinges,
+    read_position,
+    realised_cost,
+)
 
-OFFSET = np.array([0.5, 0.7, 0.8, 0.9, 0.95, 0.6])
-SCALE = np.array([0.2, 0.1, 0.05, 0.02, 0.01, -0.3])  # the delay is learned as slack
+
+def priced(batch: int) -> Priced:
+    rng = np.random.default_rng(0)
+    return Priced(
+        rng.uniform(0.5, 5.0, (batch, 4)).astype(np.float32),
+        rng.uniform(0.6, 1.0, (batch, 4)).astype(np.float32),
+        np.full(batch, 10.0, dtype=np.float32),
+        rng.uniform(0.3, 1.0, batch).astype(np.float32),
+    )
 
 
 def penalties(batch: int) -> Hinges:
-    rng = np.random.default_rng(0)
-    ones = np.ones(batch, dtype=np.float32)
-    return hinges(
-        Priced(
-            rng.uniform(0.5, 5.0, (batch, 4)).astype(np.float32),
-            rng.uniform(0.6, 1.0, (batch, 4)).astype(np.float32),
-            10.0 * ones,
-            rng.uniform(0.3, 1.0, batch).astype(np.float32),
-        ),
-        0.1 * ones,
-        Standardisation(OFFSET, SCALE),
-    )
+    return hinges(priced(batch), np.full(batch, 0.1, dtype=np.float32))
 
 
 def test_median_of_three_midpoints_is_the_middle_one():
@@ -43,9 +46,10 @@ def test_levels_beyond_the_outermost_midpoint_read_it():
 
 
 def test_cost_of_one_row_by_hand():
-    # R = 1 would have 4 critics: bits, per_0, sem_0, delay; three unsorted quantiles each; α = 1/6 reads the lowest.
-    quantiles = torch.tensor([[[1.0, 2.0, 3.0]], [[0.9, 0.6, 0.7]], [[0.95, 0.99, 0.97]], [[0.4, 0.0, -0.4]]])
-    standard = Standardisation(np.array([0.5, 0.0, 0.0, 1.0]), np.array([0.1, 1.0, 1.0, -0.5]))
+    # R = 1 would have 4 critics: bits, per_0, sem_0, delay; three unsorted quantiles each; α = 1/6 reads the worst.
+    eps = SMALLEST_DISTANCE
+    shown = [[[0.6, 0.7, 0.8]], [[0.1 + eps, 0.4 + eps, 0.3 + eps]], [[0.05, 0.01, 0.03]], [[0.8, 1.0, 1.2]]]
+    terms = torch.tensor(shown).log()
     hinged = hinges(
         Priced(
             np.array([[2.0, 5.0]], dtype=np.float32),
@@ -54,42 +58,46 @@ def test_cost_of_one_row_by_hand():
             np.array([1.0], dtype=np.float32),
         ),
         np.array([0.1], dtype=np.float32),
-        standard,
     )
-    cost, _ = aggregate_cost(quantiles, standard, hinged, 1.0 / 6.0)
-    # bits 0.5 + 0.1·2 = 0.7; PF 2·(0.8 − 0.6) = 0.4; SF met; delay's upper value 1 + 0.5·0.4 = 1.2,
-    # with 0.1 elapsed 10·(1.3/1 − 1) = 3.
+    cost, _ = aggregate_cost(terms, hinged, 1.0 / 6.0)
+    # Mean bits 0.7; PF 2·(0.8 − (1 − 0.4)) = 0.4; SF met; with 0.1 elapsed 10·(1.3/1 − 1) = 3.
     assert cost.tolist() == pytest.approx([0.7 + 0.4 + 3.0], abs=1e-5)
+    # Calibration makes PF's worst distance a tenth longer.
+    shift = np.log(np.array([1.1, 1.0, 1.0]))
+    dearer, _ = aggregate_cost(terms, hinged, 1.0 / 6.0, shift)
+    assert dearer - cost == pytest.approx(2.0 * 0.1 * (0.4 + eps), abs=1e-5)
 
 
 def test_gradient_equals_autograd_through_sorting():
     batch, n, alpha = 9, 51, 0.1
-    quantiles = torch.randn(6, batch, n, generator=torch.Generator().manual_seed(6), requires_grad=True)
+    generator = torch.Generator().manual_seed(6)
+    terms = (torch.randn(6, batch, n, generator=generator) - 2.5).requires_grad_(True)
     hinged = penalties(batch)
-    cost, gradient = aggregate_cost(quantiles.detach(), Standardisation(OFFSET, SCALE), hinged, alpha)
+    cost, gradient = aggregate_cost(terms.detach(), hinged, alpha)
 
     low, share = read_position(alpha, n)
-    ordered = quantiles[1:].sort(-1).values
+    ordered = terms[1:].exp().sort(-1, descending=True).values
     read = (1.0 - share) * ordered[..., low] + share * ordered[..., low + 1]
-    shortfall = (torch.from_numpy(hinged.floors) - read).relu()
-    expected = (
-        OFFSET[0] + SCALE[0] * quantiles[0].mean(-1) + (torch.from_numpy(hinged.weights) * shortfall).sum(0)
-    )
+    excess = (read - torch.from_numpy(hinged.ceilings)).relu()
+    expected = terms[0].exp().mean(-1) + (torch.from_numpy(hinged.weights) * excess).sum(0)
     expected.sum().backward()
     np.testing.assert_allclose(cost, expected.detach().numpy(), rtol=1e-5)
-    torch.testing.assert_close(gradient, quantiles.grad, rtol=1e-5, atol=1e-7)
-    assert 0 < (shortfall > 0).float().mean() < 1  # both sides of the hinge were met
+    torch.testing.assert_close(gradient, terms.grad, rtol=1e-5, atol=1e-7)
+    assert 0 < (excess > 0).float().mean() < 1  # both sides of the hinge were met
+    np.testing.assert_allclose(expected_cost(terms.detach().numpy(), hinged, alpha), cost, rtol=1e-5)
 
 
-def test_slack_hinge_is_the_high_quantile_of_the_delay():
-    # λ [(e + d)/d^max − 1]^+ for any z, with d = offset + scale·z.
-    hinged = penalties(batch=4)
-    z = np.array([-2.0, -0.5, 0.5, 2.0])
-    rng = np.random.default_rng(0)
-    rng.uniform(0.5, 5.0, (4, 4)), rng.uniform(0.6, 1.0, (4, 4))
-    deadline = rng.uniform(0.3, 1.0, 4)
-    direct = 10.0 * np.maximum((0.1 + OFFSET[-1] + SCALE[-1] * z) / deadline - 1.0, 0.0)
-    np.testing.assert_allclose(hinged.weights[-1] * np.maximum(hinged.floors[-1] - z, 0.0), direct, rtol=1e-5)
+def test_hinges_price_terms_as_the_realised_cost_prices_outcomes():
+    rng = np.random.default_rng(2)
+    price = priced(7)
+    outcomes = rng.uniform(0.2, 0.95, (7, 6))
+    # Three equal quantiles: every read is the outcome itself.
+    terms = np.repeat(log_terms(outcomes).T[..., None], 3, -1).astype(np.float32)
+    late = outcomes.copy()
+    late[:, -1] += 0.1
+    direct = realised_cost(late, price.weights, price.targets, price.delay_weight, price.deadline)
+    np.testing.assert_allclose(expected_cost(terms, penalties(7), 0.1), direct, rtol=1e-4)
+    np.testing.assert_allclose(from_log_terms(log_terms(outcomes)), outcomes)
 
 
 def test_realised_cost_by_hand():
