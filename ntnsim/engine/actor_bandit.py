@@ -57,7 +57,7 @@ class ActorBandit(Bandit):
         if self.settings.decide == "actor":
             return action
         tried = around(action, self.space)
-        cost = self.predicted_costs(state, tried, requirement, self.elapsed(image))
+        cost = self.decision_costs(image, network, requirement, tried)
         best: Float32Array = tried[int(cost.argmin())]
         return best
 

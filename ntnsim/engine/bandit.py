@@ -17,6 +17,7 @@ from ntnsim.arrays import Float32Array, FloatArray
 from ntnsim.engine.checkpoint import read_checkpoint, write_checkpoint
 from ntnsim.engine.conditioning import conditioning_features, interleaved, requirement_vector
 from ntnsim.engine.features import feature_names, state_features
+from ntnsim.engine.queue_price import backlog_price
 from ntnsim.engine.replay import Replay
 from ntnsim.engine.stacked_mlp import StackedMlp
 from ntnsim.engine.standardisation import Standardisation
@@ -75,6 +76,21 @@ class Bandit(Policy, ABC):
 
         elapsed: the image's age in nominal deadlines.
         """
+
+    def predicted_bits(self, state: Float32Array, actions: Float32Array) -> Float32Array:
+        """Return the expected bits share of *actions* [rows, dimension], of policies that tell bits apart."""
+        raise NotImplementedError(f"{type(self).__name__} does not tell bits apart")
+
+    def decision_costs(
+        self, image: ImageState, network: NetworkState, requirement: Requirement, actions: Float32Array
+    ) -> Float32Array:
+        """Return what decisions minimise over *actions* [rows, dimension]: C^agg, and the queue's price of the bits."""
+        state = self.state_of(image, network)
+        cost = self.predicted_costs(state, actions, requirement, self.elapsed(image))
+        price = backlog_price(network, requirement.deadline_s, self.settings.queue_price)
+        if price > 0.0:
+            cost = cost + np.float32(price) * self.predicted_bits(state, actions)
+        return cost
 
     @abstractmethod
     def _take_updates(self, n_updates: int) -> None:

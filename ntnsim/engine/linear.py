@@ -17,6 +17,7 @@ from ntnsim.engine.conditioning import Priced, requirement_vector
 from ntnsim.engine.effective import effective, has_box
 from ntnsim.engine.least_squares import Regressors, fitted, from_log_terms, log_terms
 from ntnsim.engine.objective import realised_cost
+from ntnsim.engine.queue_price import backlog_price
 from ntnsim.engine.search import whole_grid
 from ntnsim.engine.stacked_mlp import StackedMlp
 from ntnsim.protocols.configuration import ConfigurationSpace
@@ -68,6 +69,11 @@ class LinearBandit(Bandit):
         phi = self._columns(np.tile(state, (len(actions), 1)), actions)
         return self._cost(phi @ self._coefficients, requirement, elapsed)
 
+    def predicted_bits(self, state: Float32Array, actions: Float32Array) -> Float32Array:
+        """Return the expected bits share of *actions* [rows, dimension]."""
+        phi = self._columns(np.tile(state, (len(actions), 1)), actions)
+        return from_log_terms(phi @ self._coefficients + self._margin)[:, 0].astype(np.float32)
+
     def _cost(self, predicted: FloatArray, requirement: Requirement, elapsed: float) -> Float32Array:
         outcomes = from_log_terms(predicted + self._margin)
         outcomes[:, -1] += elapsed
@@ -77,8 +83,7 @@ class LinearBandit(Bandit):
 
     def best_action(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Float32Array:
         """Return the cheapest x of the grid."""
-        state = self.state_of(image, network)
-        cost = self.predicted_costs(state, self._grid, requirement, self.elapsed(image))
+        cost = self.decision_costs(image, network, requirement, self._grid)
         best: Float32Array = self._grid[int(cost.argmin())]
         return best
 
@@ -98,6 +103,8 @@ class LinearBandit(Bandit):
             error = np.sqrt((np.linalg.solve(self._factor, phi.T) ** 2).sum(0))
             predicted -= self.settings.optimism * error[:, None] * self._spread
         cost = self._cost(predicted, requirement, self.elapsed(image))
+        price = backlog_price(network, requirement.deadline_s, self.settings.queue_price)
+        cost += np.float32(price) * from_log_terms(predicted + self._margin)[:, 0].astype(np.float32)
         best: Float32Array = self._grid[int(cost.argmin())]
         return best
 

@@ -15,7 +15,7 @@ from ntnsim.engine.calibration import Calibration
 from ntnsim.engine.conditioning import Priced, RequirementLaw, conditioning_features, requirement_vector
 from ntnsim.engine.critics import QuantileCritics, quantile_at
 from ntnsim.engine.effective import effective, has_box, pulled_back
-from ntnsim.engine.least_squares import Regressors, fitted, from_log_terms, log_terms
+from ntnsim.engine.least_squares import LARGEST_LOG, Regressors, fitted, from_log_terms, log_terms
 from ntnsim.engine.objective import expected_cost, hinges
 from ntnsim.engine.stacked_mlp import StackedMlp, small_network_mode
 from ntnsim.protocols.configuration import ConfigurationSpace
@@ -217,6 +217,11 @@ class SpiffEngine(ActorBandit):
             price = self._prices[requirement] = Priced.of(vector[None])
         penalties = hinges(price, np.array([elapsed], dtype=np.float32))
         return expected_cost(self._terms(state, actions), penalties, self.settings.risk_level, self._shift)
+
+    def predicted_bits(self, state: Float32Array, actions: Float32Array) -> Float32Array:
+        """Return the expected bits share of *actions* [rows, dimension]."""
+        share: Float32Array = np.exp(np.minimum(self._terms(state, actions)[0], LARGEST_LOG)).mean(-1)
+        return share
 
     def predicted_quantiles(self, state: Float32Array, action: tuple[float, ...]) -> FloatArray:
         """Return the critics' sorted quantiles [2R+2, N] in natural units.

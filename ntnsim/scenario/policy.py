@@ -189,6 +189,10 @@ class LearningSpec(Entity):
     """True: without Ω_t and the image's age: the paper's rank fractions alone, if `trial_state` is off too."""
     trial_state: bool = False
     """True: the state also holds what the codec's trial encoding showed of the image (`trial` of codec `spiff`)."""
+    queue_price: float = Field(default=0.0, ge=0)
+    """What the satellite link's backlog adds to the price of a bit, per deadline that it takes to drain. 0 is the
+    paper's myopic cost: an image pays for its own delay alone, not for that of the images behind it. Beyond the
+    paper."""
     nominal_deadline_s: float = Field(default=20.0, gt=0)
     """Unit of delay inside the engine (d^max of Sec. VII); requirements may differ from it."""
     evaluate: bool = False
@@ -242,6 +246,12 @@ class NetworkLearningSpec(LearningSpec):
     that matter (the whole image; no patches, at a grid of q), or the actor's own, as in the paper. An actor is smooth
     and can saturate in a corner; a search cannot."""
 
+    @model_validator(mode="after")
+    def _price_is_searched(self) -> Self:
+        if self.queue_price > 0 and self.decide == "actor":
+            raise ValueError("queue_price needs decide: search: an actor does not know the price")
+        return self
+
 
 class SpiffEngineSpec(NetworkLearningSpec):
     """The paper's engine: 2R+2 distributional critics and a conditioned deterministic actor (Sec. VI)."""
@@ -271,6 +281,14 @@ class NeuralContextualBanditSpec(NetworkLearningSpec):
     """NCB, the paper's benchmark: the same actor, one critic on the scalar penalised cost."""
 
     kind: Literal["ncb"] = "ncb"
+
+    @model_validator(mode="after")
+    def _has_no_price(self) -> Self:
+        if self.queue_price > 0:
+            raise ValueError(
+                "queue_price is not for ncb: its one critic does not tell bits from the rest of the cost"
+            )
+        return self
 
 
 PolicySpec = Annotated[
