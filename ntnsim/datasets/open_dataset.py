@@ -55,6 +55,7 @@ def open_dataset(wanted: DatasetSpec) -> Dataset:
                 wanted.split,
                 only_coco=wanted.only_coco,
                 area=area(wanted.area),
+                skip=wanted.skip,
                 limit=wanted.limit,
             )
         case CocoStuffDatasetSpec():

@@ -28,12 +28,14 @@ class PersonsDataset:
         *,
         only_coco: bool = False,
         area: AreaRange | None = None,
+        skip: int = 0,
         limit: int | None = None,
     ) -> None:
         """Read the index.
 
         only_coco: only rows whose dataset starts with "COCO".
         area: checked against the index's person_fraction.
+        skip: rows left out at the beginning, of those that the filters keep.
         """
         self._root = existing_directory(path, self.name)
         index = path / "index.csv"
@@ -50,10 +52,11 @@ class PersonsDataset:
             if (split == "all" or row["split"] == split)
             and (not only_coco or row["dataset"].startswith("COCO"))
             and (area is None or area.minimum <= float(row["person_fraction"]) <= area.maximum)
-        ][:limit]
+        ][skip:][:limit]
         if not self._files:
+            after = f" after the first {skip}" if skip else ""
             raise DatasetError(
-                f"{index}: none of its {len(rows)} rows is one of split {split} that the filters keep"
+                f"{index}: none of its {len(rows)} rows is one of split {split} that the filters keep{after}"
             )
 
     def __len__(self) -> int:

@@ -10,6 +10,7 @@ actor's x and searches nothing.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ import pandas as pd
 from ntnsim.engine.build import build_bandit, requirement_from
 from ntnsim.engine.conditioning import interleaved
 from ntnsim.engine.guard import GuardedPolicy
-from ntnsim.engine.objective import realised_cost
 from ntnsim.engine.oracle import OraclePolicy
 from ntnsim.engine.outcome_table import OutcomeTable
 from ntnsim.engine.practice import TableInstance, practised
+from ntnsim.experiments.accounts import WHOLE, cheapest, cost_of, generated_share, judged_columns
 from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.outcomes import build_outcome_log
 from ntnsim.experiments.study import RISK_LEVEL, SOURCE, Study, learner
@@ -41,7 +42,7 @@ MEDIAN = 0.499  # α just below ½: fidelities and delay are read at their media
 
 def run(study: Study) -> pd.DataFrame:
     """Run the experiment; write ablation.csv and its figure to *study.out*; return a row per variant, target, load."""
-    testing = study.table(KIND, split="val", n_images=study.n_test)
+    testing = study.table(KIND, **study.judged_on)
     targets = study.targets()
     moments = {load: study.moments(load) for load in LOADS}
     every_moment = [moment for load in LOADS for moment in moments[load]]
@@ -61,7 +62,7 @@ def run(study: Study) -> pd.DataFrame:
             if name not in SAME_ENGINE:
                 study.say(f"{name}, seed {seed}")
                 requirements = list(targets.values())
-                directory = study.trained(
+                directory, effort = study.trained(
                     f"ablation {name}", settings, KIND, every_moment, requirements, seed
                 )
             entity = learner({**settings, "checkpoint": str(directory), "evaluate": True})
@@ -72,7 +73,16 @@ def run(study: Study) -> pd.DataFrame:
                         policy = GuardedPolicy(policy, GuardSpec(), testing.space)
                     judged_requirement = requirement_from(requirement)
                     judged = judge(policy, TableInstance(testing, moments[load]), judged_requirement, seed)
-                    rows.append({"variant": name, "seed": seed, "load": load, "target": target, **judged})
+                    rows.append(
+                        {
+                            "variant": name,
+                            "seed": seed,
+                            "load": load,
+                            "target": target,
+                            **judged,
+                            **asdict(effort),
+                        }
+                    )
     oracle = OraclePolicy(testing, testing.space, margin_s=0.0)
     for load in LOADS:
         for target, requirement in targets.items():
@@ -84,6 +94,7 @@ def run(study: Study) -> pd.DataFrame:
             )
     results = pd.DataFrame(rows)
     caption = (
+        f"{cheapest(results[results['variant'] != 'oracle'], 'variant')}\n\n"
         f"Ablation on `{KIND}`: {JUDGED_IMAGES} drawn images for each variant, target and load, greedy, on photographs "
         "never trained on; the oracle searches the same table's grid."
     )
@@ -95,7 +106,7 @@ def run(study: Study) -> pd.DataFrame:
 
 def interpolation_errors(study: Study, table: OutcomeTable) -> pd.DataFrame:
     """Return, for one drawn x on each test photograph, the real outcome and what the table tells in its place."""
-    pipeline = study.pipeline(KIND, split="val", n_images=study.n_test)
+    pipeline = study.pipeline(KIND, **study.judged_on)
     real = build_outcome_log(pipeline, table.space, SOURCE, study.n_test, stream(0, "interpolation"))
     names = ("bits_share", "pf_0", "sf_0", "pf_1", "sf_1")
     rows = []
@@ -125,16 +136,21 @@ def judge(policy: Policy, instance: TableInstance, requirement: Requirement, see
             for seen in outcomes
         ]
     ).reshape(-1, 2 * instance.space.n_ranks + 2)
-    cost = realised_cost(
-        values,
-        np.array(interleaved(requirement.lambda_pf, requirement.lambda_sf)),
-        np.array(interleaved(requirement.pf_min, requirement.sf_min)),
-        np.array(0.0),
-        np.array(1.0),
-    )
+    # The deadline stands in a column of its own.
+    free_delay = replace(requirement, lambda_delay=0.0)
+    shares = [seen.size_bits / seen.image.source_bits for seen in outcomes]
+    costs = [
+        cost_of(share, seen.pf, seen.sf, seen.delay_s, free_delay)
+        for share, seen in zip(shares, outcomes, strict=True)
+    ]
+    growths = pd.Series([seen.configuration.box_growth for seen in outcomes], dtype=np.float64)
+    generated = [generated_share(seen.image.rank_fractions, seen.configuration) for seen in outcomes]
+    places = [instance.table.place_of(seen.image) for seen in outcomes]
     return {
-        "cost": float(cost.mean()),
-        "savings": float(1.0 - values[:, 0].mean()),
+        **judged_columns(
+            pd.Series(costs), pd.Series(places), growths > WHOLE, pd.Series(generated, dtype=np.float64)
+        ),
+        "savings": float(1.0 - np.mean(shares)),
         "p_pf": float((values[:, 1] >= requirement.pf_min[0]).mean()),
         "p_sf": float((values[:, 2] >= requirement.sf_min[0]).mean()),
         "p_deadline": float((values[:, -1] <= 1.0).mean()),

@@ -11,15 +11,18 @@ witnessed in the world.
 
 from collections.abc import Sequence
 from pathlib import Path
+from time import process_time
 
 import pandas as pd
 
 from ntnsim.engine.build import build_policy, requirement_from
 from ntnsim.engine.diagnostics import mean_cost
 from ntnsim.engine.practice import TableInstance, practised
+from ntnsim.experiments.accounts import WHOLE, generated_share, judged_columns
 from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.study import RISK_LEVEL, Study, learner
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
+from ntnsim.results.own_files import own_path
 from ntnsim.scenario.policy import FixedPolicySpec, LinearBanditSpec, NeuralContextualBanditSpec, PolicySpec
 from ntnsim.streams import integer_seed, stream
 
@@ -31,7 +34,7 @@ POINTS_PER_PHASE = 10  # of the curves
 
 def run(study: Study) -> pd.DataFrame:
     """Run the experiment; write adapt.csv and its figure to *study.out*; return the windows' means."""
-    table = study.table(KIND, split="val", n_images=study.n_test)
+    table = study.table(KIND, **study.judged_on)
     targets = study.targets()
     worlds = {load: TableInstance(table, study.moments(load)) for load in (LIGHT_LOAD, HEAVY_LOAD)}
     phases = [(LIGHT_LOAD, "intermediate"), (HEAVY_LOAD, "intermediate"), (HEAVY_LOAD, "lenient")]
@@ -55,6 +58,7 @@ def run(study: Study) -> pd.DataFrame:
                 requirement = requirement_from(targets[target])
 
                 rng = stream(seed, "phase", str(number))
+                start_s = process_time()
                 for index, delivered in practised(policy, worlds[load], [requirement], length, rng):
                     rows.append(
                         {
@@ -64,23 +68,46 @@ def run(study: Study) -> pd.DataFrame:
                             "window": number * length + index // window * window,
                             "in_time": delivered.delay_s <= requirement.deadline_s,
                             "pf_ok": delivered.pf[0] >= requirement.pf_min[0],
+                            "photograph": table.place_of(delivered.image),
                             "cost": mean_cost([delivered], requirement),
+                            "whole_image": float(delivered.configuration.box_growth > WHOLE),
+                            "generated": generated_share(
+                                delivered.image.rank_fractions, delivered.configuration
+                            ),
+                            "cpu_ms": 1e3 * (process_time() - start_s),
                             "savings": 1.0 - delivered.size_bits / delivered.image.source_bits,
                         }
                     )
+                    start_s = process_time()
     notes = pd.DataFrame(rows)
     means = notes.groupby(["policy", "seed", "phase", "window"], sort=False).mean().reset_index()
     # An image that the guard rejected leaves no row: the window holds fewer deliveries than images.
     means["admitted"] = (
         notes.groupby(["policy", "seed", "phase", "window"], sort=False).size().to_numpy() / window
     )
+    whole_run = summary(notes)
+    best = whole_run.groupby("policy", sort=False)["cost"].mean().sort_values()
     caption = (
+        f"Cheapest over the whole run: {best.index[0]} ({best.iloc[0]:.3f}), {best.index[1]} next "
+        f"({best.iloc[1]:.3f}).\n\n"
         f"Adaptation on `{KIND}`: load {LIGHT_LOAD} and intermediate targets, load {HEAVY_LOAD} and intermediate "
         f"targets, load {HEAVY_LOAD} and lenient targets, {length} images each; every policy starts from nothing and "
         "learns online. Outcomes between the grid's points are interpolated."
     )
     study.write("adapt", caption, means, lambda directory: draw(means, directory, length, len(phases)))
+    with own_path(study.out / "adapt_summary.csv") as path:
+        whole_run.round(6).to_csv(path, index=False)
     return means
+
+
+def summary(notes: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per policy and phase: cost with its limits over photographs, shares, processor time per image."""
+    rows = []
+    for (policy, phase), group in notes.groupby(["policy", "phase"], sort=False):
+        columns = judged_columns(group["cost"], group["photograph"], group["whole_image"], group["generated"])
+        means = {name: float(group[name].mean()) for name in ("in_time", "pf_ok", "savings", "cpu_ms")}
+        rows.append({"policy": policy, "phase": phase, "images": len(group), **columns, **means})
+    return pd.DataFrame(rows)
 
 
 def draw(means: pd.DataFrame, directory: Path, length: int, n_phases: int) -> None:

@@ -16,13 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ntnsim.arrays import FloatArray
 from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.build import requirement_from
-from ntnsim.engine.conditioning import interleaved
-from ntnsim.engine.objective import realised_cost
 from ntnsim.engine.outcome_log import LoggedOutcome
 from ntnsim.engine.practice import delivered_in
+from ntnsim.experiments.accounts import WHOLE, cost_of, generated_share, judged_columns
 from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.study import RISK_LEVEL, SOURCE, Study
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
@@ -53,7 +51,7 @@ def run(study: Study) -> pd.DataFrame:
         "ncb": {"kind": "ncb", "trial_state": True},
         "least squares": {"kind": "linear", "trial_state": True, "risk_level": RISK_LEVEL},
     }
-    pipeline = study.pipeline(KIND, split="train", n_images=study.n_logged + study.n_test)
+    pipeline = study.pipeline(KIND, **study.judged_on)
     rows: list[dict[str, Any]] = []
     for seed in study.seeds:
         choosers: dict[str, tuple[Chooser, float]] = {}
@@ -78,7 +76,7 @@ def run(study: Study) -> pd.DataFrame:
                     rows.append(
                         {"target": target, "policy": name, "seed": seed, "photograph": place}
                         | {"learning_cpu_s": learning_s}
-                        | _judged(pipeline, study.n_logged + place, moment, requirement, choose)
+                        | _judged(pipeline, place, moment, requirement, choose)
                     )
     table = summary(pd.DataFrame(rows), targets)
     study.write("rivals", caption(table), table, lambda directory: draw(table, directory))
@@ -115,21 +113,6 @@ def cheapest_quality(log: Sequence[LoggedOutcome], requirement: Requirement) -> 
     return float(QUALITIES[int(np.argmin(means))])
 
 
-def cost_of(
-    bits_share: float, pf: Sequence[float], sf: Sequence[float], delay_s: float, requirement: Requirement
-) -> float:
-    """Return the cost of one delivery (Eq. 2a, a delay beyond the deadline priced by λ^del)."""
-    fidelities = interleaved(tuple(pf), tuple(sf))
-    cost: FloatArray = realised_cost(
-        np.array((bits_share, *fidelities, delay_s / requirement.deadline_s)),
-        np.array(interleaved(requirement.lambda_pf, requirement.lambda_sf)),
-        np.array(interleaved(requirement.pf_min, requirement.sf_min)),
-        np.array(requirement.lambda_delay),
-        np.array(1.0),
-    )
-    return float(cost)
-
-
 def _judged(
     pipeline: ImagePipeline, index: int, moment: Any, requirement: Requirement, choose: Chooser
 ) -> dict[str, float]:
@@ -150,7 +133,8 @@ def _judged(
         "pf": scores.pf_rank[0],
         "sf": scores.sf_rank[0],
         "in_time": float(delivered.delay_s <= requirement.deadline_s),
-        "whole": float(x.box_growth > 0.99),
+        "whole": float(x.box_growth > WHOLE),
+        "generated": generated_share(capture.state.rank_fractions, x),
         "decision_ms": 1e3 * decision_s,
     }
 
@@ -165,8 +149,6 @@ def summary(outcomes: pd.DataFrame, targets: Mapping[str, RequirementSpec]) -> p
         engine = outcomes[(outcomes["target"] == target) & (outcomes["policy"] == ENGINE)]
         ours = engine.groupby("photograph")["cost"].mean()
         theirs = group.groupby("photograph")["cost"].mean()
-        places = group["photograph"].to_numpy()
-        cost = clustered_interval(group["cost"], places)
         gap = clustered_interval((theirs - ours).to_numpy(), theirs.index.to_numpy())
         kept_pf = group["pf"] >= spec.pf_min[0]
         rows.append(
@@ -175,9 +157,7 @@ def summary(outcomes: pd.DataFrame, targets: Mapping[str, RequirementSpec]) -> p
                 "policy": name,
                 "photographs": group["photograph"].nunique(),
                 "seeds": group["seed"].nunique(),
-                "cost": cost.value,
-                "cost_low": cost.low,
-                "cost_high": cost.high,
+                **judged_columns(group["cost"], group["photograph"], group["whole"], group["generated"]),
                 "above_engine": gap.value,
                 "above_engine_low": gap.low,
                 "above_engine_high": gap.high,
@@ -186,7 +166,6 @@ def summary(outcomes: pd.DataFrame, targets: Mapping[str, RequirementSpec]) -> p
                 "p_sf": float((group["sf"] >= spec.sf_min[0]).mean()),
                 "p_deadline": float(group["in_time"].mean()),
                 "savings": float(group["savings"].mean()),
-                "whole_image": float(group["whole"].mean()),
                 "learning_cpu_s": float(group["learning_cpu_s"].mean()),
                 "decision_ms": float(group["decision_ms"].median()),
             }

@@ -22,6 +22,7 @@ from ntnsim.engine.outcome_table import OutcomeTable
 from ntnsim.engine.practice import Moment, Witness
 from ntnsim.engine.spiff_engine import SpiffEngine
 from ntnsim.engine.uniform import RandomPolicy
+from ntnsim.experiments.accounts import Effort, effort_of
 from ntnsim.experiments.outcomes import axes_of, build_outcome_log, build_outcome_table
 from ntnsim.experiments.targets import calibrated_targets
 from ntnsim.images.pipeline import ImagePipeline
@@ -80,6 +81,8 @@ class Study:
     experiments share what they have computed. n_logged: training photographs in a log; n_test: photographs judged on;
     seeds: of the training; training_images: deliveries that an engine learns from online, in fig12 and adapt.
     inpaint: the decoder's inpainting, as in a scenario's codec; period_s: gap between two images; load: background.
+    final: judge on the photographs that are set aside for the final tables (`val`), else on training photographs that
+    follow the logged ones.
     """
 
     data: Path
@@ -95,7 +98,15 @@ class Study:
     box_growth: Sequence[float] = (0.0, 0.4, 1.0)
     patches: Sequence[float] = (0.0, 0.2, 1.0)
     coarse: Sequence[float] = (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)
+    final: bool = False
     say: Say = print
+
+    @property
+    def judged_on(self) -> dict[str, Any]:
+        """Which photographs policies are judged on, as `scenario` takes it."""
+        if self.final:
+            return {"split": "val", "n_images": self.n_test}
+        return {"split": "train", "skip": self.n_logged, "n_images": self.n_test}
 
     def codec(self, kind: str) -> dict[str, Any]:
         """Return a scheme's codec entry."""
@@ -108,14 +119,16 @@ class Study:
         self,
         schemes: Sequence[Mapping[str, Any]],
         *,
-        split: str = "val",
+        split: str = "train",
+        skip: int = 0,
         n_images: int | None = None,
         load: float | None = None,
         area: tuple[float, float] = (0.2, 0.6),
     ) -> Scenario:
         """Return the world: a camera in Parma, satellites at 600 km in S band, one T4; each photograph taken in turn.
 
-        split: the photographs of the index that are used; area: share of the image that persons take.
+        split: the photographs of the index that are used, without the first *skip*; area: share of the image that
+        persons take.
         """
         wanted = self.n_test if n_images is None else n_images
         return Scenario.model_validate(
@@ -135,6 +148,7 @@ class Study:
                         "path": str(self.data.resolve()),
                         "split": split,
                         "area": {"minimum": area[0], "maximum": area[1]},
+                        "skip": skip,
                     }
                 },
                 "task": {"relevance": {"preset": "person"}, "segmenter": "truth", "bundle": BUNDLE},
@@ -156,7 +170,7 @@ class Study:
         )
 
     def table(
-        self, kind: str, *, split: str, n_images: int, area: tuple[float, float] = (0.2, 0.6)
+        self, kind: str, *, split: str, n_images: int, skip: int = 0, area: tuple[float, float] = (0.2, 0.6)
     ) -> OutcomeTable:
         """Return the outcome table of a codec over *n_images* photographs; built once, then read from *work*."""
         # Between β's and p's few values outcomes are near linear; q, which matters most, has a fine axis.
@@ -165,9 +179,9 @@ class Study:
         if space.has_coarse_layer:
             box_growth, patches = (0.0, 1.0), (0.0, 1.0)
         axes = axes_of(space, box_growth=box_growth, patches=patches, coarse=self.coarse)
-        path = self._path("table", kind, f"{split}-{area[0]:g}-{area[1]:g}-{n_images}", repr(axes))
+        path = self._path("table", kind, f"{split}-{skip}-{area[0]:g}-{area[1]:g}-{n_images}", repr(axes))
         if not path.is_file():
-            pipeline = self.pipeline(kind, split=split, n_images=n_images, area=area)
+            pipeline = self.pipeline(kind, split=split, skip=skip, n_images=n_images, area=area)
             progress = self._progress(f"table of {kind}, {split}")
             build_outcome_table(pipeline, space, SOURCE, n_images, axes, progress).save(path)
         return OutcomeTable.load(path)
@@ -294,16 +308,21 @@ class Study:
         moments: Sequence[Moment],
         requirements: Sequence[RequirementSpec],
         seed: int,
-    ) -> Path:
-        """Return the directory of a policy that `taught` taught."""
+    ) -> tuple[Path, Effort]:
+        """Return the directory of a policy that `taught` taught, and what learning and deciding took."""
         directory = self.work / "engines" / f"{name.replace(' ', '-')}-{seed}"
-        self.taught(settings, kind, moments, requirements, seed).save(directory)
-        return directory
+        log = self.log(kind)
+        start_s = process_time()
+        policy = self.taught(settings, kind, moments, requirements, seed)
+        learning_s = process_time() - start_s
+        policy.save(directory)
+        images, networks = [seen.image for seen in log], [moment.network for moment in moments]
+        return directory, effort_of(policy, learning_s, images, networks, requirement_from(requirements[0]))
 
     def records(self, schemes: Sequence[Mapping[str, Any]], name: str, **world: Any) -> pd.DataFrame:
-        """Simulate *schemes* on the test photographs and return the records."""
+        """Simulate *schemes* on the photographs that are judged on, and return the records."""
         directory = self.work / "runs" / name
-        run_scenario(self.scenario(schemes, **world), directory, force=True)
+        run_scenario(self.scenario(schemes, **{**self.judged_on, **world}), directory, force=True)
         [run] = find_runs([directory])
         return run.records().to_pandas()
 
@@ -317,7 +336,8 @@ class Study:
             f"Bundle `{BUNDLE}` {open_bundle(BUNDLE).digest[:12]}; PF by ST-LPIPS, SF by EfficientNet-lite0, targets "
             f"calibrated on JPEG q45 over training photographs; inpainting {dict(self.inpaint)}; crop of `spiff`: AVIF "
             f"q{CROP['quality']}; savings against the file as captured. Training seeds "
-            f"{', '.join(map(str, self.seeds))}; {self.n_logged} logged, {self.n_test} test photographs; "
+            f"{', '.join(map(str, self.seeds))}; {self.n_logged} logged photographs, judged on {self.n_test} others "
+            f"{'set aside for this (`val`)' if self.final else 'of the training part'}; "
             f"{process_time():.0f} s of processor time, without "
             "what the outcome store held already."
         )

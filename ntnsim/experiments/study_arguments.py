@@ -29,6 +29,11 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
         default="bundle",
         help="the decoder's fill",
     )
+    parser.add_argument(
+        "--final",
+        action="store_true",
+        help="judge on the photographs set aside for final tables (val), not on training photographs after the logged",
+    )
     parser.add_argument("--steps", type=int, help="denoising steps; the bundle's own unless given")
 
 
@@ -49,4 +54,5 @@ def study_from(arguments: argparse.Namespace) -> Study:
         seeds=tuple(arguments.seeds),
         training_images=arguments.learned_images,
         inpaint=inpaint,
+        final=arguments.final,
     )

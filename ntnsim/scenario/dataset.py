@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from ntnsim.scenario.entity import Entity
 from ntnsim.scenario.path import ScenarioPath
@@ -54,6 +54,8 @@ class PersonsDatasetSpec(Entity):
     only_coco: bool = False
     """Only rows that come from COCO, the set of the paper's experiments."""
     area: AreaFilterSpec | None = AreaFilterSpec()
+    skip: NonNegativeInt = 0
+    """Rows left out at the beginning, of those that the filters keep: photographs that a policy has learned from."""
     limit: PositiveInt | None = None
 
 

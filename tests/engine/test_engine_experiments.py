@@ -195,6 +195,16 @@ def test_summary_counts_rejections_apart_and_late_images_in():
             "pf_rank_1": [1.0, 1.0, np.nan, 1.0],
             "deadline_met": [True, False, False, True],
             "savings": [0.5, 0.6, np.nan, 0.7],
+            "image_id": ["a", "b", "c", "d"],
+            "sf_rank_1": 1.0,
+            "delay_s": 1.0,
+            "rank_fraction_0": 0.5,
+            "rank_fraction_1": 0.5,
+            "x_box_growth": 0.0,
+            "x_patch_fraction_0": 0.0,
+            "x_coarse_quality": 0.0,
+            "learning_cpu_s": 1.0,
+            "decision_ms": 1.0,
         }
     )
     [row] = summary(records, TARGETS).to_dict("records")

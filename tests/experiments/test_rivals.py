@@ -5,7 +5,8 @@ import pytest
 
 from ntnsim.engine.build import requirement_from
 from ntnsim.engine.outcome_log import LoggedOutcome
-from ntnsim.experiments.rivals import caption, cheapest_quality, cost_of, summary
+from ntnsim.experiments.accounts import cost_of
+from ntnsim.experiments.rivals import caption, cheapest_quality, summary
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.policy import ImageState
 from ntnsim.scenario.policy import RequirementSpec
@@ -33,7 +34,15 @@ def test_one_q_is_the_cheapest_in_the_log_among_plain_configurations():
 
 
 def outcomes(costs: dict[str, list[float]]) -> pd.DataFrame:
-    rest = {"pf": 0.9, "sf": 0.9, "in_time": 1.0, "savings": 0.8, "whole": 0.0, "learning_cpu_s": 0.0}
+    rest = {
+        "pf": 0.9,
+        "sf": 0.9,
+        "in_time": 1.0,
+        "savings": 0.8,
+        "whole": 0.0,
+        "generated": 0.2,
+        "learning_cpu_s": 0.0,
+    }
     return pd.DataFrame(
         {"target": "strict", "policy": name, "seed": 0, "photograph": place, "cost": cost, "decision_ms": 1.0}
         | rest
