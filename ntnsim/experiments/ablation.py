@@ -26,14 +26,13 @@ from ntnsim.engine.practice import TableInstance, practised
 from ntnsim.experiments.accounts import WHOLE, cheapest, cost_of, generated_share, judged_columns
 from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.outcomes import build_outcome_log
-from ntnsim.experiments.study import RISK_LEVEL, SOURCE, Study, learner
+from ntnsim.experiments.study import SOURCE, Study, learner
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
 from ntnsim.protocols.policy import Policy, Requirement
 from ntnsim.results.own_files import own_path
 from ntnsim.scenario.policy import GuardSpec
 from ntnsim.streams import stream
 
-KIND = "spiff"
 LOADS = (0.3, 0.92)
 JUDGED_IMAGES = 1000
 SAME_ENGINE = ("engine, guarded", "actor alone")  # as the engine before them, which alone is trained
@@ -42,7 +41,7 @@ MEDIAN = 0.499  # α just below ½: fidelities and delay are read at their media
 
 def run(study: Study) -> pd.DataFrame:
     """Run the experiment; write ablation.csv and its figure to *study.out*; return a row per variant, target, load."""
-    testing = study.table(KIND, **study.judged_on)
+    testing = study.table(study.kind, **study.judged_on)
     targets = study.targets()
     moments = {load: study.moments(load) for load in LOADS}
     every_moment = [moment for load in LOADS for moment in moments[load]]
@@ -53,8 +52,8 @@ def run(study: Study) -> pd.DataFrame:
         "without Ω_t": study.engine(targets, paper_state=True),
         "without trial": study.engine(targets, trial_state=False),
         "median reads": study.engine(targets, risk_level=MEDIAN),
-        "least squares": {"kind": "linear", "trial_state": True, "risk_level": RISK_LEVEL},
-        "scalar critic (NCB)": {"kind": "ncb", "trial_state": True},
+        "least squares": study.rival("linear"),
+        "scalar critic (NCB)": study.rival("ncb"),
     }
     rows = []
     for seed in study.seeds:
@@ -63,7 +62,7 @@ def run(study: Study) -> pd.DataFrame:
                 study.say(f"{name}, seed {seed}")
                 requirements = list(targets.values())
                 directory, effort = study.trained(
-                    f"ablation {name}", settings, KIND, every_moment, requirements, seed
+                    f"ablation {name}", settings, study.kind, every_moment, requirements, seed
                 )
             entity = learner({**settings, "checkpoint": str(directory), "evaluate": True})
             for load in LOADS:
@@ -95,8 +94,8 @@ def run(study: Study) -> pd.DataFrame:
     results = pd.DataFrame(rows)
     caption = (
         f"{cheapest(results[results['variant'] != 'oracle'], 'variant')}\n\n"
-        f"Ablation on `{KIND}`: {JUDGED_IMAGES} drawn images for each variant, target and load, greedy, on photographs "
-        "never trained on; the oracle searches the same table's grid."
+        f"Ablation on `{study.kind}`: {JUDGED_IMAGES} drawn images for each variant, target and load, greedy, on "
+        "photographs never trained on; the oracle searches the same table's grid."
     )
     study.write("ablation", caption, results, lambda directory: draw(results, directory))
     with own_path(study.out / "interpolation.csv") as path:
@@ -106,7 +105,7 @@ def run(study: Study) -> pd.DataFrame:
 
 def interpolation_errors(study: Study, table: OutcomeTable) -> pd.DataFrame:
     """Return, for one drawn x on each test photograph, the real outcome and what the table tells in its place."""
-    pipeline = study.pipeline(KIND, **study.judged_on)
+    pipeline = study.pipeline(study.kind, **study.judged_on)
     real = build_outcome_log(pipeline, table.space, SOURCE, study.n_test, stream(0, "interpolation"))
     names = ("bits_share", "pf_0", "sf_0", "pf_1", "sf_1")
     rows = []

@@ -20,13 +20,12 @@ from ntnsim.engine.diagnostics import mean_cost
 from ntnsim.engine.practice import TableInstance, practised
 from ntnsim.experiments.accounts import WHOLE, generated_share, judged_columns
 from ntnsim.experiments.arguments import experiment_parser
-from ntnsim.experiments.study import RISK_LEVEL, Study, learner
+from ntnsim.experiments.study import Study, learner
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
 from ntnsim.results.own_files import own_path
-from ntnsim.scenario.policy import FixedPolicySpec, LinearBanditSpec, NeuralContextualBanditSpec, PolicySpec
+from ntnsim.scenario.policy import FixedPolicySpec, PolicySpec
 from ntnsim.streams import integer_seed, stream
 
-KIND = "spiff"
 LIGHT_LOAD, HEAVY_LOAD = 0.3, 0.92  # of the beam, by others
 FIXED_QUALITY = 0.3  # of the rule that never learns
 POINTS_PER_PHASE = 10  # of the curves
@@ -34,18 +33,21 @@ POINTS_PER_PHASE = 10  # of the curves
 
 def run(study: Study) -> pd.DataFrame:
     """Run the experiment; write adapt.csv and its figure to *study.out*; return the windows' means."""
-    table = study.table(KIND, **study.judged_on)
+    table = study.table(study.kind, **study.judged_on)
     targets = study.targets()
     worlds = {load: TableInstance(table, study.moments(load)) for load in (LIGHT_LOAD, HEAVY_LOAD)}
     phases = [(LIGHT_LOAD, "intermediate"), (HEAVY_LOAD, "intermediate"), (HEAVY_LOAD, "lenient")]
+    fixed = study.plain(FIXED_QUALITY)
     policies: dict[str, PolicySpec] = {
         "engine, Ω_t": learner(study.engine(targets)),
         "engine, paper state": learner(study.engine(targets, paper_state=True)),
         "engine, Ω_t and guard": learner(study.engine(targets, guard={})),
-        "ncb, Ω_t": NeuralContextualBanditSpec(trial_state=True),
-        "Thompson sampling": LinearBanditSpec(trial_state=True, risk_level=RISK_LEVEL),
-        "LinUCB": LinearBanditSpec(trial_state=True, risk_level=RISK_LEVEL, explore="ucb"),
-        f"q = {FIXED_QUALITY} always": FixedPolicySpec(patch_fractions=0.0, coarse_quality=FIXED_QUALITY),
+        "ncb, Ω_t": learner(study.rival("ncb")),
+        "Thompson sampling": learner(study.rival("linear")),
+        "LinUCB": learner(study.rival("linear", explore="ucb")),
+        f"{'q' if fixed.coarse_quality else 'p'} = {FIXED_QUALITY} always": FixedPolicySpec(
+            patch_fractions=fixed.patch_fractions, coarse_quality=fixed.coarse_quality
+        ),
     }
     length = study.training_images // len(phases)
     window = max(length // POINTS_PER_PHASE, 1)
@@ -90,7 +92,7 @@ def run(study: Study) -> pd.DataFrame:
     caption = (
         f"Cheapest over the whole run: {best.index[0]} ({best.iloc[0]:.3f}), {best.index[1]} next "
         f"({best.iloc[1]:.3f}).\n\n"
-        f"Adaptation on `{KIND}`: load {LIGHT_LOAD} and intermediate targets, load {HEAVY_LOAD} and intermediate "
+        f"Adaptation on `{study.kind}`: load {LIGHT_LOAD} and intermediate targets, load {HEAVY_LOAD} and intermediate "
         f"targets, load {HEAVY_LOAD} and lenient targets, {length} images each; every policy starts from nothing and "
         "learns online. Outcomes between the grid's points are interpolated."
     )

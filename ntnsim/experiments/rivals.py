@@ -22,7 +22,7 @@ from ntnsim.engine.outcome_log import LoggedOutcome
 from ntnsim.engine.practice import delivered_in
 from ntnsim.experiments.accounts import WHOLE, cost_of, generated_share, judged_columns
 from ntnsim.experiments.arguments import experiment_parser
-from ntnsim.experiments.study import RISK_LEVEL, SOURCE, Study
+from ntnsim.experiments.study import SOURCE, SPACES, Study
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
 from ntnsim.images.pipeline import ImagePipeline
 from ntnsim.protocols.configuration import Configuration
@@ -32,7 +32,6 @@ from ntnsim.results.statistics import clustered_interval
 from ntnsim.scenario.policy import RequirementSpec
 from ntnsim.streams import stream
 
-KIND = "spiff"
 ENGINE = "engine"
 Chooser = Callable[[ImageState, NetworkState, Requirement], Configuration]
 QUALITIES = np.linspace(0.0, 1.0, 11)
@@ -43,22 +42,22 @@ def run(study: Study) -> pd.DataFrame:
     """Run the experiment; write rivals.csv, figure and caption to *study.out*; return a row per target and policy."""
     targets = study.targets()
     moments = study.moments()
-    log = study.log(KIND)
+    log = study.log(study.kind)
     learners: dict[str, dict[str, Any]] = {
         ENGINE: study.engine(targets),
         "engine, calibrated": study.engine(targets, calibrated=True),
         "engine, actor alone": study.engine(targets, decide="actor"),
-        "ncb": {"kind": "ncb", "trial_state": True},
-        "least squares": {"kind": "linear", "trial_state": True, "risk_level": RISK_LEVEL},
+        "ncb": study.rival("ncb"),
+        "least squares": study.rival("linear"),
     }
-    pipeline = study.pipeline(KIND, **study.judged_on)
+    pipeline = study.pipeline(study.kind, **study.judged_on)
     rows: list[dict[str, Any]] = []
     for seed in study.seeds:
         choosers: dict[str, tuple[Chooser, float]] = {}
         for name, settings in learners.items():
             study.say(f"seed {seed}: training {name}")
             start_s = process_time()
-            bandit = study.taught(settings, KIND, moments, list(targets.values()), seed)
+            bandit = study.taught(settings, study.kind, moments, list(targets.values()), seed)
             choosers[name] = (_greedy(bandit), process_time() - start_s)
         if seed == study.seeds[0]:
             choosers["whole image"] = (_always(Configuration(1.0, (0.0,))), 0.0)
@@ -66,8 +65,10 @@ def run(study: Study) -> pd.DataFrame:
             requirement = requirement_from(spec)
             tried = dict(choosers)
             if seed == study.seeds[0]:
-                quality = cheapest_quality(log, requirement)
-                tried["one q per target"] = (_always(Configuration(0.0, (0.0,), quality)), 0.0)
+                quality = cheapest_quality(
+                    log, requirement, has_coarse_layer=SPACES[study.kind].has_coarse_layer
+                )
+                tried["one q per target"] = (_always(study.plain(quality)), 0.0)
             study.say(f"seed {seed}: judging under {target} targets")
             rng = stream(seed, "rivals")
             for place in range(study.n_test):
@@ -94,14 +95,24 @@ def _always(configuration: Configuration) -> Chooser:
     return lambda image, network, requirement: configuration
 
 
-def cheapest_quality(log: Sequence[LoggedOutcome], requirement: Requirement) -> float:
-    """Return the q that cost least in *log*, among outcomes with a tight box and no patches; a log has no delays."""
+def cheapest_quality(
+    log: Sequence[LoggedOutcome], requirement: Requirement, *, has_coarse_layer: bool = True
+) -> float:
+    """Return the q that cost least in *log*, among outcomes with a tight box and no patches; a log has no delays.
+
+    Without a coarse layer it is the p that cost least.
+    """
+
+    def carried(x: Configuration) -> float:
+        return x.coarse_quality if has_coarse_layer else x.patch_fractions[0]
+
     plain = [
         seen
         for seen in log
-        if seen.configuration.box_growth == 0.0 and not any(seen.configuration.patch_fractions)
+        if seen.configuration.box_growth == 0.0
+        and not (has_coarse_layer and any(seen.configuration.patch_fractions))
     ]
-    quality = np.array([seen.configuration.coarse_quality for seen in plain])
+    quality = np.array([carried(seen.configuration) for seen in plain])
     costs = np.array(
         [
             cost_of(seen.size_bits / seen.image.source_bits, seen.pf, seen.sf, 0.0, requirement)

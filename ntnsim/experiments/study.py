@@ -24,15 +24,16 @@ from ntnsim.engine.spiff_engine import SpiffEngine
 from ntnsim.engine.uniform import RandomPolicy
 from ntnsim.experiments.accounts import Effort, effort_of
 from ntnsim.experiments.outcomes import axes_of, build_outcome_log, build_outcome_table
-from ntnsim.experiments.targets import calibrated_targets
+from ntnsim.experiments.targets import calibrated_targets, requirement_range
 from ntnsim.images.pipeline import ImagePipeline
 from ntnsim.networks.bundle import open_bundle
-from ntnsim.protocols.configuration import ConfigurationSpace
+from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
 from ntnsim.results.own_files import own_path, write_own_text
 from ntnsim.results.provenance import code_digest, digest, package_versions
 from ntnsim.results.read import find_runs
 from ntnsim.runs import default_store, run_scenario
 from ntnsim.scenario.policy import (
+    TABLE_III,
     LinearBanditSpec,
     NeuralContextualBanditSpec,
     RequirementSpec,
@@ -46,7 +47,7 @@ from ntnsim.world.faults import satellite_outages
 from ntnsim.world.world import World
 
 SOURCE = "camera"
-BUNDLE = "tiny"
+TASK = {"segmenter": "truth", "bundle": "tiny"}
 SPACES = {
     "spiff-paper": ConfigurationSpace(n_ranks=2, has_coarse_layer=False),
     "spiff": ConfigurationSpace(n_ranks=2, has_coarse_layer=True),
@@ -83,6 +84,8 @@ class Study:
     inpaint: the decoder's inpainting, as in a scenario's codec; period_s: gap between two images; load: background.
     final: judge on the photographs that are set aside for the final tables (`val`), else on training photographs that
     follow the logged ones.
+    task: the scenario's `task` without the relevance: bundle, segmenter, judges. table_iii: targets as the paper prints
+    them, for LPIPS and CLIP, instead of calibrated ones. kind: the codec, where an experiment has a choice.
     """
 
     data: Path
@@ -99,6 +102,9 @@ class Study:
     patches: Sequence[float] = (0.0, 0.2, 1.0)
     coarse: Sequence[float] = (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)
     final: bool = False
+    task: Mapping[str, Any] = field(default_factory=lambda: dict(TASK))
+    table_iii: bool = False
+    kind: str = "spiff"
     say: Say = print
 
     @property
@@ -151,7 +157,7 @@ class Study:
                         "skip": skip,
                     }
                 },
-                "task": {"relevance": {"preset": "person"}, "segmenter": "truth", "bundle": BUNDLE},
+                "task": {"relevance": {"preset": "person"}, **self.task},
                 "gateways": [
                     {
                         "name": "parma",
@@ -210,8 +216,10 @@ class Study:
         return pipeline
 
     def _path(self, what: str, kind: str, scale: str, more: str) -> Path:
-        made_of = repr((self.data.resolve(), self.codec(kind), more)) + code_digest()
-        made_of += open_bundle(BUNDLE).digest
+        made_of = (
+            repr((self.data.resolve(), self.codec(kind), sorted(self.task.items()), more)) + code_digest()
+        )
+        made_of += open_bundle(self.task["bundle"]).digest
         return self.work / "outcomes" / f"{what}-{kind}-{scale}-{digest(made_of)[:8]}.parquet"
 
     def _progress(self, what: str) -> Callable[[int, int], None]:
@@ -247,7 +255,9 @@ class Study:
         return witness.moments()
 
     def targets(self) -> dict[str, RequirementSpec]:
-        """Return the three requirements, calibrated on JPEG q45 over training photographs."""
+        """Return the three requirements: Table III's, or calibrated on JPEG q45 over training photographs."""
+        if self.table_iii:
+            return dict(TABLE_III)
         n_images = min(self.n_logged, CALIBRATED_ON)
         scores = []
         pipeline = self.pipeline("jpeg", split="train", n_images=n_images)
@@ -266,12 +276,26 @@ class Study:
         )
 
     def engine(
-        self, targets: Mapping[str, RequirementSpec], codec: str = "spiff", **settings: Any
+        self, targets: Mapping[str, RequirementSpec], codec: str | None = None, **settings: Any
     ) -> dict[str, Any]:
-        """Return the policy entry of the SPIFF engine that serves *targets* on a codec."""
+        """Return the policy entry of the SPIFF engine that serves *targets* on a codec, this study's unless given."""
+        codec = self.kind if codec is None else codec
         served = {"requirement_range": requirement_range(targets), "risk_level": RISK_LEVEL}
         scale = {"trial_state": codec == "spiff", "hidden_units": HIDDEN_UNITS}
         return {"kind": "spiff-engine", **served, **scale, **settings}
+
+    def rival(self, kind: str, **settings: Any) -> dict[str, Any]:
+        """Return the policy entry of `ncb` or `linear` on this study's codec: the engine's state and risk level."""
+        risk = {"risk_level": RISK_LEVEL} if kind == "linear" else {}
+        return {"kind": kind, "trial_state": self.kind == "spiff", **risk, **settings}
+
+    def plain(self, value: float) -> Configuration:
+        """Return the configuration that carries the low rank by one entry: q where there is a coarse layer, else p."""
+        return (
+            Configuration(0.0, (0.0,), value)
+            if SPACES[self.kind].has_coarse_layer
+            else Configuration(0.0, (value,))
+        )
 
     def taught(
         self,
@@ -333,8 +357,11 @@ class Study:
             table.round(6).to_csv(path, index=False)
         draw(self.out)
         facts = (
-            f"Bundle `{BUNDLE}` {open_bundle(BUNDLE).digest[:12]}; PF by ST-LPIPS, SF by EfficientNet-lite0, targets "
-            f"calibrated on JPEG q45 over training photographs; inpainting {dict(self.inpaint)}; crop of `spiff`: AVIF "
+            f"Bundle `{self.task['bundle']}` {open_bundle(self.task['bundle']).digest[:12]}; segmentation by the "
+            f"{self.task['segmenter']}; PF by {self.task.get('pf_backend', 'st-lpips')}, SF by "
+            f"{self.task.get('sf_backend', 'efficientnet-lite0')}; targets "
+            f"{'of Table III' if self.table_iii else 'calibrated on JPEG q45 over training photographs'}; "
+            f"inpainting {dict(self.inpaint)}; crop of `spiff`: AVIF "
             f"q{CROP['quality']}; savings against the file as captured. Training seeds "
             f"{', '.join(map(str, self.seeds))}; {self.n_logged} logged photographs, judged on {self.n_test} others "
             f"{'set aside for this (`val`)' if self.final else 'of the training part'}; "
@@ -358,18 +385,6 @@ def learner(settings: Mapping[str, Any]) -> SpiffEngineSpec | NeuralContextualBa
     if settings["kind"] == "linear":
         return LinearBanditSpec.model_validate(settings)
     return SpiffEngineSpec.model_validate(settings)
-
-
-def requirement_range(targets: Mapping[str, RequirementSpec]) -> dict[str, Any]:
-    """Return the span of requirements that covers *targets* with some room."""
-    pf_low = min(min(target.pf_min) for target in targets.values())
-    sf_low = min(min(target.sf_min) for target in targets.values())
-    heaviest = max(max(*target.lambda_pf, *target.lambda_sf) for target in targets.values())
-    return {
-        "pf_min": (max(pf_low - 0.2 * (1.0 - pf_low), 0.0), 1.0),
-        "sf_min": (max(sf_low - 0.2 * (1.0 - sf_low), 0.0), 1.0),
-        "weight": (0.1, max(10.0, 1.5 * heaviest)),
-    }
 
 
 def assembly_of(scenario: Scenario) -> SchemeAssembly:

@@ -2,7 +2,9 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
+from ntnsim.errors import InputError
 from ntnsim.experiments.arguments import add_persons_argument
 from ntnsim.experiments.study import Study
 
@@ -35,6 +37,43 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
         help="judge on the photographs set aside for final tables (val), not on training photographs after the logged",
     )
     parser.add_argument("--steps", type=int, help="denoising steps; the bundle's own unless given")
+    parser.add_argument(
+        "--charged-steps",
+        type=int,
+        metavar="N",
+        help="steps that the GPU is charged for (the paper's model takes 50); those that run unless given",
+    )
+    parser.add_argument(
+        "--bundle", default="tiny", help="name or directory of the model bundle: tiny, paper, a path"
+    )
+    parser.add_argument(
+        "--segmenter",
+        choices=["truth", "bundle"],
+        default="truth",
+        help="the data's masks, or the bundle's network",
+    )
+    parser.add_argument("--pf", choices=["st-lpips", "lpips"], default="st-lpips", help="judge of PF")
+    parser.add_argument(
+        "--lpips-trunk", type=Path, metavar="FILE", help="torchvision's AlexNet, for --pf lpips"
+    )
+    parser.add_argument(
+        "--sf", choices=["efficientnet-lite0", "clip"], default="efficientnet-lite0", help="judge of SF"
+    )
+    parser.add_argument(
+        "--clip", type=Path, metavar="DIR", help="a CLIP model as transformers saves it, for --sf clip"
+    )
+    parser.add_argument(
+        "--targets",
+        choices=["calibrated", "table3"],
+        default="calibrated",
+        help="targets on the judges' own scale, or Table III's, which are for LPIPS and CLIP",
+    )
+    parser.add_argument(
+        "--codec",
+        choices=["spiff", "spiff-paper"],
+        default="spiff",
+        help="of rivals, ablation and adapt; table4 has both, fig12 the paper's",
+    )
 
 
 def study_from(arguments: argparse.Namespace) -> Study:
@@ -42,9 +81,11 @@ def study_from(arguments: argparse.Namespace) -> Study:
     import torch
 
     torch.set_num_threads(1)
-    inpaint = {"method": arguments.inpaint}
+    inpaint: dict[str, Any] = {"method": arguments.inpaint}
     if arguments.steps is not None:
         inpaint["steps"] = arguments.steps
+    if arguments.charged_steps is not None:
+        inpaint["charged_steps"] = arguments.charged_steps
     return Study(
         data=arguments.data,
         out=arguments.out,
@@ -55,4 +96,28 @@ def study_from(arguments: argparse.Namespace) -> Study:
         training_images=arguments.learned_images,
         inpaint=inpaint,
         final=arguments.final,
+        task=_task(arguments),
+        table_iii=arguments.targets == "table3",
+        kind=arguments.codec,
     )
+
+
+def _task(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the scenario's task; what is the default is left out, so that outcomes in a store are found again."""
+    task = {"segmenter": arguments.segmenter, "bundle": arguments.bundle}
+    if arguments.pf == "lpips":
+        _needs(arguments.lpips_trunk, "--pf lpips", "--lpips-trunk FILE", "torchvision's AlexNet")
+        task |= {"pf_backend": "lpips", "lpips_trunk": str(arguments.lpips_trunk.resolve())}
+    if arguments.sf == "clip":
+        _needs(arguments.clip, "--sf clip", "--clip DIR", "a CLIP model as transformers saves it")
+        task |= {"sf_backend": "clip", "clip": str(arguments.clip.resolve())}
+    if "/" in arguments.bundle or Path(arguments.bundle).is_dir():
+        task["bundle"] = str(Path(arguments.bundle).resolve())
+    return task
+
+
+def _needs(path: Path | None, flag: str, other: str, what: str) -> None:
+    if path is None:
+        raise InputError(f"{flag} needs {other}: {what}")
+    if not path.exists():
+        raise InputError(f"{other.split()[0]} {path}: does not exist; it should be {what}")

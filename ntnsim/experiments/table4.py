@@ -29,7 +29,7 @@ from ntnsim.experiments.accounts import (
     judged_columns,
 )
 from ntnsim.experiments.arguments import experiment_parser
-from ntnsim.experiments.study import BUNDLE, RISK_LEVEL, Study
+from ntnsim.experiments.study import RISK_LEVEL, Study
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
 from ntnsim.networks.bundle import open_bundle
 from ntnsim.protocols.configuration import Configuration
@@ -50,7 +50,7 @@ def run(study: Study) -> pd.DataFrame:
     efforts: dict[tuple[int, str], Effort] = {}
     for seed in study.seeds:
         learning: dict[str, tuple[str, dict[str, Any]]] = {
-            "engine on spiff": ("spiff", study.engine(targets)),
+            "engine on spiff": ("spiff", study.engine(targets, "spiff")),
             "engine on spiff-paper": ("spiff-paper", study.engine(targets, "spiff-paper")),
             "ncb on spiff": ("spiff", {"kind": "ncb", "trial_state": True}),
             "least squares on spiff": (
@@ -114,7 +114,7 @@ def _untrained(study: Study) -> dict[str, dict[str, Any]]:
         "policy": {"kind": "fixed", "box_growth": 1.0, "patch_fractions": 0.0},
     }
     try:
-        open_bundle(BUNDLE).member("captioner")
+        open_bundle(study.task["bundle"]).member("captioner")
         schemes["sc"] = {"codec": study.codec("sc")}
     except BundleError as error:
         study.say(f"sc is left out: {error}")

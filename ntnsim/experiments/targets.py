@@ -9,6 +9,9 @@ distance, as much as the captured file. At the paper's own prices missing is che
 for an oracle, and no engine that minimises the cost keeps targets as often as Table IV says.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -46,3 +49,15 @@ def calibrated_targets(
             lambda_sf=(PRICE * paper.lambda_sf[0] * (1.0 - paper.sf_min[0]) / sf_share, paper.lambda_sf[1]),
         )
     return targets
+
+
+def requirement_range(targets: Mapping[str, RequirementSpec]) -> dict[str, Any]:
+    """Return the span of requirements that covers *targets* with some room."""
+    pf_low = min(min(target.pf_min) for target in targets.values())
+    sf_low = min(min(target.sf_min) for target in targets.values())
+    heaviest = max(max(*target.lambda_pf, *target.lambda_sf) for target in targets.values())
+    return {
+        "pf_min": (max(pf_low - 0.2 * (1.0 - pf_low), 0.0), 1.0),
+        "sf_min": (max(sf_low - 0.2 * (1.0 - sf_low), 0.0), 1.0),
+        "weight": (0.1, max(10.0, 1.5 * heaviest)),
+    }

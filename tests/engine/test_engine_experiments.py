@@ -21,9 +21,9 @@ from ntnsim.experiments.outcomes import (
     build_outcome_table,
     drawn_configuration,
 )
-from ntnsim.experiments.study import SPACES, requirement_range
+from ntnsim.experiments.study import SPACES
 from ntnsim.experiments.table4 import summary
-from ntnsim.experiments.targets import calibrated_targets
+from ntnsim.experiments.targets import calibrated_targets, requirement_range
 from ntnsim.images.outcome_store import OutcomeStore
 from ntnsim.protocols.imaging import Capture, Encoded, Reconstruction
 from ntnsim.protocols.policy import ImageState, Trial
