@@ -236,9 +236,14 @@ def _inpainter(bundle: Bundle, method: str, steps: int | None, device: str, dtyp
 def _scorer(task: TaskSpec) -> "Scorer":
     from ntnsim.fidelity.metrics import scorer_named
 
+    # Only CLIP compares words with pictures.
+    bundle = _bundle(task.bundle) if task.sf_backend == "clip" else None
+    captions = bundle is not None and "captioner" in bundle.members
     return scorer_named(
         task.pf_backend,
         task.sf_backend,
         lpips_trunk=task.lpips_trunk.location if task.lpips_trunk else None,
         clip_directory=task.clip.location if task.clip else None,
+        captioner=load_captioner(bundle) if bundle is not None and captions else None,
+        captions_from=bundle.digest if bundle is not None else "",
     )

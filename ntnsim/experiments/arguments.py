@@ -37,3 +37,37 @@ def add_persons_argument(parser: argparse.ArgumentParser) -> None:
         metavar="PERSONS",
         help=f"photographs of persons with index.csv; ${DATA_VARIABLE}/persons unless given",
     )
+
+
+def add_judges(parser: argparse.ArgumentParser) -> None:
+    """Add who judges fidelity, and where the weights of LPIPS and CLIP lie."""
+    parser.add_argument("--pf", choices=["st-lpips", "lpips"], default="st-lpips", help="judge of PF")
+    parser.add_argument(
+        "--lpips-trunk", type=Path, metavar="FILE", help="torchvision's AlexNet, for --pf lpips"
+    )
+    parser.add_argument(
+        "--sf", choices=["efficientnet-lite0", "clip"], default="efficientnet-lite0", help="judge of SF"
+    )
+    parser.add_argument(
+        "--clip", type=Path, metavar="DIR", help="a CLIP model as transformers saves it, for --sf clip"
+    )
+
+
+def judges_from(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return what the arguments say of judges, as a scenario's `task` says it; empty for the defaults."""
+    judges: dict[str, str] = {}
+    if arguments.pf == "lpips":
+        trunk = _needed(arguments.lpips_trunk, "--pf lpips", "--lpips-trunk FILE", "torchvision's AlexNet")
+        judges |= {"pf_backend": "lpips", "lpips_trunk": trunk}
+    if arguments.sf == "clip":
+        model = _needed(arguments.clip, "--sf clip", "--clip DIR", "a CLIP model as transformers saves it")
+        judges |= {"sf_backend": "clip", "clip": model}
+    return judges
+
+
+def _needed(path: Path | None, flag: str, other: str, what: str) -> str:
+    if path is None:
+        raise InputError(f"{flag} needs {other}: {what}")
+    if not path.exists():
+        raise InputError(f"{other.split()[0]} {path}: does not exist; it should be {what}")
+    return str(path.resolve())

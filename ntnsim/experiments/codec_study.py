@@ -22,7 +22,7 @@ from ntnsim.datasets.persons import PersonsDataset
 from ntnsim.datasets.relevance import relevance_preset
 from ntnsim.datasets.samples import SampleCaptures
 from ntnsim.errors import DatasetError, ImageError, InputError
-from ntnsim.experiments.arguments import experiment_parser
+from ntnsim.experiments.arguments import add_judges, experiment_parser, judges_from
 from ntnsim.fidelity.metrics import Scorer, scorer_named
 from ntnsim.images.outcome_store import OutcomeKey, OutcomeStore, image_digest
 from ntnsim.networks.bundle import open_bundle
@@ -232,6 +232,7 @@ def study_parser(
     parser.add_argument("--inpaint", choices=("bundle", "telea", "ns", "nearest", "none"), default="bundle")
     parser.add_argument("--bundle", default="tiny")
     parser.add_argument("--steps", type=int)
+    add_judges(parser)
     parser.add_argument("--out", type=Path, required=True, help="directory for table and figure")
     return parser
 
@@ -264,8 +265,22 @@ def study_from(arguments: argparse.Namespace) -> CodecStudy:
         arguments.inpaint,
         arguments.bundle,
         arguments.steps,
-        scorer_named(),
+        _scorer(arguments),
         ranks_from,
+    )
+
+
+def _scorer(arguments: argparse.Namespace) -> Scorer:
+    judges = judges_from(arguments)
+    bundle = open_bundle(arguments.bundle) if "clip" in judges else None
+    captions = bundle is not None and "captioner" in bundle.members
+    return scorer_named(
+        arguments.pf,
+        arguments.sf,
+        lpips_trunk=Path(judges["lpips_trunk"]) if "lpips_trunk" in judges else None,
+        clip_directory=Path(judges["clip"]) if "clip" in judges else None,
+        captioner=load_captioner(bundle) if bundle is not None and captions else None,
+        captions_from=bundle.digest if bundle is not None else "",
     )
 
 

@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ntnsim.errors import InputError
-from ntnsim.experiments.arguments import add_persons_argument
+from ntnsim.experiments.arguments import add_judges, add_persons_argument, judges_from
 from ntnsim.experiments.study import Study
 
 
@@ -52,16 +51,7 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
         default="truth",
         help="the data's masks, or the bundle's network",
     )
-    parser.add_argument("--pf", choices=["st-lpips", "lpips"], default="st-lpips", help="judge of PF")
-    parser.add_argument(
-        "--lpips-trunk", type=Path, metavar="FILE", help="torchvision's AlexNet, for --pf lpips"
-    )
-    parser.add_argument(
-        "--sf", choices=["efficientnet-lite0", "clip"], default="efficientnet-lite0", help="judge of SF"
-    )
-    parser.add_argument(
-        "--clip", type=Path, metavar="DIR", help="a CLIP model as transformers saves it, for --sf clip"
-    )
+    add_judges(parser)
     parser.add_argument(
         "--targets",
         choices=["calibrated", "table3"],
@@ -104,20 +94,7 @@ def study_from(arguments: argparse.Namespace) -> Study:
 
 def _task(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the scenario's task; what is the default is left out, so that outcomes in a store are found again."""
-    task = {"segmenter": arguments.segmenter, "bundle": arguments.bundle}
-    if arguments.pf == "lpips":
-        _needs(arguments.lpips_trunk, "--pf lpips", "--lpips-trunk FILE", "torchvision's AlexNet")
-        task |= {"pf_backend": "lpips", "lpips_trunk": str(arguments.lpips_trunk.resolve())}
-    if arguments.sf == "clip":
-        _needs(arguments.clip, "--sf clip", "--clip DIR", "a CLIP model as transformers saves it")
-        task |= {"sf_backend": "clip", "clip": str(arguments.clip.resolve())}
-    if "/" in arguments.bundle or Path(arguments.bundle).is_dir():
-        task["bundle"] = str(Path(arguments.bundle).resolve())
-    return task
-
-
-def _needs(path: Path | None, flag: str, other: str, what: str) -> None:
-    if path is None:
-        raise InputError(f"{flag} needs {other}: {what}")
-    if not path.exists():
-        raise InputError(f"{other.split()[0]} {path}: does not exist; it should be {what}")
+    bundle = arguments.bundle
+    if "/" in bundle or Path(bundle).is_dir():
+        bundle = str(Path(bundle).resolve())
+    return {"segmenter": arguments.segmenter, "bundle": bundle, **judges_from(arguments)}

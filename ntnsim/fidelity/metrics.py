@@ -26,6 +26,7 @@ from ntnsim.fidelity import st_lpips
 from ntnsim.fidelity.similarity import ms_ssim, psnr_db, ssim
 from ntnsim.networks import lite0
 from ntnsim.networks.per_image import map_images
+from ntnsim.protocols.captioner import Captioner
 from ntnsim.spiff.resize import resized
 
 PF_BACKENDS = ("st-lpips", "lpips")
@@ -214,16 +215,28 @@ class ClipBackend:
 
 
 class Scorer:
-    """Scores reconstructions with one PF and one SF backend."""
+    """Scores reconstructions with one PF and one SF backend.
 
-    def __init__(self, perceptual: PerceptualBackend, semantic: SemanticBackend) -> None:
+    captioner: tells the originals' captions, for caption SF; captions_from: names it, with its weights.
+    """
+
+    def __init__(
+        self,
+        perceptual: PerceptualBackend,
+        semantic: SemanticBackend,
+        captioner: Captioner | None = None,
+        captions_from: str = "",
+    ) -> None:
         self._perceptual = perceptual
         self._semantic = semantic
+        self._captioner = captioner
+        self._captions_from = captions_from
 
     @property
     def digest(self) -> str:
         """What scores depend on besides the images."""
-        return f"{self._perceptual.name} {self._semantic.name} scores-1"
+        captions = f" {self._captions_from}" if self._captioner is not None else ""
+        return f"{self._perceptual.name} {self._semantic.name} scores-1{captions}"
 
     def score(
         self,
@@ -235,9 +248,8 @@ class Scorer:
     ) -> list[Fidelity]:
         """Return the scores of each pair; arrays as in the seams: uint8 [H, W, 3] twice and uint8 [H, W].
 
-        captions: the originals' captions, for caption SF; None or an empty text skips it.
+        captions: the originals' captions, for caption SF; an empty text skips it, None asks the captioner, if any.
         """
-        texts = captions if captions is not None else [""] * len(originals)
         groups: dict[bytes, list[int]] = {}
         for index, (original, restored, ranks) in enumerate(
             zip(originals, reconstructions, rank_maps, strict=True)
@@ -247,6 +259,14 @@ class Scorer:
                     f"original {original.shape}, reconstruction {restored.shape}, rank map {ranks.shape} must agree"
                 )
             groups.setdefault(_key(original, ranks), []).append(index)
+
+        texts = list(captions) if captions is not None else [""] * len(originals)
+        if captions is None and self._captioner is not None:
+            firsts = [indices[0] for indices in groups.values()]
+            told = self._captioner.captions([originals[first] for first in firsts])
+            for indices, text in zip(groups.values(), told, strict=True):
+                for index in indices:
+                    texts[index] = text
 
         def scored(indices: list[int]) -> list[Fidelity]:
             first = indices[0]
@@ -315,11 +335,14 @@ def scorer_named(
     *,
     lpips_trunk: Path | None = None,
     clip_directory: Path | None = None,
+    captioner: Captioner | None = None,
+    captions_from: str = "",
 ) -> Scorer:
     """Return the scorer with the named backends.
 
     lpips_trunk: file with the state of torchvision's AlexNet, for ``lpips``.
     clip_directory: CLIP in the transformers format, for ``clip``.
+    captioner, captions_from: as `Scorer` takes them.
     """
     pf: PerceptualBackend
     sf: SemanticBackend
@@ -341,7 +364,7 @@ def scorer_named(
         sf = ClipBackend(clip_directory)
     else:
         raise BundleError(f"SF backend {semantic!r} is unknown; allowed are {', '.join(SF_BACKENDS)}")
-    return Scorer(pf, sf)
+    return Scorer(pf, sf, captioner, captions_from)
 
 
 def _per_rank(distance: NDArray[np.float64], rank_map: NDArray[np.uint8], n_ranks: int) -> tuple[float, ...]:

@@ -10,19 +10,26 @@ import torch
 from PIL import Image
 
 from ntnsim.errors import InputError
-from ntnsim.experiments import rivals
+from ntnsim.experiments import fig10, rivals
 from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
+from ntnsim.images.outcome_store import OutcomeStore
 from ntnsim.networks.bundle import Member, write_manifest
+from ntnsim.results.read import find_runs
+from ntnsim.runs import run_scenario
+from ntnsim.scenario.load import load_scenario
 from ntnsim.scenario.policy import TABLE_III
+from ntnsim.scenario.scenario import Scenario
+from ntnsim.sweeps.cells import SweepPlan
 
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
 sys.path.append(str(Path(__file__).parents[1] / "networks"))
 
 
 def write_bundle(directory: Path) -> None:
-    """MobileViT with DeepLabV3 and Stable Diffusion's inpainting pipeline, as in the paper's Table II."""
+    """MobileViT with DeepLabV3, BLIP and Stable Diffusion's inpainting pipeline, as in the paper's Table II."""
     from diffusers import AutoencoderKL
-    from random_networks import save_pipeline
+    from random_networks import save_blip, save_pipeline
     from transformers import MobileViTConfig, MobileViTForSemanticSegmentation
 
     vae = AutoencoderKL(
@@ -44,6 +51,7 @@ def write_bundle(directory: Path) -> None:
         id2label={0: "background", 1: "person"},
     )
     MobileViTForSemanticSegmentation(config).eval().save_pretrained(directory / "segmenter")
+    save_blip(directory / "captioner")
     segmenter = {"shortest_side_px": 64, "multiple_px": 32, "channel_order": "bgr"}
     write_manifest(
         directory,
@@ -51,6 +59,7 @@ def write_bundle(directory: Path) -> None:
         [
             Member("inpainter", "stable-diffusion-inpaint", options={"steps": 2, "guidance": 3.0}),
             Member("segmenter", "semantic-segmentation", options=segmenter),
+            Member("captioner", "blip", options={"max_tokens": 8}),
         ],
     )
 
@@ -173,3 +182,109 @@ def test_rivals_run_on_the_papers_networks_judges_and_targets(paper, codec, monk
 def test_a_judge_without_its_weights_is_one_line(paper, arguments, said):
     with pytest.raises(InputError, match=said):
         rivals.main(["--data", str(paper / "persons"), "--out", str(paper / "out2"), *arguments])
+
+
+def write_ranked(directory: Path, folder_masks: str, mask_suffix: str, values: tuple[int, ...]) -> None:
+    """Three photographs whose masks hold *values* in three bands."""
+    from skimage import data
+
+    images, masks = directory / "images", directory / folder_masks
+    images.mkdir(parents=True)
+    masks.mkdir(parents=True, exist_ok=True)
+    bands = np.repeat(np.array(values, dtype=np.uint8), 32)[None, :].repeat(80, axis=0)
+    for index in range(3):
+        Image.fromarray(data.astronaut()[40 * index : 40 * index + 80, 100:196]).save(
+            images / f"{index:04d}.jpg"
+        )
+        Image.fromarray(bands).save(masks / f"{index:04d}{mask_suffix}.png")
+
+
+def set_paper(paper: Path) -> list[str]:
+    values = {
+        "datasets.coco.path": paper / "persons",
+        "datasets.coco.area": "null",
+        "task.bundle": paper / "bundle",
+        "task.lpips_trunk": paper / "alexnet.pth",
+        "task.clip": paper / "clip",
+        "horizon.n_jobs": 2,
+    }
+    return [f"{name}={value}" for name, value in values.items()]
+
+
+def test_the_papers_table_runs_as_shipped_on_networks_of_its_classes(paper):
+    path = SCENARIOS / "paper_table4.yaml"
+    few_steps = [f"schemes.{scheme}.codec.inpaint.steps=2" for scheme in ("spiff", "ncb", "sc")]
+    scenario = load_scenario(path, [*set_paper(paper), *few_steps, "statistics.warm_up_s=0"])
+    assert {
+        scheme.codec.inpaint.steps for scheme in load_scenario(path).schemes if scheme.name != "jpeg"
+    } == {50}
+    run_scenario(scenario, paper / "table4", store=OutcomeStore())
+    [run] = find_runs([paper / "table4"])
+    records = run.records().to_pandas()
+    assert records.groupby("scheme").size().to_dict() == {"spiff": 2, "ncb": 2, "jpeg": 2, "sc": 2}
+    assert np.isfinite(records[["pf_rank_0", "sf_rank_0", "delay_s"]]).all().all()
+    # The caption travels alone; CLIP compares the original's with what every scheme delivered.
+    sent = records.set_index("scheme")["savings"].groupby("scheme").mean()
+    assert sent["sc"] > sent["jpeg"]
+    assert records["caption_sf"].between(0, 1).all()
+
+
+def test_every_target_of_the_papers_table_is_table_iii(paper):
+    cells = SweepPlan(SCENARIOS / "paper_table4.yaml", set_paper(paper)).first_cells()
+    assert [cell.scenario().requirement for cell in cells] == list(TABLE_III.values())
+
+
+def test_fig12_learns_on_the_papers_networks_at_every_point(paper):
+    plan = SweepPlan(
+        SCENARIOS / "paper_fig12.yaml",
+        [*set_paper(paper), "schemes.spiff.codec.inpaint.steps=2", "schemes.spiff.policy.warm_up_images=8"],
+    )
+    scenarios = [cell.scenario() for cell in plan.first_cells()]
+    areas = {(s.datasets["coco"].area.minimum, s.datasets["coco"].area.maximum) for s in scenarios}
+    assert areas == {(0.21, 0.23), (0.41, 0.49)}
+    assert {s.requirement.pf_min[0] for s in scenarios} == {0.8, 0.4}
+    wide = scenarios[0].model_dump() | {"horizon": {"n_jobs": 12}}
+    wide["datasets"]["coco"]["area"] = None
+    summary = run_scenario(Scenario.model_validate(wide), paper / "fig12", store=OutcomeStore())
+    assert summary["worlds"]["spiff"]["policy"]["updates"] == 5.0  # images 8 to 12
+
+
+@pytest.mark.parametrize("name", ["maritime", "aerial"])
+def test_three_ranks_are_sent_and_judged_at_sea_and_from_the_air(tmp_path, name):
+    if name == "maritime":
+        write_ranked(tmp_path, "masks", "m", (1, 0, 4))
+        values = [f"datasets.sea.images={tmp_path}/images", f"datasets.sea.masks={tmp_path}/masks"]
+    else:
+        write_ranked(tmp_path, "masks", "", (0, 1, 2))
+        (tmp_path / "classes.csv").write_text("index,name\n0,grass\n1,roof\n2,vehicle\n")
+        values = [f"datasets.district.path={tmp_path}"]
+    scenario = load_scenario(
+        SCENARIOS / f"{name}.yaml", [*values, "horizon.n_jobs=10", "schemes.spiff.policy.warm_up_images=8"]
+    )
+    summary = run_scenario(scenario, tmp_path / "out", store=OutcomeStore())
+    [run] = find_runs([tmp_path / "out"])
+    records = run.records().to_pandas()
+    assert (records["state"] == "delivered").all()
+    thirds = records[["rank_fraction_0", "rank_fraction_1", "rank_fraction_2"]].to_numpy()
+    np.testing.assert_allclose(thirds, 1 / 3, atol=0.01)
+    ours = records[records["scheme"] == "spiff"]
+    assert np.isfinite(ours[["pf_rank_0", "pf_rank_1", "pf_rank_2", "x_patch_fraction_1"]]).all().all()
+    assert summary["worlds"]["spiff"]["policy"]["images_learned"] == 10.0
+
+
+def test_fig10_has_its_third_panel_by_clip(paper):
+    judged = [
+        "--sf",
+        "clip",
+        "--clip",
+        str(paper / "clip"),
+        "--bundle",
+        str(paper / "bundle"),
+        "--steps",
+        "2",
+    ]
+    photographs = ["--data", str(paper / "persons"), "--split", "train", "--images", "1"]
+    fig10.main([*photographs, *judged, "--inpaint", "none", "--out", str(paper / "fig10")])
+    table = pd.read_csv(paper / "fig10/fig10.csv")
+    assert table["caption_sf"].between(0, 1).all()
+    assert table.loc[table["series"] == "jpeg", "caption_sf"].nunique() > 1

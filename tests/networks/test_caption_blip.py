@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from random_networks import bert_tokenizer
+from random_networks import save_blip
 
 from ntnsim.errors import BundleError
 from ntnsim.networks.bundle import Member, open_bundle, write_manifest
@@ -12,38 +12,9 @@ from ntnsim.networks.load import load_captioner
 
 @pytest.fixture(scope="module")
 def captioner_bundle(tmp_path_factory):
-    from transformers import BlipConfig, BlipForConditionalGeneration, BlipImageProcessor, BlipProcessor
-
     torch.manual_seed(5)
     directory = tmp_path_factory.mktemp("blip") / "blip"
-    tokenizer = bert_tokenizer()
-    text = {
-        "vocab_size": len(tokenizer),
-        "hidden_size": 16,
-        "encoder_hidden_size": 16,
-        "intermediate_size": 16,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "max_position_embeddings": 32,
-        "bos_token_id": 2,
-        "eos_token_id": 3,
-        "sep_token_id": 3,
-        "pad_token_id": 0,
-        "projection_dim": 16,
-    }
-    vision = {
-        "hidden_size": 16,
-        "intermediate_size": 16,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "image_size": 32,
-        "patch_size": 16,
-        "projection_dim": 16,
-    }
-    config = BlipConfig(text_config=text, vision_config=vision, projection_dim=16, image_text_hidden_size=16)
-    BlipForConditionalGeneration(config).eval().save_pretrained(directory / "captioner")
-    processor = BlipProcessor(BlipImageProcessor(size={"height": 32, "width": 32}), tokenizer)
-    processor.save_pretrained(directory / "captioner")
+    save_blip(directory / "captioner")
     write_manifest(directory, "random", [Member("captioner", "blip", options={"max_tokens": 8})])
     return open_bundle(directory)
 
