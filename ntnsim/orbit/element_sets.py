@@ -3,42 +3,26 @@
 The count is audited: every record of the file becomes one satellite, or the file is refused with the reason.
 """
 
-import csv
-import json
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
-from sgp4 import omm
 from sgp4.api import Satrec, SatrecArray
 
 from ntnsim.arrays import BoolArray, FloatArray, IntArray
-from ntnsim.errors import InputError
+from ntnsim.errors import first_line
 from ntnsim.orbit.decay import Lifetimes
 from ntnsim.orbit.earth import greenwich_sidereal_angle_rad
+from ntnsim.orbit.element_fields import ElementSetError
+from ntnsim.orbit.element_omm import omm_records
+from ntnsim.orbit.element_tle import NamedRecord, tle_records
 
 FORMAT_BY_SUFFIX = {".xml": "omm-xml", ".json": "omm-json", ".csv": "omm-csv", ".kvn": "omm-kvn"}
-OMM_OPTIONAL = {  # CCSDS 502.0-B lets a message leave these out; none of them moves a satellite in SGP4
-    "CLASSIFICATION_TYPE": "U",
-    "OBJECT_ID": "",
-    "EPHEMERIS_TYPE": 0,
-    "ELEMENT_SET_NO": 0,
-    "REV_AT_EPOCH": 0,
-    "MEAN_MOTION_DOT": 0,
-    "MEAN_MOTION_DDOT": 0,
-}
-LARGEST_ALPHA_5 = 339_999  # catalogue numbers beyond it fit no TLE; OMM holds them
+LARGEST_FILE_BYTES = 100 << 20  # the whole public catalogue as XML has about half of it
 GOOD_FOR_DAYS = 30.0  # beyond that, passes in LEO are off by minutes
-
-
-class ElementSetError(InputError):
-    """An element-set file cannot be used as it is."""
 
 
 @dataclass(frozen=True)
@@ -221,144 +205,70 @@ def read_element_sets(
     *,
     file_format: str = "auto",
     expected_satellites: int | None = None,
+    skip_bad: bool = False,
 ) -> ElementSets:
     """Read every satellite of a TLE or OMM file.
 
     start: Julian date of time 0.
     expected_satellites: another count is an error.
+    skip_bad: leave out what is not sound, with a warning that counts it, where otherwise the file is refused.
     """
     path = Path(path)
     if file_format == "auto":
         file_format = FORMAT_BY_SUFFIX.get(path.suffix.lower(), "tle")
     try:
+        if path.stat().st_size > LARGEST_FILE_BYTES:
+            raise ElementSetError(f"{path}: is larger than {LARGEST_FILE_BYTES >> 20} MiB")
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ElementSetError(f"{path}: cannot read element sets: {error}") from error
-    named = list(_tle_records(text, path) if file_format == "tle" else _omm_records(text, path, file_format))
+        raise ElementSetError(f"{path}: cannot read element sets: {first_line(error)}") from error
+    found = tle_records(text, path) if file_format == "tle" else omm_records(text, path, file_format, start)
+    named, left_out = _sound(found, path, skip_bad)
+    if left_out:
+        more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
+        warnings.warn(
+            f"{path}: {len(left_out)} of {len(named) + len(left_out)} element sets left out: {left_out[0]}{more}",
+            stacklevel=2,
+        )
     if not named:
-        raise ElementSetError(f"{path}: holds no element set ({file_format})")
+        raise ElementSetError(f"{path}: holds no {'sound ' if left_out else ''}element set ({file_format})")
     if expected_satellites is not None and len(named) != expected_satellites:
         raise ElementSetError(f"{path}: holds {len(named)} satellites, {expected_satellites} expected")
-    numbers = [number for _, number, _ in named]
-    if len(set(numbers)) < len(numbers):
-        twice = next(number for number in numbers if numbers.count(number) > 1)
-        raise ElementSetError(
-            f"{path}: {len(named)} records for {len(set(numbers))} satellites; twice: {twice}"
-        )
-    labels = [name for name, _, _ in named]
+    labels = [one.name for one in named]
     if len(set(labels)) < len(labels):  # names such as "OBJECT A" repeat; catalogue numbers do not
-        labels = [f"{name} ({number})" for name, number in zip(labels, numbers, strict=True)]
-    records = tuple(record for _, _, record in named)
+        labels = [f"{one.name} ({one.number})" for one in named]
+    records = tuple(one.record for one in named)
     oldest_days = max(abs(sum(start) - record.jdsatepoch - record.jdsatepochF) for record in records)
     if oldest_days > GOOD_FOR_DAYS:
         warnings.warn(
             f"{path}: an epoch is {oldest_days:.0f} days from the scenario's start; SGP4 loses kilometres per day",
             stacklevel=2,
         )
-    return ElementSets(tuple(labels), records, start)
+    orbits = ElementSets(tuple(labels), records, start)
+    if gone := [name for name, lost_s in zip(labels, orbits.lost_s(0.0), strict=True) if lost_s <= 0]:
+        warnings.warn(
+            f"{path}: {len(gone)} of {len(labels)} satellites are lost to drag before the start and give no pass: "
+            f"{', '.join(gone[:3])}{', …' if len(gone) > 3 else ''}",
+            stacklevel=2,
+        )
+    return orbits
 
 
-def _tle_records(text: str, path: Path) -> Iterable[tuple[str, str, Satrec]]:
-    """Yield (name, catalogue number, record) per two- or three-line set; any line that fits nowhere is an error."""
-    lines = [(number, line.rstrip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    lines = [(number, line) for number, line in lines if not line.startswith("#")]
-    title: str | None = None
-    position = 0
-    while position < len(lines):
-        number, line = lines[position]
-        if line.startswith("1 ") and len(line) >= 64:
-            if position + 1 == len(lines) or not lines[position + 1][1].startswith("2 "):
-                raise ElementSetError(
-                    f"{path}:{number}: line 1 of an element set is not followed by its line 2"
-                )
-            second_number, second = lines[position + 1]
-            _check_tle_line(line, f"{path}:{number}")
-            _check_tle_line(second, f"{path}:{second_number}")
-            if line[2:7] != second[2:7]:
-                raise ElementSetError(
-                    f"{path}:{number}: satellite {line[2:7]} in line 1, {second[2:7]} in line 2"
-                )
-            try:
-                record = Satrec.twoline2rv(line, second)
-            except ValueError as error:
-                raise ElementSetError(f"{path}:{number}: {error}") from error
-            yield title or line[2:7].strip(), line[2:7].strip(), record
-            title = None
-            position += 2
-        elif line.startswith("2 ") and len(line) >= 64:
-            raise ElementSetError(f"{path}:{number}: line 2 of an element set without its line 1")
-        elif title is not None:
-            raise ElementSetError(f"{path}:{number}: no element set follows the name {title!r}")
+def _sound(
+    found: Iterable[NamedRecord | ElementSetError], path: Path, skip_bad: bool
+) -> tuple[list[NamedRecord], list[ElementSetError]]:
+    """Return the satellites, each once, and what was wrong with the rest; raise the first wrong one unless skipped."""
+    named: list[NamedRecord] = []
+    left_out: list[ElementSetError] = []
+    numbers: set[int] = set()
+    for one in found:
+        if isinstance(one, NamedRecord) and one.number in numbers:
+            one = ElementSetError(f"{path}: satellite {one.number} ({one.name}) stands in the file twice")
+        if isinstance(one, NamedRecord):
+            numbers.add(one.number)
+            named.append(one)
+        elif skip_bad:
+            left_out.append(one)
         else:
-            title = line.removeprefix("0 ").strip()
-            position += 1
-    if title is not None:
-        raise ElementSetError(f"{path}: no element set follows the name {title!r}")
-
-
-def _check_tle_line(line: str, where: str) -> None:
-    """Refuse a line whose length or modulo-10 checksum is wrong."""
-    if len(line) != 69:
-        raise ElementSetError(f"{where}: an element line has 69 characters, got {len(line)}")
-    total = sum(int(char) if char.isdigit() else char == "-" for char in line[:68]) % 10
-    if str(total) != line[68]:
-        raise ElementSetError(f"{where}: checksum is {line[68]!r}, the line gives {total}")
-
-
-def _omm_records(text: str, path: Path, file_format: str) -> Iterable[tuple[str, str, Satrec]]:
-    """Yield (name, catalogue number, record) per Orbit Mean-Elements Message."""
-    rows: list[dict[str, Any]]
-    try:
-        if file_format == "omm-json":
-            loaded = json.loads(text)
-            rows = loaded if isinstance(loaded, list) else [loaded]
-        elif file_format == "omm-csv":
-            rows = list(csv.DictReader(text.splitlines()))
-        elif file_format == "omm-kvn":
-            rows = list(_kvn_messages(text, path))
-        else:
-            rows = [
-                {item.tag.rpartition("}")[2]: item.text for item in segment.iter() if item.text}
-                for segment in ElementTree.fromstring(text).iter()
-                if segment.tag.rpartition("}")[2] == "segment"
-            ]
-    except (json.JSONDecodeError, ElementTree.ParseError) as error:
-        raise ElementSetError(f"{path}: not valid {file_format}: {error}") from error
-    for number, row in enumerate(rows, 1):
-        record = Satrec()
-        try:
-            catalogue = int(row["NORAD_CAT_ID"])
-            known = {name: value for name, value in row.items() if value not in (None, "")}
-            fields = {**OMM_OPTIONAL, **known, "EPOCH": _epoch(str(row["EPOCH"]))}
-            # SGP4 does not use the number, and its reader takes none that no TLE could hold.
-            fields["NORAD_CAT_ID"] = catalogue if catalogue <= LARGEST_ALPHA_5 else 0
-            omm.initialize(record, fields)
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise ElementSetError(f"{path}: record {number} is not a complete OMM: {error!r}") from error
-        yield str(row.get("OBJECT_NAME") or catalogue).strip(), str(catalogue), record
-
-
-def _kvn_messages(text: str, path: Path) -> Iterable[dict[str, str]]:
-    """Yield the keys and values of each message in "KEY = value" notation; a message begins with its version."""
-    message: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        key, equals, value = (part.strip() for part in line.partition("="))
-        if not key or key.startswith("COMMENT"):
-            continue
-        if not equals:
-            raise ElementSetError(f"{path}:{number}: not KEY = value: {line.strip()!r}")
-        if key == "CCSDS_OMM_VERS" and message:
-            yield message
-            message = {}
-        message[key] = value.partition("[")[0].strip()  # units may follow in brackets
-    if message:
-        yield message
-
-
-def _epoch(text: str) -> str:
-    """Return an epoch as the reader wants it, from what CCSDS allows: day of year, any digits of seconds, a final Z."""
-    whole, _, fraction = text.strip().removesuffix("Z").partition(".")
-    day = "%Y-%jT" if len(whole.partition("T")[0]) == len("2026-001") else "%Y-%m-%dT"
-    moment = datetime.strptime(whole, day + "%H:%M:%S")
-    microseconds = round(float(f"0.{fraction or 0}") * 1e6)
-    return (moment + timedelta(microseconds=microseconds)).strftime("%Y-%m-%dT%H:%M:%S.%f")
+            raise one
+    return named, left_out

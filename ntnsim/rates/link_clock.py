@@ -6,7 +6,6 @@ beam, faults and rain scale them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from math import inf, nan
 from typing import NamedTuple, Protocol
 
@@ -19,6 +18,7 @@ from ntnsim.chance.step_path import StepPath
 from ntnsim.protocols.rate_profile import ProfileSource, RateProfile
 from ntnsim.rates.product_clock import product_clock
 from ntnsim.rates.rate_clock import RateClock, RateWindow
+from ntnsim.scenario.fault_target import means
 from ntnsim.scenario.satellite_link import (
     ConstantLinkSpec,
     TraceLinkSpec,
@@ -183,9 +183,7 @@ def _impaired(
     for path in impairments.factors:
         rate_bps = rate_bps * path.sample(times_s)
     for pattern, path in impairments.satellites:
-        hit = np.array(
-            [fnmatchcase(name, pattern) for name in profile.satellites] + [False]
-        )  # -1: no satellite
+        hit = np.array([means(pattern, name) for name in profile.satellites] + [False])  # -1: no satellite
         rate_bps = np.where(hit[profile.satellite_index[step]], rate_bps * path.sample(times_s), rate_bps)
     if impairments.attenuations_db:
         if impairments.efficiency_at is None:

@@ -63,7 +63,8 @@ class LinkFaultSpec(_Fault):
 
     kind: Literal["satellite", "ground_station", "feeder"]
     target: str = "*"
-    """For `satellite`: names of satellites, * is any (wildcards as in sat-1-*). Else: gateways whose path is cut."""
+    """For `satellite`: names of satellites, * is any (`sat-1-*`; * and ? are the only wildcards, brackets are a name's
+    own). Else: gateways whose path is cut."""
 
 
 class RainFadeSpec(_Fault):

@@ -177,6 +177,8 @@ class ElementSetConstellationSpec(Entity):
     """auto goes by the file's suffix: .xml, .json, .csv, .kvn, anything else is TLE."""
     expected_satellites: int | None = Field(default=None, ge=1)
     """If given, another count in the file is an error."""
+    skip_bad: bool = False
+    """Leave out element sets that are not sound, with a warning that counts them; otherwise one refuses the file."""
 
 
 ConstellationSpec = Annotated[

@@ -126,6 +126,7 @@ def space_model(space: SpaceSegmentSpec, start_utc: datetime) -> SpaceModel:
             start,
             file_format=space.constellation.format,
             expected_satellites=space.constellation.expected_satellites,
+            skip_bad=space.constellation.skip_bad,
         )
     else:
         shells = [Shell(**shell.model_dump()) for shell in space.constellation.shells]

@@ -4,13 +4,13 @@ Satellites and their way down are in space_model.py, the radio in radio_link.py,
 terminal_link.py.
 """
 
-import fnmatch
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from ntnsim.errors import ScenarioError
 from ntnsim.orbit.serving_plan import Outage
+from ntnsim.scenario.fault_target import means
 from ntnsim.scenario.radio import RadioSpec
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.space import SpaceSegmentSpec
@@ -39,7 +39,7 @@ def terminal_links(scenario: Scenario, outage: Outage | None = None) -> dict[str
         return {}
     names = space_model(scenario.space, scenario.start_utc).orbits.names
     for fault in scenario.faults:
-        if fault.kind == "satellite" and not fnmatch.filter(names, fault.target):
+        if fault.kind == "satellite" and not any(means(fault.target, name) for name in names):
             raise ScenarioError(
                 f"fault {fault.name!r}: target {fault.target!r} is none of the satellites {names[0]} … {names[-1]}"
             )

@@ -5,7 +5,6 @@ besides, for the work that does not simply resume. Servers only learn of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 import simpy
@@ -14,6 +13,7 @@ from ntnsim.chance.sampling import Streams
 from ntnsim.chance.step_path import StepPath
 from ntnsim.errors import ScenarioError
 from ntnsim.rates.link_clock import Impairments
+from ntnsim.scenario.fault_target import means
 from ntnsim.scenario.faults import AccessFaultSpec, FaultSpec, RainFadeSpec, ServerFaultSpec
 from ntnsim.scenario.terrestrial import GatewaySpec
 from ntnsim.world.faults import FaultProcess, outage_path
@@ -113,7 +113,7 @@ class Breakdowns:
             return  # slower, not interrupted
         for name, site in stations.sites.items():
             if fault.kind == "satellite":
-                if fnmatchcase(site.terminal.served_by(), fault.target):
+                if means(fault.target, site.terminal.served_by()):
                     site.terminal.sender.interrupt(work, reason)
             elif hits(fault.target, name):
                 site.terminal.sender.interrupt(work, reason)
@@ -148,7 +148,7 @@ def _link_actions(links: list[TerrestrialLink], work: str, reason: str) -> tuple
 def hits(target: str, gateway: str) -> bool:
     """Return whether a fault's *target* means *gateway*: by name, by wildcard, or as a copy of a replicated one."""
     entity, dash, number = gateway.rpartition("-")
-    return fnmatchcase(gateway, target) or (bool(dash) and number.isdigit() and entity == target)
+    return means(target, gateway) or (bool(dash) and number.isdigit() and entity == target)
 
 
 def _concerns_link(fault: FaultSpec, gateway: str) -> bool:

@@ -1,7 +1,6 @@
 """Faults as paths (1 while all is well, 0 while it is broken) and as processes that break and mend."""
 
 from collections.abc import Callable, Iterator, Sequence
-from fnmatch import fnmatchcase
 from itertools import cycle
 from math import inf
 from typing import cast
@@ -12,6 +11,7 @@ import simpy
 
 from ntnsim.chance.sampling import Streams, sampler
 from ntnsim.chance.step_path import Step, StepPath
+from ntnsim.scenario.fault_target import means
 from ntnsim.scenario.faults import FaultSpec
 
 # Whether a satellite, by name, is out of service [t] at times in seconds [t].
@@ -51,7 +51,7 @@ def satellite_outages(faults: Sequence[FaultSpec], seed: int) -> SatelliteOutage
     def out_of_service(satellite: str, times_s: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         out = np.zeros(len(times_s), dtype=np.bool_)
         for pattern, path in broken:
-            if len(times_s) and fnmatchcase(satellite, pattern):
+            if len(times_s) and means(pattern, satellite):
                 out |= path.sample(times_s) == 0
         return out
 
