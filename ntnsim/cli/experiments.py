@@ -20,6 +20,7 @@ EXPERIMENTS = {
     "fig12": "convergence of the engine under three targets",
     "table4": "the engine against NCB, JPEG, SC and more",
     "adapt": "a change of load and of requirement",
+    "diagnose": "how far to trust the engine: coverage of its quantiles, regret against the oracle, maps of its policy",
     "rivals": "the engine against simple rules, on training photographs that none of them learned from",
     "ablation": "the engine without one of its parts",
     "rate": "bits against fidelity per rank, every codec over its range",

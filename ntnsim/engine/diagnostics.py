@@ -93,7 +93,7 @@ def policy_map(
     top_fractions: Sequence[float],
     weight_factors: Sequence[float],
 ) -> pd.DataFrame:
-    """Return the greedy x over (top rank's share of the image, factor on every λ of a fidelity): one row per point.
+    """Return the x that is sent, without exploration: one row per point of (top rank's share, factor on every λ).
 
     The other ranks keep their proportions.
     """
@@ -102,14 +102,14 @@ def policy_map(
     lower = lower / lower.sum() if lower.sum() > 0 else np.full(len(lower), 1.0 / len(lower))
     for top in top_fractions:
         fractions = (*((1.0 - top) * lower).tolist(), float(top))
-        state = engine.state_of(replace(image, rank_fractions=fractions), network)
+        seen = replace(image, rank_fractions=fractions)
         for factor in weight_factors:
             weighted = replace(
                 requirement,
                 lambda_pf=tuple(factor * weight for weight in requirement.lambda_pf),
                 lambda_sf=tuple(factor * weight for weight in requirement.lambda_sf),
             )
-            x = engine.greedy_action(state, weighted)
+            x = engine.best_action(seen, network, weighted)
             row = {"top_fraction": float(top), "weight_factor": float(factor)}
             rows.append(row | {f"x_{entry}": float(value) for entry, value in enumerate(x)})
     return pd.DataFrame(rows)
