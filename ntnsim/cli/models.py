@@ -33,7 +33,7 @@ def _print_table(rows: list[dict[str, Any]], title: str = "") -> None:
         table.add_column(name.replace("_", " "))
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)
 
 
 @models_app.command("list")

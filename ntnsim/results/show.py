@@ -78,7 +78,9 @@ def summary_table(summary: Mapping[str, Any], *, width: int = 110) -> str:
     for row in rows:
         table.add_row(*row)
     text = io.StringIO()
-    Console(file=text, width=width, color_system=None, highlight=False).print(table)
+    Console(file=text, width=width, color_system=None, highlight=False, markup=False, emoji=False).print(
+        table
+    )
     return "\n".join([text.getvalue().rstrip(), *_notes(summary)])
 
 

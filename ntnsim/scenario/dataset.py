@@ -28,9 +28,9 @@ class SamplesDatasetSpec(Entity):
     """Re-framed captures of the free photographs that the dependencies ship; needs no file of the user's."""
 
     kind: Literal["samples"] = "samples"
-    count: PositiveInt = 40
-    width_px: PositiveInt = 384
-    height_px: PositiveInt = 288
+    count: int = Field(default=40, ge=1, le=100_000)
+    width_px: int = Field(default=384, ge=1, le=8192)
+    height_px: int = Field(default=288, ge=1, le=8192)
     other_every: int = Field(default=8, ge=0)
     """One capture in so many shows no person; 0: all show one."""
 

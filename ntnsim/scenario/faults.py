@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from ntnsim.scenario.distribution import DistributionSpec, check_not_always_zero
-from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.entity import Entity, Name
 
 WorkInProgress = Literal["resume", "restart", "drop"]
 
@@ -19,7 +19,7 @@ class OutageSpec(Entity):
 
 
 class _Fault(Entity):
-    name: str
+    name: Name
     """Names its random stream and its rows in the timeline."""
     outages: tuple[OutageSpec, ...] = ()
     """Scheduled intervals."""

@@ -15,9 +15,11 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ntnsim.errors import ScenarioError, first_line
 from ntnsim.scenario.override import PathKey, apply_override
 from ntnsim.scenario.scenario import Scenario
+from ntnsim.scenario.yaml_limits import LARGEST_CHARACTERS, YamlLimitError, check_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
 DataPath = tuple[PathKey, ...]  # keys and list indices from the root of the file
+MOST_SHOWN = 20  # mistakes at a time; the rest is counted
 
 
 _DATE = re.compile(r"\d{4}-\d\d?-\d\d?")  # what may be a timestamp in YAML
@@ -37,13 +39,18 @@ def load_scenario(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
 def read_yaml(path: Path) -> CommentedMap:
     """Return the mapping in the YAML file at *path*; every node remembers its line."""
     try:
-        text = path.read_text(encoding="utf-8")
+        if path.stat().st_size > 4 * LARGEST_CHARACTERS:
+            raise ScenarioError(f"{path}: is larger than a scenario may be, {LARGEST_CHARACTERS} characters")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ScenarioError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ScenarioError(f"{path}: cannot be read as text ({error})") from None
     try:
+        check_yaml(text)
         tree = YAML(typ="rt").load(text)
+    except YamlLimitError as error:
+        raise ScenarioError(f"{path}:{error.line}: {error}") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}" if mark else str(path)
@@ -54,7 +61,9 @@ def read_yaml(path: Path) -> CommentedMap:
     except YAMLError as error:
         raise ScenarioError(f"{path}: not valid YAML ({first_line(error)})") from None
     except (ValueError, OverflowError) as error:  # a value that YAML takes for a date, but no calendar has
-        raise ScenarioError(f"{path}{_impossible_scalar(text)}: {error}") from None
+        raise ScenarioError(f"{path}{_impossible_scalar(text)}: {first_line(error)}") from None
+    except Exception as error:  # the parser's own, on damaged text: KeyError, TypeError, AssertionError, …
+        raise ScenarioError(f"{path}: not valid YAML ({first_line(error)})") from None
     if not isinstance(tree, CommentedMap):
         raise ScenarioError(
             f"{path}: a scenario is a mapping of keys to values; this file holds {_shown(tree)}"
@@ -85,12 +94,14 @@ def validated(
         return model.model_validate(tree, context={"directory": Path(source).parent})
     except ValidationError as failure:
         schema = model.model_json_schema()
-        lines = [
-            _message(details, tree, schema, source, overridden or {})
-            for details in failure.errors(include_url=False)
-            if not _is_consequence(details)
-        ]
-        raise ScenarioError("\n".join(dict.fromkeys(lines))) from None
+        mistakes = [details for details in failure.errors(include_url=False) if not _is_consequence(details)]
+        lines: dict[str, None] = {}
+        for told, details in enumerate(mistakes):
+            if len(lines) == MOST_SHOWN:
+                lines[f"{source}: {len(mistakes) - told} more mistakes"] = None
+                break
+            lines[_message(details, tree, schema, source, overridden or {})] = None
+        raise ScenarioError("\n".join(lines)) from None
 
 
 def _is_consequence(details: ErrorDetails) -> bool:
@@ -120,7 +131,11 @@ def _message(
 
 def _keys(dotted: str) -> DataPath:
     """Return the path that *dotted* writes: the inverse of :func:`_dotted`."""
-    return tuple(int(part) if part.isdigit() else part for part in re.split(r"[.\[\]]+", dotted) if part)
+    return tuple(
+        int(part) if part.isascii() and part.isdigit() else part
+        for part in re.split(r"[.\[\]]+", dotted)
+        if part
+    )
 
 
 # What pydantic complains of where a text stands in place of a number, or of a number and its alternatives.

@@ -11,7 +11,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from ntnsim.errors import ScenarioError
+from ntnsim.errors import ScenarioError, first_line
+from ntnsim.scenario.yaml_limits import YamlLimitError, check_yaml
 
 PathKey = str | int
 
@@ -19,15 +20,21 @@ PathKey = str | int
 def parse_override(text: str) -> tuple[list[str], Any]:
     """Split ``a.b[0].c=value`` into its keys, still as written, and its value."""
     path, separator, raw_value = text.partition("=")
+    short = text if len(text) <= 80 else f"{text[:77]}…"
     keys = [key for key in re.split(r"[.\[\]]+", path.strip()) if key]
     if not separator or not keys:
-        raise ScenarioError(f"--set {text}: expected PATH=VALUE, for example gateways[0].servers=2")
+        raise ScenarioError(f"--set {short}: expected PATH=VALUE, for example gateways[0].servers=2")
     try:
+        check_yaml(raw_value)
         value = YAML(typ="safe").load(raw_value)
+    except YamlLimitError as error:
+        raise ScenarioError(f"--set {short}: {error}") from error
     except YAMLError as error:
-        raise ScenarioError(f"--set {text}: the value is not valid YAML") from error
+        raise ScenarioError(f"--set {short}: the value is not valid YAML") from error
     except (ValueError, OverflowError) as error:  # a date that no calendar has
-        raise ScenarioError(f"--set {text}: {error}") from error
+        raise ScenarioError(f"--set {short}: {first_line(error)}") from error
+    except Exception as error:  # the parser's own, on damaged text
+        raise ScenarioError(f"--set {short}: the value is not valid YAML ({first_line(error)})") from error
     return keys, value
 
 
@@ -56,7 +63,8 @@ def _step(node: Any, key: str, text: str) -> PathKey:
     if isinstance(node, dict):
         return key
     if isinstance(node, list):
-        if key.lstrip("-").isdigit() and -len(node) <= int(key) < len(node):
+        # [²] and --5 are no numbers, and what has ten digits indexes no list.
+        if re.fullmatch(r"-?\d{1,9}", key, re.ASCII) and -len(node) <= int(key) < len(node):
             return int(key) % len(node)
         for index, element in enumerate(node):
             if isinstance(element, dict) and element.get("name") == key:

@@ -16,7 +16,7 @@ from ntnsim.scenario.background import BackgroundSpec, ConstantLoadSpec
 from ntnsim.scenario.codec import ComponentSpec
 from ntnsim.scenario.copies import copy_names
 from ntnsim.scenario.dataset import DatasetSpec, SamplesDatasetSpec, TaskSpec
-from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.entity import Entity, Name
 from ntnsim.scenario.faults import FaultSpec
 from ntnsim.scenario.policy import RequirementSpec
 from ntnsim.scenario.radio import RadioSpec
@@ -61,7 +61,7 @@ class OutputSpec(Entity):
 class Scenario(Entity):
     """One simulated world, and the schemes that are compared in it."""
 
-    name: str = Field(min_length=1)
+    name: Name
     description: str = ""
     seed: int = Field(default=1, ge=0)
     start_utc: AwareDatetime = datetime(2026, 1, 1, tzinfo=UTC)

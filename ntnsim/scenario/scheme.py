@@ -11,7 +11,7 @@ from ntnsim.scenario.codec import (
     SpiffPaperCodecSpec,
     WholeImageCodecSpec,
 )
-from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.entity import Entity, Name
 from ntnsim.scenario.policy import FixedPolicySpec, LearningSpec, PolicySpec, RequirementSpec
 from ntnsim.scenario.sizes import SizesCodecSpec
 
@@ -29,7 +29,7 @@ CodecSpec = Annotated[
 class SchemeSpec(Entity):
     """One way to send images: a codec and a policy that configures it."""
 
-    name: str = Field(min_length=1)
+    name: Name
     codec: CodecSpec
     policy: PolicySpec = FixedPolicySpec()
     """Whole-image codecs have one quality and nothing to configure; any policy serves them."""

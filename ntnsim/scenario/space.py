@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.entity import Entity, Name
 from ntnsim.scenario.path import ScenarioPath
 from ntnsim.scenario.surroundings import SurroundingsSpec
 
@@ -19,7 +19,7 @@ HandoverPolicy = Literal["max_elevation", "longest_remaining", "best_sinr", "sho
 class WalkerShellSpec(Entity):
     """One Walker shell i:T/P/F of circular orbits."""
 
-    name: str = "shell"
+    name: Name = "shell"
     pattern: Literal["delta", "star"] = "delta"
     """delta spreads the planes over 360 degrees of node, star over 180."""
     altitude_m: float = Field(gt=100e3, le=50_000e3)
@@ -190,7 +190,7 @@ ConstellationSpec = Annotated[
 class GroundStationSpec(Entity):
     """A place where the satellite's traffic comes down to the data network."""
 
-    name: str
+    name: Name
     latitude_deg: float = Field(ge=-90, le=90)
     longitude_deg: float = Field(ge=-180, le=180)
     altitude_m: float = Field(default=0.0, ge=-500, le=9000)

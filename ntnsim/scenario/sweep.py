@@ -11,6 +11,7 @@ Each block of the design yields points; several blocks are multiplied with each 
 parameter can be crossed with a zip over two others. A path is written as for ``--set``.
 """
 
+import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -108,7 +109,7 @@ class RangeSpec(Entity):
 class SampledSpec(Entity):
     """Points drawn from ranges; the sweep's own seed decides, so a sweep always has the same points."""
 
-    n_points: int = Field(gt=0)
+    n_points: int = Field(gt=0, le=100_000)
     parameters: Annotated[dict[str, RangeSpec], Field(min_length=1)]
     seed: int = Field(0, ge=0)
 
@@ -130,6 +131,18 @@ BlockSpec = Annotated[
 ]
 
 
+MOST_CELLS = 100_000  # points × replications; each is a run with files of its own
+
+
+def _n_points(block: BlockSpec) -> int:
+    """Return how many points *block* stands for, without making them."""
+    if isinstance(block, GridSpec):
+        return math.prod(map(len, block.parameters.values()))
+    if isinstance(block, ZipSpec):
+        return len(next(iter(block.parameters.values())))
+    return len(block.points) if isinstance(block, PointListSpec) else block.n_points
+
+
 class AdaptiveSpec(Entity):
     """Repeat a point until its interval over replications is narrow enough."""
 
@@ -142,7 +155,7 @@ class AdaptiveSpec(Entity):
     half_width: float | None = Field(None, gt=0)
     """Wanted half-width in the metric's own unit."""
     confidence: float = Field(0.95, gt=0, lt=1)
-    max_replications: int = Field(30, ge=2)
+    max_replications: int = Field(30, ge=2, le=10_000)
 
     @model_validator(mode="after")
     def _one_width(self) -> Self:
@@ -156,7 +169,7 @@ class SweepSpec(Entity):
 
     design: list[BlockSpec] = Field(default_factory=list)
     """Blocks of points, multiplied with each other; none means the scenario as it stands, repeated."""
-    replications: int = Field(1, ge=1)
+    replications: int = Field(1, ge=1, le=10_000)
     """Runs per point; with ``adaptive``, the first number of runs."""
     common_random_numbers: bool = True
     """Replication r uses the same seed at every point, so that differences between points are not noise."""
@@ -164,6 +177,9 @@ class SweepSpec(Entity):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        cells = self.replications * math.prod(_n_points(block) for block in self.design)
+        if cells > MOST_CELLS:
+            raise ValueError(f"{cells:,} runs; a sweep has at most {MOST_CELLS:,}")
         seen: set[str] = set()
         for block in self.design:
             paths = (

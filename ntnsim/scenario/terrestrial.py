@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, mo
 
 from ntnsim.scenario.compute import DataNetworkStage, DeviceProfileSpec, GatewayStage
 from ntnsim.scenario.distribution import DistributionSpec
-from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.entity import Entity, Name
 from ntnsim.scenario.path import ScenarioPath
 from ntnsim.scenario.steps import check_recorded_rate
 from ntnsim.scenario.surroundings import SurroundingsSpec
@@ -121,8 +121,8 @@ class ObservationSpec(Entity):
 class GatewaySpec(Entity):
     """Where images are segmented, encoded and sent up: a ground station or, with ``on_satellite``, a satellite."""
 
-    name: str
-    count: int = Field(default=1, ge=1)
+    name: Name
+    count: int = Field(default=1, ge=1, le=10_000)
     """Copies of this gateway at one site, in one beam; they are called name-0, name-1 … when there are several."""
     latitude_deg: float = Field(default=0.0, ge=-90, le=90)
     longitude_deg: float = Field(default=0.0, ge=-180, le=180)
@@ -140,7 +140,7 @@ class GatewaySpec(Entity):
     gateway do so anyway, and others have a beam of their own if none is named."""
     rate_factor: PositiveFloat = 1.0
     """Scales this gateway's satellite rate: terminals of one beam with better or worse antennas than the scenario's."""
-    servers: int = Field(default=2, ge=1)  # the paper's gateway has 2 vCPU (Sec. VII)
+    servers: int = Field(default=2, ge=1, le=100_000)  # the paper's gateway has 2 vCPU (Sec. VII)
     device: ScenarioPath | DeviceProfileSpec = Field(default="xeon-2vcpu", validate_default=True)
     """Name of a device profile, or one written in place."""
     service_s: dict[GatewayStage, DistributionSpec] = Field(default_factory=dict)
@@ -171,7 +171,7 @@ class BatchingSpec(Entity):
 class DataNetworkSpec(Entity):
     """The servers that reconstruct images."""
 
-    gpus: int = Field(default=1, ge=1)
+    gpus: int = Field(default=1, ge=1, le=100_000)
     device: ScenarioPath | DeviceProfileSpec = Field(default="tesla-t4", validate_default=True)
     service_s: dict[DataNetworkStage, DistributionSpec] = Field(default_factory=dict)
     """Times per batch of one that replace the device profile's, by stage."""

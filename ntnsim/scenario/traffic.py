@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
 
 from ntnsim.scenario.distribution import DistributionSpec, check_not_always_zero
-from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.entity import Entity, Name
 from ntnsim.scenario.path import ScenarioPath
 from ntnsim.scenario.terrestrial import TerrestrialLinkSpec
 
@@ -108,12 +108,12 @@ ArrivalsSpec = Annotated[
 class SourceSpec(Entity):
     """A camera, or *count* alike ones, behind one gateway."""
 
-    name: str
+    name: Name
     gateway: str | None = None
     """Name of its gateway; may be left out when the scenario has only one. Copies of a source are dealt out over the
     copies of a replicated gateway."""
     arrivals: ArrivalsSpec
-    count: int = Field(default=1, ge=1)
+    count: int = Field(default=1, ge=1, le=10_000)
     """Copies of this source; they are called name-0, name-1 … when there are several."""
     images: str | None = None
     """Name of the dataset it photographs from; may be left out when the scenario has only one."""

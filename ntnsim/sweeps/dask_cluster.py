@@ -4,6 +4,8 @@ The workers must see the sweep's directory under the same path and have the same
 Dask itself moves a cell to another worker when one dies, and gives it up after its ``allowed-failures``.
 """
 
+import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from ntnsim.sweeps.execute import CellResult, Runner, execute, report_failure
 
 LOCAL_CLUSTER = "dask"  # instead of an address
 CONNECT_TIMEOUT_S = 10
+POLL_S = 0.05
+ALONE_S = 10.0  # workers that restart are not worth a word
 
 
 class DaskExecutor:
@@ -52,6 +56,7 @@ class DaskExecutor:
 
     def next_result(self) -> CellResult:
         """Wait until a submitted cell has ended, and return how."""
+        self._wait()
         future = next(self._completed())
         digest = str(future.key).removeprefix("ntnsim-")
         cell = self._cells.pop(digest)
@@ -66,6 +71,23 @@ class DaskExecutor:
             message = f"the worker wrote {written}, which is not visible here: not a shared path"
             return CellResult(digest, result.wall_s, message)
         return result
+
+    def _wait(self) -> None:
+        """Wait until a cell has ended; say so once whenever nobody is left who could run one."""
+        alone_since_s: float | None = None
+        told = False
+        while not self._finished.has_ready():
+            time.sleep(POLL_S)
+            if self._client.scheduler_info()["workers"]:
+                alone_since_s, told = None, False
+            elif alone_since_s is None:
+                alone_since_s = time.monotonic()
+            elif not told and time.monotonic() - alone_since_s > ALONE_S:
+                warnings.warn(
+                    f"no Dask worker is left; {len(self._cells)} runs wait for one (Ctrl-C keeps what is finished)",
+                    stacklevel=2,
+                )
+                told = True
 
     def close(self) -> None:
         """Leave the cluster, cancelling what is still queued there."""

@@ -91,7 +91,9 @@ def sweep_table(summary: Mapping[str, Any], *, width: int = 110) -> str:
     for row in sweep_cells(summary):
         table.add_row(*row)
     text = io.StringIO()
-    Console(file=text, width=width, color_system=None, highlight=False).print(table)
+    Console(file=text, width=width, color_system=None, highlight=False, markup=False, emoji=False).print(
+        table
+    )
     return text.getvalue().rstrip()
 
 
