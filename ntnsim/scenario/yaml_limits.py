@@ -13,9 +13,7 @@ LARGEST_CHARACTERS = 1 << 20
 DEEPEST = 40
 MOST_VALUES = 100_000  # with every alias counted as what it stands for
 LONGEST_INTEGER = 30  # digits
-_LONG_INTEGER = re.compile(
-    r"[-+]?(0[xob][\da-fA-F_]{%d,}|[\d_]{%d,})" % ((LONGEST_INTEGER + 1,) * 2), re.ASCII
-)
+_INTEGER = re.compile(r"[-+]?(0[xob][\da-fA-F_]+|[\d_]+)", re.ASCII)
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map")}
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
@@ -71,5 +69,5 @@ def _check_scalar(event: Any, line: int) -> None:
         raise YamlLimitError(
             line, f"a text holds the character U+{ord(found[0]):04X}, which cannot be printed"
         )
-    if not event.style and _LONG_INTEGER.fullmatch(value):
+    if not event.style and len(value) > LONGEST_INTEGER and _INTEGER.fullmatch(value):
         raise YamlLimitError(line, f"an integer of {len(value)} digits; at most {LONGEST_INTEGER} are read")
