@@ -1,6 +1,5 @@
 """When sources take images: each arrival process as an iterator of times."""
 
-import csv
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ntnsim.chance.sampling import Streams, block_sampler, sampler
+from ntnsim.csv_rows import read_rows
 from ntnsim.errors import ScenarioError
 from ntnsim.scenario.distribution import ExponentialSpec
 from ntnsim.scenario.path import ScenarioPath
@@ -20,6 +20,8 @@ from ntnsim.scenario.traffic import (
     RenewalSpec,
     TraceSpec,
 )
+
+MOST_IMAGES = 1_000_000_000  # of a data set
 
 
 def arrival_times_s(arrivals: ArrivalsSpec, streams: Streams) -> Iterator[float]:
@@ -101,24 +103,14 @@ def _batch(arrivals: BatchSpec, streams: Streams) -> Iterator[float]:
 
 def read_trace(path: Path) -> tuple[list[float], list[int] | None]:
     """Return the times in a CSV file, and the images' indices if it has them."""
-    try:
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise ScenarioError(f"arrivals {path}: cannot be read ({error.strerror})") from None
+    columns, rows = read_rows(path, ("time_s",))
     times_s: list[float] = []
-    images: list[int] = []
-    for line, row in enumerate(rows, start=2):
-        try:
-            times_s.append(float(row["time_s"]))
-            if row.get("image") is not None:
-                images.append(int(row["image"]))
-        except (KeyError, ValueError, TypeError):
-            raise ScenarioError(f"{path}:{line}: needs a number in column time_s, got {row!r}") from None
+    for row in rows:
+        times_s.append(row.number("time_s"))
         if not times_s[-1] >= (times_s[-2] if len(times_s) > 1 else 0.0):
-            raise ScenarioError(f"{path}:{line}: time_s must be >= 0 and not decrease, got {times_s[-1]!r}")
+            raise row.error(f"time_s must be >= 0 and not decrease, got {times_s[-1]!r}")
     if not times_s:
         raise ScenarioError(
             f"{path}: holds no arrivals; a header line with time_s and one line per image is needed"
         )
-    return times_s, images or None
+    return times_s, [row.whole("image", 0, MOST_IMAGES) for row in rows] if "image" in columns else None

@@ -4,12 +4,12 @@ Layout: ``images/NAME.*``, ``masks/NAME.png`` and ``classes.csv``. With the colu
 with the columns index, name they are indices. Colours that no row names are unlabelled.
 """
 
-import csv
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ntnsim.csv_rows import read_rows
 from ntnsim.datasets.dataset import DatasetImage
 from ntnsim.datasets.files import (
     UNLABELLED,
@@ -64,23 +64,25 @@ def _read_classes(path: Path) -> tuple[tuple[str, ...], dict[int, int] | None]:
     """Return the class names, and the class of each colour if the masks are coloured."""
     if not path.is_file():
         raise DatasetError(f"{path}: the dataset aerial needs this file; it does not exist")
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = [
-            {(key or "").strip(): (value or "").strip() for key, value in row.items()}
-            for row in csv.DictReader(file)
-        ]
+    columns, rows = read_rows(path, ("name",), kind=DatasetError)
     if not rows or len(rows) > UNLABELLED:
         raise DatasetError(f"{path}: names {len(rows)} classes, allowed are 1 to {UNLABELLED}")
-    try:
-        if {"r", "g", "b", "name"} <= rows[0].keys():
-            colours = {
-                (int(row["r"]) << 16) + (int(row["g"]) << 8) + int(row["b"]): index
-                for index, row in enumerate(rows)
-            }
-            return tuple(row["name"] for row in rows), colours
-        if {"index", "name"} <= rows[0].keys():
-            by_index = {int(row["index"]): row["name"] for row in rows}
-            return tuple(by_index.get(index, "(unused)") for index in range(max(by_index) + 1)), None
-    except ValueError as error:
-        raise DatasetError(f"{path}: a colour or index is not a number ({error})") from None
-    raise DatasetError(f"{path}: needs the columns name, r, g, b or index, name; it has {', '.join(rows[0])}")
+    names = [row.values["name"].strip() for row in rows]
+    if {"r", "g", "b"} <= set(columns):
+        keys = [
+            (row.whole("r", 0, 255) << 16) + (row.whole("g", 0, 255) << 8) + row.whole("b", 0, 255)
+            for row in rows
+        ]
+    elif "index" in columns:
+        keys = [row.whole("index", 0, UNLABELLED - 1) for row in rows]
+    else:
+        raise DatasetError(
+            f"{path}: needs the columns name, r, g, b or index, name; it has {', '.join(columns)}"
+        )
+    for place, row in enumerate(rows):
+        if keys[place] in keys[:place]:
+            raise row.error(f"{names[place]!r} has the colour or index of another class")
+    if "index" in columns and not {"r", "g", "b"} <= set(columns):
+        by_index = dict(zip(keys, names, strict=True))
+        return tuple(by_index.get(index, "(unused)") for index in range(max(by_index) + 1)), None
+    return tuple(names), {key: place for place, key in enumerate(keys)}

@@ -4,10 +4,10 @@ Layout: ``index.csv`` has the columns file, split, dataset and person_fraction (
 ``NAME.jpg`` lies ``NAME.png``, 0 other and 1 person.
 """
 
-import csv
 from pathlib import Path
 from typing import Literal
 
+from ntnsim.csv_rows import read_rows
 from ntnsim.datasets.dataset import DatasetImage
 from ntnsim.datasets.files import AreaRange, checked_index, existing_directory, loaded, read_class_map
 from ntnsim.errors import DatasetError
@@ -41,17 +41,13 @@ class PersonsDataset:
         index = path / "index.csv"
         if not index.is_file():
             raise DatasetError(f"{index}: the dataset {self.name} needs this file; it does not exist")
-        with index.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        missing = [column for column in _COLUMNS if rows and column not in rows[0]]
-        if missing:
-            raise DatasetError(f"{index}: lacks the columns {', '.join(missing)}")
+        _, rows = read_rows(index, _COLUMNS, kind=DatasetError)
         self._files = [
-            row["file"]
+            row.values["file"]
             for row in rows
-            if (split == "all" or row["split"] == split)
-            and (not only_coco or row["dataset"].startswith("COCO"))
-            and (area is None or area.minimum <= float(row["person_fraction"]) <= area.maximum)
+            if (split == "all" or row.values["split"] == split)
+            and (not only_coco or row.values["dataset"].startswith("COCO"))
+            and (area is None or area.minimum <= row.number("person_fraction", 0, 1) <= area.maximum)
         ][skip:][:limit]
         if not self._files:
             after = f" after the first {skip}" if skip else ""

@@ -1,6 +1,5 @@
 """CCSDS Orbit Mean-Elements Messages as XML, JSON, CSV or "KEY = value", checked field by field."""
 
-import csv
 import json
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,6 +10,7 @@ from xml.etree import ElementTree
 from sgp4 import omm
 from sgp4.api import Satrec
 
+from ntnsim.csv_rows import read_rows
 from ntnsim.errors import first_line
 from ntnsim.orbit.element_fields import (
     NUMBERS,
@@ -88,13 +88,8 @@ def _messages(text: str, path: Path, file_format: str) -> Iterator[Message]:
                     raise ElementSetError(f"{path}: record {number} is {str(row)[:40]!r}, not an object")
                 yield f"{path}: record {number}", row
         elif file_format == "omm-csv":
-            table = csv.DictReader(text.split("\n"), strict=True)
-            for row in table:
-                if None in row:
-                    raise ElementSetError(
-                        f"{path}:{table.line_num}: has more values than the header has names"
-                    )
-                yield f"{path}:{table.line_num}", dict(row)
+            for line in read_rows(path, kind=ElementSetError)[1]:
+                yield f"{path}:{line.line}", dict(line.values)
         elif file_format == "omm-kvn":
             yield from _kvn_messages(text, path)
         else:
@@ -110,7 +105,7 @@ def _messages(text: str, path: Path, file_format: str) -> Iterator[Message]:
                     f"{path}: record {number}",
                     {item.tag.rpartition("}")[2]: item.text.strip() for item in segment.iter() if item.text},
                 )
-    except (ValueError, RecursionError, csv.Error, ElementTree.ParseError) as error:
+    except (ValueError, RecursionError, ElementTree.ParseError) as error:
         raise ElementSetError(f"{path}: not valid {file_format}: {first_line(error)}") from error
 
 

@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from ntnsim.csv_rows import read_rows
 from ntnsim.errors import ScenarioError
 from ntnsim.scenario.entity import Entity
 from ntnsim.scenario.path import ScenarioPath
@@ -44,29 +45,17 @@ class TrackSpec(Entity):
         """Return the waypoints, read from the file where they are in one."""
         if self.path is None:
             return self.waypoints
-        import pandas as pd
-
         location = self.path.location
-        try:
-            table = pd.read_csv(location)
-        except (OSError, ValueError) as error:
-            raise ScenarioError(
-                f"{location}: cannot be read as a track ({str(error).splitlines()[0]})"
-            ) from None
-        missing = [name for name in COLUMNS[:3] if name not in table]
-        if missing:
-            raise ScenarioError(
-                f"{location}: lacks the column {missing[0]}; needed are {', '.join(COLUMNS[:3])}"
-            )
-        unknown = [name for name in table if name not in COLUMNS]
+        columns, rows = read_rows(location, COLUMNS[:3])
+        unknown = [name for name in columns if name not in COLUMNS]
         if unknown:
             raise ScenarioError(f"{location}: unknown column {unknown[0]!r}; known are {', '.join(COLUMNS)}")
         points = []
-        for line, row in enumerate(table.to_dict("records"), 2):
+        for row in rows:
             try:
-                points.append(WaypointSpec.model_validate(row))
+                points.append(WaypointSpec(**{name: row.number(name) for name in columns}))
             except ValueError as error:
-                raise ScenarioError(f"{location}:{line}: {_problem(error)}") from None
+                raise row.error(_problem(error)) from None
         try:
             check_track(points, str(location))
         except ValueError as error:

@@ -106,7 +106,9 @@ def test_comma_separated_messages_are_told_by_line(tmp_path):
     header, values = ",".join(FIELDS), ",".join(map(str, FIELDS.values()))
     with pytest.raises(ElementSetError, match=r"iss.csv:3: INCLINATION is 'N/A'"):
         read(tmp_path, f"{header}\n{values}\n{values.replace('51.6498', 'N/A')}\n", "iss.csv")
-    with pytest.raises(ElementSetError, match=r"iss.csv:2: has more values than the header has names"):
+    with pytest.raises(
+        ElementSetError, match=r"iss.csv:2: 11 values under 10 column names; is a comma meant"
+    ):
         read(tmp_path, f"{header}\n{values.replace('51.6498', '51,6498')}\n", "iss.csv")
 
 

@@ -92,14 +92,20 @@ def test_tracks_are_read_from_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "cannot be read as a track"),
+        ("", "is empty; a header line"),
         ("time_s,latitude_deg\n0,1\n", "lacks the column longitude_deg"),
         ("time_s,latitude_deg,longitude_deg,speed\n0,1,1,1\n", "unknown column 'speed'"),
         ("time_s,latitude_deg,longitude_deg\n0,1,1\n", "needs two points or more, got 1"),
         ("time_s,latitude_deg,longitude_deg\n0,1,1\n10,95,1\n", r"way.csv:3: latitude_deg: .*got 95"),
-        ("time_s,latitude_deg,longitude_deg\n0,1,1\n10,,1\n", r"way.csv:3: latitude_deg"),
+        (
+            "time_s,latitude_deg,longitude_deg\n0,1,1\n10,,1\n",
+            r"way.csv:3: needs a number in column latitude_deg, got ''",
+        ),
         ("time_s,latitude_deg,longitude_deg\n0,1,1\n0,2,1\n", "time_s must increase, got 0 after 0"),
-        ("time_s,latitude_deg,longitude_deg\n0,1,1\nx,2,1\n", r"way.csv:3: time_s"),
+        (
+            "time_s,latitude_deg,longitude_deg\n0,1,1\nx,2,1\n",
+            r"way.csv:3: needs a number in column time_s, got 'x'",
+        ),
     ],
 )
 def test_files_that_are_no_track_are_refused(tmp_path, text, message):
