@@ -6,11 +6,12 @@ The engine learns from the log, as in the other tables, and decides for photogra
 diagnose.csv, per target and seed, what the critics predicted, what came of it, what the oracle would have paid, and
 which term the shortfalls stand in; diagnose_coverage.csv, the share of outcomes below each predicted quantile, on the
 engine's own decisions and on drawn configurations (a policy picks where its critics are too sure); diagnose_map.csv,
-the x that it sends over the top rank's share and the price of fidelity. Outcomes between the grid's points are
-interpolated.
+the x that it sends over the top rank's share and the price of fidelity. Outcomes are real, none is interpolated; the
+oracle has the grid's points.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +21,19 @@ from ntnsim.engine.build import requirement_from
 from ntnsim.engine.conditioning import interleaved
 from ntnsim.engine.diagnostics import calibration, mean_cost, policy_map, regret
 from ntnsim.engine.oracle import OraclePolicy
-from ntnsim.engine.practice import TableInstance
+from ntnsim.engine.outcome_table import OutcomeTable
+from ntnsim.engine.practice import Moment
 from ntnsim.engine.spiff_engine import SpiffEngine
 from ntnsim.experiments.arguments import experiment_parser
-from ntnsim.experiments.study import RISK_LEVEL, Study
+from ntnsim.experiments.outcomes import delivered_by, drawn_configuration
+from ntnsim.experiments.study import RISK_LEVEL, SOURCE, Study
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
+from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.policy import DeliveredImage, Requirement
 from ntnsim.results.own_files import own_path
 from ntnsim.streams import stream
 
-DECISIONS = 300  # of each target and seed
+Deliver = Callable[[int, Moment, Requirement, Configuration], DeliveredImage]  # by the photograph's place
 LEVELS = (RISK_LEVEL, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0 - RISK_LEVEL)
 TOP_FRACTIONS = (0.2, 0.3, 0.4, 0.5, 0.6)
 WEIGHT_FACTORS = (0.1, 0.3, 1.0, 3.0)
@@ -38,28 +42,42 @@ TOLERATED = 0.5  # of a level, by which its coverage may differ
 
 def run(study: Study) -> pd.DataFrame:
     """Run the experiment; write tables, figure and caption to *study.out*; return a row per target and seed."""
-    instance = TableInstance(study.table(study.kind, **study.judged_on), study.moments())
-    targets = {name: requirement_from(spec) for name, spec in study.targets().items()}
+    oracles = study.table(study.kind, **study.judged_on)
+    pipeline = study.pipeline(study.kind, **study.judged_on)
+    moments, specs = study.moments(), study.targets()
+    targets = {name: requirement_from(spec) for name, spec in specs.items()}
     rows, coverages, maps = [], [], []
+
+    def deliver(place: int, moment: Moment, requirement: Requirement, x: Configuration) -> DeliveredImage:
+        return delivered_by(pipeline, SOURCE, place, moment, requirement, x)
+
     for seed in study.seeds:
         study.say(f"seed {seed}: training the engine")
-        specs = list(study.targets().values())
-        engine = study.taught(study.engine(study.targets()), study.kind, study.moments(), specs, seed)
+        engine = study.taught(study.engine(specs), study.kind, moments, list(specs.values()), seed)
         assert isinstance(engine, SpiffEngine)
         own: list[DeliveredImage] = []
         for target, requirement in targets.items():
             study.say(f"seed {seed}: judging under {target} targets")
-            row, delivered = judged(engine, instance, requirement, stream(seed, "diagnose", target))
+            rng = stream(seed, "diagnose", target)
+            row, delivered = judged(engine, oracles, deliver, moments, requirement, rng)
             rows.append({"target": target, "seed": seed, **row})
             own += delivered
+        rng, [requirement, *_] = stream(seed, "drawn"), list(targets.values())
         drawn = [
-            _redrawn(instance, seen, stream(seed, "drawn", str(place))) for place, seen in enumerate(own)
+            deliver(
+                place,
+                moments[int(rng.integers(len(moments)))],
+                requirement,
+                drawn_configuration(engine.space, rng),
+            )
+            for place in range(study.n_test)
         ]
         for decisions, deliveries in (("own", own), ("drawn", drawn)):
             coverages.append(calibration(engine, deliveries, LEVELS).assign(decisions=decisions, seed=seed))
-        image, network = instance.context(stream(seed, "map"))
+        moment = moments[int(rng.integers(len(moments)))]
         for target, requirement in targets.items():
-            chart = policy_map(engine, image, network, requirement, TOP_FRACTIONS, WEIGHT_FACTORS)
+            image = replace(oracles.images[0], age_s=moment.age_s)
+            chart = policy_map(engine, image, moment.network, requirement, TOP_FRACTIONS, WEIGHT_FACTORS)
             maps.append(chart.assign(target=target, seed=seed))
     table, coverage = pd.DataFrame(rows), pd.concat(coverages, ignore_index=True)
     chart = pd.concat(maps, ignore_index=True)
@@ -73,25 +91,30 @@ def run(study: Study) -> pd.DataFrame:
 
 
 def judged(
-    engine: SpiffEngine, instance: TableInstance, requirement: Requirement, rng: np.random.Generator
+    engine: SpiffEngine,
+    oracles: OutcomeTable,
+    deliver: Deliver,
+    moments: Sequence[Moment],
+    requirement: Requirement,
+    rng: np.random.Generator,
 ) -> tuple[dict[str, float], list[DeliveredImage]]:
-    """Return the figures of DECISIONS decisions, and what was delivered.
+    """Return the figures of one decision for each photograph of *oracles*, and what was delivered.
 
     `pays_NAME`: what the shortfalls of that term add to the mean cost.
     """
-    oracle = OraclePolicy(instance.table, instance.space, margin_s=0.0)
+    oracle = OraclePolicy(oracles, engine.space, margin_s=0.0)
     chosen, best, predicted = [], [], []
-    for _ in range(DECISIONS):
-        image, network = instance.context(rng)
+    for place, photograph in enumerate(oracles.images):
+        moment = moments[int(rng.integers(len(moments)))]
+        image, network = replace(photograph, age_s=moment.age_s), moment.network
         x = engine.best_action(image, network, requirement)
         state, elapsed = engine.state_of(image, network), engine.elapsed(image)
         ideal = oracle.choose(image, network, requirement).configuration
         if ideal is None:
             continue  # nothing arrives in time, whoever decides
         predicted.append(float(engine.predicted_costs(state, x[None], requirement, elapsed)[0]))
-        configuration = instance.space.configuration(x.tolist())
-        chosen.append(instance.deliver(image, network, requirement, configuration, rng))
-        best.append(instance.deliver(image, network, requirement, ideal, rng))
+        chosen.append(deliver(place, moment, requirement, engine.space.configuration(x.tolist())))
+        best.append(deliver(place, moment, requirement, ideal))
     reached = np.array([interleaved(seen.pf, seen.sf) for seen in chosen])
     wanted = np.array(interleaved(requirement.pf_min, requirement.sf_min))
     weights = np.array(interleaved(requirement.lambda_pf, requirement.lambda_sf))
@@ -105,12 +128,6 @@ def judged(
     }
     figures |= {f"pays_{name}": float(pay) for name, pay in zip(engine.fidelity_names(), pays, strict=True)}
     return {**figures, "pays_delay": float(requirement.lambda_delay * late.mean())}, chosen
-
-
-def _redrawn(instance: TableInstance, seen: DeliveredImage, rng: np.random.Generator) -> DeliveredImage:
-    """Return what a uniformly drawn x would have come to in the place of *seen*."""
-    x = instance.space.configuration(rng.random(instance.space.dimension).tolist())
-    return instance.deliver(seen.image, seen.network, seen.requirement, x, rng)
 
 
 def read_levels(coverage: pd.DataFrame) -> pd.DataFrame:

@@ -4,14 +4,17 @@ What the outcome store already holds is not computed again, so an interrupted bu
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 
 from ntnsim.engine.outcome_log import LoggedOutcome
 from ntnsim.engine.outcome_table import OutcomeTable
+from ntnsim.engine.practice import Moment, delivered_in
 from ntnsim.images.pipeline import ImagePipeline
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
+from ntnsim.protocols.policy import DeliveredImage, Requirement
 
 Axes = tuple[tuple[float, ...], ...]
 Progress = Callable[[int, int], None]
@@ -124,3 +127,20 @@ def build_outcome_log(
         if progress is not None:
             progress(index + 1, n_images)
     return log
+
+
+def delivered_by(
+    pipeline: ImagePipeline,
+    source: str,
+    index: int,
+    moment: Moment,
+    requirement: Requirement,
+    configuration: Configuration,
+) -> DeliveredImage:
+    """Return what a photograph really comes to under *configuration*, coded and scored, in a moment's surroundings."""
+    capture = pipeline.capture(source, index)
+    size_bits = round(pipeline.encode(capture.image_id, configuration).size_bits)
+    pipeline.expect(capture.image_id, configuration)
+    seen = pipeline.reconstruct(capture.image_id, configuration)
+    image = replace(capture.state, age_s=moment.age_s)
+    return delivered_in(moment, image, requirement, configuration, size_bits, seen.pf_rank, seen.sf_rank)

@@ -19,15 +19,15 @@ import pandas as pd
 from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.build import requirement_from
 from ntnsim.engine.outcome_log import LoggedOutcome
-from ntnsim.engine.practice import delivered_in
 from ntnsim.experiments.accounts import WHOLE, cost_of, generated_share, judged_columns
 from ntnsim.experiments.arguments import experiment_parser
+from ntnsim.experiments.outcomes import delivered_by
 from ntnsim.experiments.study import SOURCE, SPACES, Study
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
 from ntnsim.images.pipeline import ImagePipeline
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.network_state import NetworkState
-from ntnsim.protocols.policy import DeliveredImage, ImageState, Requirement
+from ntnsim.protocols.policy import ImageState, Requirement
 from ntnsim.results.statistics import clustered_interval
 from ntnsim.scenario.policy import RequirementSpec
 from ntnsim.streams import stream
@@ -131,18 +131,13 @@ def _judged(
     start_s = process_time()
     x = choose(capture.state, moment.network, requirement)
     decision_s = process_time() - start_s
-    size_bits = round(pipeline.encode(capture.image_id, x).size_bits)
-    pipeline.expect(capture.image_id, x)
-    scores = pipeline.reconstruct(capture.image_id, x)
-    delivered: DeliveredImage = delivered_in(
-        moment, capture.state, requirement, x, size_bits, scores.pf_rank, scores.sf_rank
-    )
-    share = size_bits / capture.state.source_bits
+    delivered = delivered_by(pipeline, SOURCE, index, moment, requirement, x)
+    share = delivered.size_bits / capture.state.source_bits
     return {
-        "cost": cost_of(share, scores.pf_rank, scores.sf_rank, delivered.delay_s, requirement),
+        "cost": cost_of(share, delivered.pf, delivered.sf, delivered.delay_s, requirement),
         "savings": 1.0 - share,
-        "pf": scores.pf_rank[0],
-        "sf": scores.sf_rank[0],
+        "pf": delivered.pf[0],
+        "sf": delivered.sf[0],
         "in_time": float(delivered.delay_s <= requirement.deadline_s),
         "whole": float(x.box_growth > WHOLE),
         "generated": generated_share(capture.state.rank_fractions, x),
