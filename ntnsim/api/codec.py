@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ntnsim.arrays import RankMap, UInt8Image
-from ntnsim.datasets.image_file import read_bytes, read_image, read_mask
+from ntnsim.datasets.image_file import read_bytes, read_image
+from ntnsim.datasets.mask_file import read_mask
 from ntnsim.datasets.relevance import relevance_preset
 from ntnsim.errors import ImageError, InputError, while_reading
 from ntnsim.networks.bundle import Bundle, check_device, open_bundle

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ntnsim.datasets.coco_annotations import open_annotations
 from ntnsim.datasets.dataset import DatasetImage
 from ntnsim.datasets.files import (
     UNLABELLED,
@@ -23,7 +24,7 @@ from ntnsim.datasets.files import (
     loaded,
     read_class_map,
 )
-from ntnsim.errors import DatasetError
+from ntnsim.errors import DatasetError, first_line
 
 # Category ids of each supercategory, from COCO (1-91) and COCO-Stuff (92-182).
 SUPERCATEGORY_IDS = {
@@ -123,33 +124,26 @@ class CocoStuffDataset:
         return CLASS_OF_ID[np.where(values == UNLABELLED, 0, values + 1)]
 
     @cached_property
-    def _coco(self) -> Any:
-        try:
-            from pycocotools.coco import COCO
-        except ImportError:
-            raise DatasetError(
-                "dataset coco-stuff: annotations need pycocotools, which is not installed (extra: coco)"
-            ) from None
-        import contextlib
-        import io
-
+    def _opened(self) -> tuple[Any, dict[int, int]]:
         assert self._annotations is not None
-        if not self._annotations.is_file():
-            raise DatasetError(
-                f"{self._annotations}: the dataset {self.name} needs this file; it does not exist"
-            )
-        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
-            return COCO(str(self._annotations))
+        return open_annotations(self._annotations, self.class_names)
 
     @cached_property
     def _image_ids(self) -> dict[str, int]:
-        return {Path(entry["file_name"]).stem: identity for identity, entry in self._coco.imgs.items()}
+        return {Path(entry["file_name"]).stem: identity for identity, entry in self._opened[0].imgs.items()}
 
     def _drawn(self, name: str) -> NDArray[np.uint8]:
+        coco, classes = self._opened
         identity = self._image_ids[name]
-        entry = self._coco.imgs[identity]
+        entry = coco.imgs[identity]
         class_map = np.full((entry["height"], entry["width"]), UNLABELLED, dtype=np.uint8)
-        annotations = self._coco.loadAnns(self._coco.getAnnIds(imgIds=[identity]))
+        annotations = coco.loadAnns(coco.getAnnIds(imgIds=[identity]))
         for annotation in sorted(annotations, key=lambda item: -item["area"]):
-            class_map[self._coco.annToMask(annotation) > 0] = CLASS_OF_ID[annotation["category_id"]]
+            try:
+                drawn = coco.annToMask(annotation)
+            except Exception as error:  # pycocotools' own, of run lengths that do not decode
+                raise DatasetError(
+                    f"{self._annotations}: annotation {annotation['id']}: {first_line(error)}"
+                ) from None
+            class_map[drawn > 0] = classes[annotation["category_id"]]
         return class_map

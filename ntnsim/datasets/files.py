@@ -1,18 +1,21 @@
 """What the dataset loaders share: listing image files, reading class maps, and keeping images by a class's area."""
 
+import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ntnsim.datasets.dataset import DatasetImage
-from ntnsim.datasets.image_file import read_image
-from ntnsim.errors import DatasetError
+from ntnsim.datasets.image_file import orientation, read_bytes, read_image
+from ntnsim.datasets.mask_file import stored_values
+from ntnsim.errors import DatasetError, ImageError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".jfif")
+UNREAD_SUFFIXES = (".heic", ".heif", ".jp2", ".j2k", ".gif", ".jxl", ".dng", ".cr2", ".nef", ".arw")
 
 UNLABELLED = 255
 
@@ -42,10 +45,21 @@ def existing_directory(path: Path, dataset: str) -> Path:
 def image_files(directory: Path, dataset: str, *, recursive: bool = False) -> list[Path]:
     """Return the image files of *directory*, sorted by name; none is an error."""
     existing_directory(directory, dataset)
-    candidates = directory.rglob("*") if recursive else directory.iterdir()
-    found = sorted(path for path in candidates if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    candidates = [
+        path for path in (directory.rglob("*") if recursive else directory.iterdir()) if path.is_file()
+    ]
+    shadows = [path for path in candidates if path.name.startswith("._")]  # what macOS writes beside a file
+    candidates = [path for path in candidates if not path.name.startswith("._")]
+    found = sorted(path for path in candidates if path.suffix.lower() in IMAGE_SUFFIXES)
+    others = Counter(path.suffix.lower() for path in candidates if path.suffix.lower() in UNREAD_SUFFIXES)
+    unread = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
     if not found:
-        raise DatasetError(f"{directory}: holds no image; allowed are {', '.join(IMAGE_SUFFIXES)}")
+        holds = f" but {unread}" if unread else ""
+        raise DatasetError(f"{directory}: holds no image{holds}; allowed are {', '.join(IMAGE_SUFFIXES)}")
+    if unread:
+        warnings.warn(f"{directory}: images that are not read: {unread}", stacklevel=2)
+    if shadows:
+        warnings.warn(f"{directory}: {len(shadows)} files named ._… left out", stacklevel=2)
     return found
 
 
@@ -54,15 +68,9 @@ def read_class_map(path: Path) -> NDArray[np.uint8]:
     if not path.is_file():
         raise DatasetError(f"{path}: the dataset needs this class map; it does not exist")
     try:
-        with Image.open(path) as image:
-            values = np.array(image)
-    except Exception as error:  # Pillow's plugins raise many kinds on a damaged file
-        raise DatasetError(f"{path}: not a readable class map ({error})") from None
-    if values.ndim != 2 or values.dtype not in (np.uint8, np.bool_):
-        raise DatasetError(
-            f"{path}: a class map has one 8-bit channel, this file is {values.dtype} {values.shape}"
-        )
-    return values.astype(np.uint8)
+        return stored_values(read_bytes(path), str(path))
+    except ImageError as error:
+        raise DatasetError(str(error)) from None
 
 
 def loaded(
@@ -75,6 +83,13 @@ def loaded(
             f"{path}: the image is {pixels.shape[1]}x{pixels.shape[0]}, "
             f"its class map {class_map.shape[1]}x{class_map.shape[0]}"
         )
+    if class_map is not None:
+        turned = orientation(source_bytes)
+        if turned in (2, 3, 4) or (turned > 4 and pixels.shape[0] == pixels.shape[1]):
+            raise DatasetError(
+                f"{path}: is turned by its EXIF orientation {turned}, and its class map fits turned and unturned; "
+                "save the photograph upright"
+            )
     return DatasetImage(name, source_bytes, pixels, class_map, class_names)
 
 

@@ -1,4 +1,4 @@
-"""Image files in and out: any common file becomes upright uint8 RGB, masks become booleans."""
+"""Image files in and out: any common file becomes upright uint8 RGB."""
 
 import io
 import warnings
@@ -20,7 +20,7 @@ def rgb_of_bytes(data: bytes, name: str) -> NDArray[np.uint8]:
     Greyscale, palette and CMYK are converted; transparency is laid over white; EXIF rotation is applied.
     name: what an error message calls the file.
     """
-    with _opened(data, name) as image:
+    with opened_image(data, name) as image:
         upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith("I;16") or upright.mode in ("I", "F"):
             # Pillow clips these to 8 bits; a photograph's 16-bit range is scaled instead.
@@ -48,21 +48,18 @@ def read_bytes(path: Path) -> bytes:
         raise ImageError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return the mask [H, W] of the file at *path*: true where it is not black.
-
-    shape: (H, W) of the image that the mask belongs to.
-    """
-    values = rgb_of_bytes(read_bytes(path), str(path)).max(axis=2)
-    if values.shape != shape:
-        raise ImageError(
-            f"{path}: the mask is {values.shape[1]}x{values.shape[0]} and must be as large as the image, "
-            f"{shape[1]}x{shape[0]}"
-        )
-    return values > 0
+def orientation(data: bytes) -> int:
+    """Return the EXIF orientation of an image file: 1 upright, 2 to 8 turned or mirrored."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            found = image.getexif().get(0x0112, 1)
+    except Exception:  # a damaged tag turns nothing, here as in Pillow's transposition
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
-def _opened(data: bytes, name: str) -> Image.Image:
+def opened_image(data: bytes, name: str) -> Image.Image:
+    """Return the image in *data*, decoded, within the stated limits of size."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter(

@@ -48,7 +48,7 @@ def open_dataset(wanted: DatasetSpec) -> Dataset:
         case SamplesDatasetSpec():
             return SampleCaptures(wanted.count, wanted.width_px, wanted.height_px, wanted.other_every)
         case FolderDatasetSpec():
-            return FolderDataset(wanted.path.location, optional(wanted.masks), wanted.limit)
+            return FolderDataset(wanted.path.location, optional(wanted.masks), wanted.limit, wanted.mask.kind)
         case PersonsDatasetSpec():
             return PersonsDataset(
                 wanted.path.location,

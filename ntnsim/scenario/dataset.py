@@ -35,13 +35,22 @@ class SamplesDatasetSpec(Entity):
     """One capture in so many shows no person; 0: all show one."""
 
 
+class MaskSpec(Entity):
+    """What is marked in a mask file."""
+
+    kind: Literal["nonzero", "index", "palette", "alpha"] = "nonzero"
+    """nonzero: grey or colour is not black (files with a palette or transparency are refused). index: the stored
+    number is not 0. palette: the palette's colour is not black. alpha: at least half opaque."""
+
+
 class FolderDatasetSpec(Entity):
     """Every image file in a directory and below, by name. A mask `NAME.png` in `masks` marks the top rank."""
 
     kind: Literal["folder"]
     path: ScenarioPath
     masks: ScenarioPath | None = None
-    """Directory of masks: not black = class `marked`, black = class `other`."""
+    """Directory of masks, in the same tree or all in one: class `marked` where `mask` says so, else `other`."""
+    mask: MaskSpec = MaskSpec()
     limit: PositiveInt | None = None
 
 
