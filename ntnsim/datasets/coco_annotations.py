@@ -10,9 +10,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+from ntnsim.datasets.image_file import MAX_PIXELS
 from ntnsim.errors import DatasetError, first_line
 
-MAX_PIXELS = 1 << 28  # as of photographs
 THINGS = {  # COCO's 80 classes by supercategory
     "person": "person",
     "vehicle": "bicycle, car, motorcycle, airplane, bus, train, truck, boat",

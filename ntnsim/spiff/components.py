@@ -69,6 +69,9 @@ class Component:
             raise ImageError(f"component effort must be in 1 to 9, got {self.effort!r}")
 
 
+AVIF_MAX_SIDE_PX = 32_768  # libavif's decoder refuses more, its encoder does not
+
+
 def encode_component(pixels: NDArray[np.uint8], component: Component) -> bytes:
     """Return *pixels* [H, W, 3] as a complete file of the component's codec."""
     if component.codec == "jpeg":
@@ -81,6 +84,10 @@ def encode_component(pixels: NDArray[np.uint8], component: Component) -> bytes:
         return min(candidates, key=lambda data: len(packed(data, "jpeg")))
     options: dict[str, Any] = {"quality": component.quality}
     if component.codec == "avif":
+        if max(pixels.shape[:2]) > AVIF_MAX_SIDE_PX:
+            raise ImageError(
+                f"{pixels.shape[1]}x{pixels.shape[0]} pixels as AVIF: sides up to {AVIF_MAX_SIDE_PX} can be decoded"
+            )
         options |= {"speed": component.speed, "max_threads": 1}
         options["subsampling"] = "4:4:4" if component.full_chroma else "4:2:0"
         advanced: dict[str, str] = {}
