@@ -12,6 +12,7 @@ from pathlib import Path
 from ntnsim.errors import InputError, ScenarioError
 
 LARGEST_BYTES = 100 << 20
+LONGEST_NAME = 40
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 
 
@@ -61,6 +62,8 @@ def read_rows(
     columns = [name.strip().strip('"') for name in header.split(",")]
     if len(columns) == 1 and (other := next((mark for mark in ";\t|" if mark in header), None)):
         raise kind(f"{path}:1: columns are separated by {other!r}; write commas, and points in numbers")
+    if odd := next((name for name in columns if len(name) > LONGEST_NAME or not name.isprintable()), None):
+        raise kind(f"{path}:1: {odd[:40]!r} is no column's name: at most {LONGEST_NAME} printable characters")
     for name in required:
         if name not in columns:
             raise kind(f"{path}: lacks the column {name}; needed are {', '.join(required)}")

@@ -55,6 +55,12 @@ def first_line(error: BaseException) -> str:
     return text.splitlines()[0].strip() if text else type(error).__name__
 
 
+def on_one_line(text: str, longest: int = 400) -> str:
+    """Return *text* as it can be printed: what cannot is escaped, and what is longer than *longest* is cut."""
+    cut = text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in cut)
+
+
 @contextmanager
 def while_reading(path: Path) -> Iterator[None]:
     """Add the file's name to a complaint about the stream that it holds."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ntnsim.datasets.image_file import MAX_PIXELS
-from ntnsim.errors import DatasetError, first_line
+from ntnsim.errors import DatasetError, first_line, on_one_line
 
 THINGS = {  # COCO's 80 classes by supercategory
     "person": "person",
@@ -65,7 +65,7 @@ def _identities(entries: list[dict[str, Any]], part: str, path: Path) -> list[in
         identity = entry.get("id")
         if not isinstance(identity, int) or isinstance(identity, bool) or identity in found:
             raise DatasetError(
-                f"{path}: {part}[{number}]: id {str(identity)[:40]} is no number, or stands twice"
+                f"{path}: {part}[{number}]: id {on_one_line(str(identity), 40)} is no number, or stands twice"
             )
         found.add(identity)
     return [entry["id"] for entry in entries]
@@ -98,9 +98,8 @@ def _sizes(entries: list[dict[str, Any]], path: Path) -> dict[int, tuple[int, in
             )
         stems.add(stem)
         if not _side(height) or not _side(width) or height * width > MAX_PIXELS:
-            raise DatasetError(
-                f"{path}: image {identity}: {str(width)[:20]}x{str(height)[:20]} is no size of an image"
-            )
+            found = on_one_line(f"{width}x{height}", 40)
+            raise DatasetError(f"{path}: image {identity}: {found} is no size of an image")
         sizes[identity] = (height, width)
     return sizes
 
@@ -113,9 +112,13 @@ def _check_annotations(
         for field, known in (("image_id", sizes), ("category_id", classes)):
             value = entry.get(field)
             if not isinstance(value, int) or value not in known:
-                raise DatasetError(f"{where}: {field} {str(value)[:40]} is none that the file lists")
+                raise DatasetError(
+                    f"{where}: {field} {on_one_line(str(value), 40)} is none that the file lists"
+                )
         if not _finite(entry.get("area")) or entry["area"] < 0:
-            raise DatasetError(f"{where}: area is {str(entry.get('area'))[:40]}, not a number >= 0")
+            raise DatasetError(
+                f"{where}: area is {on_one_line(str(entry.get('area')), 40)}, not a number >= 0"
+            )
         _check_outline(entry.get("segmentation"), sizes[entry["image_id"]], where)
 
 
@@ -126,14 +129,14 @@ def _check_outline(outline: Any, size: tuple[int, int], where: str) -> None:
             sound = isinstance(polygon, list) and len(polygon) >= 6 and len(polygon) % 2 == 0
             if not sound or not all(_finite(value) for value in polygon):
                 raise DatasetError(
-                    f"{where}: a polygon is three pairs of numbers or more, got {str(polygon)[:60]}"
+                    f"{where}: a polygon is three pairs of numbers or more, got {on_one_line(str(polygon), 60)}"
                 )
         if outline:
             return
     elif isinstance(outline, dict):
         if outline.get("size") != list(size):
             raise DatasetError(
-                f"{where}: run lengths are of {str(outline.get('size'))[:40]}, the image is {list(size)}"
+                f"{where}: run lengths are of {on_one_line(str(outline.get('size')), 40)}, the image is {list(size)}"
             )
         counts = outline.get("counts")
         if isinstance(counts, str) and counts and all("0" <= char <= "o" for char in counts):

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ntnsim.errors import BundleError, first_line
+from ntnsim.errors import BundleError, first_line, on_one_line
 from ntnsim.networks.member_options import check_options
 
 # Set before any of the hub's libraries is imported: the bundle is all there is.
@@ -113,12 +113,12 @@ class Bundle:
             for seal in self.files:
                 if not _lies_within(directory, seal.path):
                     raise ValueError(f"{seal.path!r} leads out of the bundle")
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BundleError(f"{directory}: the manifest is not well formed ({error!r})") from error
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            problem = on_one_line(repr(error))
+            raise BundleError(f"{directory}: the manifest is not well formed ({problem})") from error
         if manifest.get("format") != MANIFEST_FORMAT:
-            raise BundleError(
-                f"{directory}: manifest format {manifest.get('format')!r}; this version reads {MANIFEST_FORMAT}"
-            )
+            found = on_one_line(repr(manifest.get("format")), 60)
+            raise BundleError(f"{directory}: manifest format {found}; this version reads {MANIFEST_FORMAT}")
         sealed = json.dumps(manifest, sort_keys=True).encode()
         self.digest = hashlib.sha256(sealed).hexdigest()
         self._verified: set[str] = set()
@@ -216,7 +216,10 @@ def _lies_within(directory: Path, name: str) -> bool:
 
 
 def _has_size(path: Path, size_bytes: int) -> bool:
-    return path.is_file() and path.stat().st_size == size_bytes
+    try:
+        return path.is_file() and path.stat().st_size == size_bytes
+    except OSError:  # a name that no file system takes
+        return False
 
 
 def _member(name: str, entry: Mapping[str, Any]) -> Member:

@@ -11,7 +11,7 @@ from sgp4 import omm
 from sgp4.api import Satrec
 
 from ntnsim.csv_rows import read_rows
-from ntnsim.errors import first_line
+from ntnsim.errors import first_line, on_one_line
 from ntnsim.orbit.element_fields import (
     NUMBERS,
     ElementSetError,
@@ -64,7 +64,7 @@ def _record(row: dict[str, Any], start: tuple[float, float]) -> NamedRecord:
         omm.initialize(record, fields)
     except (KeyError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         raise ElementSetError(f"not a complete OMM: {first_line(error)}") from error
-    name = " ".join(str(known.get("OBJECT_NAME") or catalogue).split())
+    name = on_one_line(" ".join(str(known.get("OBJECT_NAME") or catalogue).split()), 80)
     if decay := str(known.get("DECAY_DATE") or ""):
         _check_flies(decay, sum(start), name)
     return NamedRecord(name, catalogue, record)
@@ -76,7 +76,7 @@ def _check_flies(decay: str, start_jd: float, name: str) -> None:
     except ValueError:
         raise ElementSetError(f"DECAY_DATE is {decay[:40]!r}, not a date such as 2026-01-31") from None
     if day.toordinal() + 1_721_424.5 <= start_jd:
-        raise ElementSetError(f"{name} has decayed: DECAY_DATE is {decay[:40]}, before the start")
+        raise ElementSetError(f"{name} has decayed: DECAY_DATE is {decay.strip()[:10]}, before the start")
 
 
 def _messages(text: str, path: Path, file_format: str) -> Iterator[Message]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sgp4.alpha5 import from_alpha5
 from sgp4.api import Satrec
 
+from ntnsim.errors import on_one_line
 from ntnsim.orbit.element_fields import ElementSetError, check_theory, checked_number
 
 
@@ -73,7 +74,7 @@ def tle_records(text: str, path: Path) -> Iterator[NamedRecord | ElementSetError
         else:
             if title is not None:
                 yield ElementSetError(f"{path}:{number}: no element set follows the name {title[:60]!r}")
-            title = line.removeprefix("0 ").strip()
+            title = on_one_line(line.removeprefix("0 ").strip(), 80)
         position += 1
     if title is not None:
         yield ElementSetError(f"{path}: no element set follows the name {title[:60]!r}")

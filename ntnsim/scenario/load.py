@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from ntnsim.errors import ScenarioError, first_line
+from ntnsim.errors import ScenarioError, first_line, on_one_line
 from ntnsim.scenario.override import PathKey, apply_override
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.yaml_limits import LARGEST_CHARACTERS, YamlLimitError, check_yaml
@@ -100,7 +100,7 @@ def validated(
             if len(lines) == MOST_SHOWN:
                 lines[f"{source}: {len(mistakes) - told} more mistakes"] = None
                 break
-            lines[_message(details, tree, schema, source, overridden or {})] = None
+            lines[on_one_line(_message(details, tree, schema, source, overridden or {}))] = None
         raise ScenarioError("\n".join(lines)) from None
 
 
