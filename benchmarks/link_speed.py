@@ -25,10 +25,16 @@ from ntnsim.link.per_block import run_blocks
 from ntnsim.orbit.geometry import slant_range_m
 from ntnsim.scenario.radio import RadioSpec
 from ntnsim.scenario.space import SpaceSegmentSpec
+from ntnsim.scenario.surroundings import SurroundingsSpec
 from ntnsim.sky.space_segment import terminal_profile_source
 
 SITE = SimpleNamespace(
-    name="parma", latitude_deg=44.8, longitude_deg=10.33, altitude_m=50.0, min_elevation_deg=5.0
+    name="parma",
+    latitude_deg=44.8,
+    longitude_deg=10.33,
+    altitude_m=50.0,
+    min_elevation_deg=5.0,
+    surroundings=SurroundingsSpec(),
 )
 BUDGET = {"mode": "link_budget"}
 CHANNEL = {"mode": "channel", "environment": "suburban", "terminal_speed_m_s": 20.0}

@@ -1,9 +1,9 @@
 """The stochastic channel of 3GPP TR 38.811, 6.6: what is lost besides free space, drawn once or along a pass.
 
 Line of sight and shadow fading come from processes that persist along the pass, never from a draw per packet. The TR
-gives no law for a satellite that moves over a resting terminal; here both decorrelate with the change of elevation
-(an assumption, a few degrees) and with the terminal's own motion (the TR's distances). The marginals stay the
-tables'. Fast fading is not modelled: thresholds are those of the adaptation's table.
+gives no law for a satellite that moves over a resting terminal; here both decorrelate with the arc of sky that the
+satellite crosses (an assumption, e-folding after 3 degrees) and with the terminal's own motion (the TR's distances).
+The marginals stay the tables'. Fast fading is not modelled: thresholds are those of the adaptation's table.
 """
 
 from dataclasses import dataclass
@@ -32,6 +32,7 @@ from ntnsim.link.path_loss import (
 )
 
 GAS_ALWAYS_FROM_HZ = 10e9  # TR 38.811, 6.6.4
+SMALL_HALF_CHORD = 1e-3  # where sine and angle differ by less than 2e-7 of it, which saves the arc sine
 LINE_OF_SIGHT_DISTANCE_M = 50.0  # TR 38.901, Table 7.6.3.1-2: 50 m (60 in RMa)
 
 
@@ -47,7 +48,7 @@ class ChannelSettings:
     latitude_deg: float
     interpolate_rows: bool = False
     always_line_of_sight: bool = False
-    elevation_decorrelation_deg: float = 3.0
+    sky_decorrelation_deg: float = 3.0
     terminal_speed_m_s: float = 0.0
     ionospheric: bool = True
     s4_index: float = 0.7
@@ -137,15 +138,30 @@ def independent_path_losses_db(
 
 @dataclass(frozen=True, slots=True)
 class ChannelState:
-    """What one stretch of a pass hands on to the next: elevation and latent states at its last step."""
+    """What one stretch of a pass hands on to the next: direction [3] and latent states at its last step."""
 
-    elevation_deg: float
+    direction: FloatArray
     latent: float
     unit_shadowing: float
 
 
+def arc_deg(direction: FloatArray, before: FloatArray | None = None) -> FloatArray:
+    """Return the arc [n] from each unit vector [n, 3] to the one before it; the first's from *before* [3], else 0."""
+    half = np.zeros(len(direction))
+    if before is not None:
+        half[0] = np.linalg.norm(direction[0] - before) / 2
+    # The half chord keeps its digits where the arc cosine of nearly equal vectors has none left.
+    chord = direction[1:] - direction[:-1]
+    half[1:] = np.sqrt(np.einsum("nx,nx->n", chord, chord)) / 2
+    if np.max(half, initial=0.0) > SMALL_HALF_CHORD:
+        half = np.arcsin(np.minimum(half, 1.0))
+    arc: FloatArray = half * np.degrees(2.0)
+    return arc
+
+
 def channel_along_pass(
     elevation_deg: FloatArray,
+    direction: FloatArray,
     step_s: float,
     settings: ChannelSettings,
     rng: np.random.Generator,
@@ -153,10 +169,10 @@ def channel_along_pass(
 ) -> tuple[ChannelLoss, ChannelState]:
     """Return the losses [n] along a pass sampled every *step_s*, and the state at its end; elevation_deg: [n].
 
+    direction: [n, 3] unit vectors from the terminal to the satellite, in axes that stay the same along the pass.
     before: the state at the step before the first, if these steps continue a pass.
     """
-    first_deg = elevation_deg[:1] if before is None else before.elevation_deg
-    turned = np.abs(np.diff(elevation_deg, prepend=first_deg)) / settings.elevation_decorrelation_deg
+    turned = arc_deg(direction, None if before is None else before.direction) / settings.sky_decorrelation_deg
     moved_m = settings.terminal_speed_m_s * step_s
     latent = latent_uniform(
         np.cumsum(turned + moved_m / LINE_OF_SIGHT_DISTANCE_M), rng, None if before is None else before.latent
@@ -175,5 +191,5 @@ def channel_along_pass(
     unit = gaussian_process(
         np.cumsum(turned + moved_m / distance_m), rng, None if before is None else before.unit_shadowing
     )
-    end = ChannelState(float(elevation_deg[-1]), float(latent[-1]), float(unit[-1]))
+    end = ChannelState(direction[-1].copy(), float(latent[-1]), float(unit[-1]))
     return channel_loss(elevation_deg, latent, unit, settings), end

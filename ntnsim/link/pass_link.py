@@ -108,6 +108,7 @@ class PassGeometry:
     round_trip_s: [n] between the terminal and where the link's control sits: the satellite, or the station behind a
         transparent one.
     propagation_s: [n] one-way, end to end.
+    direction: [n, 3] Earth-fixed unit vectors from the terminal to the satellite; only for the stochastic channel.
     """
 
     first_step: int
@@ -119,6 +120,7 @@ class PassGeometry:
     ground_range_m: FloatArray
     ground_elevation_deg: FloatArray
     beam_uv: FloatArray | None = None
+    direction: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,11 @@ def link_along_pass(
     if model.channel is not None:
         if rng is None:
             raise ValueError("the stochastic channel needs a random generator")
-        loss, end = channel_along_pass(geometry.elevation_deg, geometry.step_s, model.channel, rng, before)
+        if geometry.direction is None:
+            raise ValueError("the stochastic channel needs the satellite's direction")
+        loss, end = channel_along_pass(
+            geometry.elevation_deg, geometry.direction, geometry.step_s, model.channel, rng, before
+        )
         # The channel's own terms take the place of the budget's fixed margins.
         fixed_db = budget.atmospheric_db + budget.shadow_margin_db + budget.scintillation_db
         cnr_db = cnr_db + fixed_db - loss.total_db

@@ -90,8 +90,8 @@ class StochasticChannelSpec(Entity):
     interpolate_rows: bool = False
     """The TR takes the nearest elevation row; true interpolates between rows."""
     line_of_sight: Literal["table", "always"] = "table"
-    elevation_decorrelation_deg: float = Field(default=3.0, gt=0)
-    """The TR gives no law for a moving satellite: e-folding angle of shadowing and of line of sight."""
+    sky_decorrelation_deg: float = Field(default=3.0, gt=0)
+    """The TR gives no law for a moving satellite: arc of sky after which shadowing and line of sight have e-folded."""
     terminal_speed_m_s: float = Field(default=0.0, ge=0)
     gas: Literal["reference_atmosphere", "itu"] = "reference_atmosphere"
     """reference_atmosphere: the TR's, from 10 GHz on or below 10 degrees. itu: P.676 through the `itu` extra, in the

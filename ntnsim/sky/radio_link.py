@@ -81,7 +81,7 @@ def link_model(
             latitude_deg=latitude_deg,
             interpolate_rows=radio.channel.interpolate_rows,
             always_line_of_sight=radio.channel.line_of_sight == "always",
-            elevation_decorrelation_deg=radio.channel.elevation_decorrelation_deg,
+            sky_decorrelation_deg=radio.channel.sky_decorrelation_deg,
             terminal_speed_m_s=radio.channel.terminal_speed_m_s,
             ionospheric=radio.channel.ionospheric_scintillation == "latitude_rule",
             s4_index=radio.channel.s4_index,

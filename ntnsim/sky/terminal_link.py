@@ -267,6 +267,9 @@ class TerminalLink:
         uv = None
         if self.link.beams == "satellite_fixed" or self.link.scan_exponent > 0:
             uv = satellite_view_uv(spots, positions_m)
+        direction = None
+        if self.link.channel is not None:
+            direction = (positions_m - spots.position_m) / range_m[:, np.newaxis]
         return PassGeometry(
             first_step=first,
             step_s=step_s,
@@ -277,6 +280,7 @@ class TerminalLink:
             ground_range_m=ground.range_m,
             ground_elevation_deg=ground.elevation_deg,
             beam_uv=uv,
+            direction=direction,
         )
 
     def _pause_s(self, stretch: Serving) -> float:

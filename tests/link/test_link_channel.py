@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from ntnsim.link.channel import ChannelSettings, channel_along_pass, channel_loss, independent_path_losses_db
+from ntnsim.link.channel import (
+    ChannelSettings,
+    channel_along_pass,
+    channel_loss,
+    independent_path_losses_db,
+)
 from ntnsim.link.correlated import gaussian_process, latent_uniform
 from ntnsim.link.path_loss import (
     clutter_loss_rows_db,
@@ -14,6 +19,15 @@ from ntnsim.link.path_loss import (
 )
 
 N = 200_000
+
+
+def towards(elevation_deg, azimuth_deg=0.0):
+    """Return unit vectors [n, 3] east, north, up."""
+    elevation, azimuth = np.radians(elevation_deg), np.radians(azimuth_deg)
+    level = np.cos(elevation)
+    return np.stack(
+        [level * np.sin(azimuth), level * np.cos(azimuth), np.sin(elevation) * np.ones_like(azimuth)], axis=-1
+    )
 
 
 def settings(environment="urban", carrier_hz=2e9, **changes):
@@ -96,7 +110,8 @@ def test_shadowing_decorrelates_over_the_terminals_distance():
     # 30 m/s, fixed elevation, line of sight: correlation 1/e after 37 m.
     speed, step_s = 30.0, 0.05
     own = settings("urban", always_line_of_sight=True, terminal_speed_m_s=speed)
-    loss, _ = channel_along_pass(np.full(N, 50.0), step_s, own, np.random.default_rng(6))
+    elevation = np.full(N, 50.0)
+    loss, _ = channel_along_pass(elevation, towards(elevation), step_s, own, np.random.default_rng(6))
     lag = round(correlation_distance_m("urban", True) / (speed * step_s))
     x = loss.shadowing_db / 4.0
     assert x.std() == pytest.approx(1.0, rel=0.05)
@@ -106,9 +121,10 @@ def test_shadowing_decorrelates_over_the_terminals_distance():
 def test_shadowing_decorrelates_over_the_satellites_elevation_and_persists_without_motion():
     rng = np.random.default_rng(7)
     at_start, at_later, at_rest = [], [], []
+    elevation = np.array([50.0, 53.0, 53.0])
     for _ in range(1500):
         rising, _ = channel_along_pass(
-            np.array([50.0, 53.0, 53.0]), 1.0, settings("urban", always_line_of_sight=True), rng
+            elevation, towards(elevation), 1.0, settings("urban", always_line_of_sight=True), rng
         )
         at_start.append(rising.shadowing_db[0] / 4)
         at_later.append(rising.shadowing_db[1] / 4)
@@ -120,13 +136,55 @@ def test_shadowing_decorrelates_over_the_satellites_elevation_and_persists_witho
 
 def test_marginal_stays_the_tables_at_each_elevation_of_a_pass():
     elevation = np.concatenate([np.linspace(10, 90, 200), np.linspace(90, 10, 200)])
+    sky = towards(elevation)
     rng = np.random.default_rng(8)
     runs = np.array(
-        [channel_along_pass(elevation, 1.0, settings("urban"), rng)[0].line_of_sight for _ in range(1500)]
+        [
+            channel_along_pass(elevation, sky, 1.0, settings("urban"), rng)[0].line_of_sight
+            for _ in range(1500)
+        ]
     )
     for row, at in ((0, 0), (3, 75), (8, 199)):
         p = line_of_sight_probability_rows("urban")[row]
         assert runs[:, at].mean() == pytest.approx(p, abs=3 * np.sqrt(p * (1 - p) / 1500) + 1e-9)
+
+
+def test_state_changes_of_a_low_pass_are_those_of_a_chain_along_its_arc_not_its_elevation():
+    # 60 degrees of azimuth at 10 degrees of elevation. A small circle's chord between neighbours gives the arc.
+    count, rng = 601, np.random.default_rng(11)
+    elevation, azimuth = np.full(count, 10.0), np.linspace(0.0, 60.0, count)
+    arc = (count - 1) * np.degrees(
+        np.arccos(np.sin(np.radians(10)) ** 2 + np.cos(np.radians(10)) ** 2 * np.cos(np.radians(0.1)))
+    )
+    p = line_of_sight_probability_rows("urban")[0]
+    changes = [
+        np.count_nonzero(
+            np.diff(
+                channel_along_pass(elevation, towards(elevation, azimuth), 1.0, settings("urban"), rng)[
+                    0
+                ].line_of_sight
+            )
+        )
+        for _ in range(3000)
+    ]
+    # A chain that is renewed once per 3 degrees flips at a renewal with probability 2p(1 − p): Poisson, in small steps.
+    expected = 2 * p * (1 - p) * arc / 3.0
+    assert np.mean(changes) == pytest.approx(expected, abs=4 * np.std(changes) / np.sqrt(3000))
+
+
+def test_a_pass_cut_in_two_goes_on_from_the_direction_where_it_was_cut():
+    elevation, azimuth = np.full(2, 10.0), np.array([0.0, 3.0])
+    own, rng = settings("urban", always_line_of_sight=True), np.random.default_rng(12)
+    pairs = []
+    for _ in range(4000):
+        sky = towards(elevation, azimuth)
+        head, end = channel_along_pass(elevation[:1], sky[:1], 1.0, own, rng)
+        tail, _ = channel_along_pass(elevation[1:], sky[1:], 1.0, own, rng, end)
+        pairs.append((head.shadowing_db[0], tail.shadowing_db[0]))
+    # 3 degrees of azimuth are 3 cos(10°) degrees of sky.
+    assert np.corrcoef(np.transpose(pairs))[0, 1] == pytest.approx(
+        np.exp(-np.cos(np.radians(10))), abs=4 / np.sqrt(4000)
+    )
 
 
 def test_a_drop_is_free_space_plus_the_terms():
