@@ -63,6 +63,7 @@ class Run:
 
         figure: ``delay_cdf``, ``savings_cdf``, ``delay_breakdown``, ``pareto``, ``timeline``, ``gallery`` or
             ``learning``.
+
         Raises InputError where the run holds no data for it.
         """
         from ntnsim.report.figures import figure_of
