@@ -5,7 +5,7 @@ exactly. Windows follow each other without gaps; they are made when somebody loo
 Lists and bisection beat arrays here: every question concerns one instant.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
 from math import inf
@@ -129,26 +129,22 @@ class RateClock(Generic[Details]):
             start_s = window.end_s
 
     def finish_s(self, start_s: float, bits: float) -> float:
-        """Return when *bits* have passed from *start_s* on; inf if not as far as the clock looks ahead."""
+        """Return when *bits* have passed from *start_s* on; inf if not as far as the clock looks ahead.
+
+        Nothing at all passes when bits next can.
+        """
         limit_s = start_s + self._search_s
         while True:
             window = self.window_at(start_s)
-            run = window.run_at(start_s)
-            rate_bps = window.rates_bps[run]
-            if rate_bps > 0:
-                run_bits = rate_bps * (window.edges_s[run + 1] - start_s)
-                if bits <= run_bits:
-                    return start_s + bits / rate_bps
-                bits -= run_bits
-            elif bits <= 0:
-                return start_s
-            target_bits = window.cumulative_bits[run + 1] + bits
-            if target_bits <= window.cumulative_bits[-1]:
-                run = bisect_left(window.cumulative_bits, target_bits) - 1
-                return (
-                    window.edges_s[run] + (target_bits - window.cumulative_bits[run]) / window.rates_bps[run]
-                )
-            bits -= window.cumulative_bits[-1] - window.cumulative_bits[run + 1]
+            # Run by run, not from the sums: those grow to where a small image is less than their last digit.
+            for run in range(window.run_at(start_s), len(window.rates_bps)):
+                rate_bps, end_s = window.rates_bps[run], window.edges_s[run + 1]
+                if rate_bps > 0:
+                    run_bits = rate_bps * (end_s - start_s)
+                    if bits <= run_bits:
+                        return min(start_s + bits / rate_bps, end_s)
+                    bits -= run_bits
+                start_s = end_s
             start_s = window.end_s
             if start_s >= limit_s or start_s >= self._until_s:
                 return inf

@@ -28,8 +28,8 @@ class _Fault(Entity):
     time_to_repair_s: DistributionSpec | None = None
     """… and time that the repair takes (its mean is the MTTR)."""
     work_in_progress: WorkInProgress = "resume"
-    """resume: what was done counts. restart: it begins again after the repair. drop: the image is lost,
-    with this fault as the reason."""
+    """resume: what was done counts. restart: it begins again after the repair, whatever was done before. drop:
+    the image is lost, with this fault as the reason."""
 
     @model_validator(mode="after")
     def _either(self) -> Self:
@@ -55,7 +55,8 @@ class ServerFaultSpec(_Fault):
     target: str = "*"
     """Gateways by name; * is all, and a replicated gateway's name is all its copies."""
     servers: int | None = Field(default=None, ge=1)
-    """How many fail at once; all if not given."""
+    """How many fail at once; all if not given. Each fault has servers of its own: those next after the ones of the
+    faults written before it, from the first again when every server has a fault."""
 
 
 class LinkFaultSpec(_Fault):

@@ -1,7 +1,8 @@
 """Which station each fault of a scenario breaks, and how: the wiring of faults to the world.
 
 Links are cut by paths that scale their rate (so that transfers know their ends in advance) and learn of the cut
-besides, for the work that does not simply resume. Servers only learn of it.
+besides, for the work that does not simply resume. Servers only learn of it; each fault of some servers of a
+pool has servers of its own there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +36,7 @@ class Breakdowns:
         self._faults = [(fault, Streams(seed, "fault", fault.name)) for fault in faults]
         self._timeline = timeline
         self._access: list[tuple[str, TerrestrialLink]] = []  # gateway, link
+        self._spoken_for: dict[ServerPool[Any], int] = {}  # servers that earlier faults of a pool break
 
     def link_factors(self, kind: str, gateway: str) -> list[StepPath]:
         """Return fresh paths of the faults that cut the access link of *gateway*, or the delivery link."""
@@ -93,10 +95,28 @@ class Breakdowns:
         reason = f"fault {fault.name}"
         work = fault.work_in_progress
         if isinstance(fault, ServerFaultSpec):
-            return _server_actions(self._pools(fault, stations), fault.servers, work, reason)
+            return _server_actions(self._broken(self._pools(fault, stations), fault.servers), work, reason)
         if isinstance(fault, AccessFaultSpec):
             return _link_actions(self._links(fault, stations), work, reason)
         return lambda: self._cut(fault, stations, work, reason), lambda: None
+
+    def _broken(
+        self, pools: list[ServerPool[Any]], count: int | None
+    ) -> list[tuple[ServerPool[Any], list[int]]]:
+        """Return which servers of each pool a fault of *count* servers breaks; all if None.
+
+        Those next after the ones of the faults before it, from the first again when all are spoken for: faults of
+        different servers are independent, and their outages add up.
+        """
+        broken = []
+        for pool in pools:
+            if count is None or count >= pool.servers:
+                broken.append((pool, list(range(pool.servers))))
+                continue
+            first = self._spoken_for.get(pool, 0)
+            broken.append((pool, [(first + k) % pool.servers for k in range(count)]))
+            self._spoken_for[pool] = first + count
+        return broken
 
     def _pools(self, fault: ServerFaultSpec, stations: Stations) -> list[ServerPool[Any]]:
         if fault.kind == "gpu":
@@ -120,15 +140,15 @@ class Breakdowns:
 
 
 def _server_actions(
-    pools: list[ServerPool[Any]], count: int | None, work: str, reason: str
+    broken: list[tuple[ServerPool[Any], list[int]]], work: str, reason: str
 ) -> tuple[Action, Action]:
     def begin() -> None:
-        for pool in pools:
-            pool.fail(count, work, reason)
+        for pool, servers in broken:
+            pool.fail(servers, work, reason)
 
     def end() -> None:
-        for pool in pools:
-            pool.repair(count)
+        for pool, servers in broken:
+            pool.repair(servers)
 
     return begin, end
 

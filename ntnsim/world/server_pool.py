@@ -5,7 +5,7 @@ several times as much. Work that takes no time costs no event.
 """
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Generic, NamedTuple, TypeVar, cast
 
 import simpy
@@ -17,7 +17,7 @@ class _Service(NamedTuple):
     end: simpy.Event
     server: int
     end_s: float
-    length_s: float
+    whole_s: float  # the stretch from its beginning, with what was done before an interruption
 
 
 class ServerPool(Generic[Unit]):
@@ -45,7 +45,8 @@ class ServerPool(Generic[Unit]):
         self._idle = list(range(servers - 1, -1, -1))
         self._failures = [0] * servers  # faults that now hold each server down
         self._serving: dict[Unit, _Service] = {}
-        self._interrupted: deque[tuple[Unit, float]] = deque()  # taken up again before those that wait
+        # Unit, what it has left to work, and the whole stretch; taken up again before those that wait.
+        self._interrupted: deque[tuple[Unit, float, float]] = deque()
         self._take, self._begin, self._proceed = take, begin, proceed
         self._note_interruption, self._drop = interrupted, dropped
 
@@ -62,15 +63,15 @@ class ServerPool(Generic[Unit]):
     def held(self) -> Collection[Unit]:
         """Return the units in service and those interrupted."""
         if self._interrupted:
-            return [*self._serving, *(unit for unit, _ in self._interrupted)]
+            return [*self._serving, *(unit for unit, _, _ in self._interrupted)]
         return self._serving.keys()
 
     def pull(self) -> None:
         """Let free servers take up work until there is none."""
         while self._idle:
             if self._interrupted:
-                unit, remaining_s = self._interrupted.popleft()
-                self._work(unit, self._idle.pop(), remaining_s)
+                unit, remaining_s, whole_s = self._interrupted.popleft()
+                self._work(unit, self._idle.pop(), remaining_s, whole_s)
                 continue
             waiting = self._take()
             if waiting is None:
@@ -81,15 +82,18 @@ class ServerPool(Generic[Unit]):
         """Put *unit* on a free server at once; there must be one, and nobody waiting."""
         self._work(unit, self._idle.pop(), self._begin(unit))
 
-    def _work(self, unit: Unit, server: int, length_s: float | None) -> None:
+    def _work(self, unit: Unit, server: int, length_s: float | None, whole_s: float | None = None) -> None:
+        """Let *server* work *length_s* on *unit*; *whole_s* is the stretch that this is the rest of, if it is one."""
         while length_s is not None and length_s <= 0.0:
-            length_s = self._proceed(unit)
+            length_s, whole_s = self._proceed(unit), None
         if length_s is None:
             self._idle.append(server)
             return
         end = self._env.timeout(length_s, unit)
         end.callbacks.append(self._end)
-        self._serving[unit] = _Service(end, server, self._env.now + length_s, length_s)
+        self._serving[unit] = _Service(
+            end, server, self._env.now + length_s, length_s if whole_s is None else whole_s
+        )
 
     def _end(self, event: simpy.Event) -> None:
         unit = cast(Unit, event.value)
@@ -101,9 +105,9 @@ class ServerPool(Generic[Unit]):
         if self._idle:
             self.pull()
 
-    def fail(self, count: int | None, work_in_progress: str, reason: str) -> None:
-        """Take the first *count* servers (all if None) out of work; see `WorkInProgress` for what they held."""
-        for server in range(self.servers if count is None else min(count, self.servers)):
+    def fail(self, servers: Iterable[int], work_in_progress: str, reason: str) -> None:
+        """Take *servers*, by number, out of work; see `WorkInProgress` for what they held."""
+        for server in servers:
             self._failures[server] += 1
             if self._failures[server] > 1:
                 continue
@@ -114,9 +118,9 @@ class ServerPool(Generic[Unit]):
                 self._interrupt(unit, work_in_progress, reason)
         self.pull()  # a server that is still up may take over
 
-    def repair(self, count: int | None) -> None:
-        """Bring the servers that :meth:`fail` took out back to work."""
-        for server in range(self.servers if count is None else min(count, self.servers)):
+    def repair(self, servers: Iterable[int]) -> None:
+        """Bring the *servers* that :meth:`fail` took out back to work."""
+        for server in servers:
             self._failures[server] -= 1
             if self._failures[server] == 0:
                 self._idle.append(server)
@@ -126,8 +130,8 @@ class ServerPool(Generic[Unit]):
         service = self._serving.pop(unit)
         self._note_interruption(unit)
         if work_in_progress == "resume":
-            self._interrupted.append((unit, max(service.end_s - self._env.now, 0.0)))
+            self._interrupted.append((unit, max(service.end_s - self._env.now, 0.0), service.whole_s))
         elif work_in_progress == "restart":
-            self._interrupted.append((unit, service.length_s))
+            self._interrupted.append((unit, service.whole_s, service.whole_s))
         else:
             self._drop(unit, reason)

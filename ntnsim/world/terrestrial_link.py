@@ -126,12 +126,12 @@ class TerrestrialLink:
         if self._sender is not None:
             self._sender.interrupt(work_in_progress, reason)
         elif self._pool is not None:
-            self._pool.fail(None, work_in_progress, reason)
+            self._pool.fail(range(1), work_in_progress, reason)
 
     def repair(self) -> None:
         """Meet the end of a cut."""
         if self._pool is not None:
-            self._pool.repair(None)
+            self._pool.repair(range(1))
 
     def _charged_bits(self, job: Job) -> float:
         return self._bits_of(job) * min(self._attempts_of(job), self._entity.max_attempts)

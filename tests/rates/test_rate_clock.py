@@ -1,5 +1,6 @@
 """B(t) over windows against direct integration."""
 
+from fractions import Fraction
 from math import inf
 
 import numpy as np
@@ -42,6 +43,56 @@ def test_finish_inverts_bits_between():
             finish_s = clock.finish_s(start_s, bits)
             assert clock.bits_between(start_s, finish_s) == pytest.approx(bits, abs=1e-8)
             assert clock.bits_between(start_s, finish_s - 1e-6) < bits  # the first such time
+
+
+def exact_finish_s(edges_s, rates_bps, start_s, bits):
+    """B⁻¹ in fractions, without any rounding, and the rate at the end."""
+    left = Fraction(bits)
+    for edge_s, end_s, rate in zip(edges_s[:-1], edges_s[1:], rates_bps, strict=True):
+        begin = max(Fraction(edge_s), Fraction(start_s))
+        if end_s <= begin or not rate:
+            continue
+        room = Fraction(rate) * (Fraction(end_s) - begin)
+        if left <= room:
+            return begin + left / Fraction(rate), rate
+        left -= room
+    return None
+
+
+YEAR_S = 365 * 86_400.0
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_finish_is_exact_for_one_bit_to_a_terabit_at_one_bit_to_a_petabit_per_second_over_a_year(seed):
+    rng = np.random.default_rng(seed)
+    edges = np.unique(np.round(rng.uniform(0, YEAR_S, 60), 3)).tolist()
+    edges = [0.0, *edges, YEAR_S]
+    rates = np.where(rng.random(len(edges) - 1) < 0.4, 0.0, 10 ** rng.uniform(0, 15, len(edges) - 1))
+    clock = RateClock(lambda start_s: RateWindow(edges, rates, None), until_s=YEAR_S, search_s=inf)
+    for _ in range(20):
+        start_s, bits = rng.uniform(0, YEAR_S), float(np.ceil(10 ** rng.uniform(0, 12)))
+        exact = exact_finish_s(edges, rates, start_s, bits)
+        finish_s = clock.finish_s(start_s, bits)
+        if exact is None:
+            assert finish_s == inf
+            continue
+        exact_s, rate_bps = exact
+        a_few_last_digits_s = 4 * np.spacing(YEAR_S) + 60 * np.spacing(bits) / rate_bps
+        assert abs(Fraction(finish_s) - exact_s) <= a_few_last_digits_s
+        assert finish_s >= start_s
+
+
+def test_a_small_image_behind_a_gap_and_many_bits_ends_after_the_gap():
+    # 1 kbit at 1 Gbit/s from within a gap; 1e20 bits went before it, whose last digit is 16 kbit.
+    window = RateWindow([0.0, 1e5, 2e5, 3e5], [1e15, 0.0, 1e9], None)
+    clock = RateClock(lambda start_s: window, until_s=3e5)
+    assert clock.finish_s(1.5e5, 1e3) == pytest.approx(2e5 + 1e-6, abs=1e-10)
+
+
+def test_an_image_of_no_bits_waits_until_bits_can_pass():
+    window = RateWindow([0.0, 10.0, 20.0], [0.0, 5.0], None)
+    clock = RateClock(lambda start_s: window, until_s=20.0)
+    assert clock.finish_s(3.0, 0.0) == 10.0 and clock.finish_s(12.0, 0.0) == 12.0
 
 
 def test_next_flow_is_the_first_time_with_a_rate():

@@ -87,6 +87,104 @@ def test_overlapping_faults_of_one_station_both_have_to_end(textbook):
     assert run["encoded_s"][0] == 15.0
 
 
+def outages(name, *intervals, **more):
+    return {"name": name, "outages": [{"start_s": s, "duration_s": d} for s, d in intervals], **more}
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "sections"),
+    [
+        (
+            "gateway",
+            "encoded_s",
+            {"gateways": [{"name": "g", "device": "instant", "servers": 2, "service_s": {"encode": 4.0}}]},
+        ),
+        ("gpu", "reconstructed_s", {"data_network": {"gpus": 2, "service_s": {"inpainting": 4.0}}}),
+    ],
+)
+def test_overlapping_faults_of_one_server_each_leave_a_pool_of_two_none(textbook, kind, column, sections):
+    # Server 0 is down from 1 to 11 s, server 1 from 3 to 23 s: none is up from 3 to 11 s. One image waits from 1 s on;
+    # server 0 takes up the two interrupted, one after the other.
+    world_of, run_world, _, _ = textbook
+    faults = [
+        outages("a", (1.0, 10.0), kind=kind, servers=1),
+        outages("b", (3.0, 20.0), kind=kind, servers=1),
+    ]
+    run = run_world(world_of(sources=at(0.0, 0.0), faults=faults, **sections))
+    # The image of server 0 has 3 s left from 11 s on, that of server 1 (1 s left) follows.
+    np.testing.assert_allclose(sorted(run[column]), [14.0, 15.0])
+
+
+def test_a_third_fault_of_one_server_begins_with_the_first_server_again(textbook):
+    world_of, run_world, _, _ = textbook
+    gateway = {"name": "g", "device": "instant", "servers": 2, "service_s": {"encode": 4.0}}
+    faults = [
+        outages("a", (1.0, 2.0), kind="gateway", servers=1),
+        outages("b", (50.0, 1.0), kind="gateway", servers=1),
+        outages("c", (2.0, 10.0), kind="gateway", servers=1),
+    ]
+    run = run_world(world_of(sources=at(0.0, 0.0), gateways=[gateway], faults=faults))
+    # Server 1 works on from 0 to 4 s and then finishes the image that server 0 held, 3 s of which are left.
+    np.testing.assert_allclose(sorted(run["encoded_s"]), [4.0, 7.0])
+
+
+def jobs_in_two_breaking_servers(arrival_rate, service_rate, failure_rate, repair_rate, most=300):
+    """Return the mean number in M/M/2 whose servers break independently: its Markov chain over (jobs, servers up)."""
+    states = 3 * (most + 1)
+    flow = np.zeros((states, states))
+    for jobs in range(most + 1):
+        for up in range(3):
+            here = 3 * jobs + up
+            if jobs < most:
+                flow[here, here + 3] = arrival_rate
+            if jobs and up:
+                flow[here, here - 3] = min(jobs, up) * service_rate
+            if up:
+                flow[here, here - 1] = up * failure_rate
+            if up < 2:
+                flow[here, here + 1] = (2 - up) * repair_rate
+    flow -= np.diag(flow.sum(axis=1))
+    balance = flow.T.copy()
+    balance[0] = 1.0  # the shares add up to one
+    shares = np.linalg.solve(balance, np.eye(states)[0])
+    assert shares[-3:].sum() < 1e-9  # no state that matters is cut off
+    return shares.reshape(-1, 3).sum(axis=1) @ np.arange(most + 1)
+
+
+def test_two_servers_that_break_independently_delay_as_their_markov_chain_says(textbook):
+    world_of, run_world, assert_mean, exponential = textbook
+    gateway = {"name": "g", "device": "instant", "servers": 2, "service_s": {"encode": exponential(1.0)}}
+    faults = [
+        {
+            "kind": "gateway",
+            "name": name,
+            "servers": 1,
+            "time_to_failure_s": exponential(20.0),
+            "time_to_repair_s": exponential(10.0),
+        }
+        for name in ("a", "b")
+    ]
+    run = run_world(world_of(gateways=[gateway], faults=faults, horizon={"n_jobs": 60_000}))
+    # Little: mean number over arrival rate.
+    expected_s = jobs_in_two_breaking_servers(0.7, 1.0, 1 / 20, 1 / 10) / 0.7
+    assert_mean(run["delay_s"], expected_s, within=0.15)
+
+
+@pytest.mark.parametrize("kind", ["gateway", "gpu", "access", "delivery", "feeder"])
+def test_restart_after_an_earlier_resume_does_all_of_it_again(textbook, kind):
+    # 4 s of work from 0 s; resumed after an outage from 3 to 5 s, it is cut again at 5.5 s and begins anew at 15.5 s.
+    world_of, run_world, _, _ = textbook
+    sections, column = STATIONS[kind]
+    if kind == "access":
+        sections = {"gateways": [{"name": "g", "device": "instant", "access": {"service_s": 4.0}}]}
+    faults = [
+        outages("a", (3.0, 2.0), kind=kind, work_in_progress="resume"),
+        outages("b", (5.5, 10.0), kind=kind, work_in_progress="restart"),
+    ]
+    run = run_world(world_of(sources=at(0.0), faults=faults, **sections))
+    assert run[column][0] == pytest.approx(19.5, abs=1e-6) and run["interruptions"][0] == 2
+
+
 def test_only_the_targeted_gateway_and_its_copies_fail(textbook):
     world_of, run_world, _, _ = textbook
     gateways = [
