@@ -30,7 +30,9 @@ def test_scenario_that_wants_files_of_the_users_says_which(stem):
     try:
         check_files(scenario)
     except InputError as error:
-        assert re.search(r"scenarios/data/[\w/]+: the dataset \w+ needs this directory|models pull", str(error))
+        assert re.search(
+            r"scenarios/data/[\w/]+: the dataset \w+ needs this directory|models pull", str(error)
+        )
         assert "\n" not in str(error)
     else:  # a machine where somebody has put them there
         assert (QUICKSTART.parent / "data").is_dir()
