@@ -28,29 +28,10 @@ sys.path.append(str(Path(__file__).parents[1] / "networks"))
 
 def write_bundle(directory: Path) -> None:
     """MobileViT with DeepLabV3, BLIP and Stable Diffusion's inpainting pipeline, as in the paper's Table II."""
-    from diffusers import AutoencoderKL
-    from random_networks import save_blip, save_pipeline
-    from transformers import MobileViTConfig, MobileViTForSemanticSegmentation
+    from random_networks import autoencoder_kl, save_blip, save_mobilevit, save_pipeline
 
-    vae = AutoencoderKL(
-        block_out_channels=(8, 8, 8, 8),
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        latent_channels=4,
-        norm_num_groups=4,
-        sample_size=64,
-    )
-    save_pipeline(directory / "inpainter", vae, levels=2, prediction_type="epsilon")
-    config = MobileViTConfig(
-        image_size=64,
-        hidden_sizes=[8, 12, 16],
-        neck_hidden_sizes=[4, 8, 8, 12, 16, 16, 32],
-        num_attention_heads=2,
-        aspp_out_channels=16,
-        atrous_rates=[1, 2, 3],
-        id2label={0: "background", 1: "person"},
-    )
-    MobileViTForSemanticSegmentation(config).eval().save_pretrained(directory / "segmenter")
+    save_pipeline(directory / "inpainter", autoencoder_kl(), levels=2, prediction_type="epsilon")
+    save_mobilevit(directory / "segmenter", ["background", "person"])
     save_blip(directory / "captioner")
     segmenter = {"shortest_side_px": 64, "multiple_px": 32, "channel_order": "bgr"}
     write_manifest(

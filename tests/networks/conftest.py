@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from random_networks import save_pipeline
+from random_networks import save_mobilevit, save_pipeline
 
 from ntnsim.networks.bundle import Bundle, Member, open_bundle, write_manifest
 
@@ -12,7 +12,6 @@ def random_bundle(tmp_path_factory) -> Bundle:
     """Latent-residual inpainter (as in the tiny bundle) and a MobileViT segmenter, with random weights."""
     import torch
     from diffusers import AutoencoderTiny
-    from transformers import MobileViTConfig, MobileViTForSemanticSegmentation
 
     torch.manual_seed(1)
     directory = tmp_path_factory.mktemp("bundles") / "random"
@@ -24,16 +23,7 @@ def random_bundle(tmp_path_factory) -> Bundle:
         scaling_factor=2.0,
     )
     save_pipeline(directory / "inpainter", vae, levels=4, prediction_type="v_prediction")
-    config = MobileViTConfig(
-        image_size=64,
-        hidden_sizes=[8, 12, 16],
-        neck_hidden_sizes=[4, 8, 8, 12, 16, 16, 32],
-        num_attention_heads=2,
-        aspp_out_channels=16,
-        atrous_rates=[1, 2, 3],
-        id2label={0: "background", 1: "person", 2: "dog"},
-    )
-    MobileViTForSemanticSegmentation(config).eval().save_pretrained(directory / "segmenter")
+    save_mobilevit(directory / "segmenter", ["background", "person", "dog"])
     write_manifest(
         directory,
         "random weights",

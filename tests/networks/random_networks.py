@@ -66,6 +66,36 @@ def unet(levels: int):
     )
 
 
+def autoencoder_kl():
+    """Stable Diffusion's own autoencoder, f8, as small as it gets."""
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL(
+        block_out_channels=(8, 8, 8, 8),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        latent_channels=4,
+        norm_num_groups=4,
+        sample_size=64,
+    )
+
+
+def save_mobilevit(directory: Path, classes) -> None:
+    """Save MobileViT with DeepLabV3 that tells *classes* apart."""
+    from transformers import MobileViTConfig, MobileViTForSemanticSegmentation
+
+    config = MobileViTConfig(
+        image_size=64,
+        hidden_sizes=[8, 12, 16],
+        neck_hidden_sizes=[4, 8, 8, 12, 16, 16, 32],
+        num_attention_heads=2,
+        aspp_out_channels=16,
+        atrous_rates=[1, 2, 3],
+        id2label=dict(enumerate(classes)),
+    )
+    MobileViTForSemanticSegmentation(config).eval().save_pretrained(directory)
+
+
 def save_pipeline(directory: Path, vae, levels: int, prediction_type: str) -> None:
     from diffusers import DDIMScheduler, StableDiffusionInpaintPipeline
 

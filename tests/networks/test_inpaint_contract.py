@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from random_networks import save_pipeline
+from random_networks import autoencoder_kl, save_pipeline
 
 from ntnsim.errors import BundleError, InputError
 from ntnsim.networks import diffusion
@@ -171,19 +171,9 @@ def test_padding_reflects_the_border_even_of_a_single_pixel():
 
 
 def test_full_size_pipeline_runs_through_the_same_entry(tmp_path, photograph):
-    from diffusers import AutoencoderKL
-
     torch.manual_seed(2)
     directory = tmp_path / "full"
-    vae = AutoencoderKL(
-        block_out_channels=(8, 8, 8, 8),
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        latent_channels=4,
-        norm_num_groups=4,
-        sample_size=64,
-    )
-    save_pipeline(directory / "inpainter", vae, levels=2, prediction_type="epsilon")
+    save_pipeline(directory / "inpainter", autoencoder_kl(), levels=2, prediction_type="epsilon")
     write_manifest(
         directory,
         "stable diffusion's classes",
