@@ -53,7 +53,10 @@ def test_schema_describes_every_section():
     [
         (["run", "none.yaml"], "none.yaml: no such file"),
         (["run", "scenarios/quickstart.yaml", "--set", "seed=-1"], "--set seed=-1: seed: -1 is not >= 0"),
-        (["run", "scenarios/quickstart.yaml", "--set", "task.bundle=huge"], "no bundle named 'huge'"),
+        (
+            ["run", "scenarios/quickstart.yaml", "--set", "task.bundle=huge", "--out", "results/no"],
+            "no bundle named 'huge'",
+        ),
         (["run", "scenarios/quickstart.yaml", "--out", "LICENSE"], "LICENSE: is a file"),
         (["encode", "none.jpg", "-o", "x.spiff"], "none.jpg"),
         (["encode", "LICENSE", "-o", "x.spiff"], "LICENSE: not a readable image"),
