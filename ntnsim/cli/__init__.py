@@ -64,6 +64,12 @@ def main() -> None:
         else:
             print(f"ntnsim: {' '.join(error.format_message().split())}", file=sys.stderr)
         code = 2
+    except MemoryError as error:
+        print(
+            f"ntnsim: not enough memory ({' '.join(str(error).split()) or 'nothing more is known'})",
+            file=sys.stderr,
+        )
+        code = 2
     except InterruptionError as interrupted:
         print(f"ntnsim: interrupted; {interrupted}", file=sys.stderr)
         code = 130

@@ -102,7 +102,7 @@ def decode(
 ) -> None:
     """Decode a file to an image.
 
-    Example: ntnsim decode photo.spiff -o photo.png --inpaint bundle --steps 2
+    Example: ntnsim decode photo.spiff -o photo.png --inpaint bundle
     """
     from ntnsim.api import codec as api
 

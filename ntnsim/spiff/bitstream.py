@@ -35,7 +35,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from zlib import crc32
 
-from ntnsim.errors import BitstreamError, CorruptStreamError, TruncatedStreamError, UnsupportedVersionError
+from ntnsim.errors import (
+    BitstreamError,
+    CorruptStreamError,
+    ImageError,
+    TruncatedStreamError,
+    UnsupportedVersionError,
+)
 from ntnsim.spiff.patches import MAX_RANKS
 from ntnsim.spiff.varint import read_varint, varint
 
@@ -44,6 +50,9 @@ FORMAT_VERSION = 1
 
 MAX_SIDE_PX = 65_535
 MAX_PIXELS = 1 << 26  # 67 megapixels: a stream may not ask its reader for more memory than that
+# A few bytes may not ask for much work either: a picture larger than this needs a byte for every so many pixels more.
+SMALL_STREAM_PIXELS = 1 << 24
+PIXELS_PER_BYTE = 1 << 12
 MIN_TILE_PX, MAX_TILE_PX = 4, 256
 MAX_PARTS = 2 * MAX_RANKS
 
@@ -117,7 +126,18 @@ def write_stream(frame: Frame, parts: Sequence[Part]) -> bytes:
         directory += bytes([part.kind]) + varint(part.rank) + varint(len(part.payload))
     head = MAGIC + bytes([FORMAT_VERSION]) + varint(len(directory)) + directory
     body = b"".join(part.payload + _crc(part.payload) for part in parts)
-    return head + _crc(head) + body
+    stream = head + _crc(head) + body
+    if frame.width_px * frame.height_px > most_pixels(len(stream)):
+        raise ImageError(
+            f"a stream of {len(stream)} bytes may not hold {frame.width_px}x{frame.height_px} pixels, at most "
+            f"{most_pixels(len(stream))}: send more of the image, or make it smaller"
+        )
+    return stream
+
+
+def most_pixels(stream_bytes: int) -> int:
+    """Return how many pixels a stream of *stream_bytes* may say that its image has."""
+    return min(MAX_PIXELS, SMALL_STREAM_PIXELS + PIXELS_PER_BYTE * stream_bytes)
 
 
 def read_stream(data: bytes, *, partial: bool = False) -> Stream:
@@ -225,7 +245,11 @@ def _read_head(data: bytes) -> tuple[Frame, list[tuple[Kind, int, int]], int]:
         )
     if _crc(data[:end]) != data[end : end + 4]:
         raise CorruptStreamError(f"directory: the checksum of bytes 0 to {end + 3} does not hold")
-    return *_parsed_directory(data[start:end]), end + 4
+    frame, entries = _parsed_directory(data[start:end])
+    _check(
+        f"width x height in {len(data)} bytes", frame.width_px * frame.height_px, 1, most_pixels(len(data))
+    )
+    return frame, entries, end + 4
 
 
 def _parsed_directory(directory: bytes) -> tuple[Frame, list[tuple[Kind, int, int]]]:

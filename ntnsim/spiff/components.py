@@ -31,6 +31,8 @@ GRAIN_FOLLOWS = 128  # added to a crop's codec byte
 
 _PILLOW_FORMATS = {"jpeg": "JPEG", "webp": "WEBP", "avif": "AVIF", "jxl": "JXL"}
 _MAX_HEADER_BYTES = 4096
+MAX_AVIF_SIDE_PX = 32_768  # more than this no common decoder reads
+MAX_JPEG_SCANS = 32  # each costs a pass over the whole image; progressive files have about ten
 _JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # ISO/IEC 18181-1, SizeHeader
 
 
@@ -73,7 +75,14 @@ AVIF_MAX_SIDE_PX = 32_768  # libavif's decoder refuses more, its encoder does no
 
 
 def encode_component(pixels: NDArray[np.uint8], component: Component) -> bytes:
-    """Return *pixels* [H, W, 3] as a complete file of the component's codec."""
+    """Return *pixels* [H, W, 3] as a complete file of the component's codec.
+
+    Raises ImageError where the codec's format cannot hold an image of that size.
+    """
+    if component.codec == "avif" and max(pixels.shape) > MAX_AVIF_SIDE_PX:
+        raise ImageError(
+            f"avif cannot encode {pixels.shape[1]}x{pixels.shape[0]} pixels (at most {MAX_AVIF_SIDE_PX} a side)"
+        )
     if component.codec == "jpeg":
         # Optimised tables are usually smaller; on a few tiles the standard ones are, since they pack away.
         subsampling = "4:4:4" if component.full_chroma else "4:2:0"
@@ -116,6 +125,8 @@ def decode_component(
             f"{part}: the {codec} data declares {declared[1]}x{declared[0]} pixels, "
             f"the stream says {shape[1]}x{shape[0]}"
         )
+    if codec == "jpeg" and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
+        raise CorruptStreamError(f"{part}: the jpeg data holds more than {MAX_JPEG_SCANS} scans")
     with _opened(data, codec, part) as image:
         try:
             pixels = np.array(image.convert("RGB"))

@@ -17,6 +17,7 @@ Selection = Literal["random", "spread", "content"]
 
 INSIDE = 255  # rank of a tile that lies wholly in the kept region: it is no tile
 MAX_RANKS = 250
+PASTED_PIXELS = 1 << 20  # at once: their indices take sixteen bytes each
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +79,30 @@ def kept_count(n_tiles: int, fraction: float) -> int:
     return min(n_tiles, int(np.floor(fraction * n_tiles + 0.5)))
 
 
-def random_keys(geometry: TileGeometry, seed: int, rank: int) -> NDArray[np.uint64]:
-    """Return one sort key per tile position [count]: a seeded permutation once sorted.
+def random_keys(positions: NDArray[np.int64], seed: int, rank: int) -> NDArray[np.uint64]:
+    """Return one sort key per tile position: a seeded permutation once sorted.
 
     A hash of seed, rank and position; distinct for distinct positions of an image.
     """
-    position = np.arange(geometry.count, dtype=np.uint64)
+    position = positions.astype(np.uint64)
     start = np.uint64((seed * 0x9E3779B97F4A7C15 + rank * 0xD1B54A32D192ED03) & 0xFFFF_FFFF_FFFF_FFFF)
     return mixed(mixed(position) + start)
 
 
-def spread_keys(geometry: TileGeometry, seed: int, rank: int) -> NDArray[np.uint64]:
-    """Return sort keys [count] whose every prefix covers the image evenly.
+def spread_keys(
+    positions: NDArray[np.int64], geometry: TileGeometry, seed: int, rank: int
+) -> NDArray[np.uint64]:
+    """Return sort keys of the tile *positions* whose every prefix covers the image evenly.
 
     A Bayer matrix: the bits of row and column, interleaved and reversed, after a seeded digital shift.
     """
     bits = max(1, int(max(geometry.rows, geometry.columns) - 1).bit_length())
     shift = int(mixed(np.array([seed * 2 + 1], dtype=np.uint64) + np.uint64(rank * 7919))[0])
-    rows, columns = np.divmod(np.arange(geometry.count, dtype=np.uint64), np.uint64(geometry.columns))
+    rows, columns = np.divmod(positions.astype(np.uint64), np.uint64(geometry.columns))
     rows = rows ^ np.uint64(shift & ((1 << bits) - 1))
     columns = columns ^ np.uint64((shift >> 20) & ((1 << bits) - 1))
     diagonal = rows ^ columns
-    keys = np.zeros(geometry.count, dtype=np.uint64)
+    keys = np.zeros(positions.size, dtype=np.uint64)
     for bit in range(bits):
         # The lowest bit decides most: neighbours are far apart in the order.
         keys = (keys << np.uint64(2)) | (((diagonal >> np.uint64(bit)) & np.uint64(1)) << np.uint64(1))
@@ -108,7 +111,7 @@ def spread_keys(geometry: TileGeometry, seed: int, rank: int) -> NDArray[np.uint
 
 
 def content_keys(pixels: NDArray[np.uint8], geometry: TileGeometry) -> NDArray[np.uint64]:
-    """Return sort keys [count] that put the most detailed tiles first: those with most gradient in luma."""
+    """Return sort keys [count], of all tiles, that put the most detailed first: those with most gradient in luma."""
     luma = pixels.astype(np.int32) @ np.array([77, 150, 29], dtype=np.int32)
     gradient = np.zeros(luma.shape, dtype=np.int64)
     gradient[:, 1:] += np.abs(np.diff(luma, axis=1))
@@ -117,12 +120,9 @@ def content_keys(pixels: NDArray[np.uint8], geometry: TileGeometry) -> NDArray[n
     return (np.uint64(1 << 62) - total.astype(np.uint64)).astype(np.uint64)
 
 
-def selected_tiles(
-    ranks: NDArray[np.uint8], rank: int, count: int, keys: NDArray[np.uint64]
-) -> NDArray[np.int64]:
-    """Return the positions, ascending, of the *count* tiles of *rank* with the smallest *keys*."""
-    candidates = np.flatnonzero(ranks.ravel() == rank)
-    order = np.argsort(keys[candidates], kind="stable")
+def selected_tiles(candidates: NDArray[np.int64], count: int, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return, ascending, the *count* of the positions *candidates* whose *keys* are smallest."""
+    order = np.argsort(keys, kind="stable")
     return np.sort(candidates[order[:count]])
 
 
@@ -162,10 +162,12 @@ def paste_grid(
     n_rows, n_columns = grid_shape(len(positions))
     tiles = grid.reshape(n_rows, tile_px, n_columns, tile_px, 3).swapaxes(1, 2)
     tiles = tiles.reshape(-1, tile_px, tile_px, 3)[: len(positions)]
-    rows, columns = _pixel_indices(positions, geometry)
-    inside = (rows < geometry.height_px) & (columns < geometry.width_px)
-    canvas[rows[inside], columns[inside]] = tiles[inside]
-    known[rows[inside], columns[inside]] = True
+    at_once = max(1, PASTED_PIXELS // tile_px**2)
+    for start in range(0, len(positions), at_once):
+        rows, columns = _pixel_indices(positions[start : start + at_once], geometry)
+        inside = (rows < geometry.height_px) & (columns < geometry.width_px)
+        canvas[rows[inside], columns[inside]] = tiles[start : start + at_once][inside]
+        known[rows[inside], columns[inside]] = True
 
 
 def _tiles_of(

@@ -49,13 +49,14 @@ def chosen_tiles(
     """
     chosen = []
     for rank, fraction in enumerate(fractions):
-        count = kept_count(int((ranks == rank).sum()), fraction)
+        candidates = np.flatnonzero(ranks.ravel() == rank)
+        count = kept_count(candidates.size, fraction)
         keys = (
-            content_keys(pixels, geometry)
+            content_keys(pixels, geometry)[candidates]
             if selection == "content"
-            else _keys(geometry, selection, seed, rank)
+            else _keys(candidates, geometry, selection, seed, rank)
         )
-        chosen.append(selected_tiles(ranks, rank, count, keys))
+        chosen.append(selected_tiles(candidates, count, keys))
     return chosen
 
 
@@ -87,11 +88,7 @@ def decode_tile_map(
         raise CorruptStreamError(f"{_PART}: the map is empty")
     method = payload[0]
     if method == _BITMAPS:
-        offset, chosen = 1, []
-        for _ in range(n_ranks - 1):
-            bits, offset = _read_block(payload, offset, candidates.size)
-            chosen.append(candidates[bits])
-        return chosen
+        return _mapped(payload, candidates, n_ranks)
     if method != _REPLAY:
         raise CorruptStreamError(f"{_PART}: method {method} is unknown; allowed are {_REPLAY} and {_BITMAPS}")
     if len(payload) < 6 or payload[1] >= len(_REPLAYED):
@@ -101,19 +98,40 @@ def decode_tile_map(
     for _ in range(n_ranks - 1):
         count, offset = read_varint(payload, offset, _PART)
         counts.append(count)
-    ranks = np.full(geometry.count, INSIDE, dtype=np.uint8)
-    ranks[candidates] = 0
+    ranks = np.zeros(candidates.size, dtype=np.uint8)
     for rank in range(1, n_ranks - 1):
         bits, offset = _read_block(payload, offset, candidates.size)
-        ranks[candidates[bits]] = rank
-    return [
-        selected_tiles(ranks, rank, count, _keys(geometry, selection, seed, rank))
-        for rank, count in enumerate(counts)
-    ]
+        ranks[bits] = rank
+    chosen = []
+    for rank, count in enumerate(counts):
+        of_rank = candidates[ranks == rank] if count else candidates[:0]
+        if count > of_rank.size:
+            raise CorruptStreamError(
+                f"{_PART}: {count} tiles of rank {rank} are to be replayed, the image has {of_rank.size}"
+            )
+        chosen.append(selected_tiles(of_rank, count, _keys(of_rank, geometry, selection, seed, rank)))
+    return chosen
 
 
-def _keys(geometry: TileGeometry, selection: Selection, seed: int, rank: int) -> NDArray[np.uint64]:
-    return random_keys(geometry, seed, rank) if selection == "random" else spread_keys(geometry, seed, rank)
+def _mapped(payload: bytes, candidates: NDArray[np.int64], n_ranks: int) -> list[NDArray[np.int64]]:
+    """Return each rank's tiles from its bitmap; a tile is of one rank, so that all grids together hold one image."""
+    offset, chosen = 1, []
+    taken = np.zeros(candidates.size, dtype=np.bool_)
+    for rank in range(n_ranks - 1):
+        bits, offset = _read_block(payload, offset, candidates.size)
+        if (bits & taken).any():
+            raise CorruptStreamError(f"{_PART}: a tile of rank {rank} is a lower rank's too")
+        taken |= bits
+        chosen.append(candidates[bits])
+    return chosen
+
+
+def _keys(
+    positions: NDArray[np.int64], geometry: TileGeometry, selection: Selection, seed: int, rank: int
+) -> NDArray[np.uint64]:
+    if selection == "random":
+        return random_keys(positions, seed, rank)
+    return spread_keys(positions, geometry, seed, rank)
 
 
 def _block(bits: NDArray[np.bool_]) -> bytes:

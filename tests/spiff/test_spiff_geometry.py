@@ -95,27 +95,28 @@ def test_kept_count_is_p_times_n_rounded_half_up(n, p, kept):
 @pytest.mark.parametrize("choice", ["random", "spread", "content"])
 def test_kept_sets_nest_as_p_grows(choice, astronaut):
     geometry = TileGeometry(160, 144, 16)
+    free = np.ones((geometry.rows, geometry.columns), bool)
+    free[3:5] = False
+    candidates = np.flatnonzero(free)
     keys = {
-        "random": random_keys(geometry, 5, 0),
-        "spread": spread_keys(geometry, 5, 0),
-        "content": content_keys(astronaut, geometry),
+        "random": random_keys(candidates, 5, 0),
+        "spread": spread_keys(candidates, geometry, 5, 0),
+        "content": content_keys(astronaut, geometry)[candidates],
     }[choice]
-    ranks = np.zeros((geometry.rows, geometry.columns), np.uint8)
-    ranks[3:5] = INSIDE
     previous: set[int] = set()
     for count in range(0, 73):
-        chosen = set(selected_tiles(ranks, 0, count, keys).tolist())
+        chosen = set(selected_tiles(candidates, count, keys).tolist())
         assert len(chosen) == count and previous <= chosen
         assert not chosen & set(range(3 * 9, 5 * 9))
         previous = chosen
 
 
 def test_random_choice_changes_with_seed_and_rank_only():
-    geometry = TileGeometry(480, 640, 16)
-    base = random_keys(geometry, 1, 0)
-    assert len(np.unique(base)) == geometry.count
-    assert np.array_equal(base, random_keys(geometry, 1, 0))
-    orders = [np.argsort(random_keys(geometry, seed, rank)) for seed, rank in ((1, 0), (2, 0), (1, 1))]
+    positions = np.arange(1200)
+    base = random_keys(positions, 1, 0)
+    assert len(np.unique(base)) == 1200
+    assert np.array_equal(base[7:9], random_keys(positions[7:9], 1, 0))
+    orders = [np.argsort(random_keys(positions, seed, rank)) for seed, rank in ((1, 0), (2, 0), (1, 1))]
     for first, second in ((0, 1), (0, 2), (1, 2)):
         # Two random permutations of 1200 agree in about one place.
         assert (orders[first] == orders[second]).sum() < 10
@@ -123,8 +124,8 @@ def test_random_choice_changes_with_seed_and_rank_only():
 
 def test_spread_choice_leaves_no_large_hole():
     geometry = TileGeometry(16 * 32, 16 * 32, 16)
-    ranks = np.zeros((32, 32), np.uint8)
-    chosen = selected_tiles(ranks, 0, 64, spread_keys(geometry, 9, 0))
+    tiles = np.arange(geometry.count)
+    chosen = selected_tiles(tiles, 64, spread_keys(tiles, geometry, 9, 0))
     # 64 of 1024 tiles: a Bayer order puts exactly one in each 4x4 block of tiles.
     blocks = np.zeros((8, 8), int)
     np.add.at(blocks, (chosen // 32 // 4, chosen % 32 // 4), 1)
@@ -137,10 +138,9 @@ def test_grid_brings_every_kept_tile_back_to_its_place(shape, tile_px, fraction,
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (*shape, 3)).astype(np.uint8)
     geometry = TileGeometry(*shape, tile_px)
-    ranks = np.zeros((geometry.rows, geometry.columns), np.uint8)
-    chosen = selected_tiles(
-        ranks, 0, max(1, kept_count(geometry.count, fraction)), random_keys(geometry, seed, 0)
-    )
+    tiles = np.arange(geometry.count)
+    count = max(1, kept_count(geometry.count, fraction))
+    chosen = selected_tiles(tiles, count, random_keys(tiles, seed, 0))
     grid = packed_grid(pixels, chosen, geometry)
     rows, columns = grid_shape(len(chosen))
     assert grid.shape == (rows * tile_px, columns * tile_px, 3) and rows <= columns
