@@ -31,7 +31,6 @@ GRAIN_FOLLOWS = 128  # added to a crop's codec byte
 
 _PILLOW_FORMATS = {"jpeg": "JPEG", "webp": "WEBP", "avif": "AVIF", "jxl": "JXL"}
 _MAX_HEADER_BYTES = 4096
-MAX_AVIF_SIDE_PX = 32_768  # more than this no common decoder reads
 MAX_JPEG_SCANS = 32  # each costs a pass over the whole image; progressive files have about ten
 _JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # ISO/IEC 18181-1, SizeHeader
 
@@ -79,10 +78,6 @@ def encode_component(pixels: NDArray[np.uint8], component: Component) -> bytes:
 
     Raises ImageError where the codec's format cannot hold an image of that size.
     """
-    if component.codec == "avif" and max(pixels.shape) > MAX_AVIF_SIDE_PX:
-        raise ImageError(
-            f"avif cannot encode {pixels.shape[1]}x{pixels.shape[0]} pixels (at most {MAX_AVIF_SIDE_PX} a side)"
-        )
     if component.codec == "jpeg":
         # Optimised tables are usually smaller; on a few tiles the standard ones are, since they pack away.
         subsampling = "4:4:4" if component.full_chroma else "4:2:0"

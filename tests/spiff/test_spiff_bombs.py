@@ -13,7 +13,7 @@ from PIL import Image
 from ntnsim.errors import CorruptStreamError, ImageError
 from ntnsim.spiff import bitstream
 from ntnsim.spiff.bitstream import Frame, Kind, Part, most_pixels, write_stream
-from ntnsim.spiff.components import Component, decode_component, encode_component, packed
+from ntnsim.spiff.components import AVIF_MAX_SIDE_PX, Component, decode_component, encode_component, packed
 from ntnsim.spiff.decoder import decode_partial_image
 from ntnsim.spiff.varint import varint
 
@@ -23,7 +23,7 @@ MOST_MEMORY_BYTES = 1 << 30
 MOST_CPU_S = 10.0
 
 MEASURED = """
-import resource, sys, time
+import sys, time
 from ntnsim.errors import BitstreamError
 from ntnsim.spiff.decoder import decode_partial_image
 before = time.process_time()
@@ -32,7 +32,9 @@ try:
     said = "decoded"
 except BitstreamError as error:
     said = str(error)
-print(time.process_time() - before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, said)
+# This process's own peak: getrusage tells that of the process that started it, if it was larger.
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(time.process_time() - before, int(peak.split()[1]) * 1024, said)
 """
 
 
@@ -103,12 +105,9 @@ def test_jpeg_with_hundreds_of_scans_is_refused():
         decode_component(many, "jpeg", (64, 64), "crop")
 
 
-@pytest.mark.parametrize(("width", "height"), [(32_769, 8), (8, 32_769)])
-def test_avif_wider_than_its_readers_allow_is_refused_when_it_is_written(width, height):
-    with pytest.raises(ImageError, match="at most 32768 a side"):
-        encode_component(np.zeros((height, width, 3), np.uint8), Component("avif"))
-    data = encode_component(np.zeros((8, 32_768, 3), np.uint8), Component("avif", speed=10))
-    assert decode_component(data, "avif", (8, 32_768), "x").shape == (8, 32_768, 3)
+def test_widest_avif_is_read_again():
+    data = encode_component(np.zeros((8, AVIF_MAX_SIDE_PX, 3), np.uint8), Component("avif", speed=10))
+    assert decode_component(data, "avif", (8, AVIF_MAX_SIDE_PX), "x").shape == (8, AVIF_MAX_SIDE_PX, 3)
 
 
 SIDE = 4096  # the largest square that any stream may hold, in tiles of 4 px: a million
