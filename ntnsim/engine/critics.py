@@ -127,10 +127,6 @@ class QuantileCritics:
         ] * self.network.forward_few(inputs)
         return found
 
-    def quantiles_one(self, inputs: Float32Array) -> Float32Array:
-        """Return the sorted quantiles [n_critics, n_quantiles] for one input, in spreads."""
-        return np.sort(self.network.forward_one(inputs), axis=-1)
-
 
 def quantile_at(ordered: Float32Array, level: float) -> Float32Array:
     """Return the interpolated quantile at *level* of sorted midpoint quantiles [..., n_quantiles]."""

@@ -1,7 +1,6 @@
 """Learning outside the simulator: from an outcome table or a synthetic instance, in place of delivered jobs.
 
-An instance draws contexts and outcomes. `fill_memory` is offline learning (random configurations, then updates alone);
-`learn_online` lets the policy choose each configuration itself, as in the world.
+An instance draws contexts and outcomes; `learn_online` lets the policy choose each configuration, as in the world.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +10,6 @@ from typing import Protocol
 
 import numpy as np
 
-from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.delay_model import known_delay_s
 from ntnsim.engine.outcome_table import OutcomeTable
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
@@ -137,21 +135,6 @@ def delivered_in(
         known_s = OUTAGE_S
     delay_s = image.age_s + known_s + moment.remainder_s
     return DeliveredImage(image, network, requirement, configuration, size_bits, pf, sf, delay_s)
-
-
-def fill_memory(
-    engine: Bandit,
-    instance: Instance,
-    requirements: Sequence[Requirement],
-    n_images: int,
-    rng: np.random.Generator,
-) -> None:
-    """Put *n_images* outcomes of uniformly drawn configurations in the engine's memory, without an update."""
-    for _ in range(n_images):
-        image, network = instance.context(rng)
-        requirement = requirements[int(rng.integers(len(requirements)))]
-        x = instance.space.configuration(rng.random(instance.space.dimension).tolist())
-        engine.remember(instance.deliver(image, network, requirement, x, rng))
 
 
 def practised(

@@ -8,7 +8,7 @@ cannot be read or written (a full disk, no permission), outcomes are kept in mem
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -87,14 +87,6 @@ class OutcomeStore:
                 scratch.write_text(json.dumps(_entry(key, outcome)))
         except OSError as error:
             self._only_memory(path, error)
-
-    def get_or_compute(self, key: OutcomeKey, compute: Callable[[], Outcome]) -> Outcome:
-        """Return the outcome of *key*, computing and keeping it if need be."""
-        found = self.get(key)
-        if found is None:
-            self.put(key, compute())
-            found = self._memory[key]
-        return found
 
     def __len__(self) -> int:
         return len(self._memory)

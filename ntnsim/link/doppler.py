@@ -1,13 +1,12 @@
 """Doppler shift, and what is left of it after compensation as a limit on the SINR (TR 38.811, 5.3.4.3 and 6.7.1)."""
 
-from math import cos, pi, radians, sqrt
+from math import pi
 from typing import Any
 
 import numpy as np
 
 from ntnsim.arrays import FloatArray
-from ntnsim.orbit.earth import EARTH_MU_M3_S2
-from ntnsim.units import EARTH_RADIUS_SPHERE_M, SPEED_OF_LIGHT_M_S
+from ntnsim.units import SPEED_OF_LIGHT_M_S
 
 
 def doppler_from_ranges_hz(range_m: FloatArray, step_s: float, carrier_hz: float) -> FloatArray:
@@ -15,19 +14,6 @@ def doppler_from_ranges_hz(range_m: FloatArray, step_s: float, carrier_hz: float
     if len(range_m) < 2:
         return np.zeros(len(range_m))
     return -np.gradient(range_m, step_s) / SPEED_OF_LIGHT_M_S * carrier_hz
-
-
-def doppler_in_plane_hz(
-    altitude_m: float,
-    elevation_deg: float,
-    carrier_hz: float,
-    *,
-    earth_radius_m: float = EARTH_RADIUS_SPHERE_M,
-) -> float:
-    """Return the shift for an Earth-fixed terminal in the orbital plane: (v/c) R/(R+h) cos(elevation) f_c (6.7.1)."""
-    speed_m_s = sqrt(EARTH_MU_M3_S2 / (earth_radius_m + altitude_m))
-    ratio = earth_radius_m / (earth_radius_m + altitude_m)
-    return speed_m_s / SPEED_OF_LIGHT_M_S * ratio * cos(radians(elevation_deg)) * carrier_hz
 
 
 def intercarrier_interference_ratio_db(residual_hz: Any, subcarrier_spacing_hz: float) -> Any:

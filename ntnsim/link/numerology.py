@@ -6,7 +6,6 @@ SYMBOLS_PER_SLOT = 14
 SUBCARRIERS_PER_BLOCK = 12
 FR2_FROM_HZ = 17e9  # NTN bands in Ka count as FR2
 ALLOCATION_BELOW_HZ = 3e6  # smaller than any channel: an allocation inside one, without guard bands
-PEAK_CODE_RATE = 948 / 1024  # TS 38.306, 4.1.2
 
 
 def slot_s(subcarrier_spacing_hz: float) -> float:
@@ -46,8 +45,3 @@ def resource_elements_per_s(blocks: int, subcarrier_spacing_hz: float, overhead:
     """Return how many resource elements per second carry data in *blocks* resource blocks."""
     per_slot = blocks * SUBCARRIERS_PER_BLOCK * SYMBOLS_PER_SLOT
     return per_slot / slot_s(subcarrier_spacing_hz) * (1.0 - overhead)
-
-
-def peak_rate_bps(blocks: int, subcarrier_spacing_hz: float, overhead: float, bits_per_symbol: int) -> float:
-    """Return the peak rate of one layer on one carrier (TS 38.306, 4.1.2, with scaling factor 1)."""
-    return resource_elements_per_s(blocks, subcarrier_spacing_hz, overhead) * bits_per_symbol * PEAK_CODE_RATE

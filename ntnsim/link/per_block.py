@@ -37,11 +37,6 @@ class BlockRun:
         """Share of first transmissions that failed."""
         return self.first_failures / max(self.first_transmissions, 1)
 
-    def time_of_bits_s(self, bits: float) -> float:
-        """Return when *bits* had been delivered, counted from the first slot."""
-        slot = int(np.searchsorted(self.delivered_bits, bits, side="left"))
-        return (slot + 1) * self.slot_s if slot < len(self.delivered_bits) else np.inf
-
 
 def run_blocks(
     sinr_db: FloatArray,

@@ -7,7 +7,6 @@ the data anew: errors cost time and delay, and no data is lost.
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -27,11 +26,6 @@ class RetransmissionSettings:
     feedback: str = "auto"
     max_transmissions: int = 4
     processing_s: float = 0.001
-
-
-def processes_needed(round_trip_s: float, slot_s: float) -> int:
-    """Return how many HARQ processes keep the link busy: the round trip in slots, rounded up."""
-    return ceil(round_trip_s / slot_s - 1e-9)
 
 
 def stall_share(round_trip_s: Any, slot_s: float, settings: RetransmissionSettings) -> Any:

@@ -1,11 +1,9 @@
 """From a bundle to its networks: the one module that knows every kind of them."""
 
-from typing import Any
-
 from ntnsim.errors import BundleError, InputError
 from ntnsim.networks.bundle import Bundle, check_device
 from ntnsim.networks.caption import captioner_of_member
-from ntnsim.networks.diffusion import LatentResidualInpainter, StableDiffusionInpainter, load_pipeline
+from ntnsim.networks.diffusion import LatentResidualInpainter, StableDiffusionInpainter
 from ntnsim.networks.segment import segmenter_of_member
 from ntnsim.protocols.captioner import Captioner
 from ntnsim.protocols.inpainter import Inpainter
@@ -25,12 +23,6 @@ def load_captioner(bundle: Bundle, device: str = "cpu") -> Captioner:
     """Return the bundle's captioner on the torch *device*."""
     check_device(device)
     return captioner_of_member(*bundle.member("captioner"), device=device)
-
-
-def load_inpainting_pipeline(bundle: Bundle, device: str = "cpu", dtype: str | None = None) -> Any:
-    """Return the bundle's latent diffusion model as diffusers' own StableDiffusionInpaintPipeline."""
-    check_device(device)
-    return load_pipeline(bundle.member("inpainter")[1], device=device, dtype=dtype)
 
 
 def inpainter_named(

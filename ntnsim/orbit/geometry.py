@@ -1,6 +1,5 @@
 """Range and elevation of a satellite: from vectors, and from altitude and elevation on a sphere."""
 
-from math import asin, cos, degrees, radians
 from typing import Any
 
 import numpy as np
@@ -27,18 +26,6 @@ def slant_range_m(
     up_m = earth_radius_m * np.sin(np.radians(elevation))
     distance_m = np.sqrt(up_m**2 + altitude_m**2 + 2 * altitude_m * earth_radius_m) - up_m
     return float(distance_m) if distance_m.ndim == 0 else distance_m
-
-
-def central_angle_deg(altitude_m: float, elevation_deg: float, *, earth_radius_m: float) -> float:
-    """Return the angle at the Earth's centre between a terminal and a satellite seen at *elevation_deg*."""
-    ratio = earth_radius_m / (earth_radius_m + altitude_m)
-    return 90.0 - elevation_deg - degrees(asin(ratio * cos(radians(elevation_deg))))
-
-
-def nadir_angle_deg(altitude_m: float, elevation_deg: float, *, earth_radius_m: float) -> float:
-    """Return the angle at the satellite between nadir and a terminal that sees it at *elevation_deg*."""
-    ratio = earth_radius_m / (earth_radius_m + altitude_m)
-    return degrees(asin(ratio * cos(radians(elevation_deg))))
 
 
 def look(site: Site | Spot, positions_m: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -72,11 +72,6 @@ class RateProfile:
         """End of the window."""
         return self.start_s + len(self.rate_bps) * self.step_s
 
-    @property
-    def cumulative_bits(self) -> FloatArray:
-        """B(t) at the grid's edges [n+1]: the integral of rate_bps from start_s."""
-        return np.concatenate([[0.0], np.cumsum(self.rate_bps) * self.step_s])
-
     def index_at(self, time_s: float) -> int:
         """Return the grid step that holds *time_s*, clipped to the window."""
         return min(max(int((time_s - self.start_s) / self.step_s), 0), len(self.rate_bps) - 1)

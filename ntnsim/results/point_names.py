@@ -35,11 +35,6 @@ class PointNames:
         return value_text if not any(map(_is_object, values)) else lambda value: differences(value, values)
 
 
-def point_title(parameters: Mapping[str, Any]) -> str:
-    """Return the title of a point that stands alone."""
-    return PointNames([parameters]).title(parameters)
-
-
 def short_names(paths: Sequence[str]) -> dict[str, str]:
     """Return the shortest endings of *paths* that still tell them apart."""
     names = {}

@@ -174,7 +174,7 @@ def test_a_codec_for_other_ranks_is_refused():
 
 def test_a_profile_of_rates_alone_knows_its_contacts():
     profile = ntnsim.RateProfile.of_rates(100.0, 2.0, [0, 0, 5, 5, 0, 7, 0], propagation_s=0.01)
-    assert profile.cumulative_bits.tolist() == [0, 0, 0, 10, 20, 20, 34, 34]
+    assert profile.rate_bps.tolist() == [0, 0, 5, 5, 0, 7, 0]
     np.testing.assert_array_equal(profile.next_contact_s, [104, 104, np.nan, np.nan, 110, np.nan, np.inf])
     np.testing.assert_array_equal(profile.contact_end_s, [np.nan, np.nan, 108, 108, np.nan, 112, np.nan])
     assert profile.end_s == 114.0

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from drawn_memory import fill_memory
 
 from ntnsim.engine.build import build_engine
 from ntnsim.engine.calibration import FEWEST, REMEMBERED, Calibration
 from ntnsim.engine.critics import quantile_at
 from ntnsim.engine.least_squares import SMALLEST_DISTANCE
-from ntnsim.engine.practice import fill_memory
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits
 from ntnsim.scenario.policy import SpiffEngineSpec
 from ntnsim.streams import stream

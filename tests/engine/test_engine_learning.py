@@ -5,13 +5,14 @@ The ten-seed figures come from benchmarks/engine_known_optimum.py; here two engi
 
 import numpy as np
 import pytest
+from drawn_memory import fill_memory
 from scipy.stats import norm
 
 from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.build import build_engine, build_linear, build_policy
 from ntnsim.engine.critics import quantile_at
 from ntnsim.engine.diagnostics import calibration, mean_cost, policy_map, regret
-from ntnsim.engine.practice import fill_memory, learn_online, practised
+from ntnsim.engine.practice import learn_online, practised
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits
 from ntnsim.errors import InputError
 from ntnsim.protocols.policy import ImageState, Requirement

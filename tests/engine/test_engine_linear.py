@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from drawn_memory import fill_memory
 
 from ntnsim.engine.build import build_linear, build_policy
 from ntnsim.engine.least_squares import Regressors, fitted, log_terms
-from ntnsim.engine.practice import fill_memory, learn_online
+from ntnsim.engine.practice import learn_online
 from ntnsim.engine.search import around, whole_grid
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits
 from ntnsim.errors import ScenarioError

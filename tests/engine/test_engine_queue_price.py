@@ -3,12 +3,12 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from drawn_memory import fill_memory
 from pydantic import ValidationError
 
 from ntnsim.engine.build import build_bandit
 from ntnsim.engine.conditioning import interleaved
 from ntnsim.engine.objective import realised_cost
-from ntnsim.engine.practice import fill_memory
 from ntnsim.engine.queue_price import LONGEST_WAIT, backlog_price
 from ntnsim.engine.synthetic import PIXELS, REQUIREMENT, SOURCE_BITS, SPACE, SyntheticBits, network_state
 from ntnsim.protocols.imaging import Capture, Encoded, Reconstruction, Work

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from drawn_memory import fill_memory
 
 from ntnsim.engine.build import build_engine
 from ntnsim.engine.conditioning import Priced, requirement_vector
 from ntnsim.engine.least_squares import from_log_terms
 from ntnsim.engine.objective import hinges
-from ntnsim.engine.practice import fill_memory
 from ntnsim.engine.spiff_engine import SpiffEngine
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits
 from ntnsim.scenario.policy import SpiffEngineSpec

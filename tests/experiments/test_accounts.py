@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from drawn_memory import fill_memory
 
 from ntnsim.datasets.persons import PersonsDataset
 from ntnsim.engine.build import build_linear
-from ntnsim.engine.practice import fill_memory
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits
 from ntnsim.errors import DatasetError
 from ntnsim.experiments.accounts import TIMED_DECISIONS, cheapest, effort_of, generated_share, judged_columns

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from drawn_memory import fill_memory
 
 from ntnsim.engine.build import build_engine
 from ntnsim.engine.outcome_table import OutcomeTable
-from ntnsim.engine.practice import Moment, TableInstance, delivered_in, fill_memory
+from ntnsim.engine.practice import Moment, TableInstance, delivered_in
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits, network_state
 from ntnsim.experiments.diagnose import caption, draw, judged, read_levels
 from ntnsim.experiments.study import RISK_LEVEL

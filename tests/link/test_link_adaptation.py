@@ -193,7 +193,7 @@ def test_fluid_and_per_block_transfer_times_agree_within_the_block_error_interva
     ]
     for transfer in (1e6, 3e6, 6e6):
         fluid_s = (np.searchsorted(bits, transfer) + 1) * SLOT_S
-        blocks_s = np.array([run.time_of_bits_s(transfer) for run in runs])
+        blocks_s = np.array([(np.searchsorted(run.delivered_bits, transfer) + 1) * SLOT_S for run in runs])
         # N blocks of which a tenth fail: the number of failures has deviation √(N p (1 − p)), each costs one slot.
         # The loop holds that number by feedback, so this is a generous interval; its own sawtooth adds a round trip.
         blocks = fluid_s / SLOT_S

@@ -6,7 +6,8 @@ import pytest
 from ntnsim.experiments.evaluate import coarse_layer
 from ntnsim.fidelity.metrics import StLpipsBackend
 from ntnsim.networks.bundle import open_bundle
-from ntnsim.networks.load import inpainter_named, load_inpainting_pipeline, load_segmenter
+from ntnsim.networks.diffusion import load_pipeline
+from ntnsim.networks.load import inpainter_named, load_segmenter
 from ntnsim.protocols.inpainter import Canvas
 
 MOST_WEIGHTS_BYTES = 45_000_000
@@ -35,7 +36,7 @@ def test_every_file_is_as_sealed_and_small(tiny):
 def test_diffusers_own_pipeline_loads_and_runs_it(tiny, photographs):
     from PIL import Image
 
-    pipeline = load_inpainting_pipeline(tiny)
+    pipeline = load_pipeline(tiny.member("inpainter")[1], device="cpu", dtype=None)
     assert type(pipeline).__name__ == "StableDiffusionInpaintPipeline"
     assert pipeline.unet.config.in_channels == 9
     mask = np.zeros((64, 64), np.uint8)

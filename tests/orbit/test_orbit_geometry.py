@@ -7,7 +7,7 @@ import pytest
 
 from ntnsim.orbit.constellation import Shell, walker_orbits
 from ntnsim.orbit.earth import EARTH_MODELS, Site, earth_model, greenwich_sidereal_angle_rad, julian_date
-from ntnsim.orbit.geometry import central_angle_deg, look, satellite_view_uv, slant_range_m
+from ntnsim.orbit.geometry import look, satellite_view_uv, slant_range_m
 
 SPHERE = EARTH_MODELS["sphere_6371"]
 
@@ -70,7 +70,8 @@ def test_slant_range_is_the_altitude_overhead_and_refuses_nonsense():
 
 def test_look_gives_elevation_and_range_of_the_spherical_formula():
     site = Site("x", 0.0, 0.0, 0.0, 10.0, SPHERE)
-    angle = np.radians(central_angle_deg(600e3, 25.0, earth_radius_m=6371e3))
+    seen = np.radians(25.0)
+    angle = np.pi / 2 - seen - np.arcsin(6_371 / 6_971 * np.cos(seen))  # the triangle's third corner
     satellite_m = 6_971e3 * np.array([[np.cos(angle), np.sin(angle), 0.0]])
     sine, range_m = look(site, satellite_m)
     assert np.degrees(np.arcsin(sine[0])) == pytest.approx(25.0)

@@ -3,8 +3,8 @@
 import pytest
 
 from ntnsim.link.adaptation import level_table
-from ntnsim.link.numerology import default_overhead, peak_rate_bps, resource_blocks, slot_s
-from ntnsim.link.retransmission import processes_needed
+from ntnsim.link.numerology import default_overhead, resource_blocks, resource_elements_per_s, slot_s
+from ntnsim.link.retransmission import RetransmissionSettings, stall_share
 
 
 def levels(table_number, kind):
@@ -98,7 +98,8 @@ def test_mcs_tables_begin_and_end_as_published(table_number, first, last, peak):
 def test_peak_rate_of_ts_38_306(bandwidth_hz, carrier_hz, spacing_hz, blocks, bits, mbps):
     own_blocks = resource_blocks(bandwidth_hz, carrier_hz, spacing_hz)
     assert own_blocks == blocks
-    rate = peak_rate_bps(own_blocks, spacing_hz, default_overhead(carrier_hz, "dl"), bits)
+    elements_per_s = resource_elements_per_s(own_blocks, spacing_hz, default_overhead(carrier_hz, "dl"))
+    rate = elements_per_s * bits * 948 / 1024  # one layer at the highest code rate
     assert rate / 1e6 == pytest.approx(mbps, abs=1e-3)
 
 
@@ -127,5 +128,9 @@ def test_spacing_that_a_frequency_range_does_not_use_is_refused():
         (25.77, 120e3, 207),
     ],
 )
-def test_harq_processes_needed_over_leo_600(round_trip_ms, spacing_hz, processes):
-    assert processes_needed(round_trip_ms / 1e3, slot_s(spacing_hz)) == processes
+def test_so_many_harq_processes_keep_the_link_busy_over_leo_600(round_trip_ms, spacing_hz, processes):
+    def share(n):
+        settings = RetransmissionSettings(processes=n, processing_s=0.0)
+        return stall_share(round_trip_ms / 1e3, slot_s(spacing_hz), settings)
+
+    assert share(processes) == 1.0 > share(processes - 1)

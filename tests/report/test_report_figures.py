@@ -18,7 +18,7 @@ from ntnsim.report.style import STYLES, journal, scheme_styles
 from ntnsim.report.timeline_figure import Span, merged, timeline, timeline_view
 from ntnsim.results import load
 from ntnsim.results.gallery import read_index
-from ntnsim.results.point_names import point_title, short_names
+from ntnsim.results.point_names import PointNames, short_names
 from ntnsim.results.read import RunDirectory, find_runs
 from ntnsim.results.show import with_half_width
 from ntnsim.results.timeline import TimelineWriter
@@ -222,7 +222,8 @@ def test_neighbouring_styles_differ_in_grey():
 def test_parameter_names_are_cut_to_what_tells_them_apart():
     assert short_names(["background.load"]) == {"background.load": "load"}
     assert short_names(["a.rate", "b.rate", "c"]) == {"a.rate": "a.rate", "b.rate": "b.rate", "c": "c"}
-    assert point_title({"background.load": 0.30000000000000004, "kind": "x"}) == "load = 0.3, kind = x"
+    point = {"background.load": 0.30000000000000004, "kind": "x"}
+    assert PointNames([point]).title(point) == "load = 0.3, kind = x"
 
 
 def test_runs_given_side_by_side_are_points_named_after_their_directories(run, tmp_path):

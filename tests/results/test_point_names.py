@@ -1,6 +1,6 @@
 """What points of a sweep are called: labels of the user's, else values, else where objects differ. Never raw JSON."""
 
-from ntnsim.results.point_names import PointNames, point_title
+from ntnsim.results.point_names import PointNames
 
 ENGINE = {"kind": "spiff-engine", "learning": {"rate": 0.001, "batch": 64}}
 SLOW = {"kind": "spiff-engine", "learning": {"rate": 0.0001, "batch": 64}}
@@ -38,4 +38,5 @@ def test_labels_go_before_values_and_an_empty_one_leaves_its_value_out():
 
 
 def test_a_point_alone_is_called_by_all_that_it_holds():
-    assert point_title({"fault": {"kind": "rain", "rate_mm_h": 25.0}}) == "fault = kind rain, rate_mm_h 25"
+    point = {"fault": {"kind": "rain", "rate_mm_h": 25.0}}
+    assert PointNames([point]).title(point) == "fault = kind rain, rate_mm_h 25"
