@@ -27,16 +27,14 @@ KEPT_SNAPSHOTS = 512
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All routes at one time, per satellite [n]; nan (or -1) where there is none.
+    """All routes at one time, per satellite [n]; nan where there is none.
 
     delay_s: to the ground, all hops. range_m, elevation_deg: of the last hop, between station and satellite.
-    next_hop: the satellite that each one's route goes to; itself where it goes straight down.
     """
 
     delay_s: FloatArray
     range_m: FloatArray
     elevation_deg: FloatArray
-    next_hop: IntArray
 
 
 class PlusGridRoutes:
@@ -126,7 +124,6 @@ class PlusGridRoutes:
             delay_s,
             np.where(reached, nearest_m[last], np.nan),
             np.where(reached, elevation_deg[last], np.nan),
-            np.where(reached, toward[:count], -1).astype(np.int64),
         )
 
     def _by_snapshot(self, times_s: FloatArray) -> tuple[list[Snapshot], IntArray]:
