@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from ntnsim.arrays import FloatArray
 from ntnsim.link.channel import ChannelState
-from ntnsim.link.goodput import steady_efficiency
+from ntnsim.link.goodput import OUTER_LOOP_INTERVAL_S, steady_efficiency
 from ntnsim.link.pass_link import PassGeometry, PassLink, link_along_pass, terms_table
 from ntnsim.link.path_loss import building_entry_loss_db
 from ntnsim.link.rain import RainFade
-from ntnsim.orbit.geometry import look, satellite_view_uv
+from ntnsim.orbit.geometry import look
 from ntnsim.orbit.ground import SiteIsTheEnd
 from ntnsim.orbit.pass_book import BLOCK_S, Pass, PassBook
 from ntnsim.orbit.serving import HandoverRule, Serving
@@ -34,6 +34,7 @@ from ntnsim.orbit.serving_plan import (
 from ntnsim.protocols.rate_profile import RateProfile
 from ntnsim.scenario.radio import RadioSpec
 from ntnsim.scenario.space import RegenerativePayloadSpec, SpaceSegmentSpec
+from ntnsim.sky.pass_geometry import pass_geometry
 from ntnsim.sky.radio_link import link_model
 from ntnsim.sky.space_model import SiteLike, SpaceModel
 from ntnsim.streams import stream
@@ -42,6 +43,7 @@ from ntnsim.units import SPEED_OF_LIGHT_M_S
 LOOK_AHEAD_S = 3600.0  # no end of contact is given further ahead than this
 NEXT_CONTACT_WITHIN_S = 48 * 3600.0
 KEPT_STEPS = 500_000  # of pass links, about 90 MB; two passes are kept in any case
+LONGEST_ROUND_TRIP_S = 1.0  # between terminal and scheduler, as a rule: over a geostationary satellite 0.6 s
 INTERRUPTION_RTT = {"ul": 1.5, "dl": 2.0}  # TR 38.821, 7.3.2
 
 
@@ -183,7 +185,14 @@ class TerminalLink:
             name = self.model.orbits.names[satellite_pass.satellite]
             # The culmination tells passes of one satellite apart; to the second, it is the same on every host.
             rng = stream(self._seed, "space", self.site.name, name, f"{satellite_pass.culmination_s:.0f}")
-            geometry = self._geometry(satellite_pass)
+            geometry = pass_geometry(
+                self.model,
+                self.link,
+                self.site,
+                satellite_pass,
+                self._steps_of(satellite_pass),
+                self.radio.profile.step_s,
+            )
             extra_loss_db = self._site_loss_db(geometry)
             self._passes[key] = link = link_along_pass(
                 geometry,
@@ -244,44 +253,33 @@ class TerminalLink:
             )
         return loss_db
 
-    def _geometry(self, satellite_pass: Pass) -> PassGeometry:
+    def _steps_of(self, satellite_pass: Pass) -> tuple[int, int]:
+        """Return the numbers of a pass's first step on the scenario's grid and of the step after its last."""
         step_s = self.radio.profile.step_s
         first = int(np.floor(satellite_pass.rise_s / step_s))
-        count = max(int(np.ceil(satellite_pass.set_s / step_s)) - first, 1)
-        middle_s = (first + np.arange(count, dtype=np.float64) + 0.5) * step_s
-        if (
-            self.model.orbits.lost_s(satellite_pass.set_s + step_s)[satellite_pass.satellite]
-            <= satellite_pass.set_s + step_s
-        ):
-            middle_s = np.minimum(
-                middle_s, satellite_pass.set_s
-            )  # its last step may reach beyond the satellite's end
-        positions_m = self.model.orbits.positions_of_m(np.full(count, satellite_pass.satellite), middle_s)
-        spots = self.site.at(middle_s)
-        sine, range_m = look(spots, positions_m)
-        ground = self.model.reach.path(satellite_pass.satellite, middle_s)
-        service_s = range_m / SPEED_OF_LIGHT_M_S
-        payload = self.model.space.payload
-        transparent = payload.kind == "transparent"
-        processing_s = payload.processing_s if payload.kind == "regenerative" else 0.0
-        uv = None
-        if self.link.beams == "satellite_fixed" or self.link.scan_exponent > 0:
-            uv = satellite_view_uv(spots, positions_m)
-        direction = None
-        if self.link.channel is not None:
-            direction = (positions_m - spots.position_m) / range_m[:, np.newaxis]
-        return PassGeometry(
-            first_step=first,
-            step_s=step_s,
-            elevation_deg=np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0))),
-            range_m=range_m,
-            round_trip_s=2 * (service_s + ground.delay_s) if transparent else 2 * service_s,
-            propagation_s=service_s + processing_s + ground.delay_s,
-            ground_range_m=ground.range_m,
-            ground_elevation_deg=ground.elevation_deg,
-            beam_uv=uv,
-            direction=direction,
-        )
+        return first, max(int(np.ceil(satellite_pass.set_s / step_s)), first + 1)
+
+    def _link_between(self, satellite_pass: Pass, low: int, high: int) -> PassLink:
+        """Return a link that holds the steps [low, high) of a pass, as the whole pass's link has them.
+
+        Random channels walk from rise to set, so that the whole pass is worked out, and kept. Without them a step
+        depends on its interval of the outer loop and on how long the channel's report takes, and on nothing before.
+        """
+        if self.link.channel is not None or (satellite_pass.satellite, satellite_pass.rise_s) in self._passes:
+            return self.pass_link(satellite_pass)
+        begin, end = self._steps_of(satellite_pass)
+        step_s = self.radio.profile.step_s
+        interval = max(1, round(OUTER_LOOP_INTERVAL_S / step_s))
+        report_s = self.link.goodput.csi_delay_s
+        while True:
+            back_s = LONGEST_ROUND_TRIP_S if report_s is None else report_s
+            first = max((low - int(np.ceil(back_s / step_s)) - 1) // interval * interval, begin)
+            last = min((high // interval + 2) * interval, end)  # directions of motion look a step ahead
+            geometry = pass_geometry(self.model, self.link, self.site, satellite_pass, (first, last), step_s)
+            longest_s = np.nanmax(geometry.round_trip_s, initial=0.0) if report_s is None else back_s
+            if longest_s <= back_s or first == begin:
+                return link_along_pass(geometry, self.link, None, extra_loss_db=self._site_loss_db(geometry))
+            report_s = float(longest_s)
 
     def _pause_s(self, stretch: Serving) -> float:
         """Return for how long no data flows after the satellite of a stretch began to serve."""
@@ -310,15 +308,12 @@ class TerminalLink:
     ) -> None:
         """Write one serving stretch into the window's columns."""
         step_s = self.radio.profile.step_s
-        link = self.pass_link(stretch.satellite_pass)
-        low = max(int(np.floor(stretch.start_s / step_s + 1e-9)), first, link.geometry.first_step)
-        high = min(
-            int(np.ceil(stretch.end_s / step_s - 1e-9)),
-            first + len(rate_bps),
-            link.geometry.first_step + len(link.sinr_db),
-        )
+        begin, end = self._steps_of(stretch.satellite_pass)
+        low = max(int(np.floor(stretch.start_s / step_s + 1e-9)), first, begin)
+        high = min(int(np.ceil(stretch.end_s / step_s - 1e-9)), first + len(rate_bps), end)
         if high <= low:
             return
+        link = self._link_between(stretch.satellite_pass, low, high)
         window, own = (
             slice(low - first, high - first),
             slice(low - link.geometry.first_step, high - link.geometry.first_step),

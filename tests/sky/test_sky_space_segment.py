@@ -86,6 +86,41 @@ def test_profile_does_not_depend_on_how_windows_are_cut(policy, channel):
         start_s = piece.end_s
 
 
+@pytest.mark.parametrize(
+    ("space", "radio"),
+    [
+        ({}, {}),
+        ({"payload": {"kind": "transparent"}}, {"band": "ka", "direction": "dl"}),
+        ({}, {"adaptation": {"csi_delay_s": 4.0}}),
+        ({}, {"band": "ka", "beams": {"kind": "satellite_fixed"}, "interference": True}),
+        ({}, {"adaptation": {"outer_loop": False}, "profile": {"step_s": 0.05, "window_s": 300}}),
+        ({}, {"channel": {"mode": "channel", "rain": "itu"}, "band": "ka"}),
+    ],
+)
+def test_a_window_holds_what_the_link_of_the_whole_pass_has(space, radio):
+    terminal = source(space, radio)
+    profile = terminal(600.0)
+    first = round(profile.start_s / profile.step_s)
+    compared = 0
+    for stretch in terminal.plan.between(profile.start_s, profile.end_s):
+        link = terminal.pass_link(stretch.satellite_pass)
+        low = max(
+            round(stretch.start_s / profile.step_s) + 100, first
+        )  # past the interruption of the handover
+        high = min(int(stretch.end_s / profile.step_s), first + len(profile.rate_bps))
+        own, whole = (
+            slice(low - first, high - first),
+            slice(low - link.geometry.first_step, high - link.geometry.first_step),
+        )
+        assert profile.rate_bps[own] == pytest.approx(
+            link.goodput.rate_bps[whole], rel=1e-11
+        )  # shares of steps
+        assert np.array_equal(profile.sinr_db[own], link.sinr_db[whole])
+        assert np.array_equal(profile.propagation_s[own], link.geometry.propagation_s[whole])
+        compared += max(high - low, 0)
+    assert compared > 1000
+
+
 def test_same_seed_gives_the_same_profile_and_another_seed_another_channel():
     radio = {"channel": CHANNEL}
     one, same, other = (source(radio=radio, seed=seed)(0.0) for seed in (1, 1, 2))
