@@ -2,9 +2,10 @@
 
 The rate is constant between edges, so a transfer of b bits that has the link to itself from t on ends at B⁻¹(B(t) + b)
 exactly. Windows follow each other without gaps; they are made when somebody looks at them and dropped behind the clock.
-Lists and bisection beat arrays here: every question concerns one instant.
+Every question concerns one instant: bisection over Python's own arrays beats NumPy there, at a quarter of a list's memory.
 """
 
+from array import array
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
@@ -38,9 +39,9 @@ class RateWindow(Generic[Details]):
         lengths_s = edges[1:] - edges[:-1]
         if rates[-1] == 0:
             lengths_s[-1] = 0.0  # it may be infinite, and 0 · inf is no number
-        self.edges_s: list[float] = edges.tolist()
-        self.rates_bps: list[float] = rates.tolist()
-        self.cumulative_bits: list[float] = [0.0, *(rates * lengths_s).cumsum().tolist()]
+        self.edges_s = array("d", edges.tobytes())
+        self.rates_bps = array("d", rates.tobytes())
+        self.cumulative_bits = array("d", bytes(8) + (rates * lengths_s).cumsum().tobytes())
         self.end_s = self.edges_s[-1]
         self.details = details
 

@@ -1,5 +1,7 @@
 """From the scenario's radio section to the link model that physics takes."""
 
+from functools import lru_cache
+
 from ntnsim.link.adaptation import level_table
 from ntnsim.link.budget import (
     SatelliteRadio,
@@ -16,7 +18,7 @@ from ntnsim.link.numerology import default_overhead, resource_blocks, resource_e
 from ntnsim.link.pass_link import FeederRadio, LinkModel, station_g_over_t_db_k
 from ntnsim.link.retransmission import ErrorTables, RetransmissionSettings
 from ntnsim.link.site_gas import site_zenith_gas_db
-from ntnsim.scenario.radio import RadioSpec, ReferenceTerminalSpec
+from ntnsim.scenario.radio import AdaptationSpec, RadioSpec, ReferenceTerminalSpec, RetransmissionSpec
 from ntnsim.scenario.space import SpaceSegmentSpec
 
 
@@ -50,28 +52,12 @@ def link_model(
     elements_per_s = resource_elements_per_s(
         resource_blocks(bandwidth_hz, carrier_hz, spacing_hz), spacing_hz, overhead
     )
-    again = radio.retransmission
-    settings = RetransmissionSettings(
-        processes=again.processes,
-        feedback=again.feedback,
-        max_transmissions=again.max_transmissions,
-        processing_s=again.processing_s,
-    )
-    adaptation = radio.adaptation
-    levels = level_table(
-        table_number=adaptation.table,
-        levels=adaptation.levels,
-        threshold_set=adaptation.thresholds,
-        implementation_loss_db=adaptation.implementation_loss_db,
-        bler_target=adaptation.bler_target,
-        resource_elements_per_slot=elements_per_s * slot_s(spacing_hz),
-    )
     goodput = GoodputSettings(
-        ErrorTables(levels, settings),
+        _error_tables(radio.adaptation, radio.retransmission, elements_per_s * slot_s(spacing_hz)),
         elements_per_s,
         slot_s(spacing_hz),
-        outer_loop=adaptation.outer_loop,
-        csi_delay_s=adaptation.csi_delay_s,
+        outer_loop=radio.adaptation.outer_loop,
+        csi_delay_s=radio.adaptation.csi_delay_s,
     )
     channel = None
     if radio.channel.mode == "channel":
@@ -108,6 +94,28 @@ def link_model(
         residual_frequency_error_ppm=radio.residual_frequency_error_ppm,
         feeder=_feeder(space, radio.direction),
     )
+
+
+@lru_cache(maxsize=16)
+def _error_tables(
+    adaptation: AdaptationSpec, again: RetransmissionSpec, resource_elements_per_slot: float
+) -> ErrorTables:
+    """Return how blocks fail; terminals of one radio share the tables, which take some megabytes."""
+    levels = level_table(
+        table_number=adaptation.table,
+        levels=adaptation.levels,
+        threshold_set=adaptation.thresholds,
+        implementation_loss_db=adaptation.implementation_loss_db,
+        bler_target=adaptation.bler_target,
+        resource_elements_per_slot=resource_elements_per_slot,
+    )
+    settings = RetransmissionSettings(
+        processes=again.processes,
+        feedback=again.feedback,
+        max_transmissions=again.max_transmissions,
+        processing_s=again.processing_s,
+    )
+    return ErrorTables(levels, settings)
 
 
 def _feeder(space: SpaceSegmentSpec, direction: str) -> FeederRadio | None:
