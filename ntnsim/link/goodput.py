@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ntnsim.arrays import FloatArray
+from ntnsim.arrays import FloatArray, IntArray
 from ntnsim.link.adaptation import LevelTable
 from ntnsim.link.retransmission import ErrorTables, RetransmissionSettings, stall_share
 
@@ -57,24 +57,36 @@ class Goodput:
     outer_loop_offset_db: FloatArray
 
 
-def delayed(series: FloatArray, delay_s: FloatArray | float, step_s: float) -> FloatArray:
-    """Return *series* [n] as it was *delay_s* ago (scalar or [n]), to the nearest step; before its start, its start."""
+def delayed(
+    series: FloatArray, delay_s: FloatArray | float, step_s: float, begins: IntArray | None = None
+) -> FloatArray:
+    """Return *series* [n] as it was *delay_s* ago (scalar or [n]), to the nearest step; before its start, its start.
+
+    begins: [p] ascending from 0, where the pieces start of which the series is made, if they are several.
+    """
     steps = np.rint(np.asarray(delay_s) / step_s).astype(np.int64)
     source = np.arange(len(series)) - steps
-    return series[np.clip(source, 0, len(series) - 1)]
+    start = 0 if begins is None else np.repeat(begins, np.diff(begins, append=len(series)))
+    return series[np.clip(source, start, len(series) - 1)]
 
 
 def goodput_along_pass(
-    sinr_db: FloatArray, round_trip_s: FloatArray, step_s: float, first_step: int, settings: GoodputSettings
+    sinr_db: FloatArray,
+    round_trip_s: FloatArray,
+    step_s: float,
+    first_step: int | IntArray,
+    settings: GoodputSettings,
+    begins: IntArray | None = None,
 ) -> Goodput:
     """Return what a pass delivers if this terminal has all of the beam's time.
 
     sinr_db, round_trip_s: [n] on a grid of *step_s*.
     first_step: number of the first step on the scenario's grid, so that the outer loop's intervals are those of
-        absolute time and do not depend on where the series begins.
+        absolute time and do not depend on where the series begins; of several pieces, the first of each [p].
+    begins: [p] ascending from 0, where these pieces start: parts of passes that know nothing of each other.
     """
     csi_delay_s = round_trip_s if settings.csi_delay_s is None else settings.csi_delay_s
-    reported_db = delayed(sinr_db, csi_delay_s, step_s)
+    reported_db = delayed(sinr_db, csi_delay_s, step_s, begins)
     # Below the lowest level's switching point the report is CQI 0 and nothing is scheduled.
     link = _Link(sinr_db, reported_db, reported_db >= settings.levels.switching_db[0], round_trip_s, settings)
     if not settings.outer_loop:
@@ -87,9 +99,17 @@ def goodput_along_pass(
             np.zeros(len(sinr_db)),
         )
     per_interval = max(1, round(OUTER_LOOP_INTERVAL_S / step_s))
-    number = np.arange(len(sinr_db)) + first_step
-    interval = number // per_interval
-    interval -= interval[0]
+    number = np.arange(len(sinr_db))
+    if begins is None:
+        number += first_step
+        interval = number // per_interval
+        interval -= interval[0]
+    else:
+        number += np.repeat(first_step - begins, np.diff(begins, append=len(number)))
+        interval = number // per_interval
+        new = np.append(False, interval[1:] != interval[:-1])
+        new[begins[1:]] = True
+        interval = np.cumsum(new)
     low_db, high_db = link.bracket(interval, number % max(1, per_interval // SAMPLES_PER_INTERVAL) == 0)
     low, high = link.at_offset(low_db[interval]), link.at_offset(high_db[interval])
     # The loop sees blocks, not time: a block that needs two transmissions takes two slots and counts once.
@@ -165,9 +185,8 @@ class _Link:
         """
         errors, levels = self.settings.errors, self.settings.levels
         n_intervals = int(interval[-1]) + 1
-        if not sampled[0]:  # a first interval may be too short to hold a sample
-            sampled = sampled.copy()
-            sampled[: np.searchsorted(interval, 1)] = True
+        if not sampled.all():  # a pass's first interval may be too short to hold a sample
+            sampled = sampled | (np.bincount(interval, sampled) == 0)[interval]
         sampled = sampled & self.heard
         sinr_db, reported_db, interval = self.sinr_db[sampled], self.reported_db[sampled], interval[sampled]
         low_db = np.full(n_intervals, OFFSET_LOW_DB)

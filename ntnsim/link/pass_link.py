@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ntnsim.arrays import FloatArray
+from ntnsim.arrays import FloatArray, IntArray
 from ntnsim.link.antenna import (
     beam_spacing_uv,
     downlink_cir_db,
@@ -102,6 +102,8 @@ class LinkModel:
 class PassGeometry:
     """A pass on a uniform grid [n]; the first step is number *first_step* of the scenario's grid.
 
+    pieces: where the steps are of several passes, one after the other: where each begins [p], from 0 on, and the number
+        of its first step [p]; *first_step* then is that of the first.
     beam_uv: [n, 2] direction of the terminal in the satellite's UV plane, u along its motion; only for fixed beams or
         scan loss.
     ground_range_m, ground_elevation_deg: [n] of the hop between satellite and ground station.
@@ -121,6 +123,15 @@ class PassGeometry:
     ground_elevation_deg: FloatArray
     beam_uv: FloatArray | None = None
     direction: FloatArray | None = None
+    pieces: tuple[IntArray, IntArray] | None = None
+
+    @property
+    def middle_s(self) -> FloatArray:
+        """The middle of each step [n]."""
+        begins, first = self.pieces or (np.zeros(1, dtype=np.int64), np.array([self.first_step]))
+        count = len(self.range_m)
+        number = np.arange(count) + np.repeat(first - begins, np.diff(begins, append=count))
+        return (number + 0.5) * self.step_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +208,8 @@ def link_along_pass(
     # Where there is no way down to the ground there is no link.
     sinr_db = np.where(np.isnan(geometry.propagation_s), -np.inf, sinr_db)
     round_trip_s = np.where(np.isnan(geometry.round_trip_s), 0.0, geometry.round_trip_s)
-    goodput = goodput_along_pass(sinr_db, round_trip_s, geometry.step_s, geometry.first_step, model.goodput)
+    begins, first_step = geometry.pieces or (None, geometry.first_step)
+    goodput = goodput_along_pass(sinr_db, round_trip_s, geometry.step_s, first_step, model.goodput, begins)
     return PassLink(geometry, budget, loss, cnr_db, sinr_db, goodput, limits_db, end, extra_loss_db)
 
 

@@ -81,6 +81,13 @@ class CircularOrbits:
         """Cosine and sine of the inclinations [n]."""
         return np.cos(self.inclination_rad), np.sin(self.inclination_rad)
 
+    @cached_property
+    def rate_groups(self) -> list[IntArray]:
+        """The satellites [m] that share radius and inclination, and so their angular rates, group by group."""
+        keys = np.stack([self.radius_m, self.inclination_rad], axis=1)
+        _, group = np.unique(keys, axis=0, return_inverse=True)
+        return [np.flatnonzero(group == index) for index in range(int(group.max()) + 1)]
+
     def lost_s(self, until_s: float) -> FloatArray:
         """Return when each satellite is lost [n]: never."""
         return np.full(len(self), np.inf)

@@ -6,11 +6,12 @@ block (in a high orbit) serves in pieces, which :meth:`PassBook.whole_between` j
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
 from ntnsim.orbit.earth import Site
-from ntnsim.orbit.passes import Orbits, find_passes
+from ntnsim.orbit.passes import Orbits, PassTable, find_passes, find_passes_over_sites
 
 BLOCK_S = 3600.0
 KEPT_BLOCKS = 64
@@ -34,8 +35,9 @@ class PassBook:
     def __init__(self, orbits: Orbits, site: Site, *, step_s: float | None = None) -> None:
         self.orbits = orbits
         self.site = site
-        self._step_s = step_s
-        self._blocks: OrderedDict[int, list[tuple[Pass, bool, bool]]] = OrderedDict()
+        self.step_s = step_s
+        self._tables: OrderedDict[int, PassTable] = OrderedDict()
+        self._whole: tuple[int, list[Pass]] = (-1, [])  # the block asked for last, and its passes
 
     def between(self, start_s: float, end_s: float) -> list[Pass]:
         """Return the passes with a moment in [start_s, end_s), in order of rising."""
@@ -57,11 +59,11 @@ class PassBook:
         """
         first, last = int(start_s // BLOCK_S), int(-(-end_s // BLOCK_S)) - 1
         begin, end = first, last
-        up = {satellite_pass.satellite for satellite_pass, head, _ in self._pieces(first) if head}
+        up = set(self._table(first).satellite[self._table(first).rise_clipped].tolist())
         while up and begin > first - LONGEST_PASS_BLOCKS:
             begin -= 1
             up &= self._up_throughout(begin)
-        up = {satellite_pass.satellite for satellite_pass, _, tail in self._pieces(last) if tail}
+        up = set(self._table(last).satellite[self._table(last).set_clipped].tolist())
         while up and end < last + LONGEST_PASS_BLOCKS:
             end += 1
             up &= self._up_throughout(end)
@@ -127,12 +129,16 @@ class PassBook:
 
     def _up_throughout(self, block: int) -> set[int]:
         """Return the satellites that stay up for the whole block."""
-        return {
-            satellite_pass.satellite for satellite_pass, head, tail in self._pieces(block) if head and tail
-        }
+        table = self._table(block)
+        return set(table.satellite[table.rise_clipped & table.set_clipped].tolist())
 
     def _passes_of(self, block: int) -> list[Pass]:
         """Return the passes that touch a block, joined across its two boundaries."""
+        if self._whole[0] != block:
+            self._whole = block, self._joined_in(block)
+        return self._whole[1]
+
+    def _joined_in(self, block: int) -> list[Pass]:
         before = {
             satellite_pass.satellite: satellite_pass
             for satellite_pass, head, tail in self._pieces(block - 1)
@@ -155,28 +161,52 @@ class PassBook:
                 whole.append(satellite_pass)
         return whole
 
-    def _pieces(self, block: int) -> list[tuple[Pass, bool, bool]]:
-        """Return (pass, cut at the start, cut at the end) for one block of the search."""
-        if block not in self._blocks:
-            table = find_passes(
-                self.orbits, self.site, block * BLOCK_S, (block + 1) * BLOCK_S, step_s=self._step_s
+    def missing(self, block: int) -> bool:
+        """Return whether a block of the search has not been worked out, or was forgotten."""
+        return block not in self._tables
+
+    def keep(self, block: int, table: PassTable) -> None:
+        """Take the passes of one block of the search."""
+        self._tables[block] = table
+        while len(self._tables) > KEPT_BLOCKS:
+            self._tables.popitem(last=False)
+
+    def _table(self, block: int) -> PassTable:
+        if block not in self._tables:
+            start_s, end_s = block_s(block)
+            self.keep(block, find_passes(self.orbits, self.site, start_s, end_s, step_s=self.step_s))
+        return self._tables[block]
+
+    def _pieces(self, block: int) -> Iterator[tuple[Pass, bool, bool]]:
+        """Yield (pass, cut at the start, cut at the end) for one block of the search."""
+        table = self._table(block)
+        columns = (
+            table.satellite.tolist(),
+            table.rise_s.tolist(),
+            table.culmination_s.tolist(),
+            table.set_s.tolist(),
+            table.max_elevation_deg.tolist(),
+        )
+        clipped = zip(table.rise_clipped.tolist(), table.set_clipped.tolist(), strict=True)
+        for row, (head, tail) in zip(zip(*columns, strict=True), clipped, strict=True):
+            yield Pass(*row), head, tail
+
+
+def block_s(block: int) -> tuple[float, float]:
+    """Return begin and end of a block of the search."""
+    return block * BLOCK_S, (block + 1) * BLOCK_S
+
+
+def search_together(books: Sequence[PassBook], start_s: float, end_s: float) -> None:
+    """Work out the blocks that :meth:`PassBook.between` needs, for all *books* of one sky and search step at once."""
+    for block in range(int(start_s // BLOCK_S) - 1, int(-(-end_s // BLOCK_S)) + 1):
+        some = [book for book in books if book.missing(block)]
+        if some:
+            tables = find_passes_over_sites(
+                some[0].orbits, [book.site for book in some], *block_s(block), step_s=some[0].step_s
             )
-            columns = (
-                table.satellite.tolist(),
-                table.rise_s.tolist(),
-                table.culmination_s.tolist(),
-                table.set_s.tolist(),
-                table.max_elevation_deg.tolist(),
-            )
-            passes = [Pass(*row) for row in zip(*columns, strict=True)]
-            clipped = zip(table.rise_clipped.tolist(), table.set_clipped.tolist(), strict=True)
-            self._blocks[block] = [
-                (satellite_pass, head, tail)
-                for satellite_pass, (head, tail) in zip(passes, clipped, strict=True)
-            ]
-            while len(self._blocks) > KEPT_BLOCKS:
-                self._blocks.popitem(last=False)
-        return self._blocks[block]
+            for book, table in zip(some, tables, strict=True):
+                book.keep(block, table)
 
 
 def _joined(head: Pass, tail: Pass) -> Pass:

@@ -16,7 +16,7 @@ from ntnsim.orbit.constellation import CircularOrbits
 from ntnsim.orbit.earth import Site
 from ntnsim.orbit.element_sets import ElementSets
 from ntnsim.orbit.geometry import look
-from ntnsim.orbit.visibility import masks_by_chunk, rate_groups, time_basis, visibility_circle
+from ntnsim.orbit.visibility import masks_by_chunk, time_basis, visibility_circle
 
 TURN_SAMPLES = 90.0  # of the coarse search, per turn about the Earth
 LOT_SAMPLES = 100_000  # of element sets, in memory at a time
@@ -245,7 +245,7 @@ def _circular_candidates(
     found: list[list[_Candidates]] = [[] for _ in sites]
     elapsed_s = times_s - times_s[0]
     at_start = _advanced(orbits, float(times_s[0]))
-    for members in rate_groups(orbits):
+    for members in orbits.rate_groups:
         basis = time_basis(orbits, int(members[0]), elapsed_s)
         rate = abs(orbits.argument_rate_rad_s[members[0]]) + abs(orbits.node_rate_rad_s[members[0]])
         # The second derivative of each cosine is at most rate².

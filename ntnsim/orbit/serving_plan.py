@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ntnsim.arrays import FloatArray
+from ntnsim.arrays import FloatArray, IntArray
 from ntnsim.orbit.geometry import look
 from ntnsim.orbit.ground import GroundReach
-from ntnsim.orbit.pass_book import Pass, PassBook
+from ntnsim.orbit.pass_book import Pass, PassBook, search_together
+from ntnsim.orbit.passes import Orbits
 from ntnsim.orbit.serving import HandoverRule, Serving, ServingState, serve
 from ntnsim.orbit.surroundings import clear
 from ntnsim.units import SPEED_OF_LIGHT_M_S
@@ -26,6 +27,20 @@ class Sight:
 
     elevation_deg: FloatArray
     range_m: FloatArray
+
+
+class GridPositions:
+    """Positions of some satellites at the decision times of a block, worked out once for all sites."""
+
+    def __init__(self, orbits: Orbits, satellites: IntArray, decision_s: FloatArray) -> None:
+        self._row = np.full(len(orbits), -1)
+        self._row[satellites] = np.arange(len(satellites))
+        self._positions_m = orbits.positions_of_m(satellites[:, np.newaxis], decision_s[np.newaxis, :])
+
+    def of_m(self, satellites: IntArray, column: IntArray) -> FloatArray:
+        """Return positions [k, 3] of *satellites* [k] at the decision times of number *column* [k]."""
+        found: FloatArray = self._positions_m[self._row[satellites], column]
+        return found
 
 
 # Score [c, t] of candidates at decision times; larger is better.
@@ -69,7 +84,7 @@ class ServingPlan:
         decision_interval_s: float,
         outage: Outage | None = None,
     ) -> None:
-        self._book = book
+        self.book = book
         self._reach = reach
         self._rule = rule
         self._score = score
@@ -77,6 +92,8 @@ class ServingPlan:
         self._outage = outage
         self._stretches: OrderedDict[int, list[Serving]] = OrderedDict()
         self._states: dict[int, ServingState] = {0: ServingState()}  # at the start of each block
+        self.next_block = 0  # the first that was never solved
+        self.group: ServingGroup | None = None
 
     def between(self, start_s: float, end_s: float) -> list[Serving]:
         """Return the stretches with a moment in [start_s, end_s), uncut; a stretch may end where its block does."""
@@ -91,11 +108,29 @@ class ServingPlan:
             block = number
             while block not in self._states:
                 block -= 1
-            for solved in range(block, number + 1):
-                self._stretches[solved], self._states[solved + 1] = self._solve(solved, self._states[solved])
-                self._forget(solved)
+            for missing in range(block, number + 1):
+                if self.group is not None and missing == self.next_block:
+                    self.group.solve(missing)
+                else:
+                    self.solve(missing)
         self._stretches.move_to_end(number)
         return self._stretches[number]
+
+    def solve(self, block: int, positions: GridPositions | None = None) -> None:
+        """Work out a block whose beginning is known. positions: of satellites at the decision times, if they are."""
+        self._stretches[block], self._states[block + 1] = self._solve(block, self._states[block], positions)
+        self.next_block = max(self.next_block, block + 1)
+        self._forget(block)
+
+    def candidates(self, block: int) -> list[Pass]:
+        """Return the passes that touch a block."""
+        return self.book.between(block * BLOCK_S, (block + 1) * BLOCK_S)
+
+    def decision_s(self, block: int) -> FloatArray:
+        """Return the times [t] in a block at which the serving satellite may change."""
+        first = int(np.ceil(block * BLOCK_S / self._interval_s - 1e-9))
+        last = int(np.ceil((block + 1) * BLOCK_S / self._interval_s - 1e-9))
+        return np.arange(first, last, dtype=np.float64) * self._interval_s
 
     def _forget(self, newest: int) -> None:
         """Keep the blocks asked for last, and of the others' states one a day, so that memory stays small."""
@@ -105,12 +140,12 @@ class ServingPlan:
             if (old + 1) % MILESTONE_BLOCKS:
                 self._states.pop(old + 1, None)
 
-    def _solve(self, block: int, state: ServingState) -> tuple[list[Serving], ServingState]:
+    def _solve(
+        self, block: int, state: ServingState, positions: GridPositions | None
+    ) -> tuple[list[Serving], ServingState]:
         start_s, end_s = block * BLOCK_S, (block + 1) * BLOCK_S
-        first = int(np.ceil(start_s / self._interval_s - 1e-9))
-        last = int(np.ceil(end_s / self._interval_s - 1e-9))
-        decision_s = np.arange(first, last, dtype=np.float64) * self._interval_s
-        candidates = self._book.between(start_s, end_s)
+        decision_s = self.decision_s(block)
+        candidates = self.candidates(block)
         if not candidates:
             return [], ServingState()
         satellites = np.array([candidate.satellite for candidate in candidates])
@@ -119,17 +154,51 @@ class ServingPlan:
         usable = (rise_s <= decision_s) & (decision_s < set_s)
         usable &= self._reach.reachable(satellites, decision_s)
         if self._outage is not None:
-            names = self._book.orbits.names
+            names = self.book.orbits.names
             usable &= ~np.array([self._outage(names[index], decision_s) for index in satellites])
         sight = Sight(np.full(usable.shape, -90.0), np.full(usable.shape, np.inf))
         row, column = np.nonzero(usable)
-        positions_m = self._book.orbits.positions_of_m(satellites[row], decision_s[column])
-        sine, range_m = look(self._book.site.at(decision_s[column]), positions_m)
-        if self._book.site.surroundings:
-            free = clear(self._book.site, positions_m, sine)
+        if positions is None:
+            positions_m = self.book.orbits.positions_of_m(satellites[row], decision_s[column])
+        else:
+            positions_m = positions.of_m(satellites[row], column)
+        sine, range_m = look(self.book.site.at(decision_s[column]), positions_m)
+        if self.book.site.surroundings:
+            free = clear(self.book.site, positions_m, sine)
             usable[row[~free], column[~free]] = False
             row, column, sine, range_m = row[free], column[free], sine[free], range_m[free]
         sight.range_m[row, column] = range_m
         sight.elevation_deg[row, column] = np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0)))
         score = self._score(candidates, decision_s, sight)
         return serve(candidates, decision_s, usable, score, start_s, end_s, self._rule, state)
+
+
+class ServingGroup:
+    """Plans of many sites under one sky: a block that one of them needs is solved for all that come to it.
+
+    Sites see the same satellites, so that these are propagated once instead of once per site. What a plan says does not
+    depend on its group.
+    """
+
+    def __init__(self, plans: Sequence[ServingPlan], orbits: Orbits) -> None:
+        self._plans = plans
+        self._orbits = orbits
+        for plan in plans:
+            plan.group = self
+
+    def solve(self, block: int) -> None:
+        """Work out a block for all plans that have come to it."""
+        due = [plan for plan in self._plans if plan.next_block == block]
+        decision_s = due[0].decision_s(block)
+        start_s, end_s = block * BLOCK_S, (block + 1) * BLOCK_S
+        search_together([plan.book for plan in due], start_s, end_s)
+        candidates = [candidate for plan in due for candidate in plan.candidates(block)]
+        satellites = np.unique([candidate.satellite for candidate in candidates]).astype(np.int64)
+        in_view_s = sum(
+            min(candidate.set_s, end_s) - max(candidate.rise_s, start_s) for candidate in candidates
+        )
+        positions = None
+        if in_view_s * len(decision_s) / BLOCK_S > len(satellites) * len(decision_s):
+            positions = GridPositions(self._orbits, satellites, decision_s)
+        for plan in due:
+            plan.solve(block, positions)

@@ -76,13 +76,6 @@ def _coefficients(orbits: CircularOrbits, members: IntArray, centre: FloatArray)
     ).astype(np.float32)
 
 
-def rate_groups(orbits: CircularOrbits) -> list[IntArray]:
-    """Return the satellites [m] that share radius and inclination, and so their angular rates, group by group."""
-    keys = np.stack([orbits.radius_m, orbits.inclination_rad], axis=1)
-    _, group = np.unique(keys, axis=0, return_inverse=True)
-    return [np.flatnonzero(group == index) for index in range(int(group.max()) + 1)]
-
-
 def time_basis(orbits: CircularOrbits, member: int, times_s: FloatArray) -> Float32Array:
     """Return [6, t]: the times' part of the separable cosine for the satellites that share *member*'s rates."""
     node_rate = orbits.node_rate_rad_s[member]
@@ -122,7 +115,7 @@ def masks_by_chunk(
 def visibility_mask(orbits: CircularOrbits, site: Site, times_s: FloatArray) -> BoolArray:
     """Return [n, t]: whether each satellite stands above the mask of *site* at each of *times_s*."""
     visible = np.empty((len(orbits), len(times_s)), dtype=np.bool_)
-    for members in rate_groups(orbits):
+    for members in orbits.rate_groups:
         circle = visibility_circle(site, float(orbits.radius_m[members[0]]))
         basis = time_basis(orbits, int(members[0]), times_s)
         for first, mask in masks_by_chunk(orbits, members, basis, circle, 0.0):

@@ -5,7 +5,7 @@ beam, faults and rain scale them.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, nan
 from typing import NamedTuple, Protocol
 
@@ -66,7 +66,8 @@ class _ProfileDetails:
     """The details of a window that orbit and radio made."""
 
     def __init__(self, profile: RateProfile) -> None:
-        self._profile = profile
+        # The window has the rates; of many sites' windows, each column counts.
+        self._profile = replace(profile, rate_bps=np.broadcast_to(np.nan, len(profile.rate_bps)))
 
     def state(self, time_s: float) -> ContactState:
         profile = self._profile
@@ -145,9 +146,15 @@ class Impairments:
 
 
 def orbit_clock(source: ProfileSource, impairments: Impairments, until_s: float) -> LinkClock:
-    """Return the clock of a link whose profiles *source* makes, all of one length."""
-    first = source(0.0)
-    window_s = len(first.rate_bps) * first.step_s
+    """Return the clock of a link whose profiles *source* makes, all of one length.
+
+    A source that says its *window_s* is not called before somebody looks at the link: a site without traffic costs
+    nothing.
+    """
+    window_s = getattr(source, "window_s", None)
+    if window_s is None:
+        first = source(0.0)
+        window_s = len(first.rate_bps) * first.step_s
 
     paths = impairments.paths()
 

@@ -2,7 +2,8 @@
 
 The rate is constant between edges, so a transfer of b bits that has the link to itself from t on ends at B⁻¹(B(t) + b)
 exactly. Windows follow each other without gaps; they are made when somebody looks at them and dropped behind the clock.
-Every question concerns one instant: bisection over Python's own arrays beats NumPy there, at a quarter of a list's memory.
+Every question concerns one instant: bisection over Python's own arrays beats NumPy there, in a quarter of the
+memory of lists.
 """
 
 from array import array

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from ntnsim.errors import ScenarioError
-from ntnsim.orbit.serving_plan import Outage
+from ntnsim.orbit.serving_plan import Outage, ServingGroup
 from ntnsim.scenario.fault_target import means
 from ntnsim.scenario.radio import RadioSpec
 from ntnsim.scenario.scenario import Scenario
@@ -43,7 +43,7 @@ def terminal_links(scenario: Scenario, outage: Outage | None = None) -> dict[str
             raise ScenarioError(
                 f"fault {fault.name!r}: target {fault.target!r} is none of the satellites {names[0]} … {names[-1]}"
             )
-    return {
+    terminals = {
         gateway.name: terminal_profile_source(
             scenario.space,
             scenario.radio,
@@ -54,6 +54,12 @@ def terminal_links(scenario: Scenario, outage: Outage | None = None) -> dict[str
         )
         for gateway in scenario.gateways
     }
+    # Only gateways with sources: a site without traffic costs nothing.
+    senders = dict.fromkeys(source.gateway for source in scenario.sources)
+    used = [terminals[name] for name in senders if name in terminals]
+    if len(used) > 1:
+        ServingGroup([terminal.plan for terminal in used], used[0].model.orbits)
+    return terminals
 
 
 def lost_satellites(terminals: Mapping[str, TerminalLink], until_s: float) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from ntnsim.orbit.serving_plan import (
 from ntnsim.protocols.rate_profile import RateProfile
 from ntnsim.scenario.radio import RadioSpec
 from ntnsim.scenario.space import RegenerativePayloadSpec, SpaceSegmentSpec
-from ntnsim.sky.pass_geometry import pass_geometry
+from ntnsim.sky.pass_geometry import Piece, pass_geometry
 from ntnsim.sky.radio_link import link_model
 from ntnsim.sky.space_model import SiteLike, SpaceModel
 from ntnsim.streams import stream
@@ -94,6 +94,12 @@ class TerminalLink:
             outage=outage,
         )
 
+    @property
+    def window_s(self) -> float:
+        """How long each window is."""
+        step_s = self.radio.profile.step_s
+        return round(self.radio.profile.window_s / step_s) * step_s
+
     def efficiency_at(self, sinr_db: FloatArray) -> FloatArray:
         """Return delivered bits per resource element [n] at steady SINRs [n]: what a loss of some decibels leaves."""
         return steady_efficiency(sinr_db, self.link.goodput)
@@ -107,12 +113,17 @@ class TerminalLink:
         stretches = self.plan.between(begin_s, end_s)
         if not stretches:
             return self._without_contact(begin_s, end_s, first, count)
+        served = []
+        for stretch in stretches:
+            begin, end = self._steps_of(stretch.satellite_pass)
+            low = max(int(np.floor(stretch.start_s / step_s + 1e-9)), first, begin)
+            high = min(int(np.ceil(stretch.end_s / step_s - 1e-9)), first + count, end)
+            if high > low:
+                served.append((stretch, Piece(stretch.satellite_pass, low, high)))
         rate_bps = np.zeros(count)
         columns = {name: np.full(count, np.nan) for name in ("propagation", "elevation", "sinr")}
         satellite_index = np.full(count, -1, dtype=np.int32)
-        names: list[str] = []
-        for stretch in stretches:
-            self._fill(stretch, first, rate_bps, columns, satellite_index, names)
+        names = self._fill(served, first, rate_bps, columns, satellite_index)
         contact_end_s, next_contact_s = self._contacts(
             begin_s, end_s, first + np.arange(count), satellite_index >= 0
         )
@@ -185,14 +196,8 @@ class TerminalLink:
             name = self.model.orbits.names[satellite_pass.satellite]
             # The culmination tells passes of one satellite apart; to the second, it is the same on every host.
             rng = stream(self._seed, "space", self.site.name, name, f"{satellite_pass.culmination_s:.0f}")
-            geometry = pass_geometry(
-                self.model,
-                self.link,
-                self.site,
-                satellite_pass,
-                self._steps_of(satellite_pass),
-                self.radio.profile.step_s,
-            )
+            whole = Piece(satellite_pass, *self._steps_of(satellite_pass))
+            geometry = pass_geometry(self.model, self.link, self.site, [whole], self.radio.profile.step_s)
             extra_loss_db = self._site_loss_db(geometry)
             self._passes[key] = link = link_along_pass(
                 geometry,
@@ -222,8 +227,7 @@ class TerminalLink:
         for stretch in stretches:
             link = self.pass_link(stretch)
             geometry = link.geometry
-            steps = geometry.first_step + np.arange(len(geometry.range_m), dtype=np.float64)
-            columns.append({"time_s": (steps + 0.5) * geometry.step_s, **terms_table(link)})
+            columns.append({"time_s": geometry.middle_s, **terms_table(link)})
         return {name: np.concatenate([terms[name] for terms in columns]) for name in columns[0]}
 
     def _channel_before(self, satellite_pass: Pass) -> ChannelState | None:
@@ -243,9 +247,7 @@ class TerminalLink:
         """Return what rain, cloud and walls take along a pass [n]: losses of the site, whichever satellite serves."""
         loss_db: FloatArray | float = 0.0
         if self._rain is not None:
-            steps = geometry.first_step + np.arange(len(geometry.range_m), dtype=np.float64)
-            times_s = (steps + 0.5) * geometry.step_s
-            loss_db = loss_db + self._rain.loss_db(times_s, geometry.elevation_deg)
+            loss_db = loss_db + self._rain.loss_db(geometry.middle_s, geometry.elevation_deg)
         channel = self.radio.channel
         if channel.mode == "channel" and channel.building != "outdoor":
             loss_db = loss_db + building_entry_loss_db(
@@ -259,27 +261,44 @@ class TerminalLink:
         first = int(np.floor(satellite_pass.rise_s / step_s))
         return first, max(int(np.ceil(satellite_pass.set_s / step_s)), first + 1)
 
-    def _link_between(self, satellite_pass: Pass, low: int, high: int) -> PassLink:
-        """Return a link that holds the steps [low, high) of a pass, as the whole pass's link has them.
+    def _links(self, served: Sequence[Piece]) -> list[tuple[PassLink, int]]:
+        """Return for each piece of a pass a link that holds its steps as the whole pass's has them, and from where on.
 
-        Random channels walk from rise to set, so that the whole pass is worked out, and kept. Without them a step
-        depends on its interval of the outer loop and on how long the channel's report takes, and on nothing before.
+        Random channels walk from rise to set, so that whole passes are worked out, and kept. Without them a step
+        depends on its interval of the outer loop and on how long the channel's report takes, and on nothing before:
+        all pieces are worked out together.
         """
-        if self.link.channel is not None or (satellite_pass.satellite, satellite_pass.rise_s) in self._passes:
-            return self.pass_link(satellite_pass)
-        begin, end = self._steps_of(satellite_pass)
+        if self.link.channel is not None:
+            links = [self.pass_link(piece.satellite_pass) for piece in served]
+            return [
+                (link, piece.first - link.geometry.first_step)
+                for link, piece in zip(links, served, strict=True)
+            ]
         step_s = self.radio.profile.step_s
         interval = max(1, round(OUTER_LOOP_INTERVAL_S / step_s))
         report_s = self.link.goodput.csi_delay_s
+        back_s = LONGEST_ROUND_TRIP_S if report_s is None else report_s
         while True:
-            back_s = LONGEST_ROUND_TRIP_S if report_s is None else report_s
-            first = max((low - int(np.ceil(back_s / step_s)) - 1) // interval * interval, begin)
-            last = min((high // interval + 2) * interval, end)  # directions of motion look a step ahead
-            geometry = pass_geometry(self.model, self.link, self.site, satellite_pass, (first, last), step_s)
-            longest_s = np.nanmax(geometry.round_trip_s, initial=0.0) if report_s is None else back_s
-            if longest_s <= back_s or first == begin:
-                return link_along_pass(geometry, self.link, None, extra_loss_db=self._site_loss_db(geometry))
-            report_s = float(longest_s)
+            back = int(np.ceil(back_s / step_s)) + 1
+            pieces = []
+            for piece in served:
+                begin, end = self._steps_of(piece.satellite_pass)
+                first = max((piece.first - back) // interval * interval, begin)
+                last = min(
+                    (piece.end // interval + 2) * interval, end
+                )  # directions of motion look a step ahead
+                pieces.append(Piece(piece.satellite_pass, first, last))
+            geometry = pass_geometry(self.model, self.link, self.site, pieces, step_s)
+            longest_s = float(np.nanmax(geometry.round_trip_s, initial=0.0))
+            if report_s is not None or longest_s <= back_s:
+                break
+            back_s = longest_s
+        link = link_along_pass(geometry, self.link, None, extra_loss_db=self._site_loss_db(geometry))
+        begins = np.cumsum([0, *(piece.end - piece.first for piece in pieces[:-1])])
+        return [
+            (link, int(begin) + own.first - piece.first)
+            for begin, own, piece in zip(begins, served, pieces, strict=True)
+        ]
 
     def _pause_s(self, stretch: Serving) -> float:
         """Return for how long no data flows after the satellite of a stretch began to serve."""
@@ -299,39 +318,34 @@ class TerminalLink:
 
     def _fill(
         self,
-        stretch: Serving,
+        served: Sequence[tuple[Serving, Piece]],
         first: int,
         rate_bps: FloatArray,
         columns: dict[str, FloatArray],
         satellite_index: npt.NDArray[np.int32],
-        names: list[str],
-    ) -> None:
-        """Write one serving stretch into the window's columns."""
+    ) -> list[str]:
+        """Write serving stretches, each with its steps, into a window's columns; return the satellites' names."""
         step_s = self.radio.profile.step_s
-        begin, end = self._steps_of(stretch.satellite_pass)
-        low = max(int(np.floor(stretch.start_s / step_s + 1e-9)), first, begin)
-        high = min(int(np.ceil(stretch.end_s / step_s - 1e-9)), first + len(rate_bps), end)
-        if high <= low:
-            return
-        link = self._link_between(stretch.satellite_pass, low, high)
-        window, own = (
-            slice(low - first, high - first),
-            slice(low - link.geometry.first_step, high - link.geometry.first_step),
-        )
-        flow_from_s = stretch.since_s + self._pause_s(stretch)
-        edges_s = np.arange(low, high + 1) * step_s
-        inside = np.clip(
-            np.minimum(edges_s[1:], stretch.end_s) - np.maximum(edges_s[:-1], flow_from_s), 0.0, None
-        )
-        connected = ~np.isnan(link.geometry.propagation_s[own])
-        rate_bps[window] += np.where(connected, link.goodput.rate_bps[own] * (inside / step_s), 0.0)
-        columns["propagation"][window] = link.geometry.propagation_s[own]
-        columns["elevation"][window] = np.where(connected, link.geometry.elevation_deg[own], np.nan)
-        columns["sinr"][window] = np.where(connected, link.sinr_db[own], np.nan)
-        name = self.model.orbits.names[stretch.satellite_pass.satellite]
-        if name not in names:
-            names.append(name)
-        satellite_index[window] = np.where(connected, names.index(name), -1)
+        names: list[str] = []
+        links = self._links([piece for _, piece in served]) if served else []
+        for (stretch, piece), (link, offset) in zip(served, links, strict=True):
+            window = slice(piece.first - first, piece.end - first)
+            own = slice(offset, offset + piece.end - piece.first)
+            flow_from_s = stretch.since_s + self._pause_s(stretch)
+            edges_s = np.arange(piece.first, piece.end + 1) * step_s
+            inside = np.clip(
+                np.minimum(edges_s[1:], stretch.end_s) - np.maximum(edges_s[:-1], flow_from_s), 0.0, None
+            )
+            connected = ~np.isnan(link.geometry.propagation_s[own])
+            rate_bps[window] += np.where(connected, link.goodput.rate_bps[own] * (inside / step_s), 0.0)
+            columns["propagation"][window] = link.geometry.propagation_s[own]
+            columns["elevation"][window] = np.where(connected, link.geometry.elevation_deg[own], np.nan)
+            columns["sinr"][window] = np.where(connected, link.sinr_db[own], np.nan)
+            name = self.model.orbits.names[stretch.satellite_pass.satellite]
+            if name not in names:
+                names.append(name)
+            satellite_index[window] = np.where(connected, names.index(name), -1)
+        return names
 
     def _contacts(
         self, begin_s: float, end_s: float, steps: npt.NDArray[np.int64], connected: npt.NDArray[np.bool_]
@@ -360,6 +374,8 @@ class TerminalLink:
         following = starts_s[np.searchsorted(starts_s, middle_s, side="right").clip(max=len(stretches))]
         # Clipped per step, so that the value does not depend on where this window ends.
         ahead_s = np.minimum(contact_ends_s[current], middle_s + LOOK_AHEAD_S)
+        if connected.all():  # a column of no values takes no memory
+            return ahead_s, np.broadcast_to(np.nan, len(steps))
         return np.where(connected, ahead_s, np.nan), np.where(connected, np.nan, following)
 
     def _score_sinr(self, candidates: Sequence[Pass], decision_s: FloatArray, sight: Sight) -> FloatArray:

@@ -184,7 +184,9 @@ def test_walking_a_long_run_again_solves_each_block_once_more_and_no_oftener(mon
     long = plan("elevation", ORBITS, SITE)
     solved = []
     solve = long._solve
-    monkeypatch.setattr(long, "_solve", lambda block, state: solved.append(block) or solve(block, state))
+    monkeypatch.setattr(
+        long, "_solve", lambda block, state, positions: solved.append(block) or solve(block, state, positions)
+    )
     count = 60
     first = [long.between(600.0 * block, 600.0 * (block + 1)) for block in range(count)]
     assert solved == list(range(count))
