@@ -120,11 +120,9 @@ def test_nobody_looks_beyond_the_horizon():
 
 def test_equal_neighbouring_rates_become_one_run():
     window = RateWindow([0, 1, 2, 3, 4], [0.0, 0.0, 5.0, 5.0], None)
-    assert (
-        window.edges_s == [0, 2, 4]
-        and window.rates_bps == [0.0, 5.0]
-        and window.cumulative_bits == [0, 0, 10]
-    )
+    assert list(window.edges_s) == [0, 2, 4]
+    assert list(window.rates_bps) == [0.0, 5.0]
+    assert list(window.cumulative_bits) == [0, 0, 10]
 
 
 def test_daily_load_begins_at_its_offset_and_repeats():
