@@ -131,7 +131,7 @@ class PassGeometry:
         begins, first = self.pieces or (np.zeros(1, dtype=np.int64), np.array([self.first_step]))
         count = len(self.range_m)
         number = np.arange(count) + np.repeat(first - begins, np.diff(begins, append=count))
-        middle_s: FloatArray = (number + 0.5) * self.step_s
+        middle_s: FloatArray = (number.astype(np.float64) + 0.5) * self.step_s
         return middle_s
 
 
