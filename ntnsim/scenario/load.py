@@ -37,7 +37,7 @@ def load_scenario(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
 
 
 def read_yaml(path: Path) -> CommentedMap:
-    """Return the mapping in the YAML file at *path*; every node remembers its line."""
+    """Return the mapping in the YAML file at *path*; every node remembers its line, and stands in one place only."""
     try:
         if path.stat().st_size > 4 * LARGEST_CHARACTERS:
             raise ScenarioError(f"{path}: is larger than a scenario may be, {LARGEST_CHARACTERS} characters")
@@ -68,7 +68,27 @@ def read_yaml(path: Path) -> CommentedMap:
         raise ScenarioError(
             f"{path}: a scenario is a mapping of keys to values; this file holds {_shown(tree)}"
         )
-    return tree
+    return _unshared(tree)
+
+
+def _unshared(node: Any) -> Any:
+    """Return *node* with a copy of its own wherever an alias or ``<<:`` repeats another: what is changed here must not
+    change there.
+    """
+    if isinstance(node, CommentedMap):
+        mapping = CommentedMap()
+        for source in (*reversed(node.merge or ()), node):  # merged keys keep the line where they are written
+            for key, place in (source.lc.data or {}).items():
+                mapping.lc.add_kv_line_col(key, place)
+        for key, value in node.items():
+            mapping[key] = _unshared(value)
+        return mapping
+    if isinstance(node, CommentedSeq):
+        sequence = CommentedSeq(_unshared(value) for value in node)
+        for index, place in (node.lc.data or {}).items():
+            sequence.lc.add_kv_line_col(index, place)
+        return sequence
+    return node
 
 
 def _impossible_scalar(text: str) -> str:

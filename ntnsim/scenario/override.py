@@ -1,11 +1,13 @@
 """``--set a.b=c``: change one value of a scenario before it is validated.
 
 A path names keys separated by dots. An element of a list is named by its index, ``sources[0]`` or ``sources.0``, or by
-its ``name``: ``sources.harbour.arrivals.rate_per_s=2``. The value is read as YAML, so ``null``, ``[1, 2]`` and
-``{kind: poisson, rate_per_s: 1}`` mean what they mean in a file.
+its ``name``: ``sources.harbour.arrivals.rate_per_s=2``. A name with dots, or one that looks like an index, stands in
+quotes: ``sources."cam.1".count=2``. The value is read as YAML, so ``null``, ``[1, 2]`` and ``{kind: poisson,
+rate_per_s: 1}`` mean what they mean in a file.
 """
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -15,15 +17,39 @@ from ntnsim.errors import ScenarioError, first_line
 from ntnsim.scenario.yaml_limits import YamlLimitError, check_yaml
 
 PathKey = str | int
+# A key of a path: in quotes, in brackets, in both, or plain; with the dot before it.
+_KEY = re.compile(
+    r"""\s*[.]*(?P<bracket>\[\s*)?(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<plain>[^].[="']+))(?:\s*\])?\s*"""
+)
 
 
-def parse_override(text: str) -> tuple[list[str], Any]:
+@dataclass(frozen=True, slots=True)
+class WrittenKey:
+    """One key of a path as the user wrote it. bracketed: surely an index, if it is a number; quoted: surely a name."""
+
+    text: str
+    bracketed: bool = False
+    quoted: bool = False
+
+
+def parse_path(text: str) -> tuple[list[WrittenKey], str]:
+    """Return the keys at the beginning of *text*, and what follows them: nothing, or ``=`` and a value."""
+    keys, place = [], 0
+    while found := _KEY.match(text, place):
+        quoted = found["plain"] is None
+        name = next(part for part in found.group("double", "single", "plain") if part is not None)
+        keys.append(WrittenKey(name if quoted else name.strip(), found["bracket"] is not None, quoted))
+        place = found.end()
+    return keys, text[place:].lstrip(". ")
+
+
+def parse_override(text: str) -> tuple[list[WrittenKey], Any]:
     """Split ``a.b[0].c=value`` into its keys, still as written, and its value."""
-    path, separator, raw_value = text.partition("=")
     short = text if len(text) <= 80 else f"{text[:77]}…"
-    keys = [key for key in re.split(r"[.\[\]]+", path.strip()) if key]
-    if not separator or not keys:
+    keys, rest = parse_path(text)
+    if not rest.startswith("=") or not keys:
         raise ScenarioError(f"--set {short}: expected PATH=VALUE, for example gateways[0].servers=2")
+    raw_value = rest[1:]
     try:
         check_yaml(raw_value)
         value = YAML(typ="safe").load(raw_value)
@@ -39,11 +65,16 @@ def parse_override(text: str) -> tuple[list[str], Any]:
 
 
 def apply_override(tree: dict[str, Any], text: str) -> tuple[PathKey, ...]:
-    """Set in *tree*, in place, what ``PATH=VALUE`` says; return the path as keys and list indices.
+    """Set in *tree*, in place, what ``PATH=VALUE`` says; return the path as keys and list indices."""
+    keys, value = parse_override(text)
+    return set_value(tree, keys, value, text)
+
+
+def set_value(tree: dict[str, Any], keys: list[WrittenKey], value: Any, text: str) -> tuple[PathKey, ...]:
+    """Set *value* in *tree*, in place, at *keys*; return the path as keys and list indices. text: for complaints.
 
     Mappings on the way are created when absent (validation judges whether they are allowed); list elements are not.
     """
-    keys, value = parse_override(text)
     path: list[PathKey] = []
     node: Any = tree
     for position, key in enumerate(keys):
@@ -58,18 +89,30 @@ def apply_override(tree: dict[str, Any], text: str) -> tuple[PathKey, ...]:
     return tuple(path)
 
 
-def _step(node: Any, key: str, text: str) -> PathKey:
+def _step(node: Any, key: WrittenKey, text: str) -> PathKey:
     """Return *key* as it indexes *node*: a mapping's key, or a list's index found by number or by name."""
     if isinstance(node, dict):
-        return key
+        return key.text
     if isinstance(node, list):
         # [²] and --5 are no numbers, and what has ten digits indexes no list.
-        if re.fullmatch(r"-?\d{1,9}", key, re.ASCII) and -len(node) <= int(key) < len(node):
-            return int(key) % len(node)
-        for index, element in enumerate(node):
-            if isinstance(element, dict) and element.get("name") == key:
-                return index
+        number = None if key.quoted or not re.fullmatch(r"-?\d{1,9}", key.text, re.ASCII) else int(key.text)
+        index = number % len(node) if number is not None and -len(node) <= number < len(node) else None
+        named = [
+            i
+            for i, element in enumerate(node)
+            if isinstance(element, dict) and element.get("name") == key.text
+        ]
+        if index is not None and named and named != [index] and not key.bracketed:
+            raise ScenarioError(
+                f"--set {text}: {key.text} is the index of one element and the name of another; "
+                f'write [{key.text}] for the index, "{key.text}" for the name'
+            )
+        if index is not None and (key.bracketed or not named):
+            return index
+        if named:
+            return named[0]
         raise ScenarioError(
-            f"--set {text}: the list has no element {key!r} (it has {len(node)}; use an index or a name)"
+            f"--set {text}: the list has no element {key.text!r} "
+            f"(it has {len(node)}; use an index, or a name, in quotes if it has dots)"
         )
-    raise ScenarioError(f"--set {text}: {key!r} lies inside {node!r}, which has no keys")
+    raise ScenarioError(f"--set {text}: {key.text!r} lies inside {node!r}, which has no keys")

@@ -69,7 +69,7 @@ class Scenario(Entity):
     horizon: HorizonSpec = HorizonSpec()
 
     sources: tuple[SourceSpec, ...] = Field(min_length=1)
-    datasets: dict[str, DatasetSpec] = Field(default={"samples": SamplesDatasetSpec()}, min_length=1)
+    datasets: dict[Name, DatasetSpec] = Field(default={"samples": SamplesDatasetSpec()}, min_length=1)
     """What sources photograph, by a name of your choice. Codecs of kind `sizes` take no photographs."""
     task: TaskSpec = TaskSpec()
     gateways: tuple[GatewaySpec, ...] = Field(min_length=1)

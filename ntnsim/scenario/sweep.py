@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.override import parse_path
 
 ValueLists = Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1)]
 Labels = dict[str, list[str]]
@@ -143,6 +144,11 @@ def _n_points(block: BlockSpec) -> int:
     return len(block.points) if isinstance(block, PointListSpec) else block.n_points
 
 
+def _first_key(path: str) -> str:
+    keys, _ = parse_path(path)
+    return keys[0].text if keys else ""
+
+
 class AdaptiveSpec(Entity):
     """Repeat a point until its interval over replications is narrow enough."""
 
@@ -189,7 +195,7 @@ class SweepSpec(Entity):
             )
             if repeated := sorted(seen & paths):
                 raise ValueError(f"{', '.join(repeated)}: varied by two blocks of the design")
-            if taken := sorted(path for path in paths if path == "seed" or path.split(".")[0] == "sweep"):
+            if taken := sorted(path for path in paths if _first_key(path) in ("seed", "sweep")):
                 raise ValueError(f"{', '.join(taken)}: the sweep sets seeds itself; vary something else")
             seen |= paths
         if self.adaptive is not None:

@@ -20,7 +20,7 @@ from ntnsim.plugins import part_digests
 from ntnsim.results.atomic import canonical_json
 from ntnsim.results.provenance import code_digest, digest
 from ntnsim.scenario.load import load_scenario, read_yaml, validated
-from ntnsim.scenario.override import apply_override
+from ntnsim.scenario.override import PathKey, apply_override, parse_path, set_value
 from ntnsim.scenario.path import ScenarioPath
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.sweep import SweepSpec
@@ -101,8 +101,13 @@ class SweepPlan:
         parameters = self.points[point]
         tree = copy.deepcopy(self._tree)
         overrides = list(self.overrides)
+        places: dict[tuple[PathKey, ...], str] = {}
         for path, value in parameters.items():
-            overrides.append(_apply(tree, path, value, self.path))
+            place, text = _apply(tree, path, value, self.path)
+            overrides.append(text)
+            if other := next((known for known in places if known[: len(place)] == place), None):
+                raise ScenarioError(f"{self.path}: sweep: {path} overwrites what {places[other]} has set")
+            places[place] = path
         tree["seed"] = seed = self.seed_of(point, replication)
         overrides.append(f"seed={seed}")
         try:
@@ -161,13 +166,16 @@ def _bundle_digest(wanted: ScenarioPath) -> str:
         return ""
 
 
-def _apply(tree: dict[str, Any], path: str, value: Any, source: Path) -> str:
-    text = f"{path}={json.dumps(value, default=str)}"  # every JSON text is a YAML text
+def _apply(tree: dict[str, Any], path: str, value: Any, source: Path) -> tuple[tuple[PathKey, ...], str]:
+    """Set *value* at *path*; return the path as keys and indices, and the text that makes ``--set`` do the same."""
+    text = f"{path}={json.dumps(value, default=str, ensure_ascii=False)}"  # every JSON text is a YAML text
     try:
-        apply_override(tree, text)
+        keys, rest = parse_path(path)
+        if rest or not keys:
+            raise ScenarioError(f"{path!r} is no path, as in gateways[0].servers")
+        return set_value(tree, keys, copy.deepcopy(value), text), text
     except ScenarioError as error:
         raise ScenarioError(f"{source}: sweep: {str(error).removeprefix('--set ')}") from None
-    return text
 
 
 def _plain(node: Any) -> Any:
