@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ntnsim.api.codec import DecodedPhotograph, EncodedPhotograph, decode, encode, judge, score
+    from ntnsim.api.codec import decode, encode, judge, score
     from ntnsim.api.environment import ImageDeliveryEnv
+    from ntnsim.api.photograph import DecodedPhotograph, EncodedPhotograph
     from ntnsim.api.run import Run, run
     from ntnsim.api.space import link_budget, passes
     from ntnsim.api.sweep import Sweep, sweep
@@ -38,10 +39,10 @@ _HOMES = {
     "Configuration": "protocols.configuration",
     "ConfigurationSpace": "protocols.configuration",
     "Decision": "protocols.policy",
-    "DecodedPhotograph": "api.codec",
+    "DecodedPhotograph": "api.photograph",
     "DeliveredImage": "protocols.policy",
     "EncodedImage": "protocols.encoded_image",
-    "EncodedPhotograph": "api.codec",
+    "EncodedPhotograph": "api.photograph",
     "ImageDeliveryEnv": "api.environment",
     "ImageState": "protocols.policy",
     "InputError": "errors",
@@ -114,4 +115,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__") and name not in __all__)])

@@ -5,11 +5,14 @@ A scheme says ``policy: {kind: custom, name: NAME}`` or ``codec: {kind: custom, 
 ``kind: python`` the scenario names the class itself (`ntnsim.plugins`).
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ntnsim.errors import ScenarioError
+from ntnsim.given import kind_of
+from ntnsim.own_answers import CheckedCodec, CheckedPolicy, checked_windows
 from ntnsim.plugins import made, offered
 from ntnsim.protocols.codec import Codec
 from ntnsim.protocols.configuration import ConfigurationSpace
@@ -41,31 +44,32 @@ class OwnParts:
 
     def policy(self, wanted: OwnPartSpec, space: ConfigurationSpace, seed: int) -> Policy:
         """Return the policy that is *wanted*, made for *space* if it has to be made."""
+        place = f"policies[{wanted.wanted!r}]"
         if wanted.class_ is not None:
             policy: Policy = made("policy", wanted, space, seed)
         else:
             part: Any = _found("policies", wanted.name, self.policies)
-            policy = part(space, seed) if isinstance(part, type) or not hasattr(part, "choose") else part
-        _check(
-            "policies", wanted.wanted, policy, ("choose", "learn", "lose", "learns", "diagnostics", "save")
-        )
-        return policy
+            makes = isinstance(part, type) or not hasattr(part, "choose")
+            policy = _made(place, part, "a policy", space, seed) if makes else part
+        _check(place, policy, _POLICY)
+        return CheckedPolicy(wanted.wanted, policy, space)
 
     def codec(self, wanted: OwnPartSpec, n_ranks: int) -> Codec:
         """Return the codec that is *wanted*, which must serve *n_ranks* ranks."""
         codec: Any
+        place = f"codecs[{wanted.wanted!r}]"
         if wanted.class_ is not None:
             codec = made("codec", wanted)
         else:
             codec = _found("codecs", wanted.name, self.codecs)
-            codec = codec() if isinstance(codec, type) else codec
-        _check("codecs", wanted.wanted, codec, ("name", "space", "digest", "encode", "decode"))
-        if codec.space.n_ranks != n_ranks:
+            codec = _made(place, codec, "a codec") if isinstance(codec, type) else codec
+        _check(place, codec, _CODEC)
+        checked = CheckedCodec(wanted.wanted, codec)
+        if checked.space.n_ranks != n_ranks:
             raise ScenarioError(
-                f"codecs[{wanted.wanted!r}]: is made for {codec.space.n_ranks} ranks, the scenario's task has {n_ranks}"
+                f"{place}: is made for {checked.space.n_ranks} ranks, the scenario's task has {n_ranks}"
             )
-        own: Codec = codec
-        return own
+        return checked
 
     def channel(self, wanted: OwnPartSpec) -> ChannelMaker:
         """Return the channel that is *wanted*."""
@@ -78,8 +82,7 @@ class OwnParts:
             raise ScenarioError(
                 f"channels[{wanted.wanted!r}]: must be called with a gateway's name, got a {type(channel).__name__}"
             )
-        maker: ChannelMaker = channel
-        return maker
+        return lambda gateway: checked_windows(wanted.wanted, gateway, channel(gateway))
 
 
 def _found(kind: str, name: str, parts: Mapping[str, Any]) -> Any:
@@ -94,7 +97,45 @@ def _found(kind: str, name: str, parts: Mapping[str, Any]) -> Any:
     return part
 
 
-def _check(kind: str, name: str, part: Any, needed: tuple[str, ...]) -> None:
-    lacking = [attribute for attribute in needed if not hasattr(part, attribute)]
+@dataclass(frozen=True)
+class _Kind:
+    """What a part of one kind is checked against.
+
+    own: the methods that it must write itself. needed: what it must have; the protocol answers for what it left out.
+    """
+
+    protocol: type
+    own: tuple[str, ...]
+    needed: tuple[str, ...]
+
+
+_POLICY = _Kind(Policy, ("choose",), ("choose", "learn", "lose", "learns", "diagnostics", "save"))
+_CODEC = _Kind(Codec, ("encode", "decode"), ("name", "space", "digest", "encode", "decode"))
+_WITHOUT_ARGUMENTS = (object.__init__, Policy.__init__, Codec.__init__)
+
+
+def _check(place: str, part: Any, kind: _Kind) -> None:
+    derived = kind.protocol in type(part).__mro__
+    lacking = [name for name in kind.needed if not hasattr(part, name)]
+    if derived:
+        lacking += [name for name in kind.own if getattr(type(part), name) is getattr(kind.protocol, name)]
     if lacking:
-        raise ScenarioError(f"{kind}[{name!r}]: a {type(part).__name__} lacks {', '.join(lacking)}")
+        hint = "" if derived else f"; derive the class from ntnsim.{kind.protocol.__name__}"
+        raise ScenarioError(f"{place}: a {type(part).__name__} lacks {', '.join(lacking)}{hint}")
+
+
+def _made(place: str, maker: Any, what: str, *arguments: Any) -> Any:
+    """Return what *maker* makes of *arguments*, or of none where it takes none. what: for complaints."""
+    if not callable(maker):
+        raise ScenarioError(f"{place}: must be {what}, or what makes one, got {kind_of(maker)}")
+    plain = inspect.isclass(maker) and maker.__init__ in _WITHOUT_ARGUMENTS
+    for given in (() if plain else arguments), ():
+        try:
+            inspect.signature(maker).bind(*given)
+        except TypeError:
+            continue
+        return maker(*given)
+    wanted = " and ".join(f"a {type(argument).__name__}" for argument in arguments) or "nothing"
+    raise ScenarioError(
+        f"{place}: {getattr(maker, '__name__', maker)} makes no {what.split()[-1]}: it does not take {wanted}"
+    )

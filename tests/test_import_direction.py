@@ -16,11 +16,12 @@ MEDIAN_LINES, MOST_LINES = 130, 400  # of a module: what one idea takes
 LARGEST_ROOM = 0.12  # of all lines
 
 # Each room with the rooms it may import from. A room is a package or a module directly under ntnsim/.
-GROUND = {"units", "streams", "errors", "arrays", "csv_rows"}
+GROUND = {"units", "streams", "errors", "arrays", "csv_rows", "given"}
 BELOW = GROUND | {"protocols"}
 MAY_IMPORT: dict[str, set[str]] = {
     **{room: set() for room in GROUND},
     "csv_rows": {"errors"},
+    "given": {"errors"},
     "protocols": GROUND,
     "scenario": GROUND,
     "orbit": GROUND,
@@ -40,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 COMPOSERS = {
     "host_profile",
+    "own_answers",
     "own_parts",
     "plugins",
     "named_files",

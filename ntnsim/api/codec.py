@@ -1,20 +1,28 @@
 """The codec alone: encode one photograph, decode it, score what came of it. No network is simulated."""
 
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from html import escape
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
+from numbers import Real
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from ntnsim.api.photograph import (
+    DecodedPhotograph,
+    EncodedPhotograph,
+    Mask,
+    Photograph,
+    name_of,
+    pixels_of,
+    ranks_of,
+)
 from ntnsim.arrays import RankMap, UInt8Image
-from ntnsim.datasets.image_file import read_bytes, read_image
-from ntnsim.datasets.mask_file import read_mask
+from ntnsim.datasets.image_file import read_bytes
 from ntnsim.datasets.relevance import relevance_preset
 from ntnsim.errors import ImageError, InputError, while_reading
+from ntnsim.given import number_given, path_given, whole_number_given
 from ntnsim.networks.bundle import Bundle, check_device, open_bundle
 from ntnsim.networks.load import inpainter_named, load_captioner, load_segmenter
 from ntnsim.protocols.configuration import Configuration
@@ -27,7 +35,7 @@ from ntnsim.spiff.baselines import (
     whole_image_codec_of,
 )
 from ntnsim.spiff.bitstream import is_spiff
-from ntnsim.spiff.codec import SpiffEncoder, caption_stream, received_picture, restored, spiff_settings
+from ntnsim.spiff.codec import SpiffEncoder, caption_stream, restored, spiff_settings
 from ntnsim.spiff.components import COMPONENT_CODECS
 from ntnsim.spiff.decoder import decode_partial_image
 
@@ -35,74 +43,8 @@ if TYPE_CHECKING:
     from ntnsim.fidelity.metrics import Fidelity
 
 SPIFF_CODECS = ("spiff", "spiff-paper")
+LARGEST_SEED = 2**63 - 1
 CODECS = (*SPIFF_CODECS, *COMPONENT_CODECS, "sc")
-
-Photograph = Any  # pixels uint8 [H, W, 3], a PIL image, or the path of a file
-Mask = Any  # bool [H, W], ranks uint8 [H, W], or the path of a file
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedPhotograph(EncodedImage):
-    """A coded photograph. A notebook shows what of it was received, before anything is restored.
-
-    source_bits: size of the file as captured; None where only pixels were given.
-    """
-
-    codec: str
-    width_px: int
-    height_px: int
-    source_bits: int | None = None
-
-    @property
-    def savings(self) -> float | None:
-        """1 − size_bits / source_bits; None where the file as captured is not known."""
-        return None if self.source_bits is None else 1 - self.size_bits / self.source_bits
-
-    def save(self, path: Path | str) -> Path:
-        """Write the payload to *path* and return it."""
-        return _written(Path(path), self.payload)
-
-    def _repr_png_(self) -> bytes:
-        data = self.payload
-        return _png(received_picture(data) if is_spiff(data) else decode_whole_image(data))
-
-    def _repr_html_(self) -> str:
-        rows: list[tuple[str, object]] = [("codec", self.codec), ("bytes", len(self.payload))]
-        rows += [(f"bits of rank {rank}", bits) for rank, bits in enumerate(self.bits_per_rank)]
-        rows.append(("bits of no rank", self.overhead_bits))
-        if self.savings is not None:
-            rows.append(("savings", f"{self.savings:.1%}"))
-        return _table(rows)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DecodedPhotograph:
-    """A decoded picture; ``numpy.asarray`` gives its pixels.
-
-    pixels: uint8 [H, W, 3]. received_share: share of the pixels that travelled, the rest being restored.
-    left_out: what a partial reading of a damaged stream had to leave out, one line each.
-    """
-
-    pixels: UInt8Image
-    received_share: float
-    left_out: tuple[str, ...] = ()
-
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        pixels = self.pixels if dtype is None else self.pixels.astype(dtype)
-        return pixels.copy() if copy else pixels
-
-    def save(self, path: Path | str) -> Path:
-        """Write the picture to *path*, whose suffix names the format, and return it."""
-        from PIL import Image
-
-        try:
-            Image.fromarray(self.pixels).save(path)
-        except (OSError, ValueError) as error:
-            raise ImageError(f"{path}: cannot be written ({error})") from None
-        return Path(path)
-
-    def _repr_png_(self) -> bytes:
-        return _png(self.pixels)
 
 
 def encode(
@@ -139,18 +81,26 @@ def encode(
     True
     """
     pixels, source_bits = pixels_of(photograph)
-    try:
-        fractions = (float(p),) if isinstance(p, int | float) else tuple(float(share) for share in p)
-    except (TypeError, ValueError):
-        raise InputError(f"p: must be one number or one per rank below the top, got {p!r}") from None
-    named = (("beta", beta), ("q", q), *(("p", share) for share in fractions))
-    for name, value in named:
-        if not 0 <= value <= 1:
-            raise InputError(f"{name}: must be in 0 to 1, got {value}")
+    if isinstance(p, Real):
+        fractions: tuple[float, ...] = (number_given("p", p, 0, 1),)
+    elif isinstance(p, str) or not isinstance(p, Iterable) or not (shares := tuple(p)):
+        raise InputError(f"p: must be one number or one per rank below the top, got {p!r}")
+    else:
+        fractions = tuple(number_given("p", share, 0, 1) for share in shares)
+    beta, q = number_given("beta", beta, 0, 1), number_given("q", q, 0, 1)
     if codec not in CODECS:
         raise InputError(f"codec: {codec!r} is unknown; allowed are {', '.join(CODECS)}")
     if codec == "spiff-paper" and q > 0:
         raise InputError("q: spiff-paper has no coarse layer; use codec spiff")
+    for name, value in (("beta", beta), ("p", max(fractions)), ("q", q)):
+        if value > 0 and codec not in SPIFF_CODECS:
+            raise InputError(
+                f"{name}: is {value:g}, and {codec} has none; it is of {' and '.join(SPIFF_CODECS)}"
+            )
+    if quality is not None and codec == "sc":
+        raise InputError("quality: sc sends the caption alone and has none")
+    quality = None if quality is None else whole_number_given("quality", quality, 1, 100)
+    seed = whole_number_given("seed", seed, 0, LARGEST_SEED)
     n_ranks = len(fractions) + 1
     height_px, width_px = pixels.shape[:2]
     if mask is not None:
@@ -187,14 +137,15 @@ def decode(
 
     Raises BitstreamError where the data is damaged, InputError where another argument cannot be used.
     """
-    name = Path(encoded) if isinstance(encoded, Path | str) else Path("payload")
-    data = (
-        encoded.payload
-        if isinstance(encoded, EncodedImage)
-        else encoded
-        if isinstance(encoded, bytes)
-        else read_bytes(name)
-    )
+    name = Path(encoded) if isinstance(encoded, PathLike | str) else Path("payload")
+    if isinstance(encoded, EncodedImage):
+        data = encoded.payload
+    elif isinstance(encoded, bytes | bytearray | memoryview):
+        data = bytes(encoded)
+    else:
+        data = read_bytes(path_given("encoded", encoded, "what encode returned, bytes or a path"))
+    steps = None if steps is None else whole_number_given("steps", steps, 1)
+    seed = whole_number_given("seed", seed, 0, LARGEST_SEED)
     with while_reading(name):
         if not is_spiff(data) and whole_image_codec_of(data) is not None:
             return DecodedPhotograph(decode_whole_image(data), 1.0)
@@ -269,52 +220,12 @@ def _compared(
     second, _ = pixels_of(reconstruction)
     if first.shape != second.shape:
         raise ImageError(
-            f"{_name(reconstruction)}: is {second.shape[1]}x{second.shape[0]} and must be as large as "
-            f"{_name(original)}, {first.shape[1]}x{first.shape[0]}"
+            f"{name_of(reconstruction)}: is {second.shape[1]}x{second.shape[0]} and must be as large as "
+            f"{name_of(original)}, {first.shape[1]}x{first.shape[0]}"
         )
     shape = (first.shape[0], first.shape[1])
     ranks = np.zeros(shape, dtype=np.uint8) if mask is None else ranks_of(mask, shape, 2)
     return first, second, ranks
-
-
-def pixels_of(photograph: Photograph) -> tuple[UInt8Image, int | None]:
-    """Return the pixels uint8 [H, W, 3] of *photograph*, and the bits of its file where it is one."""
-    if isinstance(photograph, Path | str):
-        pixels, source = read_image(Path(photograph))
-        return pixels, 8 * len(source)
-    if hasattr(photograph, "convert"):  # a PIL image
-        photograph = photograph.convert("RGB")
-    pixels = np.asarray(photograph)
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
-        raise ImageError(f"photograph: must be uint8 [H, W, 3], got {pixels.dtype} {list(pixels.shape)}")
-    return pixels, None
-
-
-def ranks_of(mask: Mask, shape: tuple[int, int], n_ranks: int) -> RankMap:
-    """Return the rank map uint8 [H, W] that *mask* means for an image of *shape* with *n_ranks* ranks."""
-    name = _name(mask)
-    if isinstance(mask, Path | str):
-        marked = read_mask(Path(mask), shape)
-        values = marked if n_ranks == 2 else read_image(Path(mask))[0].max(axis=2)
-    else:
-        values = np.asarray(mask)
-        if values.ndim != 2 or values.dtype.kind not in "bui":
-            raise ImageError(
-                f"mask: must be bool or whole numbers [H, W], got {values.dtype} {list(values.shape)}"
-            )
-        if values.shape != shape:
-            raise ImageError(
-                f"mask: is {values.shape[1]}x{values.shape[0]} and must be as large as the image, "
-                f"{shape[1]}x{shape[0]}"
-            )
-    if n_ranks == 2:
-        return (values != 0).astype(np.uint8)
-    if values.max(initial=0) >= n_ranks or values.min(initial=0) < 0:
-        wrong = values.min() if values.min() < 0 else values.max()
-        raise ImageError(
-            f"{name}: holds rank {wrong}; with {n_ranks - 1} fractions in p, allowed are 0 to {n_ranks - 1}"
-        )
-    return values.astype(np.uint8)
 
 
 def _segmented(pixels: UInt8Image, bundle: Bundle, n_ranks: int) -> RankMap:
@@ -346,31 +257,3 @@ def _coded(
     if quality is not None:
         settings = replace(settings, crop=replace(settings.crop, quality=quality))
     return SpiffEncoder(settings, n_ranks=n_ranks).encode(pixels, ranks, configuration, seed)
-
-
-def _name(given: object) -> str:
-    return str(given) if isinstance(given, Path | str) else "picture"
-
-
-def _written(path: Path, data: bytes) -> Path:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be written ({error.strerror})") from None
-    return path
-
-
-def _png(pixels: UInt8Image) -> bytes:
-    from PIL import Image
-
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG")
-    return stream.getvalue()
-
-
-def _table(rows: Sequence[tuple[str, object]]) -> str:
-    cells = "".join(
-        f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
-        for name, value in rows
-    )
-    return f"<table>{cells}</table>"

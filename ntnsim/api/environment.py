@@ -13,12 +13,13 @@ from ntnsim.arrays import Float32Array
 from ntnsim.engine.bandit import LONGEST_DEADLINES
 from ntnsim.engine.build import changes_from, requirement_from
 from ntnsim.errors import InputError
+from ntnsim.given import parts_given
 from ntnsim.own_parts import ChannelMaker, OwnParts, PolicyMaker
 from ntnsim.protocols.codec import Codec
 from ntnsim.protocols.policy import DeliveredImage, LostImage, Policy, Requirement
 from ntnsim.runs import default_store, profile_sources, program_digest
 from ntnsim.scenario.codec import CaptionCodecSpec, WholeImageCodecSpec
-from ntnsim.scenario.load import load_scenario
+from ntnsim.scenario.load import scenario_given
 from ntnsim.scenario.policy import CustomPolicySpec, FixedPolicySpec
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.scheme import SchemeSpec
@@ -89,8 +90,12 @@ class ImageDeliveryEnv(gymnasium.Env[Float32Array, Float32Array]):
         store: "OutcomeStore | None" = None,
         render_mode: None = None,
     ) -> None:
-        self.scenario = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
-        self._own = OwnParts(policies, codecs, channels)
+        self.scenario = scenario_given(scenario)
+        self._own = OwnParts(
+            parts_given("policies", policies),
+            parts_given("codecs", codecs),
+            parts_given("channels", channels),
+        )
         self._store = store or default_store()
         self._program = program_digest()
         self._scheme = _scheme_named(self.scenario, scheme)

@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from html import escape
+from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ntnsim.errors import InputError
+from ntnsim.given import kind_of, number_given, parts_given, path_given
 from ntnsim.own_parts import ChannelMaker, OwnParts, PolicyMaker
 from ntnsim.protocols.codec import Codec
 from ntnsim.protocols.policy import Policy
@@ -17,7 +19,7 @@ from ntnsim.results.directory import is_free
 from ntnsim.results.read import RunDirectory, find_runs, load
 from ntnsim.run_progress import Progress, ProgressCall, RunStatus, told
 from ntnsim.runs import CHECKPOINT_S, is_finished, run_scenario
-from ntnsim.scenario.load import load_scenario
+from ntnsim.scenario.load import scenario_given
 from ntnsim.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -81,8 +83,9 @@ class Run:
             if self._temporary is not None:
                 raise InputError("report: the run was given no out directory; say where the page goes")
             path = self.directory / "report.html"
-        write_page([self._directory], Path(path))
-        return Path(path)
+        page = path_given("path", path)
+        write_page([self._directory], page)
+        return page
 
     def __str__(self) -> str:
         from ntnsim.results.show import summary_table
@@ -110,7 +113,7 @@ def run(
     resume: bool = False,
     force: bool = False,
     checkpoint_s: float = CHECKPOINT_S,
-    store: "OutcomeStore | None" = None,
+    store: "OutcomeStore | Path | str | None" = None,
     command: Sequence[str] | None = None,
 ) -> Run:
     """Simulate every scheme of a scenario.
@@ -122,13 +125,13 @@ def run(
         configuration space and a seed; a channel gives a gateway's name the source of its rate profiles.
     progress: called with a scheme's name, the images that ended and the simulated seconds, up to five times a second;
         True tells on stderr what the run is doing.
-    overrides: ``"a.b=c"``, as ``--set`` takes them; for a scenario from a file.
+    overrides: texts such as ``"sources[0].arrivals.rate_per_s=2"``, as ``--set`` takes them.
     resume: if *out* already holds the complete results of this very scenario, they are returned as they are; damaged
         ones are made again.
     force: results of an earlier run in *out* are replaced, whichever scenario's they are; files that no run wrote stay.
     checkpoint_s: time on this host's clock between two times that learning policies are saved into *out*, in case the
         run is interrupted. Running it again goes on after the last scheme that had finished.
-    store: where outcomes of the networks are kept between runs; the user's cache directory unless given.
+    store: directory where outcomes of the networks are kept between runs; the user's cache directory unless given.
     command: what the provenance names as the command.
 
     Raises InputError for whatever the caller can mend: a scenario that is not valid, a file that is missing.
@@ -143,12 +146,21 @@ def run(
     3
     """
     scenario_file = None if isinstance(scenario, Scenario) else str(scenario)
-    if not isinstance(scenario, Scenario):
-        scenario = load_scenario(scenario, overrides)
-    elif overrides:
-        raise InputError("overrides: go with a scenario's file; a Scenario in code is changed in code")
+    scenario = scenario_given(scenario, overrides)
+    own = OwnParts(
+        parts_given("policies", policies), parts_given("codecs", codecs), parts_given("channels", channels)
+    )
+    if not (progress is None or isinstance(progress, bool) or callable(progress)):
+        raise InputError(f"progress: must be a function, True or False, got {kind_of(progress)}")
+    checkpoint_s = number_given("checkpoint_s", checkpoint_s, 0)
+    if isinstance(store, str | PathLike):
+        from ntnsim.images.outcome_store import OutcomeStore
+
+        store = OutcomeStore(Path(store))
+    directory = Path() if out is None else path_given("out", out)
     temporary = tempfile.TemporaryDirectory(prefix="ntnsim-") if out is None else None
-    directory = Path(temporary.name) / "run" if temporary else Path(out or "")
+    if temporary is not None:
+        directory = Path(temporary.name) / "run"
     if resume and is_finished(directory, scenario):
         return Run(scenario, directory)
     damaged = resume and not is_free(
@@ -163,7 +175,7 @@ def run(
             command=command,
             progress=report_progress,
             store=store,
-            own=OwnParts(policies, codecs, channels),
+            own=own,
             force=force or damaged,
             checkpoint_s=checkpoint_s,
         )

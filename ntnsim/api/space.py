@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ntnsim.errors import InputError
-from ntnsim.scenario.load import load_scenario, validated
+from ntnsim.given import kind_of, number_given
+from ntnsim.scenario.load import scenario_given, validated
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.space import PRESET_SHELLS
 
@@ -63,9 +64,8 @@ def pass_rows(
     """Return the rows of `passes`, and how many satellites were looked at."""
     from ntnsim.sky.space_segment import space_model
 
-    if not 0 < hours < float("inf"):
-        raise InputError(f"hours: {hours:g} is not a finite number > 0")
-    loaded = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+    hours = number_given("hours", hours, above=0)
+    loaded = scenario_given(scenario)
     model = space_model(loaded.space, loaded.start_utc)
     gateway = site_named(loaded, site)
     found = model.passes(gateway, 0.0, hours * 3600.0)
@@ -187,8 +187,8 @@ def link_budget(
     parameters = budget_parameters(case, satellite, parameter_set, band, terminal, reuse)
     if direction not in ("dl", "ul"):
         raise InputError(f"direction: {direction!r} is not dl or ul")
-    if elevation_deg is not None and not 0 < elevation_deg <= 90:
-        raise InputError(f"elevation: {elevation_deg:g} is not in (0, 90]")
+    if elevation_deg is not None and not 0 < number_given("elevation_deg", elevation_deg) <= 90:
+        raise InputError(f"elevation_deg: {elevation_deg:g} is not in (0, 90]")
     budget = reference_budget(direction=direction, elevation_deg=elevation_deg, **parameters)
     terms = {name: float(value) for name, value in budget.terms().items()}
     return {**parameters, "direction": direction, **terms}
@@ -201,6 +201,8 @@ def budget_parameters(
     from ntnsim.link.budget import REUSE_BY_OPTION, calibration_case
 
     if case is not None:
+        if not isinstance(case, str):
+            raise InputError(f"case: must be SC1 to SC30, got {kind_of(case)}")
         try:
             return calibration_case(case)
         except ValueError as error:

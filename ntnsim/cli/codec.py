@@ -53,7 +53,7 @@ def encode(
     """
     from ntnsim.api import codec as api
 
-    with option_names("beta", "p", "codec", q="coarse"):
+    with option_names("beta", "p", "codec", "quality", q="coarse"):
         encoded = api.encode(
             image,
             beta=beta,

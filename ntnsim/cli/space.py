@@ -222,7 +222,7 @@ def link(
 
     if case is not None:
         _refuse(context, ("satellite", "parameter_set", "band", "terminal", "reuse"), "case", True)
-    with option_names("case", "terminal", "elevation"):
+    with option_names("case", "terminal", elevation_deg="elevation"):
         values = link_budget(
             case,
             satellite=satellite,

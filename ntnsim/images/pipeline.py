@@ -13,6 +13,7 @@ import numpy as np
 
 from ntnsim.arrays import RankMap, UInt8Image
 from ntnsim.datasets.dataset import DatasetImage
+from ntnsim.errors import ImageError
 from ntnsim.images.outcome_store import Outcome, OutcomeKey, OutcomeStore
 from ntnsim.images.photographs import Photographs
 from ntnsim.protocols.codec import Codec
@@ -247,6 +248,13 @@ class ImagePipeline:
         payloads = [self._payload(*job) for job in jobs]
         restored = self._codec.decode(payloads, [self._photographs.seed(image_id) for image_id, _ in jobs])
         originals = [self._photographs.photograph(image_id) for image_id, _ in jobs]
+        for photograph, image in zip(originals, restored, strict=True):
+            if image.shape != photograph.pixels.shape:
+                (height_px, width_px), (was_high, was_wide) = image.shape[:2], photograph.pixels.shape[:2]
+                raise ImageError(
+                    f"codec {self._codec.name!r}: decode gave a picture of {width_px}x{height_px} for one of "
+                    f"{was_wide}x{was_high}"
+                )
         self._tell("scoring", place[0] + 1, place[1])
         fidelities = self._scorer.score(
             [photograph.pixels for photograph in originals],

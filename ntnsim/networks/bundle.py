@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ntnsim.errors import BundleError, first_line, on_one_line
+from ntnsim.given import path_given
 from ntnsim.networks.member_options import check_options
 
 # Set before any of the hub's libraries is imported: the bundle is all there is.
@@ -122,6 +123,9 @@ class Bundle:
         sealed = json.dumps(manifest, sort_keys=True).encode()
         self.digest = hashlib.sha256(sealed).hexdigest()
         self._verified: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"<Bundle {self.name!r}: {', '.join(self.members)}>"
 
     @property
     def size_bytes(self) -> int:
@@ -285,10 +289,16 @@ def find_bundles() -> dict[str, Path]:
 def open_bundle(name_or_path: str | Path) -> Bundle:
     """Return the bundle of that name, or in that directory, without loading any network.
 
-    A path (anything with a separator, or an existing bundle directory) is taken as it is; a name is looked up under
-    ``model_roots()``.
+    A path (anything with a separator, or an existing bundle directory) is taken as it is; a name is looked up among
+    the bundles that ship and those in the model directories. `Bundle` says which of its members are ``missing()`` and
+    checks their bytes (``verify()``). Raises BundleError, an InputError, where there is none.
+
+    >>> import ntnsim
+    >>> bundle = ntnsim.open_bundle("tiny")
+    >>> sorted(bundle.members), bundle.missing()
+    (['captioner', 'inpainter', 'segmenter'], [])
     """
-    given = Path(name_or_path).expanduser()
+    given = path_given("bundle", name_or_path, "the name or the directory of a bundle").expanduser()
     if given.is_dir() and _manifest_in(given):
         directory = given
     elif given.is_dir() or len(given.parts) > 1:

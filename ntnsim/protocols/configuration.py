@@ -1,7 +1,8 @@
 """The configuration vector x: what the decision engine chooses for each image (paper Sec. IV-C)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +19,21 @@ class Configuration:
     coarse_quality: float = 0.0
 
     def __post_init__(self) -> None:
+        fractions = self.patch_fractions
+        if isinstance(fractions, str) or not isinstance(fractions, Iterable):
+            raise ValueError(
+                f"patch_fractions must be one per rank below the top, as in (0.1,), got {fractions!r}"
+            )
+        fractions = tuple(fractions)
         named = [("box_growth", self.box_growth), ("coarse_quality", self.coarse_quality)]
-        named += [(f"patch_fractions[{rank}]", value) for rank, value in enumerate(self.patch_fractions)]
+        named += [(f"patch_fractions[{rank}]", value) for rank, value in enumerate(fractions)]
         for name, value in named:
-            if not 0.0 <= value <= 1.0:
+            if not isinstance(value, Real) or not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name} must be in [0, 1], got {value!r}")
+        # Plain numbers, whatever array they come from: configurations are keys, and are written as JSON.
+        object.__setattr__(self, "box_growth", float(self.box_growth))
+        object.__setattr__(self, "patch_fractions", tuple(map(float, fractions)))
+        object.__setattr__(self, "coarse_quality", float(self.coarse_quality))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +42,10 @@ class ConfigurationSpace:
 
     n_ranks: int
     has_coarse_layer: bool
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.n_ranks, int) or not self.n_ranks >= 1:
+            raise ValueError(f"n_ranks must be a whole number >= 1, got {self.n_ranks!r}")
 
     @property
     def dimension(self) -> int:

@@ -1,7 +1,7 @@
-"""What a terminal's satellite link can deliver over a window of time, as cumulative bits B(t).
+"""What a terminal's satellite link can deliver over a window of time.
 
-The rate is constant within each grid step, so B(t) is piecewise linear and a transfer of b bits that starts at t ends
-at B⁻¹(B(t) + b) exactly: no event per slot, block or packet is needed.
+The rate is constant within each grid step, so the bits B(t) that could have passed are piecewise linear, and a transfer
+of b bits that starts at t ends at B⁻¹(B(t) + b) exactly: no event per slot, block or packet is needed.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ntnsim.arrays import FloatArray, Int32Array
+
+_PER_STEP = (
+    "propagation_s",
+    "satellite_index",
+    "contact_end_s",
+    "next_contact_s",
+    "elevation_deg",
+    "sinr_db",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,22 @@ class RateProfile:
     sinr_db: FloatArray
     satellites: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        if not 0 < self.step_s < np.inf:
+            raise ValueError(f"step_s must be a finite number > 0, got {self.step_s!r}")
+        count = np.shape(self.rate_bps)
+        if len(count) != 1 or count == (0,):
+            raise ValueError(f"rate_bps must be [n], one value or more, got {list(count)}")
+        for name in _PER_STEP:
+            if np.shape(getattr(self, name)) != count:
+                raise ValueError(f"{name} must be [{count[0]}], got {list(np.shape(getattr(self, name)))}")
+        lowest = float(np.min(self.rate_bps))
+        if not (lowest >= 0 and float(np.max(self.rate_bps)) < np.inf):  # a nan is neither
+            wrong = self.rate_bps[~((self.rate_bps >= 0) & (self.rate_bps < np.inf))][0]
+            raise ValueError(f"rate_bps must be finite and >= 0, got {wrong:g}")
+        if (self.propagation_s < 0).any():
+            raise ValueError(f"propagation_s must be >= 0, got {np.nanmin(self.propagation_s):g}")
+
     @classmethod
     def of_rates(
         cls, start_s: float, step_s: float, rate_bps: ArrayLike, *, propagation_s: float = 0.0
@@ -47,6 +72,8 @@ class RateProfile:
         rate_bps: [n], one value per step. propagation_s: one-way delay of the whole window.
         """
         rates = np.asarray(rate_bps, dtype=np.float64)
+        if rates.ndim != 1 or not len(rates):
+            raise ValueError(f"rate_bps must be [n], one value or more, got {list(rates.shape)}")
         edges_s = start_s + step_s * np.arange(len(rates) + 1)
         contact = rates > 0
         # The first later edge at which contact changes, or the end of what is known.

@@ -13,7 +13,12 @@ WHOLE_SCORES = ("pf", "sf", "caption_sf", "psnr_db", "ssim", "ms_ssim")
 def columns(directory: Path | str | None = None) -> list[Column]:
     """Return the columns of records, with unit and meaning: those of the run in *directory*, or of a run of two ranks.
 
-    Raises InputError where *directory* holds no run.
+    directory: a result directory; a finished `Run` does as well. Each column has ``name``, ``type``, ``unit`` and
+    ``meaning``. Raises InputError where *directory* holds no run.
+
+    >>> import ntnsim
+    >>> {column.name: column.unit for column in ntnsim.columns()}["delay_s"]
+    's'
     """
     if directory is None:
         return list(record_columns(2, WHOLE_SCORES))

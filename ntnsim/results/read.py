@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ntnsim.errors import InputError
+from ntnsim.given import path_given
 from ntnsim.results.atomic import read_json
 from ntnsim.results.checkpoint import NEXT
 from ntnsim.results.directory import settle
@@ -103,7 +104,7 @@ def find_runs(directories: Iterable[Path | str]) -> list[RunDirectory]:
 
     Cells that a sweep has not finished are left out.
     """
-    given = [Path(directory) for directory in directories]
+    given = [path for directory in directories for path in _paths_of(directory)]
     runs: list[RunDirectory] = []
     for directory in given:
         if not directory.is_dir():
@@ -122,6 +123,14 @@ def find_runs(directories: Iterable[Path | str]) -> list[RunDirectory]:
     return runs
 
 
+def _paths_of(given: Any) -> list[Path]:
+    """Return the directories that *given* is or has: a path, a finished run or sweep, or several of them."""
+    if isinstance(given, list | tuple):
+        return [path for part in given for path in _paths_of(part)]
+    place = getattr(given, "directory", given)  # of a Run or a Sweep
+    return [path_given("directory", place, "a result directory, a Run or a Sweep")]
+
+
 def _cells(directory: Path) -> list[RunDirectory]:
     plan = read_json(directory / SWEEP)
     return [
@@ -137,12 +146,21 @@ def _cells(directory: Path) -> list[RunDirectory]:
     ]
 
 
-def load(*directories: Path | str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return the jobs of all runs in *directories* as one table.
+def load(*directories: Any, columns: Sequence[str] | str | None = None) -> pd.DataFrame:
+    """Return the jobs of all runs in *directories* as one table: a row per image and scheme.
 
-    Besides the records' own columns (or those of *columns*) there are ``run``, ``replication`` and one column per
-    parameter that a sweep varied. Texts that repeat become categories, which keeps a million jobs small.
+    directories: of runs or sweeps (a sweep's are all its cells); a `Run` or a `Sweep` does as well.
+    columns: names of those wanted; all unless given. ``ntnsim.columns()`` says what each holds, and its unit.
+
+    Besides the records' own columns there are ``run``, ``replication`` and one per parameter that a sweep varied. Texts
+    that repeat become categories, which keeps a million jobs small.
+
+    Raises InputError where a directory holds no finished run, or a run has no such column.
+
+    >>> import ntnsim
+    >>> ntnsim.load("results/quickstart").groupby("scheme")["delay_s"].mean()  # doctest: +SKIP
     """
+    columns = [columns] if isinstance(columns, str) else columns
     frames = []
     for run in find_runs(directories):
         frame = run.records(columns).to_pandas(strings_to_categorical=True)

@@ -89,6 +89,17 @@ def set_value(tree: dict[str, Any], keys: list[WrittenKey], value: Any, text: st
     return tuple(path)
 
 
+def set_at(tree: dict[str, Any], path: str, value: Any) -> tuple[PathKey, ...]:
+    """Set *value* in *tree*, in place, at *path*, which is written as for ``--set``; return it as keys and indices."""
+    keys, rest = parse_path(path) if isinstance(path, str) else ([], "")
+    if not keys or rest:
+        raise ScenarioError(f"{path!r}: is no path of a scenario, such as gateways[0].servers")
+    try:
+        return set_value(tree, keys, value, path)
+    except ScenarioError as error:
+        raise ScenarioError(str(error).removeprefix("--set ")) from None
+
+
 def _step(node: Any, key: WrittenKey, text: str) -> PathKey:
     """Return *key* as it indexes *node*: a mapping's key, or a list's index found by number or by name."""
     if isinstance(node, dict):

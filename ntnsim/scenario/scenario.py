@@ -6,18 +6,30 @@ breaks (faults), what is asked (requirement) and what is compared (schemes).
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AwareDatetime, Field, NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import (
+    AwareDatetime,
+    Field,
+    ModelWrapValidatorHandler,
+    NonNegativeFloat,
+    PositiveFloat,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
+from ntnsim.errors import ScenarioError
 from ntnsim.scenario.background import BackgroundSpec, ConstantLoadSpec
 from ntnsim.scenario.codec import ComponentSpec
+from ntnsim.scenario.complaint import complaint
 from ntnsim.scenario.copies import copy_names
 from ntnsim.scenario.dataset import DatasetSpec, SamplesDatasetSpec, TaskSpec
 from ntnsim.scenario.entity import Entity, Name
 from ntnsim.scenario.faults import FaultSpec
+from ntnsim.scenario.override import set_at
 from ntnsim.scenario.policy import RequirementSpec
 from ntnsim.scenario.radio import RadioSpec
 from ntnsim.scenario.satellite_link import OrbitLinkSpec, SatelliteLinkSpec
@@ -26,6 +38,7 @@ from ntnsim.scenario.space import SpaceSegmentSpec
 from ntnsim.scenario.sweep import SweepSpec
 from ntnsim.scenario.terrestrial import DataNetworkSpec, GatewaySpec, TerrestrialLinkSpec
 from ntnsim.scenario.traffic import SourceSpec
+from ntnsim.scenario.tree import tree_of
 
 
 class HorizonSpec(Entity):
@@ -90,6 +103,46 @@ class Scenario(Entity):
     statistics: StatisticsSpec = StatisticsSpec()
     output: OutputSpec = OutputSpec()
     sweep: SweepSpec | None = None
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _complains_in_words(
+        cls, given: Any, check: ModelWrapValidatorHandler[Self], info: ValidationInfo
+    ) -> Self:
+        """Say what is wrong as for a file, where the scenario was written in code; `validated` does so itself."""
+        if info.context is not None:
+            return check(given)
+        try:
+            return check(given)
+        except ValidationError as failure:
+            raise ScenarioError(complaint(failure, cls, given, cls.__name__)) from None
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return the scenario with the sections of *update* in place of its own, checked as a whole.
+
+        Raises ScenarioError where that is no valid scenario.
+        """
+        kept = {name: getattr(self, name) for name in self.model_fields_set}
+        return type(self)(**kept | dict(update or {}))
+
+    def changed(self, values: Mapping[str, Any]) -> Self:
+        """Return the scenario with other *values*, by the paths that ``--set`` and sweeps name them by.
+
+        Raises ScenarioError where a path leads nowhere, or a value is not allowed.
+
+        >>> import ntnsim
+        >>> scenario = ntnsim.Scenario(
+        ...     name="drawn", horizon={"n_jobs": 9},
+        ...     sources=[{"name": "a", "arrivals": {"kind": "poisson", "rate_per_s": 0.1}}],
+        ...     gateways=[{"name": "parma", "latitude_deg": 44.8, "longitude_deg": 10.3}],
+        ...     schemes=[{"name": "s", "codec": {"kind": "sizes", "size_bits": 8e5}}])
+        >>> scenario.changed({"sources.a.arrivals.rate_per_s": 0.2, "seed": 7}).sources[0].arrivals.rate_per_s
+        0.2
+        """
+        tree = tree_of(self)
+        for path, value in values.items():
+            set_at(tree, path, value)
+        return type(self)(**tree)
 
     @model_validator(mode="after")
     def _names_are_unique_and_known(self) -> Self:

@@ -7,6 +7,7 @@ cell alone is tried again, on a fresh process. (A standard process pool gives up
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ntnsim.sweeps.cells import Cell
@@ -120,7 +122,7 @@ class LocalExecutor:
         process = self._context.Process(
             target=_work, args=(worker_end, self._directory, self._runner), name="ntnsim-cell", daemon=True
         )
-        with _one_thread():
+        with _one_thread(), _no_script():
             process.start()
         worker_end.close()  # so that the pipe ends when the worker does
         worker = _Worker(process, own_end)
@@ -146,6 +148,17 @@ def _end_with(sentinel: int) -> None:
     """End this process when the driver has gone, even by SIGKILL: nobody waits for the cell any more."""
     wait([sentinel])
     os._exit(1)
+
+
+@contextmanager
+def _no_script() -> Iterator[None]:
+    """Keep a new process from running the caller's script anew: cells need ntnsim alone."""
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 @contextmanager

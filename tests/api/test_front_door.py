@@ -165,6 +165,11 @@ def test_a_codec_for_other_ranks_is_refused():
     class Three(ntnsim.Codec):
         name, digest, space = "three", "three-1", ntnsim.ConfigurationSpace(3, False)
 
+        def encode(self, pixels, rank_map, configuration, seed):
+            raise AssertionError
+
+        decode = encode
+
     scheme = {"name": "c", "codec": {"kind": "custom", "name": "three"}}
     with pytest.raises(
         ntnsim.InputError, match=r"codecs\['three'\]: is made for 3 ranks, the scenario's task has 2"
@@ -245,7 +250,7 @@ def test_passes_and_budgets_are_those_of_the_command_line():
     for arguments, message in (
         ({"band": "s", "terminal": "vsat"}, "terminal: vsat does not work in band s"),
         ({"satellite": "moon"}, "satellite: 'moon' is not one of geo, leo-600, leo-1200"),
-        ({"elevation_deg": 0}, r"elevation: 0 is not in \(0, 90\]"),
+        ({"elevation_deg": 0}, r"elevation_deg: 0 is not in \(0, 90\]"),
         ({"direction": "up"}, "direction: 'up' is not dl or ul"),
         ({"case": "SC99"}, "case: "),
     ):

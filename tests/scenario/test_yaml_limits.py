@@ -6,7 +6,8 @@ import time
 import pytest
 
 from ntnsim.errors import ScenarioError
-from ntnsim.scenario.load import MOST_SHOWN, load_scenario, read_yaml, validated
+from ntnsim.scenario.complaint import MOST_SHOWN
+from ntnsim.scenario.load import load_scenario, read_yaml, validated
 from ntnsim.scenario.override import apply_override
 from ntnsim.scenario.scenario import Scenario
 

@@ -117,7 +117,7 @@ def test_damaged_stream_is_refused_or_decoded_in_part(files):
         (["--p", "nan"], r"^--p: must be in 0 to 1, got nan$"),
         (["--codec", "bpg"], r"^--codec: 'bpg' is unknown; allowed are spiff, spiff-paper, jpeg"),
         (["--codec", "spiff-paper", "--coarse", "0.5"], r"^--coarse: spiff-paper has no coarse layer"),
-        (["--codec", "jpeg", "--quality", "0"], r"^component quality must be in 1 to 100, got 0$"),
+        (["--codec", "jpeg", "--quality", "0"], r"^--quality: must be a whole number in 1 to 100, got 0$"),
     ],
 )
 def test_bad_options_are_one_line(files, options, message):

@@ -2,12 +2,13 @@
 
 import pytest
 
+from ntnsim.errors import ScenarioError
 from ntnsim.scenario.compute import DeviceProfileSpec, StageTimeSpec
 
 
 def test_misspelt_stage_is_refused(textbook):
     world_of, _, _, _ = textbook
-    with pytest.raises(ValueError, match="segmentaton"):
+    with pytest.raises(ScenarioError, match="segmentaton"):
         world_of(gateways=[{"name": "g", "service_s": {"segmentaton": 1.0}}])
     with pytest.raises(ValueError, match="'inpaintng' is not one of segmentation, "):
         DeviceProfileSpec(stages={"inpaintng": StageTimeSpec(fixed_s=1.0)})

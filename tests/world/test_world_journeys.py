@@ -5,6 +5,7 @@ from math import isnan, nan
 import numpy as np
 import pytest
 
+from ntnsim.errors import ScenarioError
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.policy import Decision
 from ntnsim.results.record import OMEGA_COLUMNS, record_columns
@@ -197,11 +198,11 @@ def test_requirement_changes_for_images_captured_from_then_on_and_each_change_ke
             [{"from_s": 10.0, "pf_min": [0.5]}],
             "changes from 10 s: pf_min has 1 entries, the requirement 2 ranks",
         ),
-        ([{"from_s": 0.0}], "greater than 0"),
+        ([{"from_s": 0.0}], r"requirement\.changes\[0\]\.from_s: 0\.0 is not > 0"),
     ],
 )
 def test_impossible_changes_of_a_requirement_are_refused(textbook, changes, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ScenarioError, match=message):
         textbook[0](requirement={"changes": changes})
 
 
