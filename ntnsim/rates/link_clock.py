@@ -67,7 +67,7 @@ class _ProfileDetails:
 
     def __init__(self, profile: RateProfile) -> None:
         # The window has the rates; of many sites' windows, each column counts.
-        self._profile = replace(profile, rate_bps=np.broadcast_to(np.nan, len(profile.rate_bps)))
+        self._profile = replace(profile, rate_bps=np.broadcast_to(0.0, len(profile.rate_bps)))
 
     def state(self, time_s: float) -> ContactState:
         profile = self._profile
