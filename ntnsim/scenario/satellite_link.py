@@ -33,6 +33,14 @@ class _Transport(Entity):
     return_delay_s: NonNegativeFloat = 0.0
     """Time from delivery until the gateway's policy learns of it."""
 
+    @model_validator(mode="after")
+    def _somebody_waits_for_a_turn(self) -> Self:
+        if self.per_image_flows and self.discipline != "fifo":
+            raise ValueError(
+                f"discipline: nobody waits for a turn with per_image_flows, got {self.discipline}"
+            )
+        return self
+
 
 class OrbitLinkSpec(_Transport):
     """Rates from the orbit and the radio of the scenario."""

@@ -69,7 +69,8 @@ class QueueSpec(Entity):
     discipline: Discipline = "fifo"
     """fifo; priority (larger first, FIFO within, never preempting); edf (earliest deadline first)."""
     buffer: int | None = Field(default=None, ge=0)
-    """Jobs that may wait, those in service not counted; unlimited if not given."""
+    """Jobs that may wait, those in service not counted; unlimited if not given. On a link that all transfers share at
+    once: transfers beside the first, so that the link holds as many images as one that serves them in turn."""
     when_full: Literal["drop_new", "drop_oldest", "drop_worst"] = "drop_new"
     """Who leaves when the buffer is full: the newcomer, who waited longest, or who would be served last."""
 
@@ -96,6 +97,17 @@ class TerrestrialLinkSpec(Entity):
             raise ValueError("give either rate or service_s, not both")
         if self.sharing == "processor_sharing" and self.service_s is not None:
             raise ValueError("processor_sharing needs a rate: with service_s there is nothing to share")
+        queue = self.queue
+        if self.sharing == "dedicated" and queue.buffer is not None:
+            raise ValueError(f"queue.buffer: nobody waits on a dedicated link, got {queue.buffer}")
+        if self.sharing != "fifo" and queue.discipline != "fifo":
+            raise ValueError(
+                f"queue.discipline: nobody waits for a turn under {self.sharing}, got {queue.discipline}"
+            )
+        if self.sharing != "fifo" and queue.when_full != "drop_new":
+            raise ValueError(
+                f"queue.when_full: under {self.sharing} only a newcomer can be turned away, got {queue.when_full}"
+            )
         return self
 
 

@@ -96,8 +96,6 @@ class Breakdowns:
         work = fault.work_in_progress
         if isinstance(fault, ServerFaultSpec):
             return _server_actions(self._broken(self._pools(fault, stations), fault.servers), work, reason)
-        if isinstance(fault, AccessFaultSpec):
-            return _link_actions(self._links(fault, stations), work, reason)
         return lambda: self._cut(fault, stations, work, reason), lambda: None
 
     def _broken(
@@ -129,6 +127,10 @@ class Breakdowns:
         return [link for name, link in self._access if hits(fault.target, name)]
 
     def _cut(self, fault: FaultSpec, stations: Stations, work: str, reason: str) -> None:
+        if isinstance(fault, AccessFaultSpec):
+            for link in self._links(fault, stations):
+                link.interrupt(work, reason)
+            return
         if isinstance(fault, RainFadeSpec) and (fault.attenuation_db is not None or fault.rate_factor):
             return  # slower, not interrupted
         for name, site in stations.sites.items():
@@ -149,18 +151,6 @@ def _server_actions(
     def end() -> None:
         for pool, servers in broken:
             pool.repair(servers)
-
-    return begin, end
-
-
-def _link_actions(links: list[TerrestrialLink], work: str, reason: str) -> tuple[Action, Action]:
-    def begin() -> None:
-        for link in links:
-            link.fail(work, reason)
-
-    def end() -> None:
-        for link in links:
-            link.repair()
 
     return begin, end
 

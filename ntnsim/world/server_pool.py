@@ -1,4 +1,4 @@
-"""Alike servers that work off units, and that may fail: processors of a gateway, GPUs, a link with drawn times.
+"""Alike servers that work off units, and that may fail: processors of a gateway, GPUs.
 
 One SimPy timeout per stretch of work and no process per job: a handshake of Resource or Store events would cost
 several times as much. Work that takes no time costs no event.

@@ -218,12 +218,12 @@ class SharedMedium:
             return
         transfer = group.next_end()
         left_bits = transfer.target_bits - group.attained_bits
-        if left_bits <= _BITS_SLACK * transfer.bits:
+        if left_bits <= _BITS_SLACK * transfer.bits and (transfer.bits or group.rate_bps):
             v_end = self._v
         elif group.rate_bps > 0:
             v_end = self._v + left_bits / group.rate_bps
         else:
-            return
+            return  # nothing passes, not even nothing at all
         self._order += 1
         group.plan = self._order
         heappush(self._v_ends, (v_end, self._order, group))
@@ -258,7 +258,10 @@ class SharedMedium:
             first = group.next_end()
             expected: Transfer | None = first
             left_bits = first.target_bits - group.attained_bits
-            alarm_s = group.clock.finish_s(now, left_bits * self.count) if left_bits > 0 else now
+            if left_bits > 0 or not first.bits:  # nothing at all passes when bits next can
+                alarm_s = group.clock.finish_s(now, max(left_bits, 0.0) * self.count)
+            else:
+                alarm_s = now
             if alarm_s == inf:
                 expected, alarm_s = None, group.clock.look_again_s(now)
         else:
@@ -321,11 +324,15 @@ class SharedMedium:
             (group,) = self._active
             transfer = group.next_end()
             left_bits = transfer.target_bits - group.attained_bits
-            if left_bits <= _BITS_SLACK * transfer.bits:
+            if left_bits <= _BITS_SLACK * transfer.bits and transfer.bits:
                 return transfer
-            if left_bits == transfer.bits:
+            if left_bits == transfer.bits and transfer.bits:
                 return None  # has only just begun
-            return transfer if group.clock.finish_s(now, left_bits * self.count) <= now + slack_s else None
+            return (
+                transfer
+                if group.clock.finish_s(now, max(left_bits, 0.0) * self.count) <= now + slack_s
+                else None
+            )
         v_end = self._v_end()
         if (v_end - self._v) * self.count > slack_s:  # inf where nothing is planned
             return None

@@ -1,4 +1,4 @@
-"""A medium that is not shared: one sender, one image at a time."""
+"""A medium that is not shared: every transfer goes as if it were alone."""
 
 from collections.abc import Callable
 from math import inf
@@ -12,17 +12,20 @@ Clock = RateClock[Any]
 
 
 class SoloMedium:
-    """The medium of a single sender that sends one image at a time: nothing to share, so B⁻¹ tells each end at once."""
+    """The medium of a sender that sends one image at a time, or each as if alone: B⁻¹ tells each end at once."""
 
     def __init__(self, env: simpy.Environment, finished: Callable[["SoloTransfer"], None]) -> None:
         self._env = env
         self._finished = finished
         self.count = 0
+        self._endless: dict[
+            SoloTransfer, None
+        ] = {}  # whose end lies further ahead than their clock looks at once
 
     def start(self, clock: Clock, bits: float, payload: Any, priority: int = 0) -> "SoloTransfer":
         """Begin a transfer of *bits* at the rate of *clock*."""
         now = self._env.now
-        clock.forget_before(now)
+        self._forget(clock, now)
         transfer = SoloTransfer(self._env, clock, bits, payload)
         self.count += 1
         self._plan(transfer)
@@ -34,7 +37,9 @@ class SoloMedium:
         transfer.end_s = transfer.clock.finish_s(now, transfer.left_bits)
         if transfer.end_s < inf:
             self._env.timeout(transfer.end_s - now, transfer).callbacks.append(self._end)
-        elif (again_s := transfer.clock.look_again_s(now)) < inf:
+            return
+        self._endless[transfer] = None
+        if (again_s := transfer.clock.look_again_s(now)) < inf:
             self._env.timeout(again_s - now, transfer).callbacks.append(self._look_again)
 
     def _look_again(self, event: simpy.Event) -> None:
@@ -42,12 +47,18 @@ class SoloMedium:
         if transfer.running:
             transfer.left_bits = transfer.remaining_bits()
             transfer.planned_s = self._env.now
-            transfer.clock.forget_before(transfer.planned_s)
+            del self._endless[transfer]
+            self._forget(transfer.clock, transfer.planned_s)
             self._plan(transfer)
+
+    def _forget(self, clock: Clock, now: float) -> None:
+        """Let *clock* forget what nobody here needs any more to know what is left."""
+        clock.forget_before(min((transfer.planned_s for transfer in self._endless), default=now))
 
     def stop(self, transfer: "SoloTransfer") -> None:
         """Take *transfer* off the medium before its end."""
         transfer.running = False
+        self._endless.pop(transfer, None)
         self.count -= 1
 
     def _end(self, event: simpy.Event) -> None:

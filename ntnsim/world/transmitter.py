@@ -56,6 +56,7 @@ class Transmitter:
     bits_of: what a job costs on this link.
     begun: called when a job comes to the head of the line. sent: called when its last bit has left.
     dropped: called with a job that does not fit, or that a fault takes, and the reason.
+    most_at_once: transfers that may share the medium, of a sender that does not send one at a time.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Transmitter:
         full_reason: str,
         one_at_a_time: bool = True,
         buffer_bits: float = inf,
+        most_at_once: float = inf,
     ) -> None:
         self._medium = medium
         self.clock = clock
@@ -80,6 +82,7 @@ class Transmitter:
         self._full_reason = full_reason
         self._one_at_a_time = one_at_a_time
         self._buffer_bits = buffer_bits
+        self._most_at_once = most_at_once
         self._waiting_bits = 0.0
         self._under_way: dict[Job, Transfer] = {}
 
@@ -121,6 +124,8 @@ class Transmitter:
             if loser is not None:
                 self._waiting_bits -= self._bits_of(loser)
                 self._dropped(loser, self._full_reason)
+        elif len(self._under_way) >= self._most_at_once:
+            self._dropped(job, self._full_reason)
         else:
             self._start(job, bits)
 

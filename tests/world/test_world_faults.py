@@ -51,6 +51,93 @@ def test_work_in_progress_resumes_restarts_or_is_dropped(textbook, kind, work, f
     assert run[column][1] == pytest.approx(second, abs=1e-6)
 
 
+ACCESS_LINKS = {
+    "dedicated, a rate": {"rate": 2e6, "sharing": "dedicated"},
+    "dedicated, drawn times": {"service_s": 4.0, "sharing": "dedicated"},
+    "shared": {"rate": 2e6, "sharing": "processor_sharing"},
+}
+
+
+@pytest.mark.parametrize(
+    ("link", "work", "ends_s"),
+    [
+        # Images of 4 s from 0 and 2 s on; the cut lasts from 3 to 13 s.
+        ("dedicated, a rate", "resume", (14.0, 16.0)),
+        ("dedicated, a rate", "restart", (17.0, 17.0)),
+        ("dedicated, a rate", "drop", (None, None)),
+        ("dedicated, drawn times", "resume", (14.0, 16.0)),
+        ("dedicated, drawn times", "restart", (17.0, 17.0)),
+        ("dedicated, drawn times", "drop", (None, None)),
+        # Together: by 3 s they have had 2.5 and 0.5 s of the link's time. The first needs 1.5 more at half speed.
+        ("shared", "resume", (16.0, 18.0)),
+        ("shared", "restart", (21.0, 21.0)),
+        ("shared", "drop", (None, None)),
+    ],
+)
+def test_images_under_way_at_once_resume_restart_or_are_dropped(textbook, link, work, ends_s):
+    world_of, run_world, _, _ = textbook
+    run = run_world(
+        world_of(
+            sources=at(0.0, 2.0, 30.0),
+            gateways=[{"name": "g", "device": "instant", "access": ACCESS_LINKS[link]}],
+            faults=fault("access", 3.0, 10.0, work_in_progress=work),
+        )
+    )
+    for image, end_s in enumerate(ends_s):
+        if end_s is None:
+            assert (run["reason"][image], run["ended_s"][image]) == ("fault f", 3.0)
+        else:
+            assert run["at_gateway_s"][image] == pytest.approx(end_s, abs=1e-9)
+            assert run["interruptions"][image] == 1
+    assert run["state"][2] == "delivered" and run["interruptions"][2] == 0
+
+
+@pytest.mark.parametrize("sharing", ["fifo", "processor_sharing", "dedicated"])
+@pytest.mark.parametrize("kind", ["access", "delivery"])
+def test_link_on_which_transfers_take_no_time_holds_images_while_it_is_cut(textbook, kind, sharing):
+    world_of, run_world, _, _ = textbook
+    link = {"sharing": sharing}
+    gateway = {"name": "g", "device": "instant"}
+    sections = (
+        {"gateways": [{**gateway, "access": link}]}
+        if kind == "access"
+        else {"gateways": [gateway], "delivery": link}
+    )
+    run = run_world(world_of(sources=at(1.0, 4.0, 5.0, 14.0), faults=fault(kind, 3.0, 10.0), **sections))
+    assert run["delivered_s"] == pytest.approx([1.0, 13.0, 13.0, 14.0], abs=1e-6)
+
+
+def test_buffer_of_a_link_without_a_rate_counts_while_it_is_cut(textbook):
+    world_of, run_world, _, _ = textbook
+    gateway = {"name": "g", "device": "instant", "access": {"queue": {"buffer": 1}}}
+    run = run_world(
+        world_of(sources=at(1.0, 4.0, 5.0, 6.0, 14.0), gateways=[gateway], faults=fault("access", 3.0, 10.0))
+    )
+    assert list(run["state"]) == ["delivered", "delivered", "delivered", "dropped", "delivered"]
+    assert run["reason"][3] == "access link buffer full"
+
+
+@pytest.mark.parametrize(
+    ("link", "message"),
+    [
+        ({"sharing": "dedicated", "rate": 1e6, "queue": {"buffer": 2}}, "nobody waits on a dedicated link"),
+        ({"sharing": "dedicated", "queue": {"discipline": "edf"}}, "nobody waits for a turn under dedicated"),
+        (
+            {"sharing": "processor_sharing", "rate": 1e6, "queue": {"buffer": 2, "when_full": "drop_oldest"}},
+            "under processor_sharing only a newcomer",
+        ),
+        (
+            {"sharing": "processor_sharing", "rate": 1e6, "queue": {"discipline": "priority"}},
+            "nobody waits for a turn under processor_sharing",
+        ),
+    ],
+)
+def test_queue_settings_that_would_do_nothing_are_refused(textbook, link, message):
+    world_of, _, _, _ = textbook
+    with pytest.raises(ValueError, match=message):
+        world_of(gateways=[{"name": "g", "access": link}])
+
+
 def test_images_that_meet_a_broken_link_without_being_under_way_are_not_interrupted(textbook):
     world_of, run_world, _, _ = textbook
     run = run_world(

@@ -57,3 +57,31 @@ def test_a_link_that_is_dead_until_the_run_ends_is_looked_at_no_further(medium_o
     env.run()
     assert env.now < DAY_S
     assert max(made) <= 2 * HOUR_S
+
+
+def test_transfers_as_if_alone_keep_what_was_sent_before_the_gap_whoever_starts_after_it():
+    env, ends = simpy.Environment(), []
+    medium = SoloMedium(env, lambda transfer: ends.append((transfer.payload, env.now)))
+    clock = gap_clock([])
+    medium.start(clock, 5_000.0, "first")
+    env.run(until=3 * DAY_S)
+    medium.start(clock, 1_000.0, "second")  # the clock now forgets what nobody needs
+    env.run(until=4 * DAY_S)
+    assert ends == [("second", pytest.approx(AGAIN_S + 1.0)), ("first", pytest.approx(AGAIN_S + 3.0))]
+
+
+@pytest.mark.parametrize("medium_of", [SoloMedium, SharedMedium])
+@pytest.mark.parametrize("n_clocks", [1, 2])
+def test_nothing_at_all_waits_for_the_contact_too(medium_of, n_clocks):
+    env, ends = simpy.Environment(), []
+    medium = medium_of(env, lambda transfer: ends.append(env.now))
+    clocks = [gap_clock([]) for _ in range(n_clocks)]
+    env.run(until=1.0)
+    for clock in clocks:
+        medium.start(clock, 0.0, None)
+    env.run(until=100.0)
+    assert ends == [1.0] * n_clocks
+    for clock in clocks:
+        medium.start(clock, 0.0, None)
+    env.run(until=4 * DAY_S)
+    assert ends[n_clocks:] == pytest.approx([AGAIN_S] * n_clocks)

@@ -187,6 +187,43 @@ def test_processor_sharing_takes_time_in_proportion_to_size_whatever_its_law(tex
         assert_mean(sojourn[run[size] == bits], bits / 1e6 / (1 - 0.7), within=0.25)
 
 
+@pytest.mark.parametrize(
+    "sizes", [1e6, {"kind": "hyperexponential", "means": [0.5e6, 5.5e6], "probabilities": [0.9, 0.1]}]
+)
+@pytest.mark.parametrize("load", [0.9, 1.5])
+def test_shared_link_with_few_places_loses_as_mg1k_ps_says_whatever_the_law_of_sizes(textbook, sizes, load):
+    # M/G/1-PS with K places: P(n) = (1 − ρ) ρⁿ / (1 − ρ^(K+1)), insensitive to the law of the sizes.
+    world_of, run_world, assert_mean, _ = textbook
+    places = 5
+    access = {"rate": 0.7e6 / load, "sharing": "processor_sharing", "queue": {"buffer": places - 1}}
+    run = run_world(
+        world_of(
+            gateways=[{"name": "g", "device": "instant", "access": access}],
+            horizon={"n_jobs": 40_000},
+            schemes=[{"name": "s", "codec": {"kind": "sizes", "size_bits": 1.0, "source_bits": sizes}}],
+        )
+    )
+    lost = run["state"] == "dropped"
+    assert set(run["reason"][lost]) == {"access link buffer full"}
+    probabilities = load ** np.arange(places + 1) * (1 - load) / (1 - load ** (places + 1))
+    assert_mean(lost, probabilities[-1], within=0.2)
+    through = 0.7 * (1 - probabilities[-1])
+    assert_mean(run["delay_s"][~lost], probabilities @ np.arange(places + 1) / through, within=0.15)
+
+
+def test_cut_link_on_which_transfers_take_no_time_delays_by_the_rest_of_the_cut(textbook):
+    # Exponential cuts of mean R after uptimes of mean F: an image waits with probability R/(R + F), R on average.
+    world_of, run_world, assert_mean, exponential = textbook
+    fault = {
+        "kind": "access",
+        "name": "f",
+        "time_to_failure_s": exponential(30.0),
+        "time_to_repair_s": exponential(10.0),
+    }
+    run = run_world(world_of(faults=[fault], horizon={"n_jobs": 40_000}))
+    assert_mean(run["delay_s"], 0.25 * 10.0, within=0.2)
+
+
 def test_terminals_of_one_beam_share_it_like_one_processor(textbook):
     # 200 terminals with one image at a time are nearly a flow per image: M/M/1-PS, T = S / (1 − ρ).
     world_of, run_world, assert_mean, exponential = textbook
