@@ -3,14 +3,15 @@
 Line of sight and shadow fading come from processes that persist along the pass, never from a draw per packet. The TR
 gives no law for a satellite that moves over a resting terminal; here both decorrelate with the arc of sky that the
 satellite crosses (an assumption, e-folding after 3 degrees) and with the terminal's own motion (the TR's distances).
-The marginals stay the tables'. Fast fading is not modelled: thresholds are those of the adaptation's table.
+The marginals stay the tables'. The Rician factor of the small-scale fading (fading.py) persists in the same way.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtri
 
 from ntnsim.arrays import FloatArray
 from ntnsim.link.atmosphere import (
@@ -28,6 +29,7 @@ from ntnsim.link.path_loss import (
     elevation_row,
     free_space_loss_db,
     line_of_sight_probability_rows,
+    rice_factor_rows_db,
     shadowing_std_rows_db,
 )
 
@@ -41,6 +43,7 @@ class ChannelSettings:
     """Where the terminal is and which of the TR's terms apply.
 
     zenith_gas_db: of the site's own climate, and then lost at every elevation; None: the TR's reference atmosphere.
+    rice_factor_db: of small-scale fading in line of sight; None: drawn from the TR's tables; nan: not asked for.
     """
 
     environment: Environment
@@ -53,17 +56,22 @@ class ChannelSettings:
     ionospheric: bool = True
     s4_index: float = 0.7
     zenith_gas_db: float | None = None
+    rice_factor_db: float | None = np.nan
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelLoss:
-    """Losses in dB [n], all but free space; line_of_sight: [n]."""
+    """Losses in dB [n], all but free space; line_of_sight: [n].
+
+    rice_factor_db: [n] direct over scattered power, −inf without line of sight; None where fading is not asked for.
+    """
 
     line_of_sight: npt.NDArray[np.bool_]
     shadowing_db: FloatArray
     clutter_db: FloatArray
     gas_db: FloatArray
     scintillation_db: FloatArray
+    rice_factor_db: FloatArray | None = None
 
     @property
     def total_db(self) -> FloatArray:
@@ -143,6 +151,7 @@ class ChannelState:
     direction: FloatArray
     latent: float
     unit_shadowing: float
+    rice_latent: float = 0.5
 
 
 def arc_deg(direction: FloatArray, before: FloatArray | None = None) -> FloatArray:
@@ -174,9 +183,8 @@ def channel_along_pass(
     """
     turned = arc_deg(direction, None if before is None else before.direction) / settings.sky_decorrelation_deg
     moved_m = settings.terminal_speed_m_s * step_s
-    latent = latent_uniform(
-        np.cumsum(turned + moved_m / LINE_OF_SIGHT_DISTANCE_M), rng, None if before is None else before.latent
-    )
+    sight_along = np.cumsum(turned + moved_m / LINE_OF_SIGHT_DISTANCE_M)
+    latent = latent_uniform(sight_along, rng, None if before is None else before.latent)
     probability = at_elevation(
         line_of_sight_probability_rows(settings.environment),
         elevation_deg,
@@ -191,5 +199,17 @@ def channel_along_pass(
     unit = gaussian_process(
         np.cumsum(turned + moved_m / distance_m), rng, None if before is None else before.unit_shadowing
     )
-    end = ChannelState(direction[-1].copy(), float(latent[-1]), float(unit[-1]))
-    return channel_loss(elevation_deg, latent, unit, settings), end
+    loss = channel_loss(elevation_deg, latent, unit, settings)
+    rice_latent = np.full(1, 0.5)
+    if settings.rice_factor_db is None:
+        # Drawn after everything else, so that a channel without fading keeps its draws.
+        rice_latent = latent_uniform(sight_along, rng, None if before is None else before.rice_latent)
+        mean_db, deviation_db = rice_factor_rows_db(settings.environment, settings.carrier_hz)
+        factor_db = at_elevation(mean_db, elevation_deg, interpolate=settings.interpolate_rows) + ndtri(
+            np.clip(rice_latent, 1e-12, 1 - 1e-12)
+        ) * at_elevation(deviation_db, elevation_deg, interpolate=settings.interpolate_rows)
+        loss = replace(loss, rice_factor_db=np.where(loss.line_of_sight, factor_db, -np.inf))
+    elif not np.isnan(settings.rice_factor_db):
+        loss = replace(loss, rice_factor_db=np.where(loss.line_of_sight, settings.rice_factor_db, -np.inf))
+    end = ChannelState(direction[-1].copy(), float(latent[-1]), float(unit[-1]), float(rice_latent[-1]))
+    return loss, end

@@ -29,6 +29,7 @@ from ntnsim.link.budget import (
 )
 from ntnsim.link.channel import ChannelLoss, ChannelSettings, ChannelState, channel_along_pass
 from ntnsim.link.doppler import doppler_from_ranges_hz, intercarrier_interference_ratio_db
+from ntnsim.link.fading import FadingTables, faded_goodput
 from ntnsim.link.goodput import Goodput, GoodputSettings, goodput_along_pass
 from ntnsim.link.path_loss import free_space_loss_db
 from ntnsim.units import BOLTZMANN_DBW_PER_K_HZ
@@ -68,7 +69,7 @@ def station_g_over_t_db_k(
 class LinkModel:
     """Everything about a service link that does not change along a pass.
 
-    channel: None for the deterministic budget.
+    channel: None for the deterministic budget. fading: None where the channel's power stands at its local mean.
     beams: steered (the terminal stays in the centre) or satellite_fixed (a hexagonal layout sweeps over it).
     """
 
@@ -81,6 +82,7 @@ class LinkModel:
     goodput: GoodputSettings
     reuse: str = "frf1"
     channel: ChannelSettings | None = None
+    fading: FadingTables | None = None
     additional_loss_db: float = 0.0
     beams: str = "steered"
     scan_exponent: float = 0.0
@@ -209,8 +211,13 @@ def link_along_pass(
     # Where there is no way down to the ground there is no link.
     sinr_db = np.where(np.isnan(geometry.propagation_s), -np.inf, sinr_db)
     round_trip_s = np.where(np.isnan(geometry.round_trip_s), 0.0, geometry.round_trip_s)
-    begins, first_step = geometry.pieces or (None, geometry.first_step)
-    goodput = goodput_along_pass(sinr_db, round_trip_s, geometry.step_s, first_step, model.goodput, begins)
+    if model.fading is not None and loss is not None and loss.rice_factor_db is not None:
+        goodput = faded_goodput(sinr_db, loss.rice_factor_db, round_trip_s, model.fading)
+    else:
+        begins, first_step = geometry.pieces or (None, geometry.first_step)
+        goodput = goodput_along_pass(
+            sinr_db, round_trip_s, geometry.step_s, first_step, model.goodput, begins
+        )
     return PassLink(geometry, budget, loss, cnr_db, sinr_db, goodput, limits_db, end, extra_loss_db)
 
 
@@ -262,6 +269,8 @@ def terms_table(link: PassLink) -> dict[str, FloatArray]:
         columns["atmospheric_db"] = column(link.loss.gas_db)
         columns["shadowing_db"] = column(link.loss.shadowing_db)
         columns["clutter_db"] = column(link.loss.clutter_db)
+        if link.loss.rice_factor_db is not None:
+            columns["rice_factor_db"] = column(link.loss.rice_factor_db)
         columns["scintillation_db"] = column(link.loss.scintillation_db)
     columns["cnr_db"] = column(link.cnr_db)
     for name, limit_db in link.limits_db.items():

@@ -65,6 +65,14 @@ def _large_scale(environment: str, carrier_hz: float) -> dict[str, Any]:
     return rows
 
 
+@cache
+def rice_factor_rows_db(environment: Environment, carrier_hz: float) -> tuple[FloatArray, FloatArray]:
+    """Return mean and deviation [9] of K in line of sight, in dB (TR 38.811, Tables 6.7.2-1a to -7b)."""
+    band = "s_band" if carrier_hz < S_BAND_BELOW_HZ else "ka_band"
+    rows = table("fading")["los_k_factor_db"][environment][band]
+    return np.array(rows["mu_db"]), np.array(rows["sigma_db"])
+
+
 def correlation_distance_m(environment: Environment, line_of_sight: bool) -> float:
     """Return the distance over which shadow fading decorrelates for a moving terminal (TR 38.901, Table 7.5-6)."""
     rows = table("tr38811")["shadow_fading_correlation_distance_m"][environment]

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from ntnsim.scenario.entity import Entity
+from ntnsim.scenario.fading import FadingSpec
 
 OrbitName = Literal["geo", "leo-600", "leo-1200"]
 Band = Literal["s", "ka"]
@@ -92,7 +93,11 @@ class StochasticChannelSpec(Entity):
     line_of_sight: Literal["table", "always"] = "table"
     sky_decorrelation_deg: float = Field(default=3.0, gt=0)
     """The TR gives no law for a moving satellite: arc of sky after which shadowing and line of sight have e-folded."""
-    terminal_speed_m_s: float = Field(default=0.0, ge=0)
+    terminal_speed_m_s: float = Field(default=0.0, ge=0, le=1000)
+    """Makes shadowing and line of sight change, and sets the Doppler spread of the small-scale fading."""
+    fading: FadingSpec | None = None
+    """Small-scale fading. Default: rician below 6 GHz, where terminals have wide antennas, none above, where they have
+    dishes."""
     gas: Literal["reference_atmosphere", "itu"] = "reference_atmosphere"
     """reference_atmosphere: the TR's, from 10 GHz on or below 10 degrees. itu: P.676 through the `itu` extra, in the
     site's own climate and at every elevation."""

@@ -1,8 +1,5 @@
 """From the scenario's radio section to the link model that physics takes."""
 
-from functools import lru_cache
-
-from ntnsim.link.adaptation import level_table
 from ntnsim.link.budget import (
     SatelliteRadio,
     TerminalRadio,
@@ -13,13 +10,12 @@ from ntnsim.link.budget import (
     reference_terminal,
 )
 from ntnsim.link.channel import ChannelSettings
-from ntnsim.link.goodput import GoodputSettings
 from ntnsim.link.numerology import default_overhead, resource_blocks, resource_elements_per_s, slot_s
 from ntnsim.link.pass_link import FeederRadio, LinkModel, station_g_over_t_db_k
-from ntnsim.link.retransmission import ErrorTables, RetransmissionSettings
 from ntnsim.link.site_gas import site_zenith_gas_db
-from ntnsim.scenario.radio import AdaptationSpec, RadioSpec, ReferenceTerminalSpec, RetransmissionSpec
+from ntnsim.scenario.radio import RadioSpec, ReferenceTerminalSpec
 from ntnsim.scenario.space import SpaceSegmentSpec
+from ntnsim.sky.radio_rates import fading_of, fading_tables, goodput_settings, rice_factor_db
 
 
 def link_model(
@@ -52,15 +48,14 @@ def link_model(
     elements_per_s = resource_elements_per_s(
         resource_blocks(bandwidth_hz, carrier_hz, spacing_hz), spacing_hz, overhead
     )
-    goodput = GoodputSettings(
-        _error_tables(radio.adaptation, radio.retransmission, elements_per_s * slot_s(spacing_hz)),
-        elements_per_s,
-        slot_s(spacing_hz),
-        outer_loop=radio.adaptation.outer_loop,
-        csi_delay_s=radio.adaptation.csi_delay_s,
-    )
-    channel = None
+    adaptation = (radio.adaptation, radio.retransmission, elements_per_s, slot_s(spacing_hz))
+    channel, fading = None, None
     if radio.channel.mode == "channel":
+        fading_spec = fading_of(radio.channel, carrier_hz)
+        if fading_spec.kind != "none":
+            fading = fading_tables(
+                fading_spec, *adaptation, radio.channel.terminal_speed_m_s, carrier_hz, bandwidth_hz
+            )
         channel = ChannelSettings(
             environment=radio.channel.environment,
             carrier_hz=carrier_hz,
@@ -76,6 +71,7 @@ def link_model(
                 if radio.channel.gas == "itu"
                 else None
             ),
+            rice_factor_db=rice_factor_db(fading_spec),
         )
     return LinkModel(
         satellite=satellite,
@@ -84,9 +80,10 @@ def link_model(
         carrier_hz=carrier_hz,
         bandwidth_hz=bandwidth_hz,
         subcarrier_spacing_hz=spacing_hz,
-        goodput=goodput,
+        goodput=goodput_settings(*adaptation),
         reuse=radio.reuse,
         channel=channel,
+        fading=fading,
         additional_loss_db=radio.channel.additional_loss_db,
         beams=radio.beams.kind,
         scan_exponent=radio.beams.scan_exponent if radio.beams.kind == "steered" else 0.0,
@@ -94,28 +91,6 @@ def link_model(
         residual_frequency_error_ppm=radio.residual_frequency_error_ppm,
         feeder=_feeder(space, radio.direction),
     )
-
-
-@lru_cache(maxsize=16)
-def _error_tables(
-    adaptation: AdaptationSpec, again: RetransmissionSpec, resource_elements_per_slot: float
-) -> ErrorTables:
-    """Return how blocks fail; terminals of one radio share the tables, which take some megabytes."""
-    levels = level_table(
-        table_number=adaptation.table,
-        levels=adaptation.levels,
-        threshold_set=adaptation.thresholds,
-        implementation_loss_db=adaptation.implementation_loss_db,
-        bler_target=adaptation.bler_target,
-        resource_elements_per_slot=resource_elements_per_slot,
-    )
-    settings = RetransmissionSettings(
-        processes=again.processes,
-        feedback=again.feedback,
-        max_transmissions=again.max_transmissions,
-        processing_s=again.processing_s,
-    )
-    return ErrorTables(levels, settings)
 
 
 def _feeder(space: SpaceSegmentSpec, direction: str) -> FeederRadio | None:

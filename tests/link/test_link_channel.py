@@ -223,3 +223,37 @@ def test_gas_of_a_sites_own_climate_counts_at_every_elevation():
     elevation, zero = np.array([8.0, 30.0, 90.0]), np.zeros(3)
     own = channel_loss(elevation, zero, zero, settings("rural", 2e9, zenith_gas_db=0.04)).gas_db
     assert own == pytest.approx(0.04 / np.sin(np.radians(elevation)))
+
+
+def test_rice_factor_has_the_tables_mean_and_spread_in_line_of_sight_and_is_none_without():
+    elevation, rng = np.full(20_000, 50.0), np.random.default_rng(8)
+    # Each step a whole sky further: no memory.
+    sky = np.stack(
+        [np.cos(np.arange(20_000) * 2.0), np.sin(np.arange(20_000) * 2.0), np.zeros(20_000)], axis=1
+    )
+    own = settings("urban", 2e9, rice_factor_db=None, sky_decorrelation_deg=1.0)
+    loss, _ = channel_along_pass(elevation, sky, 1.0, own, rng)
+    factor_db = loss.rice_factor_db[loss.line_of_sight]
+    assert factor_db.mean() == pytest.approx(6.52, abs=0.3)  # TR 38.811, Table 6.7.2-3a, 50 degrees
+    assert factor_db.std() == pytest.approx(8.27, abs=0.25)
+    assert np.all(loss.rice_factor_db[~loss.line_of_sight] == -np.inf)
+
+
+def test_rice_factor_goes_on_where_a_pass_is_cut_and_leaves_the_other_draws_alone():
+    elevation = np.linspace(20.0, 40.0, 300)
+    sky = towards(elevation)
+    own = settings("urban", 2e9, rice_factor_db=None, sky_decorrelation_deg=1e6, always_line_of_sight=True)
+    head, end = channel_along_pass(elevation[:150], sky[:150], 1.0, own, np.random.default_rng(9))
+    tail, _ = channel_along_pass(elevation[150:], sky[150:], 1.0, own, np.random.default_rng(10), end)
+    deviations = (head.rice_factor_db[0] - 18.78) / 13.78, (tail.rice_factor_db[-1] - 7.46) / 8.01
+    assert deviations[0] == pytest.approx(deviations[1])  # rows of 20 and 40 degrees, one draw
+    without, _ = channel_along_pass(
+        elevation,
+        sky,
+        1.0,
+        settings("urban", 2e9, sky_decorrelation_deg=1e6, always_line_of_sight=True),
+        np.random.default_rng(9),
+    )
+    with_fading, _ = channel_along_pass(elevation, sky, 1.0, own, np.random.default_rng(9))
+    assert without.total_db.tolist() == with_fading.total_db.tolist()
+    assert without.rice_factor_db is None

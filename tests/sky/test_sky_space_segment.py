@@ -726,3 +726,45 @@ def test_rain_has_a_column_of_its_own_that_the_ratio_lacks():
     without_rain = np.array(wet["cnr_db"]) + np.array(wet["rain_cloud_walls_db"])
     assert without_rain == pytest.approx(np.array(dry["cnr_db"]))
     assert wet["additional_db"] == pytest.approx(dry["additional_db"], abs=1e-9)
+
+
+def test_small_scale_fading_is_on_below_6_ghz_and_off_above_unless_asked_for():
+    s_band, ka_band = {"channel": CHANNEL}, {"channel": CHANNEL, "band": "ka"}
+    asked = {"channel": {**CHANNEL, "fading": {"kind": "rician", "k_db": 7}}, "band": "ka"}
+    assert source(radio=s_band).link.fading is not None
+    assert source(radio=ka_band).link.fading is None
+    assert source(radio=asked).link.fading is not None
+    assert source(radio={}).link.fading is None  # fixed margins
+
+
+def test_faster_terminals_get_less_through_the_same_fades():
+    def bits(**channel):
+        own = source(radio={"channel": {**CHANNEL, "line_of_sight": "always", **channel}})
+        return [own.pass_link(own_pass).goodput.rate_bps.mean() for own_pass in own.book.between(0, 7200)]
+
+    # Speed also makes shadowing change sooner; over several passes the fades' share is the larger.
+    still = np.mean(bits(fading={"kind": "none"}))
+    walking = np.mean(bits(terminal_speed_m_s=0.8, fading={"kind": "rician", "k_db": 7}))
+    driving = np.mean(bits(terminal_speed_m_s=28.0, fading={"kind": "rician", "k_db": 7}))
+    assert 0.8 * still < walking < still
+    assert 0.45 * still < driving < 0.7 * still
+
+
+def test_tapped_delay_lines_take_less_than_flat_fades_where_the_band_is_wide():
+    def bits(fading):
+        radio = {
+            "direction": "dl",
+            "terminal": {"kind": "custom", "eirp_dbw": -7.0, "g_over_t_db_k": -4.0},
+            "channel": {
+                "mode": "channel",
+                "environment": "urban",
+                "terminal_speed_m_s": 1.0,
+                "fading": fading,
+            },
+        }
+        own = source(radio=radio)
+        links = [own.pass_link(own_pass) for own_pass in own.book.between(0, 7200)]
+        return sum(link.goodput.rate_bps[~link.loss.line_of_sight].sum() for link in links)
+
+    flat = bits({"kind": "ntn_tdl", "no_line_of_sight_delay_spread_s": 0, "line_of_sight_delay_spread_s": 0})
+    assert bits({"kind": "ntn_tdl"}) > 1.05 * flat
