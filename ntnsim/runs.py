@@ -25,7 +25,14 @@ from ntnsim.results.checkpoint import LEARNED, Checkpoint
 from ntnsim.results.directory import check_replaceable, is_free, new_results, settle
 from ntnsim.results.files import ENGINES
 from ntnsim.results.ground_track import write_ground_track
-from ntnsim.results.provenance import code_digest, digest, package_versions, provenance, write_provenance
+from ntnsim.results.provenance import (
+    PICTURE_ROOMS,
+    code_digest,
+    digest,
+    package_versions,
+    provenance,
+    write_provenance,
+)
 from ntnsim.results.read import find_runs
 from ntnsim.results.record import Columns, arrow_schema, record_columns
 from ntnsim.results.seal import is_whole
@@ -69,7 +76,7 @@ def run_scenario(
     check_replaceable(directory, force=force)
     if progress is not None:
         progress.stage("loading networks")
-    assembly = SchemeAssembly(scenario, store or default_store(), program_digest(), own)
+    assembly = SchemeAssembly(scenario, store or default_store(), pictures_digest(), own)
     schemes = {scheme.name: assembly.assemble(scheme) for scheme in scenario.schemes}
     terminals = terminal_links(scenario, satellite_outages(scenario.faults, scenario.seed))
     profiles = profile_sources(scenario, terminals, own)
@@ -78,7 +85,7 @@ def run_scenario(
         seed=scenario.seed,
         scenario_file=scenario_file,
         overrides=overrides,
-        digests=assembly.digests() | part_digests(scenario),
+        digests={"code": program_digest()} | assembly.digests() | part_digests(scenario),
         details=_details(scenario),
         command=command,
     )
@@ -212,6 +219,11 @@ def _details(scenario: Scenario) -> dict[str, Any]:
 def program_digest() -> str:
     """Name this version of ntnsim and of the libraries that compute with it."""
     return digest({"code": code_digest(), "packages": package_versions()})
+
+
+def pictures_digest() -> str:
+    """Name the part of this program, and the libraries, that the outcomes of images depend on: the store's version."""
+    return digest({"code": code_digest(PICTURE_ROOMS), "packages": package_versions()})
 
 
 def is_finished(directory: Path, scenario: Scenario) -> bool:

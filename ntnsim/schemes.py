@@ -67,7 +67,7 @@ class SchemeAssembly:
     ) -> None:
         """Bind the scenario.
 
-        code_digest: names the program and its libraries; outcomes of other versions are not used.
+        code_digest: names what outcomes depend on, program and libraries; those of other versions are not used.
         own: the policies and codecs that stand behind ``kind: custom``.
         """
         self._scenario = scenario
@@ -96,7 +96,7 @@ class SchemeAssembly:
 
     def digests(self) -> dict[str, str]:
         """Return the digests of inputs beside the scenario, for its provenance."""
-        return {"code": self._code_digest, **({"bundle": self._bundle().digest} if self._bundle_used else {})}
+        return {"bundle": self._bundle().digest} if self._bundle_used else {}
 
     def _policy(self, scheme: SchemeSpec, space: ConfigurationSpace) -> Policy:
         seed = integer_seed(self._scenario.seed, "policy", scheme.name)

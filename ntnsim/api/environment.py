@@ -17,7 +17,7 @@ from ntnsim.given import parts_given
 from ntnsim.own_parts import ChannelMaker, OwnParts, PolicyMaker
 from ntnsim.protocols.codec import Codec
 from ntnsim.protocols.policy import DeliveredImage, LostImage, Policy, Requirement
-from ntnsim.runs import default_store, profile_sources, program_digest
+from ntnsim.runs import default_store, profile_sources, pictures_digest
 from ntnsim.scenario.codec import CaptionCodecSpec, WholeImageCodecSpec
 from ntnsim.scenario.load import scenario_given
 from ntnsim.scenario.policy import CustomPolicySpec, FixedPolicySpec
@@ -97,7 +97,7 @@ class ImageDeliveryEnv(gymnasium.Env[Float32Array, Float32Array]):
             parts_given("channels", channels),
         )
         self._store = store or default_store()
-        self._program = program_digest()
+        self._program = pictures_digest()
         self._scheme = _scheme_named(self.scenario, scheme)
         own_policy = self._scheme.policy
         self._agent_to_be = (

@@ -29,9 +29,9 @@ from ntnsim.images.pipeline import ImagePipeline
 from ntnsim.networks.bundle import open_bundle
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
 from ntnsim.results.own_files import own_path, write_own_text
-from ntnsim.results.provenance import code_digest, digest, package_versions
+from ntnsim.results.provenance import PICTURE_ROOMS, code_digest, digest
 from ntnsim.results.read import find_runs
-from ntnsim.runs import default_store, run_scenario
+from ntnsim.runs import default_store, pictures_digest, run_scenario
 from ntnsim.scenario.policy import (
     TABLE_III,
     LinearBanditSpec,
@@ -218,7 +218,7 @@ class Study:
 
     def _path(self, what: str, kind: str, scale: str, more: str) -> Path:
         made_of = (
-            repr((self.data.resolve(), self.codec(kind), sorted(self.task.items()), more)) + code_digest()
+            repr((self.data.resolve(), self.codec(kind), sorted(self.task.items()), more)) + code_digest(PICTURE_ROOMS)
         )
         made_of += open_bundle(self.task["bundle"]).digest
         return self.work / "outcomes" / f"{what}-{kind}-{scale}-{digest(made_of)[:8]}.parquet"
@@ -390,5 +390,4 @@ def learner(settings: Mapping[str, Any]) -> SpiffEngineSpec | NeuralContextualBa
 
 def assembly_of(scenario: Scenario) -> SchemeAssembly:
     """Return the maker of *scenario*'s schemes; its outcomes are shared with runs of the same program."""
-    versions = digest({"code": code_digest(), "packages": package_versions()})
-    return SchemeAssembly(scenario, default_store(), versions)
+    return SchemeAssembly(scenario, default_store(), pictures_digest())

@@ -45,6 +45,22 @@ RECORDED_PACKAGES = (
 )
 # These read results or start runs; they cannot change one.
 OUTSIDE_OF_RESULTS = {"report", "cli", "sweep"}
+# What an image's size and scores come from, given the file, its class map and the codec's settings, which have digests
+# of their own: a change to the world or to an engine leaves the outcomes in the store as they are.
+PICTURE_ROOMS = frozenset(
+    {
+        "arrays.py",
+        "csv_rows.py",
+        "datasets",
+        "fidelity",
+        "images",
+        "networks",
+        "protocols",
+        "schemes.py",
+        "spiff",
+        "streams.py",
+    }
+)
 
 
 def digest(value: Any) -> str:
@@ -58,12 +74,17 @@ def file_digest(path: Path) -> str:
 
 
 @cache
-def code_digest() -> str:
-    """Return a digest of those source files of ntnsim, code and tables, that can change a result."""
+def code_digest(rooms: frozenset[str] | None = None) -> str:
+    """Return a digest of those source files of ntnsim, code and tables, that can change a result.
+
+    rooms: of these files and directories of the package alone.
+    """
     hasher = blake2b(digest_size=16)
     for path in sorted(PACKAGE.rglob("*")):
         inside = path.relative_to(PACKAGE)
         if path.suffix not in {".py", ".json", ".yaml", ".csv"} or inside.parts[0] in OUTSIDE_OF_RESULTS:
+            continue
+        if rooms is not None and inside.parts[0] not in rooms:
             continue
         if inside.parts[0].startswith("_models"):
             continue  # a bundle has its own digest

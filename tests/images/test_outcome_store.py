@@ -1,16 +1,22 @@
 """The outcome store: computed once, safe between processes, and never fooled by a damaged file."""
 
+import ast
 import json
 import time
 from dataclasses import replace
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 
+import ntnsim
 from ntnsim.images.outcome_store import OutcomeKey, OutcomeStore, image_digest
 from ntnsim.protocols.configuration import Configuration
+from ntnsim.results.provenance import PICTURE_ROOMS, code_digest
+from ntnsim.runs import pictures_digest, program_digest
 
 KEY = OutcomeKey(image_digest(b"image"), Configuration(0.1, (0.2,), 0.3), "spiff", "tiny", 7, "encode")
+ntnsim_directory = Path(ntnsim.__file__).parent
 
 
 def test_an_outcome_is_found_again_by_the_same_and_another_store_alike(tmp_path):
@@ -111,3 +117,46 @@ def test_a_disk_that_fills_up_does_not_end_a_run(tmp_path, monkeypatch):
     assert store.get(KEY) == {"bits": 12}
     assert store.trouble.endswith("No space left on device")
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("changed", "kept"),
+    [
+        ("spiff/encoder.py", False),
+        ("fidelity/metrics.py", False),
+        ("schemes.py", False),
+        ("engine/spiff_engine.py", True),
+        ("world/world.py", True),
+        ("experiments/study.py", True),
+    ],
+)
+def test_outcomes_outlive_changes_of_engine_and_world_but_not_of_the_codec(
+    changed, kept, tmp_path, monkeypatch
+):
+    for name in ("spiff/encoder.py", "fidelity/metrics.py", "schemes.py", "engine/spiff_engine.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("before\n")
+    monkeypatch.setattr("ntnsim.results.provenance.PACKAGE", tmp_path)
+    code_digest.cache_clear()
+    pictures, program = pictures_digest(), program_digest()
+    code_digest.cache_clear()
+    (tmp_path / changed).parent.mkdir(exist_ok=True)
+    (tmp_path / changed).write_text("after\n")
+    after = pictures_digest(), program_digest()
+    code_digest.cache_clear()
+    assert (after[0] == pictures) is kept
+    assert after[1] != program
+
+
+def test_what_pictures_come_from_is_in_their_digest():
+    # Given by value in other parts of an outcome's key, or without influence on pixels and scores.
+    by_value = {"scenario", "results", "errors", "engine", "own_parts", "world"}
+    imported = set()
+    for path in ntnsim_directory.rglob("*.py"):
+        if path.relative_to(ntnsim_directory).parts[0] not in PICTURE_ROOMS:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ntnsim."):
+                room = node.module.split(".")[1]
+                imported.add(f"{room}.py" if (ntnsim_directory / f"{room}.py").is_file() else room)
+    assert {room.removesuffix(".py") for room in imported - PICTURE_ROOMS} == by_value
