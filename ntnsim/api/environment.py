@@ -17,7 +17,7 @@ from ntnsim.given import parts_given
 from ntnsim.own_parts import ChannelMaker, OwnParts, PolicyMaker
 from ntnsim.protocols.codec import Codec
 from ntnsim.protocols.policy import DeliveredImage, LostImage, Policy, Requirement
-from ntnsim.runs import default_store, profile_sources, pictures_digest
+from ntnsim.runs import default_store, pictures_digest, profile_sources
 from ntnsim.scenario.codec import CaptionCodecSpec, WholeImageCodecSpec
 from ntnsim.scenario.load import scenario_given
 from ntnsim.scenario.policy import CustomPolicySpec, FixedPolicySpec
