@@ -217,9 +217,9 @@ class Study:
         return pipeline
 
     def _path(self, what: str, kind: str, scale: str, more: str) -> Path:
-        made_of = (
-            repr((self.data.resolve(), self.codec(kind), sorted(self.task.items()), more)) + code_digest(PICTURE_ROOMS)
-        )
+        made_of = repr(
+            (self.data.resolve(), self.codec(kind), sorted(self.task.items()), more)
+        ) + code_digest(PICTURE_ROOMS)
         made_of += open_bundle(self.task["bundle"]).digest
         return self.work / "outcomes" / f"{what}-{kind}-{scale}-{digest(made_of)[:8]}.parquet"
 
