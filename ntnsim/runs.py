@@ -21,6 +21,7 @@ from ntnsim.own_parts import OwnParts
 from ntnsim.plugins import own_parts_of, part_digests
 from ntnsim.protocols.policy import Policy
 from ntnsim.protocols.rate_profile import ProfileSource
+from ntnsim.protocols.way_down import WayDown
 from ntnsim.results.checkpoint import LEARNED, Checkpoint
 from ntnsim.results.directory import check_replaceable, is_free, new_results, settle
 from ntnsim.results.files import ENGINES
@@ -43,9 +44,11 @@ from ntnsim.run_progress import Progress
 from ntnsim.scenario.satellite_link import CustomLinkSpec
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.schemes import Assembled, SchemeAssembly
+from ntnsim.sky.feeder_windows import Cut
 from ntnsim.sky.ground_track import ground_track, sky_rows
 from ntnsim.sky.space_segment import TerminalLink, lost_satellites, terminal_links
-from ntnsim.world.faults import satellite_outages
+from ntnsim.sky.way_down import way_down
+from ntnsim.world.faults import satellite_outages, way_cuts
 from ntnsim.world.world import World
 
 STORE_VARIABLE = "NTNSIM_STORE"
@@ -80,6 +83,7 @@ def run_scenario(
     schemes = {scheme.name: assembly.assemble(scheme) for scheme in scenario.schemes}
     terminals = terminal_links(scenario, satellite_outages(scenario.faults, scenario.seed))
     profiles = profile_sources(scenario, terminals, own)
+    way = way_of(scenario)
     content = provenance(
         scenario.model_dump(mode="json"),
         seed=scenario.seed,
@@ -96,7 +100,7 @@ def run_scenario(
     with new_results(directory, force=force, identity=identity) as scratch:
         watch = _Watch(directory / LEARNED, progress, checkpoint_s)
         kept = Checkpoint(directory, identity)
-        summary = _simulated(scenario, schemes, terminals, profiles, scratch, watch, kept)
+        summary = _simulated(scenario, schemes, terminals, profiles, way, scratch, watch, kept)
         write_provenance(scratch, content)
     return summary
 
@@ -109,6 +113,12 @@ def profile_sources(
         return terminals
     channel = own.channel(scenario.satellite_link)
     return {gateway.name: channel(gateway.name) for gateway in scenario.gateways}
+
+
+def way_of(scenario: Scenario) -> WayDown | None:
+    """Return the way down from satellites that queue on board; None where they do not."""
+    cuts = [Cut(*cut) for cut in way_cuts(scenario.faults, scenario.seed)]
+    return way_down(scenario, cuts)
 
 
 def default_store() -> OutcomeStore:
@@ -125,6 +135,7 @@ def _simulated(
     schemes: Mapping[str, Assembled],
     terminals: Mapping[str, TerminalLink],
     profiles: Mapping[str, ProfileSource],
+    way: WayDown | None,
     directory: Path,
     watch: "_Watch",
     kept: Checkpoint,
@@ -159,6 +170,7 @@ def _simulated(
                 write,
                 changes=changes_from(entity.requirement or scenario.requirement),
                 profile_sources=profiles,
+                way=way,
                 n_ranks=n_ranks,
                 score_names=score_names,
                 write_timeline=timeline.write if scenario.output.timeline_step_s else None,

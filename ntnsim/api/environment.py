@@ -17,7 +17,7 @@ from ntnsim.given import parts_given
 from ntnsim.own_parts import ChannelMaker, OwnParts, PolicyMaker
 from ntnsim.protocols.codec import Codec
 from ntnsim.protocols.policy import DeliveredImage, LostImage, Policy, Requirement
-from ntnsim.runs import default_store, pictures_digest, profile_sources
+from ntnsim.runs import default_store, pictures_digest, profile_sources, way_of
 from ntnsim.scenario.codec import CaptionCodecSpec, WholeImageCodecSpec
 from ntnsim.scenario.load import scenario_given
 from ntnsim.scenario.policy import CustomPolicySpec, FixedPolicySpec
@@ -139,6 +139,7 @@ class ImageDeliveryEnv(gymnasium.Env[Float32Array, Float32Array]):
         scenario = self.scenario.model_copy(update={"seed": world_seed})
         assembled = self._assembled(scenario)
         terminals = terminal_links(scenario, satellite_outages(scenario.faults, scenario.seed))
+        way = way_of(scenario)
 
         def world(policy: Policy) -> World:
             return World(
@@ -150,6 +151,7 @@ class ImageDeliveryEnv(gymnasium.Env[Float32Array, Float32Array]):
                 write=lambda columns: None,
                 changes=changes_from(self._scheme.requirement or self.scenario.requirement),
                 profile_sources=profile_sources(scenario, terminals, self._own),
+                way=way,
             )
 
         self._world = SteppedWorld(world, None if self._agent_to_be else assembled.policy)

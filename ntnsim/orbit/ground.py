@@ -16,6 +16,8 @@ from ntnsim.orbit.passes import Orbits
 from ntnsim.orbit.surroundings import clear
 from ntnsim.units import SPEED_OF_LIGHT_M_S
 
+WAITED_FOR_S = 1e3  # longer than any way that exists
+
 
 @dataclass(frozen=True, slots=True)
 class GroundPath:
@@ -91,6 +93,35 @@ class SiteIsTheEnd:
     def reachable(self, satellites: IntArray, times_s: FloatArray) -> BoolArray:
         """Return True throughout."""
         return np.ones((len(satellites), len(times_s)), dtype=np.bool_)
+
+
+@dataclass(frozen=True)
+class OnBoard:
+    """The terminal's own way ends at the satellite, which queues what it receives; from there on others count.
+
+    keeps: whether a satellite takes images without a way to the ground; otherwise it serves only with one.
+    """
+
+    further: GroundReach
+    keeps: bool
+
+    def path(self, satellite: int, times_s: FloatArray) -> GroundPath:
+        """Return a way of no length where the satellite serves."""
+        nothing = np.zeros(len(times_s))
+        if not self.keeps:
+            nothing = np.where(np.isnan(self.further.path(satellite, times_s).delay_s), np.nan, nothing)
+        return GroundPath(nothing, nothing, nothing)
+
+    def delays_s(self, satellites: IntArray, times_s: FloatArray) -> FloatArray:
+        """Return the delay of the further way, for the choice of the satellite; very long where one must wait."""
+        delays_s = self.further.delays_s(satellites, times_s)
+        return np.where(np.isnan(delays_s), WAITED_FOR_S, delays_s) if self.keeps else delays_s
+
+    def reachable(self, satellites: IntArray, times_s: FloatArray) -> BoolArray:
+        """Return whether each satellite serves."""
+        if self.keeps:
+            return np.ones((len(satellites), len(times_s)), dtype=np.bool_)
+        return self.further.reachable(satellites, times_s)
 
 
 @dataclass(frozen=True)

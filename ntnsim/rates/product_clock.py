@@ -4,17 +4,21 @@ from collections.abc import Sequence
 from math import inf
 
 from ntnsim.chance.step_path import StepPath
-from ntnsim.rates.rate_clock import Details, RateClock, RateWindow
+from ntnsim.rates.rate_clock import LONGEST_SEARCH_S, Details, RateClock, RateWindow
 
 STEPS_PER_WINDOW = 64
 
 
 def product_clock(
-    paths: Sequence[StepPath], details: Details, until_s: float = inf, steps: int = STEPS_PER_WINDOW
+    paths: Sequence[StepPath],
+    details: Details,
+    until_s: float = inf,
+    steps: int = STEPS_PER_WINDOW,
+    search_s: float = LONGEST_SEARCH_S,
 ) -> RateClock[Details]:
     """Return the clock of the product of *paths*, which it owns; every window carries *details*.
 
-    steps: how many changes of the rate one window holds at most.
+    steps: how many changes of the rate one window holds at most. search_s: how far ahead is looked at once.
     """
 
     def next_window(start_s: float) -> RateWindow[Details]:
@@ -31,4 +35,4 @@ def product_clock(
             path.forget_before(edges_s[-2])
         return RateWindow(edges_s, rates_bps, details)
 
-    return RateClock(next_window, until_s)
+    return RateClock(next_window, until_s, search_s=search_s)

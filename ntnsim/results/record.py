@@ -153,6 +153,25 @@ def record_columns(n_ranks: int, score_names: Sequence[str] = ()) -> tuple[Colum
         Column("interruptions", "integer", "times that a fault stopped its service"),
         Column("batch_size", "integer", "images in its GPU batch"),
         Column("satellite", "text", "serving satellite when the last bit was sent"),
+        Column(
+            "on_board_s",
+            "real",
+            "part of ntn_comm_service_s from its arrival at the first satellite until its last bit left the last; nan "
+            "where satellites do not queue",
+        ),
+        Column("isl_wait_s", "real", "part of on_board_s spent waiting for links between satellites"),
+        Column(
+            "feeder_wait_s",
+            "real",
+            "part of on_board_s spent waiting for the feeder or for a station in view",
+        ),
+        Column(
+            "isl_hops",
+            "integer",
+            "links between satellites that it crossed; null where satellites do not queue",
+        ),
+        Column("last_satellite", "text", "the satellite that sent it down, where satellites queue"),
+        Column("ground_station", "text", "the station that received it, where satellites queue"),
         Column("gateway_energy_j", "real", "processor time × the device's power, if the profile states it"),
         Column("data_network_energy_j", "real", "its share of the batch's GPU time × power"),
         Column("width_px", "integer", "width of the photograph"),

@@ -68,6 +68,15 @@ class LinkFaultSpec(_Fault):
     own). Else: gateways whose path is cut."""
 
 
+class RelayFaultSpec(_Fault):
+    """A part of the way down from satellites that queue on board is cut; routes go around it where they can."""
+
+    kind: Literal["satellite_feeder", "inter_satellite_link", "receiving_station"]
+    target: str = "*"
+    """Names; * and ? are wildcards. Of satellites whose feeder link is cut; of links as two satellites in either order,
+    `sat-1-2--sat-1-3`, or as one whose links are all cut; of ground stations that receive nothing."""
+
+
 class RainFadeSpec(_Fault):
     """Rain over gateways: the link loses signal, or keeps only a share of its rate."""
 
@@ -94,5 +103,6 @@ class AccessFaultSpec(_Fault):
 
 
 FaultSpec = Annotated[
-    ServerFaultSpec | LinkFaultSpec | RainFadeSpec | AccessFaultSpec, Field(discriminator="kind")
+    ServerFaultSpec | LinkFaultSpec | RelayFaultSpec | RainFadeSpec | AccessFaultSpec,
+    Field(discriminator="kind"),
 ]

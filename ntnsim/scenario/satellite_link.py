@@ -29,7 +29,8 @@ class _Transport(Entity):
     buffer_bits: PositiveFloat | None = None
     """What a terminal can store; an image that does not fit is dropped. Unlimited if not given."""
     in_order: bool = True
-    """Deliver a terminal's images in the order sent, although a handover may shorten the path."""
+    """Deliver a terminal's images in the order sent, although a handover may shorten the path; up to the satellite
+    where satellites queue on board, whose ways down may overtake each other."""
     return_delay_s: NonNegativeFloat = 0.0
     """Time from delivery until the gateway's policy learns of it."""
 

@@ -1,4 +1,7 @@
-"""The space segment as the user wrote it: constellation, payload, ground stations, inter-satellite links, handover."""
+"""The space segment as the user wrote it: constellation, ground stations, handover.
+
+Payload, feeder and inter-satellite links are in payload.py.
+"""
 
 from typing import Annotated, Literal, Self
 
@@ -6,13 +9,19 @@ from pydantic import Field, model_validator
 
 from ntnsim.scenario.entity import Entity, Name
 from ntnsim.scenario.path import ScenarioPath
+from ntnsim.scenario.payload import (
+    InterSatelliteLinksSpec,
+    NoInterSatelliteLinksSpec,
+    PayloadSpec,
+    RegenerativePayloadSpec,
+    SideLinks,
+)
 from ntnsim.scenario.surroundings import SurroundingsSpec
 
 EarthName = Literal["wgs84", "sphere_6371", "sphere_6378"]
 PresetName = Literal[
     "iridium-66", "oneweb-648", "starlink-shell1-1584", "kuiper-630", "telesat-1015", "leo-600", "leo-1200"
 ]
-SideLinks = Literal["nearest", "level"]
 HandoverPolicy = Literal["max_elevation", "longest_remaining", "best_sinr", "shortest_delay"]
 
 
@@ -199,75 +208,6 @@ class GroundStationSpec(Entity):
     """Skyline and protected directions, beyond *min_elevation_deg*."""
 
 
-class FeederLinkSpec(Entity):
-    """Radio between satellite and ground station.
-
-    The TRs leave it open. The satellite's figures are those of the LEO-600 Ka service link, set 1 (TR 38.821, Table
-    6.1.1.1-1); the station's are estimates for a 3.5 m dish and give about 20 dB at 10 degrees.
-    """
-
-    satellite_eirp_density_dbw_per_mhz: float = 4.0
-    satellite_g_over_t_db_k: float = 13.0
-    down_carrier_hz: float = Field(default=20e9, ge=1e9, le=30e9)  # range of the gas table
-    up_carrier_hz: float = Field(default=30e9, ge=1e9, le=30e9)
-    station_aperture_m: float = Field(default=3.5, gt=0)
-    station_aperture_efficiency: float = Field(default=0.65, gt=0, le=1)
-    station_antenna_temperature_k: float = Field(default=150.0, gt=0)  # VSAT of TR 38.821, Table 6.1.1.1-3
-    station_noise_figure_db: float = Field(default=1.2, ge=0)  # VSAT of TR 38.821, Table 6.1.1.1-3
-    station_power_density_dbw_per_mhz: float = -15.0
-
-
-class TransparentPayloadSpec(Entity):
-    """A bent pipe: service and feeder link share one budget, their noise adds."""
-
-    kind: Literal["transparent"]
-    feeder: FeederLinkSpec = FeederLinkSpec()
-
-
-class RegenerativePayloadSpec(Entity):
-    """The satellite decodes: the service link alone sets the rate, the feeder link is dimensioned not to limit it."""
-
-    kind: Literal["regenerative"] = "regenerative"
-    processing_s: float = Field(default=0.0, ge=0)
-    """On-board time from the last received to the first forwarded bit."""
-
-
-PayloadSpec = Annotated[TransparentPayloadSpec | RegenerativePayloadSpec, Field(discriminator="kind")]
-
-
-class NoInterSatelliteLinksSpec(Entity):
-    """Each satellite reaches the ground only through stations that it sees itself."""
-
-    kind: Literal["none"] = "none"
-
-
-class PlusGridLinksSpec(Entity):
-    """Links to both neighbours in the plane and to one in each neighbouring plane of the same shell (+grid).
-
-    The planes of element sets are found from where the satellites are at the scenario's start.
-    """
-
-    kind: Literal["plus_grid"]
-    max_range_m: float = Field(default=5_016e3, gt=0)
-    """Longest link. 5,016 km: two satellites at 550 km whose line of sight clears 80 km of atmosphere."""
-    clearance_m: float = Field(default=80e3, ge=0)
-    """The line of sight stays this high above the Earth."""
-    hop_processing_s: float = Field(default=0.0, ge=0)
-    side_links: SideLinks | None = None
-    """To which satellite of the next plane: nearest in space, or level, nearest in argument of latitude (in turn the
-    one ahead and the one behind where planes are staggered). Default: level for the presets kuiper-630 and
-    telesat-1015, as their published delays were computed; else nearest."""
-    seam: bool = False
-    """Whether the first and last plane of a star, which fly in opposite directions, are linked; who is linked with whom
-    changes as they pass each other."""
-    update_interval_s: float = Field(default=10.0, gt=0)
-
-
-InterSatelliteLinksSpec = Annotated[
-    NoInterSatelliteLinksSpec | PlusGridLinksSpec, Field(discriminator="kind")
-]
-
-
 class HandoverSpec(Entity):
     """Which satellite serves, and what a change costs."""
 
@@ -316,6 +256,15 @@ class SpaceSegmentSpec(Entity):
         return "max_elevation" if self.inter_satellite_links.kind == "none" else "shortest_delay"
 
     @property
+    def carries(self) -> bool:
+        """Whether images wait on board: a rate on the way down is given, or a satellite may keep them for a station."""
+        if self.payload.kind == "transparent":
+            return False
+        limited = self.payload.feeder_rate_bps is not None or self.payload.store_and_forward
+        links = self.inter_satellite_links
+        return limited or (links.kind == "plus_grid" and links.rate_bps is not None)
+
+    @property
     def side_links(self) -> SideLinks:
         """How neighbouring planes are linked, where satellites are."""
         links, constellation = self.inter_satellite_links, self.constellation
@@ -334,6 +283,17 @@ class SpaceSegmentSpec(Entity):
             if self.payload.kind == "transparent":
                 raise ValueError(
                     "inter_satellite_links: plus_grid needs a regenerative payload, got transparent"
+                )
+        if self.payload.kind == "regenerative":
+            if self.payload.store_and_forward and not self.ground_stations:
+                raise ValueError(
+                    "payload.store_and_forward: needs ground_stations to deliver to, got none: "
+                    "without any, every satellite reaches the ground at all times"
+                )
+            if self.payload.buffer_bits is not None and not self.carries:
+                raise ValueError(
+                    "payload.buffer_bits: nothing waits on board without feeder_rate_bps, store_and_forward or "
+                    "inter_satellite_links.rate_bps"
                 )
         names = [station.name for station in self.ground_stations]
         if len(set(names)) != len(names):

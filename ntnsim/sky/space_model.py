@@ -114,6 +114,11 @@ class SpaceModel:
         return book.whole_between(start_s, end_s)
 
 
+def ground_sites(space: SpaceSegmentSpec) -> list[Site]:
+    """Return the ground stations of *space*, as sites on its Earth."""
+    return [_site(station, earth_model(space.earth)) for station in space.ground_stations]
+
+
 @lru_cache(maxsize=4)
 def space_model(space: SpaceSegmentSpec, start_utc: datetime) -> SpaceModel:
     """Return the satellites of *space*, with time 0 at *start_utc*."""
@@ -131,7 +136,7 @@ def space_model(space: SpaceSegmentSpec, start_utc: datetime) -> SpaceModel:
     else:
         shells = [Shell(**shell.model_dump()) for shell in space.constellation.shells]
         orbits = walker_orbits(shells, earth, float(greenwich_sidereal_angle_rad(*start)))
-    stations = [_site(station, earth) for station in space.ground_stations]
+    stations = ground_sites(space)
     reach: GroundReach
     links = space.inter_satellite_links
     if links.kind == "plus_grid":

@@ -20,7 +20,7 @@ from ntnsim.link.pass_link import PassGeometry, PassLink, link_along_pass, terms
 from ntnsim.link.path_loss import building_entry_loss_db
 from ntnsim.link.rain import RainFade
 from ntnsim.orbit.geometry import look
-from ntnsim.orbit.ground import SiteIsTheEnd
+from ntnsim.orbit.ground import OnBoard, SiteIsTheEnd
 from ntnsim.orbit.pass_book import BLOCK_S, Pass, PassBook
 from ntnsim.orbit.serving import HandoverRule, Serving
 from ntnsim.orbit.serving_plan import (
@@ -32,8 +32,9 @@ from ntnsim.orbit.serving_plan import (
     score_shortest_delay,
 )
 from ntnsim.protocols.rate_profile import RateProfile
+from ntnsim.scenario.payload import RegenerativePayloadSpec
 from ntnsim.scenario.radio import RadioSpec
-from ntnsim.scenario.space import RegenerativePayloadSpec, SpaceSegmentSpec
+from ntnsim.scenario.space import SpaceSegmentSpec
 from ntnsim.sky.pass_geometry import Piece, pass_geometry
 from ntnsim.sky.radio_link import link_model
 from ntnsim.sky.space_model import SiteLike, SpaceModel
@@ -57,6 +58,9 @@ class TerminalLink:
             # Born on board, received at the site: its downlink is the whole way.
             model = replace(model, reach=SiteIsTheEnd(), space=_without_feeder(model.space))
             radio = radio.model_copy(update={"direction": "dl"})
+        elif model.space.carries:
+            keeps = model.space.payload.kind == "regenerative" and model.space.payload.store_and_forward
+            model = replace(model, reach=OnBoard(model.reach, keeps))
         self.model = model
         self.radio = radio
         self.site = model.site(gateway)

@@ -15,7 +15,7 @@ from ntnsim.chance.step_path import StepPath
 from ntnsim.errors import ScenarioError
 from ntnsim.rates.link_clock import Impairments
 from ntnsim.scenario.fault_target import means
-from ntnsim.scenario.faults import AccessFaultSpec, FaultSpec, RainFadeSpec, ServerFaultSpec
+from ntnsim.scenario.faults import AccessFaultSpec, FaultSpec, RainFadeSpec, RelayFaultSpec, ServerFaultSpec
 from ntnsim.scenario.terrestrial import GatewaySpec
 from ntnsim.world.faults import FaultProcess, outage_path
 from ntnsim.world.journey import Stations
@@ -73,7 +73,7 @@ class Breakdowns:
     def start(self, stations: Stations, gateways: Mapping[str, GatewaySpec]) -> None:
         """Start a process for each fault. *gateways*: entity of each gateway, for the check of targets."""
         for fault, streams in self._faults:
-            if fault.kind not in ("gpu", "delivery", "satellite"):
+            if fault.kind not in ("gpu", "delivery", "satellite") and not isinstance(fault, RelayFaultSpec):
                 _check_target(fault, gateways)
             begin, end = self._actions(fault, stations)
             FaultProcess(
@@ -97,6 +97,10 @@ class Breakdowns:
         if isinstance(fault, ServerFaultSpec):
             return _server_actions(self._broken(self._pools(fault, stations), fault.servers), work, reason)
         return lambda: self._cut(fault, stations, work, reason), lambda: None
+
+    def _cut_way_down(self, fault: FaultSpec, stations: Stations, work: str, reason: str) -> None:
+        if stations.relay is not None:
+            stations.relay.interrupt(fault.kind, fault.target, work, reason)
 
     def _broken(
         self, pools: list[ServerPool[Any]], count: int | None
@@ -133,6 +137,10 @@ class Breakdowns:
             return
         if isinstance(fault, RainFadeSpec) and (fault.attenuation_db is not None or fault.rate_factor):
             return  # slower, not interrupted
+        if fault.kind == "satellite" or isinstance(fault, RelayFaultSpec):
+            self._cut_way_down(fault, stations, work, reason)
+            if fault.kind != "satellite":
+                return
         for name, site in stations.sites.items():
             if fault.kind == "satellite":
                 if means(fault.target, site.terminal.served_by()):

@@ -12,7 +12,7 @@ import simpy
 from ntnsim.chance.sampling import Streams, sampler
 from ntnsim.chance.step_path import Step, StepPath
 from ntnsim.scenario.fault_target import means
-from ntnsim.scenario.faults import FaultSpec
+from ntnsim.scenario.faults import FaultSpec, RelayFaultSpec
 
 # Whether a satellite, by name, is out of service [t] at times in seconds [t].
 SatelliteOutage = Callable[[str, npt.NDArray[np.float64]], npt.NDArray[np.bool_]]
@@ -56,6 +56,15 @@ def satellite_outages(faults: Sequence[FaultSpec], seed: int) -> SatelliteOutage
         return out
 
     return out_of_service
+
+
+def way_cuts(faults: Sequence[FaultSpec], seed: int) -> list[tuple[str, str, StepPath]]:
+    """Return kind, target and path of the faults that cut the way down from satellites that queue on board."""
+    return [
+        (fault.kind, fault.target, outage_path(fault, Streams(seed, "fault", fault.name)))
+        for fault in faults
+        if fault.kind == "satellite" or isinstance(fault, RelayFaultSpec)
+    ]
 
 
 class FaultProcess:

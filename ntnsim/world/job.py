@@ -32,6 +32,37 @@ class Origin:
         return now
 
 
+class WayTimes:
+    """What an image that satellites queue on board went through there.
+
+    left_bits: what the ground does not have yet. stored_bits: what it takes of the buffer of the satellite that has it.
+    queued_s: when it began to wait for its present link. *_wait_s: time on board beyond its own transmissions, for
+    links between satellites and for the feeder. left_s: when its last bit left for the ground; nan before.
+    """
+
+    __slots__ = (
+        "feeder_wait_s",
+        "hops",
+        "last_satellite",
+        "left_bits",
+        "left_s",
+        "link_wait_s",
+        "queued_s",
+        "since_s",
+        "station",
+        "stored_bits",
+    )
+
+    def __init__(self, since_s: float, bits: float) -> None:
+        self.since_s = self.queued_s = since_s
+        self.left_s = nan
+        self.left_bits = bits
+        self.stored_bits = 0.0
+        self.link_wait_s = self.feeder_wait_s = 0.0
+        self.hops = 0
+        self.last_satellite = self.station = ""
+
+
 class Job:
     """One image. Times are nan until the job has passed the stage; their meaning is in results/record.py."""
 
@@ -77,6 +108,7 @@ class Job:
         "requirement",
         "satellite",
         "source_bits",
+        "way",
     )
 
     def __init__(
@@ -102,6 +134,7 @@ class Job:
         self.encoded: Encoded | None = None
         self.reconstruction: Reconstruction | None = None
         self.note = self.satellite = ""
+        self.way: WayTimes | None = None  # where satellites queue on board
         self.access_attempts = self.delivery_attempts = 1
         self.interruptions = self.batch_size = 0
         # Drawn when the image is taken, so that the n-th image of a source meets the same times in every scheme.

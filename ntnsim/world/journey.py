@@ -17,6 +17,7 @@ from ntnsim.world.gateway import Gateway
 from ntnsim.world.job import Job
 from ntnsim.world.observer import Observer
 from ntnsim.world.recorder import Recorder
+from ntnsim.world.relay import Relay
 from ntnsim.world.satellite_link import SatelliteTerminal
 from ntnsim.world.terrestrial_link import TerrestrialLink
 
@@ -32,12 +33,13 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Stations:
-    """Everything that jobs pass through. access: by source. sites: by gateway."""
+    """Everything that jobs pass through. access: by source. sites: by gateway. relay: where satellites queue."""
 
     access: Mapping[str, TerrestrialLink]
     sites: Mapping[str, Site]
     data_network: DataNetwork
     delivery: TerrestrialLink
+    relay: Relay | None = None
 
     def held(self) -> Iterator[Job]:
         """Yield all jobs that any station says it holds."""
@@ -46,6 +48,8 @@ class Stations:
         for site in self.sites.values():
             yield from site.gateway.jobs
             yield from site.terminal.jobs
+        if self.relay is not None:
+            yield from self.relay
         yield from self.data_network.jobs
         yield from self.delivery.jobs
 

@@ -18,6 +18,7 @@ from ntnsim.scenario.terrestrial import GatewaySpec
 from ntnsim.world.breakdowns import Breakdowns
 from ntnsim.world.job import Job
 from ntnsim.world.priority_medium import PriorityMedium
+from ntnsim.world.relay import Relay
 from ntnsim.world.satellite_link import SatelliteTerminal
 from ntnsim.world.shared_medium import SharedMedium
 from ntnsim.world.solo_medium import SoloMedium
@@ -34,12 +35,14 @@ class LinkMaker:
         breakdowns: Breakdowns,
         profile_sources: Mapping[str, ProfileSource],
         until_s: float,
+        relay: Relay | None = None,
     ) -> None:
         self._env = env
         self._scenario = scenario
         self._breakdowns = breakdowns
         self._profile_sources = profile_sources
         self._until_s = until_s
+        self._relay = relay
         self._media: dict[str, Medium] = {}
         self._clocks: dict[tuple[Any, ...], LinkClock] = {}
 
@@ -53,6 +56,8 @@ class LinkMaker:
     ) -> SatelliteTerminal:
         """Return the terminal of the gateway called *name*, a copy of *entity*."""
         beam = _beam(entity)
+        # What is born on board comes down by its own downlink.
+        relay = None if entity.on_satellite else self._relay
         if beam not in self._media:
             self._media[beam] = self._medium(beam)
         return SatelliteTerminal(
@@ -61,8 +66,9 @@ class LinkMaker:
             self._media[beam],
             self._clock(name, entity, beam),
             self._load(),
-            arrived=arrived,
+            arrived=arrived if relay is None else relay.take,
             dropped=dropped,
+            outlook_s=None if relay is None else relay.outlook_s,
         )
 
     def _medium(self, beam: str) -> Medium:

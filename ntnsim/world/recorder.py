@@ -23,6 +23,7 @@ from ntnsim.world.satellite_link import contact_wait_s
 _LITTLE_TOLERANCE = 1e-9
 
 _NO_STATE = tuple(EMPTY[column.type] for column in OMEGA_COLUMNS)
+_NEVER_QUEUED = (nan, nan, nan, None, "", "")
 _stage_times = attrgetter(*(name for name, _ in STAGE_TIMES))
 
 
@@ -140,6 +141,7 @@ class Recorder:
             job.interruptions,
             job.batch_size or None,
             job.satellite,
+            *_on_board(job),
             *_energies_j(job),
             image.width_px,
             image.height_px,
@@ -208,6 +210,21 @@ def _energies_j(job: Job) -> tuple[float, float]:
     return (
         (job.before_decision_s + job.after_decision_s) * origin.gateway_power_w if job.encoded else nan,
         job.data_network_busy_s * origin.data_network_power_w if job.reconstruction else nan,
+    )
+
+
+def _on_board(job: Job) -> tuple[Any, ...]:
+    """Return what an image went through on satellites that queue."""
+    way = job.way
+    if way is None:
+        return _NEVER_QUEUED
+    return (
+        way.left_s - way.since_s,
+        way.link_wait_s,
+        way.feeder_wait_s,
+        way.hops,
+        way.last_satellite,
+        way.station,
     )
 
 

@@ -26,7 +26,9 @@ class SatelliteTerminal:
     """A gateway's end of the link: takes encoded images, hands them to the data network.
 
     load: the background ρ(t), for Ω_t.
-    arrived: called when the data network has a job whole. dropped: for those that do not fit or that a fault takes.
+    arrived: called when the far end (the data network, or a satellite that queues) has a job whole. dropped: for those
+        that do not fit or that a fault takes.
+    outlook_s: how long it is from a satellite that queues, by name, to the data network.
     """
 
     def __init__(
@@ -39,8 +41,10 @@ class SatelliteTerminal:
         *,
         arrived: Callable[[Job], None],
         dropped: Callable[[Job, str], None],
+        outlook_s: Callable[[str], float] | None = None,
     ) -> None:
         self._env = env
+        self._outlook_s = outlook_s
         self._entity = entity
         self._clock = clock
         self._load = load
@@ -85,6 +89,9 @@ class SatelliteTerminal:
         others = self.sender.others
         taken = self._load.at(now)
         self._load.forget_before(now)
+        propagation_s = contact.propagation_s
+        if self._outlook_s is not None and contact.satellite:
+            propagation_s += self._outlook_s(contact.satellite)
         return SatelliteLinkState(
             satellite=contact.satellite,
             elevation_deg=contact.elevation_deg,
@@ -94,7 +101,7 @@ class SatelliteTerminal:
             remaining_pass_s=contact.remaining_pass_s,
             next_contact_s=contact.next_contact_s,
             load=taken + (1.0 - taken) * others / (others + 1),
-            propagation_s=contact.propagation_s,
+            propagation_s=propagation_s,
         )
 
     def _begun(self, job: Job) -> None:

@@ -12,6 +12,7 @@ import simpy
 from ntnsim.results.record import Columns
 from ntnsim.world.journey import Site, Stations
 from ntnsim.world.recorder import Recorder
+from ntnsim.world.relay import Relay
 from ntnsim.world.terrestrial_link import TerrestrialLink
 
 TIMELINE_COLUMNS = ("time_s", "scheme", "kind", "entity", "quantity", "value", "text")
@@ -53,6 +54,8 @@ class Timeline:
 
         def sample(event: simpy.Event | None) -> None:
             self._sample_sites(stations.sites, access)
+            if stations.relay is not None:
+                self._sample_relay(stations.relay)
             self.add("sample", "data network", "queue", stations.data_network.queue)
             self.add("sample", "data network", "busy_gpus", stations.data_network.pool.busy)
             self.add("sample", "delivery", "queue", stations.delivery.queue)
@@ -60,6 +63,16 @@ class Timeline:
             self._env.timeout(step_s).callbacks.append(sample)
 
         sample(None)
+
+    def _sample_relay(self, relay: Relay) -> None:
+        """Sample what waits on board: all together, and at the busiest link of each kind, by name."""
+        self.add("sample", "on board", "backlog_bits", relay.stored_bits())
+        self.add("sample", "on board", "kept", relay.kept)
+        for kind, links in relay.by_kind().items():
+            backlogs = [(link.sender.backlog_bits(), link.name) for link in links]
+            self.add("sample", kind, "backlog_bits", sum(bits for bits, _ in backlogs))
+            if backlogs and max(backlogs)[0] > 0:
+                self.add("sample", kind, "longest_backlog_bits", *max(backlogs))
 
     def _sample_sites(self, sites: Mapping[str, Site], access: Mapping[str, TerrestrialLink]) -> None:
         totals = {"queue": 0.0, "busy_servers": 0.0, "backlog_bits": 0.0}

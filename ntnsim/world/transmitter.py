@@ -135,6 +135,19 @@ class Transmitter:
         self._next()
         self._sent(job)
 
+    def take_back(self) -> list[tuple[Job, float]]:
+        """Give up all that was admitted and is not yet sent, in order: each job and what is left of it in bits."""
+        taken = []
+        for job, transfer in self._under_way.items():
+            taken.append((job, transfer.remaining_bits()))
+            self._medium.stop(transfer)
+        self._under_way.clear()
+        while self.line.count:
+            job = self.line.pop()
+            taken.append((job, self._bits_of(job)))
+        self._waiting_bits = 0.0
+        return taken
+
     def interrupt(self, work_in_progress: str, reason: str) -> None:
         """Meet a fault that cuts the link: the rate is 0 meanwhile; see `WorkInProgress` for what was under way."""
         for job, transfer in list(self._under_way.items()):

@@ -13,6 +13,7 @@ from ntnsim.chance.traffic import arrival_times_s, read_trace
 from ntnsim.protocols.imaging import Imaging
 from ntnsim.protocols.policy import Policy, Requirement
 from ntnsim.protocols.rate_profile import ProfileSource
+from ntnsim.protocols.way_down import WayDown
 from ntnsim.results.record import Columns, RecordBuffer, record_columns
 from ntnsim.scenario.copies import copy_names
 from ntnsim.scenario.scenario import Scenario
@@ -26,6 +27,7 @@ from ntnsim.world.journey import Journey, Site, Stations, reconstructed_bits, so
 from ntnsim.world.links import LinkMaker
 from ntnsim.world.observer import Observer
 from ntnsim.world.recorder import Recorder
+from ntnsim.world.relay import Relay
 from ntnsim.world.run_control import RunControl
 from ntnsim.world.source import JourneyDraws, SourceProcess
 from ntnsim.world.terrestrial_link import TerrestrialLink
@@ -59,6 +61,7 @@ class World:
         *,
         changes: Sequence[tuple[float, Requirement]] = (),
         profile_sources: Mapping[str, ProfileSource] | None = None,
+        way: WayDown | None = None,
         n_ranks: int | None = None,
         score_names: tuple[str, ...] | None = None,
         write_timeline: Callable[[Columns], None] | None = None,
@@ -70,6 +73,7 @@ class World:
         changes: requirements that take its place later, with the second from which each holds; ascending.
         profile_sources: per gateway entity (its copies share one); a satellite link of kind ``orbit`` or ``custom``
             needs them.
+        way: from satellites that queue on board to the ground; needed where the scenario's satellites do.
         n_ranks, score_names: of the records' columns, where several schemes write one table; the imaging's by default.
         progress: called now and then with the number of jobs ended and the time.
         """
@@ -96,7 +100,10 @@ class World:
             name: self._access_link(entity.access, name, name) for name, entity in self._gateways.items()
         }
         delivery, data_network = self._delivery_link(), self._data_network()
-        links = LinkMaker(self._env, scenario, self._breakdowns, profile_sources or {}, self._run.until_s)
+        relay = self._relay(way)
+        links = LinkMaker(
+            self._env, scenario, self._breakdowns, profile_sources or {}, self._run.until_s, relay
+        )
         self.stations = Stations(
             access=dict(self._access_of_sources()),
             sites={
@@ -105,6 +112,7 @@ class World:
             },
             data_network=data_network,
             delivery=delivery,
+            relay=relay,
         )
         self._journey.connect(self.stations)
 
@@ -121,6 +129,21 @@ class World:
         self._timeline.flush()
         return WorldResult(
             self._env.now, self._recorder.created, self._recorder.counts, self._recorder.little()
+        )
+
+    def _relay(self, way: WayDown | None) -> Relay | None:
+        space = self._scenario.space
+        if self._scenario.satellite_link.kind != "orbit" or not space.carries:
+            return None
+        if way is None:
+            raise TypeError("satellites that queue on board need their way down")
+        return Relay(
+            self._env,
+            way,
+            space,
+            self._run.until_s,
+            arrived=self._journey.at_data_network,
+            dropped=self._journey.dropped,
         )
 
     def _delivery_link(self) -> TerrestrialLink:

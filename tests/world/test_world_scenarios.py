@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ntnsim.runs import way_of
 from ntnsim.scenario.load import load_scenario
 from ntnsim.sky.space_segment import terminal_profile_source
 from ntnsim.world.faults import satellite_outages
@@ -43,7 +44,7 @@ def shipped(textbook):
             )
             for gateway in scenario.gateways
         }
-        return run_world(scenario, profile_sources=sources)
+        return run_world(scenario, profile_sources=sources, way=way_of(scenario))
 
     return run
 
@@ -101,6 +102,19 @@ def test_sparse_constellation_delivers_at_once_or_after_a_gap(shipped):
     first = seen & (run["omega_ntn_backlog_bits"] == 0)
     promised = run["omega_time_s"] + run["omega_ntn_next_contact_s"]
     np.testing.assert_allclose(run["link_start_s"][first], promised[first], atol=1.0)
+
+
+def test_stored_images_of_the_southern_buoys_come_down_an_hour_later(shipped):
+    run = shipped("store_and_forward")
+    done = np.isfinite(run["delivered_s"])
+    assert done.mean() > 0.8 and set(run["reason"][~done]) <= {"satellite buffer full"}
+    # Half an orbit of 96 minutes lies between the Ross Sea and Svalbard; the Bering Sea's satellites are there soon.
+    south, north = run["gateway"] == "ross-sea", run["gateway"] == "bering-sea"
+    assert np.median(run["on_board_s"][done & south]) > 2000 > np.median(run["on_board_s"][done & north])
+    space = load_scenario(SCENARIOS / "store_and_forward.yaml").space.model_dump()
+    space["payload"] |= {"store_and_forward": False}
+    without = shipped("store_and_forward", space=space)
+    assert "ross-sea" not in set(without["gateway"][np.isfinite(without["delivered_s"])])
 
 
 def test_links_between_satellites_carry_the_ship_to_europe(shipped):
