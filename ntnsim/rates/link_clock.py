@@ -54,6 +54,10 @@ class LinkDetails(Protocol):
         """Return the satellite that serves at *time_s*, or did just before; "" without contact."""
         ...
 
+    def served_until_s(self, time_s: float) -> float:
+        """Return until when at least the satellite that serves at *time_s* does; without contact, until one serves."""
+        ...
+
     def propagation_s(self, time_s: float) -> float:
         """Return the delay of a bit sent at *time_s*, or just before."""
         ...
@@ -89,6 +93,13 @@ class _ProfileDetails:
         serving = self._profile.satellite_index.item(self._step_with_contact(time_s))
         return self._profile.satellites[serving] if serving >= 0 else ""
 
+    def served_until_s(self, time_s: float) -> float:
+        profile = self._profile
+        step = profile.index_at(time_s)
+        changes = np.flatnonzero(profile.satellite_index[step:] != profile.satellite_index[step])
+        steps = step + int(changes[0]) if len(changes) else len(profile.satellite_index)
+        return profile.start_s + steps * profile.step_s
+
     def propagation_s(self, time_s: float) -> float:
         return self._profile.propagation_s.item(self._step_with_contact(time_s))
 
@@ -121,6 +132,9 @@ class _WrittenDetails:
 
     def satellite(self, time_s: float) -> str:
         return self.NAME
+
+    def served_until_s(self, time_s: float) -> float:
+        return inf
 
     def propagation_s(self, time_s: float) -> float:
         return self._propagation_s

@@ -25,6 +25,9 @@ class FeederLinkSpec(Entity):
     station_antenna_temperature_k: float = Field(default=150.0, gt=0)  # VSAT of TR 38.821, Table 6.1.1.1-3
     station_noise_figure_db: float = Field(default=1.2, ge=0)  # VSAT of TR 38.821, Table 6.1.1.1-3
     station_power_density_dbw_per_mhz: float = -15.0
+    channels: PositiveFloat | None = None
+    """Service channels that one satellite's feeder carries at once; more terminals that send share them, and less than
+    1 slows even one. Unlimited if not given."""
 
 
 class TransparentPayloadSpec(Entity):
@@ -32,6 +35,8 @@ class TransparentPayloadSpec(Entity):
 
     kind: Literal["transparent"]
     feeder: FeederLinkSpec = FeederLinkSpec()
+    service_beams: int | None = Field(default=None, ge=1)
+    """As in the regenerative payload."""
 
 
 class RegenerativePayloadSpec(Entity):
@@ -41,6 +46,9 @@ class RegenerativePayloadSpec(Entity):
     kind: Literal["regenerative"] = "regenerative"
     processing_s: float = Field(default=0.0, ge=0)
     """On-board time from the last received to the first forwarded bit."""
+    service_beams: int | None = Field(default=None, ge=1)
+    """Beams that one satellite has at once: as many terminals as that send at their full rate, more of them share the
+    beams' time, whatever their gateways. Not given, each gateway has a beam of its own (see `beam`)."""
     feeder_rate_bps: PositiveFloat | None = None
     """What one satellite's feeder link carries to the ground, for all its terminals together, one image after the
     other. Unlimited if not given."""

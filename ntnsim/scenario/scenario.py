@@ -177,6 +177,27 @@ class Scenario(Entity):
         return self
 
     @model_validator(mode="after")
+    def _beams_are_shared_in_one_way(self) -> Self:
+        channels = self.space.shared_channels
+        if channels is None or self.satellite_link.kind != "orbit":
+            return self
+        where = "space.payload: service_beams (or feeder.channels)"
+        for index, gateway in enumerate(self.gateways):
+            if gateway.beam is not None:
+                raise ValueError(
+                    f"gateways[{index}].beam: {gateway.beam!r} would be shared twice; {where} shares satellites' beams "
+                    "among whom they serve, leave one of them out"
+                )
+        if channels != 1.0 and self.satellite_link.sharing == "strict_priority":
+            raise ValueError(f"satellite_link.sharing: strict_priority needs {where} of 1, got {channels:g}")
+        if channels != 1.0 and self.satellite_link.per_image_flows:
+            raise ValueError(
+                f"satellite_link.per_image_flows: would let one terminal take several beams; needs {where} of 1, "
+                f"got {channels:g}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _every_source_ends(self) -> Self:
         if self.horizon.duration_s is not None:
             return self

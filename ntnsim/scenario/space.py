@@ -265,6 +265,14 @@ class SpaceSegmentSpec(Entity):
         return limited or (links.kind == "plus_grid" and links.rate_bps is not None)
 
     @property
+    def shared_channels(self) -> float | None:
+        """Terminals that one satellite serves at full rate at once; None if each gateway has a beam of its own."""
+        payload = self.payload
+        feeder = payload.feeder.channels if payload.kind == "transparent" else None
+        limits = [float(limit) for limit in (payload.service_beams, feeder) if limit is not None]
+        return min(limits) if limits else None
+
+    @property
     def side_links(self) -> SideLinks:
         """How neighbouring planes are linked, where satellites are."""
         links, constellation = self.inter_satellite_links, self.constellation

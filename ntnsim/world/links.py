@@ -19,6 +19,7 @@ from ntnsim.world.breakdowns import Breakdowns
 from ntnsim.world.job import Job
 from ntnsim.world.priority_medium import PriorityMedium
 from ntnsim.world.relay import Relay
+from ntnsim.world.satellite_beams import SatelliteBeams, TerminalBeams
 from ntnsim.world.satellite_link import SatelliteTerminal
 from ntnsim.world.shared_medium import SharedMedium
 from ntnsim.world.solo_medium import SoloMedium
@@ -44,6 +45,13 @@ class LinkMaker:
         self._until_s = until_s
         self._relay = relay
         self._media: dict[str, Medium] = {}
+        channels = scenario.space.shared_channels
+        link = scenario.satellite_link
+        self._beams: SatelliteBeams | None = None
+        if channels is not None and link.kind == "orbit":
+            self._beams = SatelliteBeams(
+                env, channels, transfer_ended, strict_priority=link.sharing == "strict_priority"
+            )
         self._clocks: dict[tuple[Any, ...], LinkClock] = {}
 
     def terminal(
@@ -56,15 +64,21 @@ class LinkMaker:
     ) -> SatelliteTerminal:
         """Return the terminal of the gateway called *name*, a copy of *entity*."""
         beam = _beam(entity)
+        clock = self._clock(name, entity, beam)
         # What is born on board comes down by its own downlink.
         relay = None if entity.on_satellite else self._relay
-        if beam not in self._media:
-            self._media[beam] = self._medium(beam)
+        medium: Medium
+        if self._beams is not None and not entity.on_satellite:
+            medium = TerminalBeams(self._env, self._beams, clock)
+        else:
+            if beam not in self._media:
+                self._media[beam] = self._medium(beam)
+            medium = self._media[beam]
         return SatelliteTerminal(
             self._env,
             self._scenario.satellite_link,
-            self._media[beam],
-            self._clock(name, entity, beam),
+            medium,
+            clock,
             self._load(),
             arrived=arrived if relay is None else relay.take,
             dropped=dropped,

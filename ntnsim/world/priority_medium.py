@@ -16,6 +16,7 @@ class PriorityMedium:
         self._finished = finished
         self._levels: dict[int, SharedMedium] = {}
         self._current: SharedMedium | None = None
+        self.channels = 1.0
 
     @property
     def count(self) -> int:

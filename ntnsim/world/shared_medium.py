@@ -79,11 +79,20 @@ class _Group:
 
 
 class SharedMedium:
-    """Transfers start, share the medium's time equally, and end by calling *finished*."""
+    """Transfers start, share the medium's time equally, and end by calling *finished*.
 
-    def __init__(self, env: simpy.Environment, finished: Callable[[Transfer], None]) -> None:
+    channels: as many transfers go on at full rate; more of them share the channels' time. Less than one slows even one.
+    """
+
+    def __init__(
+        self, env: simpy.Environment, finished: Callable[[Transfer], None], channels: float = 1.0
+    ) -> None:
         self._env = env
         self._finished = finished
+        self.channels = channels
+        self._split = (
+            1.0  # n, or n over the channels where there are fewer of those: each is given 1/split of the time
+        )
         self._groups: dict[Clock, _Group] = {}
         self._active: dict[_Group, None] = {}  # in order, so that ties are settled alike in every run
         self.count = 0
@@ -113,7 +122,7 @@ class SharedMedium:
             self._activate(group)
         transfer = Transfer(self, group, bits, payload)
         group.count += 1
-        self.count += 1
+        self._count(1)
         self._expected = None
         self._order += 1
         heappush(group.ends, (transfer.target_bits, self._order, transfer))
@@ -121,6 +130,12 @@ class SharedMedium:
             self._plan(group)
         self._set_alarm()
         return transfer
+
+    def _count(self, change: int) -> None:
+        self.count += change
+        self._split = self.count / self.channels
+        if self._split < 1.0 <= self.channels:
+            self._split = 1.0
 
     def stop(self, transfer: Transfer) -> None:
         """Take *transfer* off the medium before its end."""
@@ -136,8 +151,8 @@ class SharedMedium:
             return group.attained_bits
         now = self._env.now
         if len(self._active) == 1:
-            return group.attained_bits + group.clock.bits_between(group.settled_s, now) / self.count
-        v = self._v + (now - self._settled_s) / self.count
+            return group.attained_bits + group.clock.bits_between(group.settled_s, now) / self._split
+        v = self._v + (now - self._settled_s) / self._split
         return group.attained_bits + group.rate_bps * (v - group.settled_v)
 
     def pause(self) -> None:
@@ -166,11 +181,11 @@ class SharedMedium:
             if len(self._active) == 1:
                 (group,) = self._active
                 if now > group.settled_s:
-                    group.attained_bits += group.clock.bits_between(group.settled_s, now) / self.count
+                    group.attained_bits += group.clock.bits_between(group.settled_s, now) / self._split
                     group.settled_s = now
                     group.clock.forget_before(now)
             else:
-                self._v += (now - self._settled_s) / self.count
+                self._v += (now - self._settled_s) / self._split
         self._settled_s = now
 
     def _settle(self, group: _Group) -> None:
@@ -232,7 +247,7 @@ class SharedMedium:
         """Take *transfer* out of its settled group."""
         group = transfer.group
         transfer.running = False
-        self.count -= 1
+        self._count(-1)
         group.count -= 1
         if group.count:
             if len(self._active) > 1:
@@ -259,7 +274,7 @@ class SharedMedium:
             expected: Transfer | None = first
             left_bits = first.target_bits - group.attained_bits
             if left_bits > 0 or not first.bits:  # nothing at all passes when bits next can
-                alarm_s = group.clock.finish_s(now, max(left_bits, 0.0) * self.count)
+                alarm_s = group.clock.finish_s(now, max(left_bits, 0.0) * self._split)
             else:
                 alarm_s = now
             if alarm_s == inf:
@@ -269,7 +284,7 @@ class SharedMedium:
             alarm_s = self._run_end_s()
             v_end = self._v_end()
             if v_end < inf:
-                alarm_s = min(alarm_s, now + (v_end - self._v) * self.count)
+                alarm_s = min(alarm_s, now + (v_end - self._v) * self._split)
         if alarm_s < self._alarm_s:
             self._alarm = self._env.timeout(alarm_s - now if alarm_s > now else 0.0)
             self._alarm.callbacks.append(self._ring)
@@ -330,11 +345,11 @@ class SharedMedium:
                 return None  # has only just begun
             return (
                 transfer
-                if group.clock.finish_s(now, max(left_bits, 0.0) * self.count) <= now + slack_s
+                if group.clock.finish_s(now, max(left_bits, 0.0) * self._split) <= now + slack_s
                 else None
             )
         v_end = self._v_end()
-        if (v_end - self._v) * self.count > slack_s:  # inf where nothing is planned
+        if (v_end - self._v) * self._split > slack_s:  # inf where nothing is planned
             return None
         group = self._v_ends[0][2]
         self._settle(group)

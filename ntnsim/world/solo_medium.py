@@ -18,6 +18,7 @@ class SoloMedium:
         self._env = env
         self._finished = finished
         self.count = 0
+        self.channels = 1.0
         self._endless: dict[
             SoloTransfer, None
         ] = {}  # whose end lies further ahead than their clock looks at once

@@ -25,7 +25,12 @@ class Transfer(Protocol):
 
 
 class Medium(Protocol):
-    """What transfers share: `SoloMedium`, `SharedMedium` or `PriorityMedium`."""
+    """What transfers share: `SoloMedium`, `SharedMedium`, `PriorityMedium` or `TerminalBeams`."""
+
+    @property
+    def channels(self) -> float:
+        """Transfers that go on at full rate at once."""
+        ...
 
     @property
     def count(self) -> int:
@@ -102,9 +107,14 @@ class Transmitter:
         return len(self._under_way) + self.line.count
 
     @property
-    def others(self) -> int:
-        """Transfers of other senders on the medium."""
-        return self._medium.count - len(self._under_way)
+    def others(self) -> float:
+        """How much more slowly than alone one more transfer would go: other senders' transfers on the medium."""
+        others = self._medium.count - len(self._under_way)
+        channels = self._medium.channels
+        if channels == 1.0:
+            return others
+        slower = (others + 1) / channels
+        return (slower if channels < 1.0 else max(slower, 1.0)) - 1.0
 
     def backlog_bits(self) -> float:
         """Return the bits admitted and not yet sent."""
