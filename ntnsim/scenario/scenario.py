@@ -104,19 +104,6 @@ class Scenario(Entity):
     output: OutputSpec = OutputSpec()
     sweep: SweepSpec | None = None
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _complains_in_words(
-        cls, given: Any, check: ModelWrapValidatorHandler[Self], info: ValidationInfo
-    ) -> Self:
-        """Say what is wrong as for a file, where the scenario was written in code; `validated` does so itself."""
-        if info.context is not None:
-            return check(given)
-        try:
-            return check(given)
-        except ValidationError as failure:
-            raise ScenarioError(complaint(failure, cls, given, cls.__name__)) from None
-
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return the scenario with the sections of *update* in place of its own, checked as a whole.
 
@@ -210,6 +197,20 @@ class Scenario(Entity):
                     f"horizon.duration_s: is required, as sources[{index}] would send images for ever"
                 )
         return self
+
+    # Last, so that it wraps the checks above as well.
+    @model_validator(mode="wrap")
+    @classmethod
+    def _complains_in_words(
+        cls, given: Any, check: ModelWrapValidatorHandler[Self], info: ValidationInfo
+    ) -> Self:
+        """Say what is wrong as for a file, where the scenario was written in code; `validated` does so itself."""
+        if info.context is not None:
+            return check(given)
+        try:
+            return check(given)
+        except ValidationError as failure:
+            raise ScenarioError(complaint(failure, cls, given, cls.__name__)) from None
 
 
 def _check_unique(section: str, names: Iterable[str]) -> None:

@@ -134,7 +134,7 @@ def test_buffer_of_a_link_without_a_rate_counts_while_it_is_cut(textbook):
 )
 def test_queue_settings_that_would_do_nothing_are_refused(textbook, link, message):
     world_of, _, _, _ = textbook
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ScenarioError, match=message):
         world_of(gateways=[{"name": "g", "access": link}])
 
 
