@@ -17,6 +17,7 @@ from ntnsim.errors import InputError
 from ntnsim.images.gallery import RunGallery
 from ntnsim.images.outcome_store import OutcomeStore
 from ntnsim.networks.bundle import open_bundle
+from ntnsim.own_digest import UNKNOWN, own_digests
 from ntnsim.own_parts import OwnParts
 from ntnsim.plugins import own_parts_of, part_digests
 from ntnsim.protocols.policy import Policy
@@ -89,7 +90,7 @@ def run_scenario(
         seed=scenario.seed,
         scenario_file=scenario_file,
         overrides=overrides,
-        digests={"code": program_digest()} | assembly.digests() | part_digests(scenario),
+        digests={"code": program_digest()} | assembly.digests() | part_digests(scenario) | own_digests(own),
         details=_details(scenario),
         command=command,
     )
@@ -238,7 +239,7 @@ def pictures_digest() -> str:
     return digest({"code": code_digest(PICTURE_ROOMS), "packages": package_versions()})
 
 
-def is_finished(directory: Path, scenario: Scenario) -> bool:
+def is_finished(directory: Path, scenario: Scenario, own: OwnParts | None = None) -> bool:
     """Return whether *directory* holds complete results of this very *scenario*, as ``--resume`` asks.
 
     False where there are none, or where they are damaged. Raises InputError where they are another scenario's, or were
@@ -256,14 +257,20 @@ def is_finished(directory: Path, scenario: Scenario) -> bool:
         "another version of ntnsim": found.get("code_digest") != code_digest(),
         "another model bundle": bundle is not None
         and open_bundle(scenario.task.bundle.name_or_location).digest != bundle,
-        "another version of your own classes": part_digests(scenario)
-        != {name: value for name, value in found.get("digests", {}).items() if name.startswith("class ")},
+        "another version of your own parts": _own_parts_differ(
+            part_digests(scenario) | own_digests(own or OwnParts()), found.get("digests", {})
+        ),
     }
     if other := [name for name, true in differs.items() if true]:
         raise InputError(
             f"{directory}: holds results of {' and '.join(other)}; --force replaces them, or choose another --out"
         )
     return is_whole(directory)
+
+
+def _own_parts_differ(own: Mapping[str, str], found: Mapping[str, str]) -> bool:
+    before = {name: value for name, value in found.items() if name.startswith(("class ", "own "))}
+    return own != before or UNKNOWN in own.values()
 
 
 class _Watch:

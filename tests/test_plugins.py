@@ -85,7 +85,7 @@ def test_a_changed_class_is_noticed_by_resume_and_by_sweeps(file, tmp_path):
     address = SweepPlan(sweep).cell(0, 0).digest
     (tmp_path / "own_parts_of_a_test.py").write_text(MODULE + "# changed\n")
     assert SweepPlan(sweep).cell(0, 0).digest != address
-    with pytest.raises(InputError, match="holds results of another version of your own classes"):
+    with pytest.raises(InputError, match="holds results of another version of your own parts"):
         run(file, tmp_path / "out", resume=True)
 
 

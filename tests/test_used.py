@@ -14,8 +14,8 @@ USERS = [
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in USERS}
 PROSE = "".join(path.read_text(encoding="utf-8") for path in [*ROOT.glob("docs/**/*.md"), ROOT / "README.md"])
 
-# Read by others under names that are theirs: notebooks, pydantic, transformers, and the command line (`main` of an experiment).
-OF_OTHERS = {"main", "_repr_png_", "_repr_html_", "model_config"} | {
+# Read by others under names that are theirs: notebooks, pydantic, pickle, transformers, and the command line (`main` of an experiment).
+OF_OTHERS = {"main", "_repr_png_", "_repr_html_", "model_config", "persistent_id"} | {
     "config_class",
     "main_input_name",
     "base_model_prefix",

@@ -161,7 +161,7 @@ def run(
     temporary = tempfile.TemporaryDirectory(prefix="ntnsim-") if out is None else None
     if temporary is not None:
         directory = Path(temporary.name) / "run"
-    if resume and is_finished(directory, scenario):
+    if resume and is_finished(directory, scenario, own):
         return Run(scenario, directory)
     damaged = resume and not is_free(
         directory

@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,30 +59,36 @@ def sweep(
 
     Example: ntnsim sweep scenarios/load_sweep.yaml --jobs 2 --out results/load_sweep
     """
+    from ntnsim.api.sweep import CellFailure
+    from ntnsim.api.sweep import sweep as run_sweep
     from ntnsim.plugins import refuse_plugins
-    from ntnsim.results.atomic import read_json
     from ntnsim.sweeps.cells import SweepPlan
-    from ntnsim.sweeps.drive import SWEEP_SUMMARY, run_sweep
-    from ntnsim.sweeps.execute import simulate_cell
-    from ntnsim.sweeps.executor import executor_named
-    from ntnsim.sweeps.show import progress_line, sweep_table
 
-    plan = SweepPlan(scenario, set_ or [])
+    overrides = set_ or []
+    plan = SweepPlan(scenario, overrides)
     if no_plugins:
         for point in range(len(plan.points)):
             refuse_plugins(plan.cell(point, 0).scenario())
     directory = out or Path("results") / plan.name
-    n_workers = jobs or os.cpu_count() or 1
     if dry_run:
-        _show_plan(plan, directory, n_workers, probe=probe, as_json=as_json)
+        _show_plan(plan, directory, jobs or os.cpu_count() or 1, probe=probe, as_json=as_json)
         return
-    make_executor = executor_named(executor, directory, simulate_cell, n_workers)
-    with progress_line() as progress:
-        outcome = run_sweep(plan, directory, make_executor, resume=resume, progress=progress)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CellFailure)  # said below, with the exit code
+        swept = run_sweep(
+            scenario,
+            directory,
+            overrides=overrides,
+            executor=executor,
+            jobs=jobs,
+            resume=resume,
+            progress=True,
+        )
+    outcome = swept.outcome
     if outcome.interrupted:
         typer.echo(f"interrupted; --resume --out {directory} goes on from here", err=True)
         raise typer.Exit(130)
-    summary = read_json(directory / SWEEP_SUMMARY)
+    summary = swept.summary
     damaged = f" ({outcome.n_damaged} had been damaged)" if outcome.n_damaged else ""
     if as_json:
         counts = {"cells": outcome.n_cells, "run": outcome.n_run, "reused": outcome.n_reused}
@@ -89,7 +96,7 @@ def sweep(
         failed = [{"cell": label, "error": error} for label, error in outcome.failed]
         typer.echo(json.dumps({"directory": str(directory), **counts, "failed": failed, **summary}, indent=2))
     else:
-        typer.echo(sweep_table(summary))
+        typer.echo(str(swept))
         typer.echo(
             f"{outcome.n_run} cells run, {outcome.n_reused} reused, {len(outcome.failed)} failed{damaged}: {directory}"
         )

@@ -12,20 +12,26 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+from uuid import uuid4
 
 from ntnsim.errors import BundleError, ScenarioError
 from ntnsim.networks.bundle import open_bundle
+from ntnsim.own_digest import UNKNOWN
 from ntnsim.plugins import part_digests
 from ntnsim.results.atomic import canonical_json
 from ntnsim.results.provenance import code_digest, digest
-from ntnsim.scenario.load import load_scenario, read_yaml, validated
+from ntnsim.scenario.load import read_yaml, scenario_given, validated
 from ntnsim.scenario.override import PathKey, apply_override, parse_path, set_value
 from ntnsim.scenario.path import ScenarioPath
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.sweep import SweepSpec
+from ntnsim.scenario.tree import tree_of
 from ntnsim.streams import integer_seed
 from ntnsim.sweeps.points import PointValues, labels_of, points_of_design
+
+IN_CODE = Path("scenario")  # what complaints call a scenario that is in no file
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +83,28 @@ class Cell:
 
 
 class SweepPlan:
-    """A scenario with a ``sweep:`` section, ready to give the cell of any point and replication."""
+    """A scenario with a ``sweep:`` section, ready to give the cell of any point and replication.
 
-    def __init__(self, path: Path, overrides: Sequence[str] = ()) -> None:
-        self.path = path
+    path: the scenario's file; `IN_CODE` where there is none. own: digests of the user's own parts, for the addresses.
+    """
+
+    def __init__(
+        self,
+        given: Scenario | Path | str,
+        overrides: Sequence[str] = (),
+        own: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.path = IN_CODE if isinstance(given, Scenario) else Path(given)
         self.overrides = tuple(overrides)
-        scenario = load_scenario(path, overrides)
+        # What cannot be known again has an address of its own.
+        self._own = {name: uuid4().hex if value == UNKNOWN else value for name, value in own.items()}
+        scenario = scenario_given(given, overrides)
         if scenario.sweep is None:
-            raise ScenarioError(f"{path}: has no sweep: section; add one, or use ntnsim run")
+            raise ScenarioError(f"{self.path}: has no sweep: section; add one, or use ntnsim run")
         self.name = scenario.name
         self.seed = scenario.seed
         self.sweep: SweepSpec = scenario.sweep
-        tree = _plain(read_yaml(path))
+        tree = tree_of(given) if isinstance(given, Scenario) else _plain(read_yaml(self.path))
         for text in overrides:
             apply_override(tree, text)
         tree.pop("sweep", None)
@@ -119,7 +135,8 @@ class SweepPlan:
         bundle = _bundle_digest(scenario.task.bundle)
         resolved = scenario.model_dump(mode="json")
         content = {"scenario": resolved, "code": code, "bundle": bundle}
-        address = digest({**content, **({"classes": classes} if (classes := part_digests(scenario)) else {})})
+        classes = part_digests(scenario) | self._own
+        address = digest({**content, **({"classes": classes} if classes else {})})
         return Cell(
             address,
             code,

@@ -27,7 +27,7 @@ from ntnsim.results.seal import is_whole
 from ntnsim.results.statistics import Interval, replication_interval
 from ntnsim.results.summary import figure_of, has_figure
 from ntnsim.scenario.sweep import AdaptiveSpec
-from ntnsim.sweeps.cells import Cell, SweepPlan
+from ntnsim.sweeps.cells import IN_CODE, Cell, SweepPlan
 from ntnsim.sweeps.execute import DAMAGED, FAILED, CellResult, remove_partial_cells
 
 JOURNAL = "journal.csv"
@@ -245,7 +245,7 @@ def plan_content(plan: SweepPlan, cells: dict[str, Cell]) -> dict[str, Any]:
     return {
         "format": 1,
         "name": plan.name,
-        "scenario_file": str(plan.path),
+        "scenario_file": None if plan.path == IN_CODE else str(plan.path),
         "overrides": list(plan.overrides),
         "parameters": list(dict.fromkeys(path for point in plan.points for path in point)),
         "code_digest": code_digest(),

@@ -17,7 +17,7 @@ from ntnsim.results.atomic import partial_name, write_text
 from ntnsim.results.directory import set_aside
 from ntnsim.results.files import CELLS
 from ntnsim.results.seal import is_whole, seal
-from ntnsim.sweeps.cells import Cell
+from ntnsim.sweeps.cells import IN_CODE, Cell
 
 FAILED = "failed"
 DAMAGED = "damaged"  # cells that were not as they had been written, moved out of the way
@@ -35,17 +35,22 @@ class CellResult:
     reused: bool = False
 
 
-def simulate_cell(cell: Cell, directory: Path) -> None:
-    """Run the cell's scenario, as ``ntnsim run`` does."""
+def simulate_cell(cell: Cell, directory: Path, own: bytes = b"") -> None:
+    """Run the cell's scenario, as ``ntnsim run`` does. own: the user's own parts, as ``own_digest.sent`` gives them."""
+    from ntnsim.own_digest import received
     from ntnsim.runs import run_scenario
 
+    in_file = cell.source != str(IN_CODE)
     settings = [part for text in cell.overrides for part in ("--set", text)]
     run_scenario(
         cell.scenario(),
         directory,
-        scenario_file=cell.source,
+        scenario_file=cell.source if in_file else None,
         overrides=cell.overrides,
-        command=["ntnsim", "run", cell.source, *settings],  # what repeats this cell alone
+        command=["ntnsim", "run", cell.source, *settings]
+        if in_file
+        else None,  # what repeats this cell alone
+        own=received(own) if own else None,
     )
 
 

@@ -272,7 +272,7 @@ def test_a_sweep_runs_and_is_looked_at(tmp_path):
     assert sweep.plot("load_curves").axes
     again = ntnsim.sweep(tmp_path / "s.yaml", tmp_path / "out", jobs=1, resume=True)
     assert (again.outcome.n_run, again.outcome.n_reused) == (0, 2)
-    with pytest.raises(ntnsim.InputError, match="needs the path of a YAML file, got a Scenario"):
+    with pytest.raises(ntnsim.InputError, match="scenario: has no sweep: section"):
         ntnsim.sweep(world())
 
 
