@@ -10,7 +10,17 @@ from pathlib import Path
 
 
 class InputError(Exception):
-    """Something the user gave cannot be used."""
+    """Something the user gave cannot be used: one line says what, where, the value and what is allowed.
+
+    Its kinds say of what sort the mistake is: ScenarioError, ImageError, DatasetError, BundleError, BitstreamError.
+
+    >>> import ntnsim
+    >>> try:
+    ...     ntnsim.link_budget("SC31")
+    ... except ntnsim.InputError as error:
+    ...     print(error)
+    case: case must be SC1 to SC30, got 'SC31'
+    """
 
 
 class InterruptionError(Exception):

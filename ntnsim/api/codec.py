@@ -136,6 +136,12 @@ def decode(
     device, dtype: of torch, for the bundle's networks: ``cpu`` or ``cuda``; ``float32``, ``float16`` or ``bfloat16``.
 
     Raises BitstreamError where the data is damaged, InputError where another argument cannot be used.
+
+    >>> import ntnsim, numpy as np
+    >>> picture = np.full((48, 64, 3), 120, np.uint8)
+    >>> mask = np.zeros((48, 64), bool); mask[16:32, 16:32] = True
+    >>> ntnsim.decode(ntnsim.encode(picture, q=0.3, mask=mask), inpaint="none").pixels.shape
+    (48, 64, 3)
     """
     name = Path(encoded) if isinstance(encoded, PathLike | str) else Path("payload")
     if isinstance(encoded, EncodedImage):

@@ -72,9 +72,12 @@ class ImageDeliveryEnv(gymnasium.Env[Float32Array, Float32Array]):
     Raises InputError where scenario or scheme leave an agent nothing to decide or to learn from.
 
     >>> import ntnsim
-    >>> env = ntnsim.ImageDeliveryEnv("scenarios/quickstart.yaml")  # doctest: +SKIP
-    >>> observation, info = env.reset(seed=1)  # doctest: +SKIP
-    >>> observation, reward, ended, cut_off, info = env.step(env.action_space.sample())  # doctest: +SKIP
+    >>> env = ntnsim.ImageDeliveryEnv("scenarios/quickstart.yaml")
+    >>> observation, info = env.reset(seed=1)
+    >>> observation, reward, ended, cut_off, info = env.step(env.action_space.sample())
+    >>> len(observation) == len(env.view.names), reward == -info["cost"]
+    (True, True)
+    >>> env.close()
     """
 
     def __init__(

@@ -29,7 +29,13 @@ Mask = Any  # bool [H, W], ranks uint8 [H, W], or the path of a file
 class EncodedPhotograph(EncodedImage):
     """A coded photograph. A notebook shows what of it was received, before anything is restored.
 
-    source_bits: size of the file as captured; None where only pixels were given.
+    codec: its name. width_px, height_px: of the picture. source_bits: size of the file as captured; None where only
+    pixels were given. payload, bits_per_rank, overhead_bits, size_bits: as of every `EncodedImage`.
+
+    >>> import ntnsim, numpy as np
+    >>> coded = ntnsim.encode(np.full((48, 64, 3), 120, np.uint8), codec="jpeg")
+    >>> (coded.width_px, coded.height_px), coded.size_bits == 8 * len(coded.payload), coded.savings
+    ((64, 48), True, None)
     """
 
     codec: str
@@ -70,6 +76,11 @@ class DecodedPhotograph:
 
     pixels: uint8 [H, W, 3]. received_share: share of the pixels that travelled, the rest being restored.
     left_out: what a partial reading of a damaged stream had to leave out, one line each.
+
+    >>> import ntnsim, numpy as np
+    >>> decoded = ntnsim.decode(ntnsim.encode(np.full((48, 64, 3), 120, np.uint8), codec="jpeg"))
+    >>> np.asarray(decoded).shape, decoded.received_share
+    ((48, 64, 3), 1.0)
     """
 
     pixels: UInt8Image

@@ -35,7 +35,16 @@ class Run:
     """A finished run: its records, its summary, its figures.
 
     directory: where the results lie; a temporary one, gone with this object, if the run was given no ``out``.
-    scenario: what was simulated.
+    scenario: what was simulated. A notebook shows the table of the schemes' figures.
+
+    >>> import ntnsim
+    >>> drawn = "schemes=[{name: drawn, codec: {kind: sizes, size_bits: 8.0e+5}}]"
+    >>> run = ntnsim.run("scenarios/quickstart.yaml", overrides=[drawn, "horizon.n_jobs=3"])
+    >>> run
+    <Run 'quickstart': 6 records, drawn>
+    >>> run.summary["schemes"]["drawn"]["jobs"], bool((run.records["delay_s"] > 0).all())
+    (6, True)
+    >>> axes = run.plot("delay_cdf").axes
     """
 
     def __init__(

@@ -34,7 +34,9 @@ def passes(
     for an unknown site or a length that is not finite and > 0.
 
     >>> import ntnsim
-    >>> table = ntnsim.passes("scenarios/quickstart.yaml", hours=1)  # doctest: +SKIP
+    >>> table = ntnsim.passes("scenarios/quickstart.yaml", hours=1)
+    >>> bool((table["rise_s"] < table["culmination_s"]).all())
+    True
     """
     import pandas as pd
 

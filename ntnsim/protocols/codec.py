@@ -20,6 +20,24 @@ class Codec(Protocol):
     work: the stages that device profiles are charged for, and diffusion steps.
     delivers_coded_file: whether the user gets the coded file as it is, and not one that the data network makes of the
         reconstruction.
+
+    >>> import ntnsim, zlib, numpy as np
+    >>> class Deflated(ntnsim.Codec):
+    ...     name, digest = "deflated", "deflated-1"
+    ...     space = ntnsim.ConfigurationSpace(n_ranks=2, has_coarse_layer=False)
+    ...     def encode(self, pixels, rank_map, configuration, seed):
+    ...         height, width = pixels.shape[:2]
+    ...         payload = height.to_bytes(2, "big") + width.to_bytes(2, "big") + zlib.compress(pixels.tobytes())
+    ...         return ntnsim.EncodedImage(payload, (0, 0), 8 * len(payload))
+    ...     def decode(self, payloads, seeds):
+    ...         sizes = [(int.from_bytes(p[:2], "big"), int.from_bytes(p[2:4], "big"), 3) for p in payloads]
+    ...         raw = [np.frombuffer(zlib.decompress(p[4:]), np.uint8) for p in payloads]
+    ...         return [pixels.reshape(size) for pixels, size in zip(raw, sizes)]
+    >>> picture = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    >>> coded = Deflated().encode(picture, np.zeros((4, 4), np.uint8), ntnsim.Configuration(0.0, (0.0,)), seed=1)
+    >>> [restored] = Deflated().decode([coded.payload], [1])
+    >>> bool((restored == picture).all())
+    True
     """
 
     name: str

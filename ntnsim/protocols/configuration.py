@@ -12,6 +12,12 @@ class Configuration:
     box_growth: β, from 0 (the box is tight) to 1 (the box is the image).
     patch_fractions: p(l) for the ranks below the highest, lowest rank first.
     coarse_quality: q, the quality of the coarse layer; 0 sends none. The paper's codec has none.
+
+    Raises ValueError for an entry outside [0, 1].
+
+    >>> import ntnsim
+    >>> ntnsim.Configuration(0.1, [0.25], 0.4)
+    Configuration(box_growth=0.1, patch_fractions=(0.25,), coarse_quality=0.4)
     """
 
     box_growth: float
@@ -38,7 +44,15 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationSpace:
-    """The unit cube that a codec lets an engine choose from."""
+    """The unit cube that a codec lets an engine choose from.
+
+    n_ranks: R, the number of relevance ranks that the codec serves. has_coarse_layer: whether x has an entry q.
+
+    >>> import ntnsim
+    >>> space = ntnsim.ConfigurationSpace(n_ranks=2, has_coarse_layer=True)
+    >>> space.dimension, space.configuration([0.1, 0.25, 0.4]).patch_fractions
+    (3, (0.25,))
+    """
 
     n_ranks: int
     has_coarse_layer: bool

@@ -9,6 +9,12 @@ class EncodedImage:
 
     bits_per_rank: lowest rank first.
     overhead_bits: headers, checksums, tile map, mask and caption.
+
+    Raises ValueError where the bits do not add up.
+
+    >>> import ntnsim
+    >>> ntnsim.EncodedImage(b"four", (8, 16), 8).size_bits
+    32
     """
 
     payload: bytes

@@ -55,6 +55,10 @@ class Work:
 
     before_decision, after_decision: at the gateway. reconstruction: at the data network; without any, the file is
     passed on to the user as it came.
+
+    >>> import ntnsim
+    >>> ntnsim.Work(("segmentation", "decision"), ("encode",), ("decode", "inpainting"), steps=50).steps
+    50
     """
 
     before_decision: tuple[str, ...]

@@ -43,7 +43,23 @@ class DataNetworkState(NamedTuple):
 
 
 class NetworkState(NamedTuple):
-    """Ω_t = (ω_GW, ω_NTN, ω_DN) at *time_s*."""
+    """Ω_t = (ω_GW, ω_NTN, ω_DN) at *time_s*, in seconds from the scenario's start: what `Policy.choose` is given.
+
+    gateway: ``access_rate_bps``, ``access_queue``, ``queue``, ``busy_servers``, ``residual_work_s``.
+    satellite_link: ``satellite``, ``elevation_deg``, ``sinr_db``, ``rate_bps``, ``backlog_bits``, ``remaining_pass_s``,
+        ``next_contact_s``, ``load``, ``propagation_s``.
+    data_network: ``queue``, ``free_gpus``, ``residual_work_s``, ``delivery_rate_bps``.
+
+    >>> import ntnsim
+    >>> class Patient(ntnsim.Policy):
+    ...     def choose(self, image, network, requirement):
+    ...         waits_s = network.satellite_link.next_contact_s + network.gateway.residual_work_s
+    ...         if waits_s > requirement.deadline_s:
+    ...             return ntnsim.Decision(None, "no pass in time")
+    ...         return ntnsim.Decision(ntnsim.Configuration(0.0, (0.5,)))
+    >>> ntnsim.NetworkState._fields
+    ('time_s', 'gateway', 'satellite_link', 'data_network')
+    """
 
     time_s: float
     gateway: GatewayState

@@ -27,6 +27,11 @@ class ImageState:
     source_bits: size of the file as captured.
     age_s: time from capture to this decision, as the gateway knows it; no part of the image's identity.
     trial: None where the codec makes none.
+
+    >>> import ntnsim
+    >>> image = ntnsim.ImageState(rank_fractions=(0.8, 0.2), source_bits=800_000, width_px=640, height_px=480)
+    >>> image.rank_fractions[-1]  # the share of the top rank
+    0.2
     """
 
     rank_fractions: tuple[float, ...]
@@ -41,7 +46,12 @@ class ImageState:
 class Requirement:
     """What the application asks of each image (paper Sec. V): the deadline, the fidelity targets and their weights.
 
-    pf_min, sf_min, lambda_pf, lambda_sf: one entry per rank, lowest rank first.
+    deadline_s: d_max, in seconds from capture. lambda_delay: λ of the delay's excess, in deadlines.
+    pf_min, sf_min, lambda_pf, lambda_sf: one entry per rank, lowest rank first; targets in [0, 1].
+
+    >>> import ntnsim
+    >>> ntnsim.Requirement(30.0, pf_min=(0.4, 0.8), sf_min=(0.8, 0.9), lambda_pf=(1, 10), lambda_sf=(1, 10)).deadline_s
+    30.0
     """
 
     deadline_s: float
@@ -57,6 +67,10 @@ class Decision:
     """A policy's answer. ``configuration is None`` rejects the image, and *reason* says why.
 
     *reason* may also tell how an accepted configuration came about (the guard's "shrunk …"); empty otherwise.
+
+    >>> import ntnsim
+    >>> ntnsim.Decision(None, "backlog too long").configuration is None
+    True
     """
 
     configuration: Configuration | None
@@ -65,7 +79,21 @@ class Decision:
 
 # Made for every delivered image: a named tuple costs a fifth of a frozen dataclass.
 class DeliveredImage(NamedTuple):
-    """What came of one decision, as fed back to the policy that made it."""
+    """What came of one decision, as fed back to the policy that made it.
+
+    image, network, requirement, configuration: as when it was decided. size_bits: what was sent. pf, sf: per rank,
+    lowest first, each in [0, 1]. delay_s: from capture to delivery.
+
+    >>> import ntnsim
+    >>> class Counts(ntnsim.Policy):
+    ...     late = 0
+    ...     def choose(self, image, network, requirement):
+    ...         return ntnsim.Decision(ntnsim.Configuration(0.0, (0.5,)))
+    ...     def learn(self, delivered):
+    ...         self.late += delivered.delay_s > delivered.requirement.deadline_s
+    >>> ntnsim.DeliveredImage._fields[-4:]
+    ('size_bits', 'pf', 'sf', 'delay_s')
+    """
 
     image: ImageState
     network: NetworkState
@@ -78,7 +106,21 @@ class DeliveredImage(NamedTuple):
 
 
 class LostImage(NamedTuple):
-    """What is known of an image that was decided about and will never arrive, as fed back to its policy."""
+    """What is known of an image that was decided about and will never arrive, as fed back to its policy.
+
+    image, network, requirement, configuration: as when it was decided. size_bits: what was to be sent. reason: why
+    it was dropped, as ``reason`` of its record says it.
+
+    >>> import ntnsim
+    >>> class Remembers(ntnsim.Policy):
+    ...     reasons = []
+    ...     def choose(self, image, network, requirement):
+    ...         return ntnsim.Decision(ntnsim.Configuration(0.0, (0.5,)))
+    ...     def lose(self, lost):
+    ...         self.reasons.append(lost.reason)
+    >>> ntnsim.LostImage._fields[-2:]
+    ('size_bits', 'reason')
+    """
 
     image: ImageState
     network: NetworkState
@@ -91,11 +133,17 @@ class LostImage(NamedTuple):
 class Policy(Protocol):
     """Chooses x for each image, and may learn from delivered ones.
 
-    A subclass needs :meth:`choose` alone; what else stands here is what a policy without memory answers::
+    A subclass needs :meth:`choose` alone; what else stands here is what a policy without memory answers.
 
-        class Half(ntnsim.Policy):
-            def choose(self, image, network, requirement):
-                return ntnsim.Decision(ntnsim.Configuration(0.0, (0.5,)))
+    >>> import ntnsim
+    >>> class Half(ntnsim.Policy):
+    ...     def choose(self, image, network, requirement):
+    ...         return ntnsim.Decision(ntnsim.Configuration(0.0, (0.5,)))
+    >>> own = "schemes=[{name: s, codec: {kind: sizes, size_bits: 8.0e+5}, policy: {kind: custom, name: half}}]"
+    >>> few = [own, "horizon.n_jobs=3"]
+    >>> run = ntnsim.run("scenarios/quickstart.yaml", overrides=few, policies={"half": Half})
+    >>> set(run.records["x_patch_fraction_0"])
+    {0.5}
     """
 
     @property

@@ -34,6 +34,13 @@ class RateProfile:
         is known.
     elevation_deg, sinr_db: [n] state of the serving link, for Ω_t; nan without contact.
     satellites: names of the satellites that serve in this window.
+
+    Raises ValueError for arrays of other shapes, and for rates or delays that are negative or, rates, not finite.
+
+    >>> import ntnsim
+    >>> half_a_minute = ntnsim.RateProfile.of_rates(0.0, 10.0, [4e5, 4e5, 4e5, 0, 0, 0], propagation_s=0.004)
+    >>> half_a_minute.end_s, half_a_minute.contact_end_s[0]
+    (60.0, np.float64(30.0))
     """
 
     start_s: float

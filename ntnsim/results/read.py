@@ -6,6 +6,7 @@ carry the values that the sweep gave them, as columns named by their paths, and 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,9 @@ class RunDirectory:
         wanted = list(columns) if columns else None
         tables = [_read_part(part, wanted) for part in self._parts()]
         if missing := [name for name in wanted or () if name not in tables[0].column_names]:
-            raise InputError(f"{self.path / RECORDS}: has no column {', '.join(missing)}")
+            near = get_close_matches(str(missing[0]), tables[0].column_names, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else "; ntnsim.columns() lists them"
+            raise InputError(f"{self.path / RECORDS}: has no column {', '.join(map(str, missing))}{hint}")
         return pa.concat_tables(tables)
 
     def record_column(self, name: str) -> pa.ChunkedArray:
@@ -158,7 +161,10 @@ def load(*directories: Any, columns: Sequence[str] | str | None = None) -> pd.Da
     Raises InputError where a directory holds no finished run, or a run has no such column.
 
     >>> import ntnsim
-    >>> ntnsim.load("results/quickstart").groupby("scheme")["delay_s"].mean()  # doctest: +SKIP
+    >>> drawn = "schemes=[{name: drawn, codec: {kind: sizes, size_bits: 8.0e+5}}]"
+    >>> run = ntnsim.run("scenarios/quickstart.yaml", overrides=[drawn, "horizon.n_jobs=3"])
+    >>> ntnsim.load(run, columns=["delay_s", "reason"]).columns.tolist()
+    ['run', 'replication', 'delay_s', 'reason']
     """
     columns = [columns] if isinstance(columns, str) else columns
     frames = []

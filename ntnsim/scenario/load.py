@@ -30,7 +30,7 @@ def load_scenario(path: Path | str, overrides: Sequence[str] = ()) -> Scenario:
     file, line, field, value, and what is allowed.
 
     >>> import ntnsim
-    >>> ntnsim.load_scenario("scenarios/quickstart.yaml", ["horizon.n_jobs=3"]).horizon.n_jobs  # doctest: +SKIP
+    >>> ntnsim.load_scenario("scenarios/quickstart.yaml", ["horizon.n_jobs=3"]).horizon.n_jobs
     3
     """
     path = path_given("scenario", path, "the path of a YAML file")

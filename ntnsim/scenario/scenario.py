@@ -8,9 +8,10 @@ breaks (faults), what is asked (requirement) and what is compared (schemes).
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     Field,
     ModelWrapValidatorHandler,
@@ -39,6 +40,11 @@ from ntnsim.scenario.sweep import SweepSpec
 from ntnsim.scenario.terrestrial import DataNetworkSpec, GatewaySpec, TerrestrialLinkSpec
 from ntnsim.scenario.traffic import SourceSpec
 from ntnsim.scenario.tree import tree_of
+
+
+def _plain_datetime(moment: datetime) -> datetime:
+    """Return *moment* without the YAML library's own kind of it, whose copies lose their time zone."""
+    return datetime.fromisoformat(moment.isoformat())
 
 
 class HorizonSpec(Entity):
@@ -72,12 +78,26 @@ class OutputSpec(Entity):
 
 
 class Scenario(Entity):
-    """One simulated world, and the schemes that are compared in it."""
+    """One simulated world, and the schemes that are compared in it.
+
+    The keys are those of a scenario file, with units at the ends of their names; nested ones are mappings. Relative
+    paths start from the working directory here, from its own directory in a file. A scenario does not change: `changed`
+    and ``model_copy(update=…)`` return another. Raises ScenarioError, an `InputError`, with one line per mistake.
+
+    >>> import ntnsim
+    >>> scenario = ntnsim.Scenario(
+    ...     name="drawn", horizon={"n_jobs": 9},
+    ...     sources=[{"name": "a", "arrivals": {"kind": "poisson", "rate_per_s": 0.1}}],
+    ...     gateways=[{"name": "parma", "latitude_deg": 44.8, "longitude_deg": 10.3}],
+    ...     schemes=[{"name": "s", "codec": {"kind": "sizes", "size_bits": 8e5}}])
+    >>> len(ntnsim.run(scenario).records)
+    9
+    """
 
     name: Name
     description: str = ""
     seed: int = Field(default=1, ge=0)
-    start_utc: AwareDatetime = datetime(2026, 1, 1, tzinfo=UTC)
+    start_utc: Annotated[AwareDatetime, AfterValidator(_plain_datetime)] = datetime(2026, 1, 1, tzinfo=UTC)
     """The date and time at which simulated time is 0: it places satellites, sun and Earth."""
     horizon: HorizonSpec = HorizonSpec()
 
