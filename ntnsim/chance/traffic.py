@@ -14,6 +14,7 @@ from ntnsim.scenario.path import ScenarioPath
 from ntnsim.scenario.traffic import (
     ArrivalsSpec,
     BatchSpec,
+    DailySpec,
     MmppSpec,
     PeriodicSpec,
     PoissonSpec,
@@ -33,6 +34,8 @@ def arrival_times_s(arrivals: ArrivalsSpec, streams: Streams) -> Iterator[float]
             return _renewal(
                 sampler(ExponentialSpec(kind="exponential", mean=1 / rate_per_s), streams, "interval")
             )
+        case DailySpec():
+            return _daily(arrivals, streams)
         case RenewalSpec(interval_s=interval_s):
             return _renewal(sampler(interval_s, streams, "interval"))
         case MmppSpec():
@@ -66,6 +69,27 @@ def _renewal(interval_s: Callable[[], float]) -> Iterator[float]:
     while True:
         time_s += interval_s()
         yield time_s
+
+
+def _daily(arrivals: DailySpec, streams: Streams) -> Iterator[float]:
+    """Λ(t_k) = E_1 + … + E_k with unit exponentials: each image comes when the rate has added up to the next sum."""
+    draw = sampler(ExponentialSpec(kind="exponential", mean=1.0), streams, "interval")
+    parts = len(arrivals.activity)
+    mean = sum(arrivals.activity) / parts
+    rates_per_s = [arrivals.rate_per_s * activity / mean for activity in arrivals.activity]
+    part_s = arrivals.period_s / parts
+    whole, into_s = divmod(arrivals.offset_s % arrivals.period_s, part_s)
+    part = int(whole) % parts
+    begin_s, left = -into_s, draw()
+    time_s = 0.0
+    for number in count():
+        rate_per_s, end_s = rates_per_s[(part + number) % parts], begin_s + (number + 1) * part_s
+        while rate_per_s > 0 and left <= rate_per_s * (end_s - time_s):
+            time_s += left / rate_per_s
+            yield time_s
+            left = draw()
+        left -= rate_per_s * (end_s - time_s)
+        time_s = end_s
 
 
 def _mmpp(arrivals: MmppSpec, streams: Streams) -> Iterator[float]:

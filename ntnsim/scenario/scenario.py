@@ -35,11 +35,16 @@ from ntnsim.scenario.policy import RequirementSpec
 from ntnsim.scenario.radio import RadioSpec
 from ntnsim.scenario.satellite_link import OrbitLinkSpec, SatelliteLinkSpec
 from ntnsim.scenario.scheme import SchemeSpec
+from ntnsim.scenario.sites import SitesSpec, with_sites
 from ntnsim.scenario.space import SpaceSegmentSpec
 from ntnsim.scenario.sweep import SweepSpec
 from ntnsim.scenario.terrestrial import DataNetworkSpec, GatewaySpec, TerrestrialLinkSpec
 from ntnsim.scenario.traffic import SourceSpec
 from ntnsim.scenario.tree import tree_of
+
+# Stand in for what sites would make, while those are not valid.
+_ANY_GATEWAY = {"name": "site"}
+_ANY_SOURCE = {"name": "site", "gateway": "site", "arrivals": {"kind": "poisson", "rate_per_s": 1.0}}
 
 
 def _plain_datetime(moment: datetime) -> datetime:
@@ -101,6 +106,9 @@ class Scenario(Entity):
     """The date and time at which simulated time is 0: it places satellites, sun and Earth."""
     horizon: HorizonSpec = HorizonSpec()
 
+    sites: SitesSpec | None = None
+    """A map of traffic: many sites at once, each with a gateway and a source beside those written below, which may then
+    be left out."""
     sources: tuple[SourceSpec, ...] = Field(min_length=1)
     datasets: dict[Name, DatasetSpec] = Field(default={"samples": SamplesDatasetSpec()}, min_length=1)
     """What sources photograph, by a name of your choice. Codecs of kind `sizes` take no photographs."""
@@ -123,6 +131,16 @@ class Scenario(Entity):
     statistics: StatisticsSpec = StatisticsSpec()
     output: OutputSpec = OutputSpec()
     sweep: SweepSpec | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sites_become_gateways(cls, given: Any, info: ValidationInfo) -> Any:
+        if not isinstance(given, Mapping) or given.get("sites") is None:
+            return given
+        try:
+            return with_sites(given, info.context, cls.model_fields["start_utc"].default)
+        except ValidationError:  # the section's own check tells of it, with its line
+            return {"gateways": [_ANY_GATEWAY], "sources": [_ANY_SOURCE]} | dict(given)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return the scenario with the sections of *update* in place of its own, checked as a whole.

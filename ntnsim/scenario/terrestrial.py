@@ -161,6 +161,8 @@ class GatewaySpec(Entity):
     access: TerrestrialLinkSpec = TerrestrialLinkSpec()
     """The medium that this gateway's sources share, unless a source brings a link of its own."""
     observation: ObservationSpec = ObservationSpec()
+    of_sites: bool = False
+    """Made by `sites`; not for writing."""
 
     @model_validator(mode="after")
     def _track_fits(self) -> Self:

@@ -28,6 +28,25 @@ class PoissonSpec(Entity):
     rate_per_s: PositiveFloat
 
 
+class DailySpec(Entity):
+    """Images at random, more at some hours than at others: a Poisson process whose rate repeats every day."""
+
+    kind: Literal["daily"]
+    rate_per_s: PositiveFloat
+    """On the mean of a period."""
+    activity: tuple[NonNegativeFloat, ...] = Field(min_length=1, max_length=1440)
+    """How active each part of the period is, in any unit; equal parts."""
+    period_s: PositiveFloat = 86_400.0
+    offset_s: NonNegativeFloat = 0.0
+    """How far into the period the simulation starts, for example the local time of day."""
+
+    @model_validator(mode="after")
+    def _active(self) -> Self:
+        if not max(self.activity) > 0:
+            raise ValueError("activity must have one entry > 0")
+        return self
+
+
 class RenewalSpec(Entity):
     """Independent gaps from any distribution."""
 
@@ -101,7 +120,8 @@ class TraceSpec(Entity):
 
 
 ArrivalsSpec = Annotated[
-    PeriodicSpec | PoissonSpec | RenewalSpec | MmppSpec | BatchSpec | TraceSpec, Field(discriminator="kind")
+    PeriodicSpec | PoissonSpec | DailySpec | RenewalSpec | MmppSpec | BatchSpec | TraceSpec,
+    Field(discriminator="kind"),
 ]
 
 
@@ -127,3 +147,5 @@ class SourceSpec(Entity):
     """Images that each copy sends at most."""
     access: TerrestrialLinkSpec | None = None
     """A link of its own to the gateway; without it the source shares the gateway's."""
+    of_sites: bool = False
+    """Made by `sites`; not for writing."""

@@ -28,6 +28,7 @@ UNLIMITED_BPS = 1e15  # a megabit in a nanosecond
 SEARCH_S = 86_400.0  # contacts are looked for a day at once
 LINKED_SEARCH_S = 3600.0  # where other ways exist, nobody waits longer for one link to come back
 STEPS_PER_WINDOW = 8
+EDGE_S = 1e-6  # what is up at an edge is asked just after it, where rounding cannot tell otherwise
 
 
 class RelayLink:
@@ -84,7 +85,7 @@ class RelayLink:
         """Watch whether the link goes down before *job* is through."""
         if self._closed is None:
             return
-        now = self._env.now
+        now = self._env.now + EDGE_S
         ends_s = self.clock.finish_s(now, _left_bits(job))
         closes_s = now
         while closes_s < ends_s:
@@ -94,7 +95,9 @@ class RelayLink:
             closes_s = until_s
         if closes_s < ends_s:
             self._watched = job
-            self._env.timeout(max(closes_s - now, 0.0), (job, closes_s)).callbacks.append(self._down)
+            self._env.timeout(max(closes_s - self._env.now, 0.0), (job, closes_s)).callbacks.append(
+                self._down
+            )
 
     def _down(self, event: simpy.Event) -> None:
         job, time_s = cast(tuple[Job, float], event.value)
@@ -244,7 +247,7 @@ class Relay:
         assert job.way is not None
         hops = self._plan(satellite, time_s, job.way.left_bits)
         again_s = hops[0].not_before_s if hops else time_s + SEARCH_S
-        if hops and again_s <= time_s:
+        if hops and again_s <= time_s + EDGE_S:
             self._link(satellite, hops[0].to).sender.send(job)
             return
         self._kept[job] = satellite
@@ -257,15 +260,16 @@ class Relay:
         self._pass_on(job, self._kept.pop(job), max(time_s, self._env.now))
 
     def _plan(self, satellite: int, time_s: float, bits: float) -> tuple[Hop, ...]:
+        after_s = time_s + EDGE_S
         if not self._sees_backlog:
-            return self._way.plan(satellite, time_s)
+            return self._way.plan(satellite, after_s)
         behind_s = {
             place: link.sender.backlog_bits() / link.rate_bps
             for place, link in self._links.items()
             if link.sender.count
         }
         own = Waiting(bits / self._link_bps, bits / self._feeder_bps, behind_s)
-        return self._way.plan(satellite, time_s, own)
+        return self._way.plan(satellite, after_s, own)
 
     def _closed(self, link: RelayLink, time_s: float) -> None:
         """Plan anew what a link had when it went down. What the ground has got of an image counts."""

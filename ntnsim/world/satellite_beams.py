@@ -15,6 +15,10 @@ from ntnsim.world.priority_medium import PriorityMedium
 from ntnsim.world.shared_medium import SharedMedium
 from ntnsim.world.transmitter import Transfer
 
+EDGE_S = (
+    1e-6  # who serves at an edge between steps is asked just after it, where rounding cannot tell otherwise
+)
+
 
 class SatelliteBeams:
     """The media of all satellites, made when first used.
@@ -91,8 +95,7 @@ class TerminalBeams:
         """Transfers under way or paused on the serving satellite, this terminal's own included."""
         satellite = self._satellite
         if not self._own:
-            now = self._env.now
-            satellite = self._clock.window_at(now).details.state(now).satellite
+            satellite = self._serving(self._env.now)
         return self._beams.of(satellite).count if satellite else len(self._own)
 
     def start(self, clock: LinkClock, bits: float, payload: Any, priority: int = 0) -> MovingTransfer:
@@ -101,7 +104,7 @@ class TerminalBeams:
         now = self._env.now
         if not self._own:
             self._clock.forget_before(now)
-            self._satellite = self._clock.window_at(now).details.state(now).satellite
+            self._satellite = self._serving(now)
         self._own[transfer] = None
         self._enter(transfer)
         self._watch(now)
@@ -115,6 +118,10 @@ class TerminalBeams:
     def forget(self, transfer: MovingTransfer) -> None:
         """Learn that *transfer* has ended."""
         self._own.pop(transfer, None)
+
+    def _serving(self, time_s: float) -> str:
+        after_s = time_s + EDGE_S
+        return self._clock.window_at(after_s).details.state(after_s).satellite
 
     def _enter(self, transfer: MovingTransfer) -> None:
         if self._satellite:
@@ -132,12 +139,14 @@ class TerminalBeams:
         if self._watching or not self._own:
             return
         if self._satellite:
-            change_s = self._clock.window_at(time_s).details.served_until_s(time_s)
+            after_s = time_s + EDGE_S
+            change_s = self._clock.window_at(after_s).details.served_until_s(after_s)
         else:
             change_s = self._clock.next_flow_s(time_s)
             if change_s == inf:
                 change_s = self._clock.look_again_s(time_s)
         if change_s < inf:
+            change_s = max(change_s, time_s + EDGE_S)
             self._watching = True
             self._env.timeout(max(change_s - self._env.now, 0.0), change_s).callbacks.append(self._changes)
 
@@ -146,7 +155,7 @@ class TerminalBeams:
         if not self._own:
             return
         time_s = max(cast(float, event.value), self._env.now)
-        satellite = self._clock.window_at(time_s).details.state(time_s).satellite
+        satellite = self._serving(time_s)
         if satellite != self._satellite:
             for transfer in self._own:
                 self._leave(transfer)

@@ -128,6 +128,19 @@ def test_sites_with_handovers_and_gaps_progress_as_a_fluid_in_small_steps(textbo
         np.testing.assert_allclose(got, right, atol=0.1)
 
 
+def test_handovers_at_edges_that_floats_cannot_hold_go_on(textbook):
+    """Steps of 0.1 s: 51.0 / 0.1 rounds to 509.99 and the like. 30 Mbit at 0.5 to 1 Mb/s last over hundreds of edges."""
+    world_of, run_world, _, _ = textbook
+    one = scenario(world_of, [[21.0], [0.05]], payload={"service_beams": 1}, size_bits=30e6)
+    sources = {"g0": serving("a", "b", "", step_s=0.1, window_s=2.1), "g1": serving("a", step_s=0.1)}
+    run = run_world(one, profile_sources=sources)
+    end0_s, end1_s = (run["link_end_s"][run["gateway"] == name].item() for name in ("g0", "g1"))
+    # g1 has 20.95 Mbit when g0 comes, and from then on 5/6 of the time: half of each third step.
+    assert end1_s == pytest.approx(21.0 + 9.05 / (5 / 6), abs=0.1)
+    # g0 has 1/2 + 1 of three steps until then, 2 of three after that.
+    assert end0_s == pytest.approx(end1_s + (30.0 - (end1_s - 21.0) / 2) / (2 / 3), abs=0.2)
+
+
 def test_copies_of_a_gateway_share_the_satellite_too(textbook):
     world_of, run_world, _, _ = textbook
     one = scenario(world_of, [[0.0]], payload={"service_beams": 1})
