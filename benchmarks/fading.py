@@ -57,7 +57,7 @@ def main() -> None:
     print("share of the rate that fading takes at a mean SINR of 4 to 14 dB (mean), 2 GHz, round trip 13 ms")
     for name, speed_m_s in SPEEDS_M_S.items():
         doppler_hz = max(speed_m_s, 0.3) * 2e9 / 299_792_458
-        tables = FadingTables(FadingSettings(doppler_hz, 360e3), link, link)
+        tables = FadingTables(FadingSettings(doppler_hz, 360e3), link)
         losses = []
         for k_db in (-np.inf, 4.0, 7.0, 12.0):
             faded = faded_goodput(

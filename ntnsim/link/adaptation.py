@@ -6,7 +6,7 @@ x10. Its slope a per dB falls from QPSK to 256QAM. A transport block of k code b
 
 from dataclasses import dataclass
 from functools import cache, cached_property
-from math import ceil, log
+from math import ceil, log, log10
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ import numpy.typing as npt
 from ntnsim.arrays import FloatArray, IntArray
 from ntnsim.link.tables import table
 
-SLOPE_PER_DB = {2: 16.0, 4: 11.0, 6: 8.5, 8: 6.0}  # by bits per symbol; code blocks of 2,000 to 4,000 bits
+# By bits per symbol; code blocks of 2,000 to 4,000 bits.
+SLOPE_PER_DB = {2: 16.0, 4: 11.0, 6: 8.5, 8: 6.0, 10: 6.5}
 MAX_CODE_BLOCK_BITS = 8448  # LDPC base graph 1 (TS 38.212, 5.2.2)
 STRICT_TABLE_BLER = 1e-5  # CQI table 3 is defined at this block error rate (TS 38.214, 5.2.2.1)
 LUT_STEP_DB = 0.01
@@ -123,11 +124,14 @@ def level_table(
     implementation_loss_db: float = 0.0,
     bler_target: float = 0.1,
     resource_elements_per_slot: float = 1.0,
+    repeats: int = 1,
 ) -> LevelTable:
-    """Return the levels of CQI or MCS table 1, 2 or 3 (TS 38.214), with the thresholds of a named set.
+    """Return the levels of CQI or MCS table 1, 2, 3 or 4 (TS 38.214), with the thresholds of a named set.
 
     levels: "cqi" or "mcs". Levels that need more SINR than a more efficient one are left out.
     resource_elements_per_slot: size of a transport block, for its number of code blocks.
+    repeats: slots that each block is sent in and combined over, whatever becomes of it: 10 log10 of them less SINR per
+        slot is enough, and each slot carries as small a part of the block.
     """
     rows = table("nr")[f"{levels}_tables"][str(table_number)]
     known = _threshold_points(threshold_set)
@@ -145,8 +149,8 @@ def level_table(
     return LevelTable(
         index=np.array([item[2]["index"] for item in kept], dtype=np.int64),
         bits_per_symbol=np.array([item[2]["qm"] for item in kept], dtype=np.int64),
-        efficiency=efficiency,
-        threshold_db=np.array([item[1] for item in kept]),
+        efficiency=efficiency / repeats,
+        threshold_db=np.array([item[1] for item in kept]) - 10 * log10(repeats),
         slope_per_db=np.array([SLOPE_PER_DB[item[2]["qm"]] for item in kept]),
         code_blocks=np.array([ceil(block_bits / MAX_CODE_BLOCK_BITS) for block_bits in bits], dtype=np.int64),
         bler_target=STRICT_TABLE_BLER if table_number == 3 and levels == "cqi" else bler_target,

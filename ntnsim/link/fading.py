@@ -37,6 +37,7 @@ K_NODES = np.array([NO_DIRECT_PATH_BELOW_DB, 0, 3, 6, 9, 12, 15, 20, STEADY_ABOV
 LAG_NODES = np.array([0, 1, 2, 4, 7, 10, 14, 19, 25, 32, LAG_BINS - 1])
 SHORT = 0.05  # Doppler times a block's length: it meets one fade
 FLAT = Multipath(rice=0.0)
+MOST_REPEATS = 8  # drawn of a block's repeats
 MOMENTS, FREQUENCIES = 4, 8  # within a block, where it meets several
 
 
@@ -60,12 +61,11 @@ class FadingSettings:
 class FadingTables:
     """Mean rates over fades, made when first asked for.
 
-    answered, unanswered: the link with HARQ feedback and without; only one is used where feedback is not automatic.
+    link: with HARQ feedback; its *unanswered*, if any, is the link without.
     """
 
     fading: FadingSettings
-    answered: GoodputSettings
-    unanswered: GoodputSettings
+    link: GoodputSettings
     _rows: dict[tuple[int, int, bool], FloatArray] = field(default_factory=dict)
     _nodes: dict[tuple[int, int, bool], FloatArray] = field(default_factory=dict)
 
@@ -92,7 +92,7 @@ class FadingTables:
         key = (k_bin, lag_bin, answered)
         if key not in self._nodes:
             lag_s = lag_bin * TURNS_STEP / self.fading.doppler_hz
-            link = self.answered if answered else self.unanswered
+            link = self.link if answered else self.link.unanswered or self.link
             self._nodes[key] = _TableMaker(self.fading, link, answered, self._channel(k_bin), lag_s).row()
         return self._nodes[key]
 
@@ -172,15 +172,25 @@ class _TableMaker:
         age_s = self.lag_s if link.csi_delay_s is None else link.csi_delay_s
         transmissions = again.max_transmissions if self.answered else 1
         repeat_s = self.lag_s + again.processing_s
-        begins_s = np.concatenate([[-age_s], repeat_s * np.arange(transmissions)])
-        moments = MOMENTS if doppler_hz * link.slot_s > SHORT else 1
-        within_s = (np.arange(moments) + 0.5) / moments * link.slot_s
+        # The report is of one slot; a block meets as many moments as it is repeated, of which a few stand for many.
+        slot_s = link.slot_s / link.repeats
+        interval_s = max(link.repeat_interval_s, slot_s)
+        repeats = (
+            min(link.repeats, MOST_REPEATS) if doppler_hz * interval_s * (link.repeats - 1) > SHORT else 1
+        )
+        repeat_at_s = (
+            np.linspace(0.0, interval_s * (link.repeats - 1), repeats) if repeats > 1 else np.zeros(1)
+        )
+        blocks_at_s = repeat_s * np.arange(transmissions)[:, np.newaxis] + repeat_at_s
+        begins_s = np.concatenate([[-age_s], blocks_at_s.ravel()])
+        moments = MOMENTS if doppler_hz * slot_s > SHORT else 1
+        within_s = (np.arange(moments) + 0.5) / moments * slot_s
         times_s = (begins_s[:, np.newaxis] + within_s).ravel()
         spread_s = max(self.channel.delay_s)
         count = FREQUENCIES if self.fading.bandwidth_hz * spread_s > SHORT else 1
         frequencies_hz = ((np.arange(count) + 0.5) / count - 0.5) * self.fading.bandwidth_hz
         gains = power_draws(self.channel, times_s, doppler_hz, frequencies_hz)
-        gains = gains.reshape(len(gains), transmissions + 1, moments * count).transpose(1, 0, 2)
+        gains = gains.reshape(len(gains), len(begins_s), moments * count).transpose(1, 0, 2)
         mean_sinr = 10 ** (MEAN_SINR_DB[:, np.newaxis] / 10)
         if gains.shape[2] == 1:
             effective = [mean_sinr * gain[:, 0] for gain in gains]
@@ -189,8 +199,10 @@ class _TableMaker:
             effective = [
                 np.expm1(np.mean(np.log1p(mean_sinr[:, :, np.newaxis] * gain), axis=2)) for gain in gains
             ]
-        total = np.cumsum(np.stack(effective[1:]), axis=0)  # chase combining adds SINRs
-        return _db(effective[0]), [_db(met) for met in total]
+        # Chase combining adds SINRs: of repeats, whose number the thresholds know, and of transmissions.
+        met = np.stack(effective[1:]).reshape(transmissions, repeats, len(MEAN_SINR_DB), -1).mean(axis=1)
+        total = np.cumsum(met, axis=0)
+        return _db(effective[0]), [_db(sinr) for sinr in total]
 
 
 def faded_goodput(
@@ -200,7 +212,7 @@ def faded_goodput(
 
     k_db: [n] direct over scattered power; −inf without a direct path.
     """
-    link = tables.answered
+    link = tables.link
     feedback = link.retransmission.feedback
     share = stall_share(round_trip_s, link.slot_s, link.retransmission)
     answered = (share >= 1.0) if feedback == "auto" else np.full(len(sinr_db), feedback == "enabled")

@@ -6,7 +6,7 @@ the bracket's two ends so that the mean block error rate is the target, as the l
 is steady this is a mixture of two neighbouring levels. The per-block model (per_block.py) runs the loop itself.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +24,21 @@ SAMPLES_PER_INTERVAL = 20  # of an interval's steps, for the bisection only
 
 @dataclass(frozen=True, slots=True)
 class GoodputSettings:
-    """Everything between SINR and goodput that does not change along a pass."""
+    """Everything between SINR and goodput that does not change along a pass.
+
+    slot_s: time of a block, all *repeats* of it.
+    repeat_interval_s: from one repeat to the next; 0: they follow at once.
+    unanswered: what is used where HARQ has no feedback; None: the same.
+    """
 
     errors: ErrorTables
     resource_elements_per_s: float
     slot_s: float
     outer_loop: bool = True
     csi_delay_s: float | None = None  # None: the round trip
+    repeats: int = 1
+    repeat_interval_s: float = 0.0
+    unanswered: "GoodputSettings | None" = None
 
     @property
     def levels(self) -> LevelTable:
@@ -85,6 +93,17 @@ def goodput_along_pass(
         absolute time and do not depend on where the series begins; of several pieces, the first of each [p].
     begins: [p] ascending from 0, where these pieces start: parts of passes that know nothing of each other.
     """
+    if settings.unanswered is not None and settings.retransmission.feedback != "enabled":
+        answered = stall_share(round_trip_s, settings.slot_s, settings.retransmission) >= 1.0
+        if settings.retransmission.feedback == "disabled" or not np.any(answered):
+            return goodput_along_pass(sinr_db, round_trip_s, step_s, first_step, settings.unanswered, begins)
+        both = [
+            goodput_along_pass(sinr_db, round_trip_s, step_s, first_step, one, begins)
+            for one in (replace(settings, unanswered=None), settings.unanswered)
+        ]
+        return Goodput(
+            *(np.where(answered, *(getattr(one, name) for one in both)) for name in Goodput.__slots__)
+        )
     csi_delay_s = round_trip_s if settings.csi_delay_s is None else settings.csi_delay_s
     reported_db = delayed(sinr_db, csi_delay_s, step_s, begins)
     # Below the lowest level's switching point the report is CQI 0 and nothing is scheduled.

@@ -136,8 +136,9 @@ BeamsSpec = Annotated[SteeredBeamSpec | FixedBeamsSpec, Field(discriminator="kin
 class AdaptationSpec(Entity):
     """From SINR to modulation and code rate."""
 
-    table: Literal[1, 2, 3] = 1
-    """CQI and MCS table of TS 38.214: 1 up to 64QAM, 2 up to 256QAM, 3 for low rates."""
+    table: Literal[1, 2, 3, 4] = 1
+    """CQI and MCS table of TS 38.214: 1 up to 64QAM, 2 up to 256QAM, 3 for low rates, 4 up to 1024QAM (downlink below
+    6 GHz)."""
     levels: Literal["cqi", "mcs"] = "mcs"
     """Switch among the CQI table's 15 levels, or among the finer MCS table's."""
     thresholds: ThresholdSet = "measured_nr_ldpc_awgn"
@@ -151,7 +152,7 @@ class AdaptationSpec(Entity):
 
 
 class RetransmissionSpec(Entity):
-    """HARQ with or without feedback. What it leaves undelivered, RLC in acknowledged mode sends again."""
+    """HARQ with or without feedback, and repeats unasked for. RLC in acknowledged mode sends what is still lost."""
 
     processes: Literal[8, 16, 32] = 32  # TS 38.331, Rel-17
     feedback: Literal["enabled", "disabled", "auto"] = "auto"
@@ -159,6 +160,15 @@ class RetransmissionSpec(Entity):
     max_transmissions: int = Field(default=4, ge=1, le=16)
     processing_s: float = Field(default=0.001, ge=0)
     """Time to decode and to answer, added to the round trip."""
+    repetitions: Literal[1, 2, 4, 8, 16, 32] = 1
+    """Slots that each transmission is repeated in and combined over (TS 38.214, 5.1.2.1 and 6.1.2.1)."""
+    blind_repeats: int = Field(default=1, ge=1, le=16)
+    """Transmissions of each block where HARQ has no feedback, as none can be asked for."""
+    blind_repeat_interval_s: float = Field(default=0.0, ge=0, le=1)
+    """From one of them to the next: apart they meet different fades. 0: at once."""
+    bler_target_without_feedback: float | None = Field(default=None, gt=0, lt=1)
+    """Block error rate of all repeats together where HARQ has no feedback: RLC mends errors slowly. Default:
+    bler_target."""
 
 
 class ProfileSpec(Entity):
@@ -223,6 +233,30 @@ class RadioSpec(Entity):
                 raise ValueError(
                     f"terminal: {self.terminal.name} works in band {expected}, got band: {self.band}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _adaptation_fits_link(self) -> Self:
+        if self.adaptation.table == 4 and (self.direction, self.band) != ("dl", "s"):
+            raise ValueError(
+                "adaptation.table: 4 (1024QAM) is for the downlink below 6 GHz (TS 38.214, 5.1.3.1), "
+                f"got direction: {self.direction}, band: {self.band}"
+            )
+        if self.adaptation.table == 4 and self.adaptation.thresholds != "measured_nr_ldpc_awgn":
+            raise ValueError(
+                "adaptation.table: 4 (1024QAM) has thresholds in measured_nr_ldpc_awgn only, "
+                f"got thresholds: {self.adaptation.thresholds}"
+            )
+        if self.retransmission.feedback == "enabled" and self.retransmission.blind_repeats > 1:
+            raise ValueError(
+                f"retransmission.blind_repeats: {self.retransmission.blind_repeats} needs feedback: disabled or auto, "
+                "got feedback: enabled"
+            )
+        if self.retransmission.blind_repeat_interval_s > 0 and self.retransmission.repetitions > 1:
+            raise ValueError(
+                "retransmission.blind_repeat_interval_s: works with repetitions: 1, "
+                f"got repetitions: {self.retransmission.repetitions}"
+            )
         return self
 
     @model_validator(mode="after")

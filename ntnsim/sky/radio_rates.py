@@ -1,5 +1,6 @@
 """From the scenario's adaptation, retransmission and fading to what stands between SINR and goodput."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -24,9 +25,33 @@ def goodput_settings(
     adaptation: AdaptationSpec, again: RetransmissionSpec, elements_per_s: float, slot_s: float
 ) -> GoodputSettings:
     """Return what stands between SINR and goodput; terminals of one radio share it, and its tables."""
+    answered = _settings(adaptation, again, elements_per_s, slot_s, again.feedback, again.repetitions)
+    if again.blind_repeats == 1 and again.bler_target_without_feedback is None:
+        return answered
+    without = _settings(
+        adaptation.model_copy(
+            update={"bler_target": again.bler_target_without_feedback or adaptation.bler_target}
+        ),
+        again,
+        elements_per_s,
+        slot_s,
+        "disabled",
+        again.repetitions * again.blind_repeats,
+    )
+    return replace(answered, unanswered=without)
+
+
+def _settings(
+    adaptation: AdaptationSpec,
+    again: RetransmissionSpec,
+    elements_per_s: float,
+    slot_s: float,
+    feedback: str,
+    repeats: int,
+) -> GoodputSettings:
     settings = RetransmissionSettings(
         processes=again.processes,
-        feedback=again.feedback,
+        feedback=feedback,
         max_transmissions=again.max_transmissions,
         processing_s=again.processing_s,
     )
@@ -37,13 +62,16 @@ def goodput_settings(
         implementation_loss_db=adaptation.implementation_loss_db,
         bler_target=adaptation.bler_target,
         resource_elements_per_slot=elements_per_s * slot_s,
+        repeats=repeats,
     )
     return GoodputSettings(
         ErrorTables(levels, settings),
         elements_per_s,
-        slot_s,
+        slot_s * repeats,
         outer_loop=adaptation.outer_loop,
         csi_delay_s=adaptation.csi_delay_s,
+        repeats=repeats,
+        repeat_interval_s=again.blind_repeat_interval_s if repeats > again.repetitions else 0.0,
     )
 
 
@@ -76,7 +104,7 @@ def fading_tables(
     doppler_hz = max(speed_m_s, SLOWEST_FADING_M_S) * carrier_hz / SPEED_OF_LIGHT_M_S
     goodput = goodput_settings(adaptation, again, elements_per_s, slot_s)
     if fading.kind != "ntn_tdl":
-        return FadingTables(FadingSettings(doppler_hz, bandwidth_hz), goodput, goodput)
+        return FadingTables(FadingSettings(doppler_hz, bandwidth_hz), goodput)
     settings = FadingSettings(
         doppler_hz,
         bandwidth_hz,
@@ -84,4 +112,4 @@ def fading_tables(
         tapped_delay_line(fading.no_line_of_sight, fading.no_line_of_sight_delay_spread_s),
         each_k=False,
     )
-    return FadingTables(settings, goodput, goodput)
+    return FadingTables(settings, goodput)

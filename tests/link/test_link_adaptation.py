@@ -1,5 +1,7 @@
 """Adaptation, errors and retransmission: the fluid model against its definitions and against the block-by-block one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,15 +18,21 @@ SLOT_S = 1e-3
 ELEMENTS_PER_S = 2 * 12 * 14 * 0.92 / SLOT_S  # 360 kHz at 15 kHz, uplink overhead
 
 
-def link(levels="mcs", table_number=1, outer_loop=True, **again):
+def link(levels="mcs", table_number=1, outer_loop=True, bler_target=0.1, repeats=1, **again):
     table = level_table(
+        bler_target=bler_target,
+        repeats=repeats,
         table_number=table_number,
         levels=levels,
         threshold_set="measured_nr_ldpc_awgn",
         resource_elements_per_slot=ELEMENTS_PER_S * SLOT_S,
     )
     return GoodputSettings(
-        ErrorTables(table, RetransmissionSettings(**again)), ELEMENTS_PER_S, SLOT_S, outer_loop=outer_loop
+        ErrorTables(table, RetransmissionSettings(**again)),
+        ELEMENTS_PER_S,
+        SLOT_S * repeats,
+        outer_loop=outer_loop,
+        repeats=repeats,
     )
 
 
@@ -235,3 +243,88 @@ def test_stalled_harq_sends_as_much_in_blocks_as_in_the_fluid(processes):
     delivered = run.delivered_bits[-1] - run.delivered_bits[3000]
     expected = float(np.sum(fluid.rate_bps[3001:])) * SLOT_S
     assert delivered == pytest.approx(expected, rel=0.02)
+
+
+def bicm_capacity(bits_per_symbol, snr_db):
+    """Return the capacity of bit-interleaved coded modulation with Gray square QAM, by Gauss-Hermite integration."""
+    points, weights = np.polynomial.hermite.hermgauss(60)
+    size = 2 ** (bits_per_symbol // 2)
+    amplitude = 2.0 * np.arange(size) - (size - 1)
+    amplitude /= np.sqrt(np.mean(amplitude**2))
+    label = np.arange(size) ^ (np.arange(size) >> 1)
+    sigma = 10 ** (-snr_db / 20)
+    received = amplitude[:, None] + np.sqrt(2) * sigma * points
+    exponent = -((received[:, :, None] - amplitude) ** 2) / (2 * sigma**2)
+    likelihood = np.exp(exponent - exponent.max(axis=2, keepdims=True))
+    total = likelihood.sum(axis=2)
+    capacity = 0.0
+    for bit in range(bits_per_symbol // 2):
+        same = ((label >> bit) & 1)[:, None] == ((label >> bit) & 1)[None, :]
+        right = np.where(same[:, None, :], likelihood, 0.0).sum(axis=2)
+        capacity += 1 + np.mean(np.log2(right / total) @ weights) / np.sqrt(np.pi)
+    return 2 * capacity
+
+
+@pytest.mark.parametrize(("bits", "rate"), [(6, 772), (8, 797), (8, 948), (10, 805.5), (10, 853), (10, 948)])
+def test_thresholds_lie_a_decibel_above_the_capacity_of_their_modulation(bits, rate):
+    # A code of some thousand bits needs about a decibel more than capacity.
+    at_db = threshold_db(bits, rate, "measured_nr_ldpc_awgn")
+    assert bicm_capacity(bits, at_db - 1.2) < bits * rate / 1024 < bicm_capacity(bits, at_db - 0.8)
+
+
+def test_1024qam_pays_from_some_30_db_on():
+    sinr_db = np.array([20.0, 28.0, 33.0])
+    of_4, of_2 = (steady_efficiency(sinr_db, link(table_number=number)) for number in (4, 2))
+    assert of_4[0] == pytest.approx(of_2[0], rel=0.05)
+    assert of_4[2] / of_2[2] == pytest.approx(10 / 8, rel=0.01)
+
+
+@pytest.mark.parametrize("repeats", [2, 8, 32])
+def test_repeated_slots_are_worth_their_number_in_sinr_and_cost_it_in_rate(repeats):
+    sinr_db = np.linspace(-20.0, 10.0, 61)
+    once = steady_efficiency(sinr_db + 10 * np.log10(repeats), link())
+    assert steady_efficiency(sinr_db, link(repeats=repeats)) == pytest.approx(
+        once / repeats, rel=0.02, abs=1e-6
+    )
+
+
+def test_repeated_slots_reach_as_far_down_as_their_number_says():
+    lowest_db = link().levels.switching_db[0]
+    for repeats in (1, 4, 16):
+        edge_db = lowest_db - 10 * np.log10(repeats)
+        either_side = steady_efficiency(np.array([edge_db - 0.05, edge_db + 0.05]), link(repeats=repeats))
+        assert either_side[0] == 0.0 < either_side[1]
+
+
+def test_per_block_model_sends_repeats_as_the_fluid_one_does():
+    own = link(repeats=4, feedback="disabled", bler_target=0.01)
+    n = 8000
+    fluid = goodput_along_pass(np.full(n, 2.0), np.full(n, 0.0126), own.slot_s, 0, own)
+    run = run_blocks(
+        np.full(n, 2.0),
+        0.0126,
+        own,
+        np.random.default_rng(7),
+        start_offset_db=float(fluid.outer_loop_offset_db[0]),
+    )
+    assert run.delivered_bits[-1] == pytest.approx(float(fluid.rate_bps.sum()) * own.slot_s, rel=0.01)
+    assert run.bler == pytest.approx(0.01, abs=4 * np.sqrt(0.01 / n))
+
+
+def test_link_without_feedback_has_its_own_repeats_and_error_target():
+    without = link(feedback="disabled", bler_target=1e-3, repeats=2)
+    own = replace(link(feedback="auto", processes=16), unanswered=without)
+    sinr_db, n = np.full(4000, 6.3), 4000
+    short = goodput_along_pass(sinr_db, np.full(n, 0.005), SLOT_S, 0, own)
+    long = goodput_along_pass(sinr_db, np.full(n, 0.0258), SLOT_S, 0, own)
+    assert short.bler.mean() == pytest.approx(0.1, abs=0.01)
+    assert long.bler.mean() == pytest.approx(1e-3, rel=0.1)
+    assert long.residual_loss.tolist() == long.bler.tolist()
+    assert (
+        long.rate_bps.tolist()
+        == goodput_along_pass(sinr_db, np.zeros(n), SLOT_S, 0, without).rate_bps.tolist()
+    )
+    # Over a pass on which the processes begin to stall, each step has the link that it would have alone.
+    mixed = goodput_along_pass(sinr_db, np.where(np.arange(n) < 2000, 0.005, 0.0258), SLOT_S, 0, own)
+    assert mixed.rate_bps[1000] == short.rate_bps[1000]
+    assert mixed.rate_bps[3000] == long.rate_bps[3000]

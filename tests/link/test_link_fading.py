@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.special import i0e, j0
-from scipy.stats import ncx2
+from scipy.stats import gamma, ncx2
 from slot_by_slot import SlotLink, fades, run
 
-from ntnsim.link.adaptation import level_table
+from ntnsim.link.adaptation import LevelTable, level_table
 from ntnsim.link.fading import FLAT, FadingSettings, FadingTables, faded_goodput
 from ntnsim.link.goodput import GoodputSettings, steady_efficiency
 from ntnsim.link.multipath import Multipath, power_draws, tapped_delay_line
@@ -32,7 +32,7 @@ def link(outer_loop=True, **again):
 
 
 def faded_efficiency(sinr_db, k_db, doppler_hz, own, round_trip_s=ROUND_TRIP_S, **settings):
-    tables = FadingTables(FadingSettings(doppler_hz, 360e3, **settings), own, own)
+    tables = FadingTables(FadingSettings(doppler_hz, 360e3, **settings), own)
     result = faded_goodput(
         np.atleast_1d(float(sinr_db)), np.atleast_1d(float(k_db)), np.atleast_1d(round_trip_s), tables
     )
@@ -201,7 +201,7 @@ def test_frequency_selective_fades_deliver_what_a_simulation_of_every_slot_deliv
             np.array([sinr_db]),
             np.array([-np.inf]),
             np.array([ROUND_TRIP_S]),
-            FadingTables(settings, own, own),
+            FadingTables(settings, own),
         )
         found = float(result.rate_bps[0] / ELEMENTS_PER_S)
         assert found == pytest.approx(simulated, rel=0.06)
@@ -229,7 +229,7 @@ def test_stalled_processes_cut_the_faded_rate_as_they_cut_the_steady_one():
 
 
 def test_nothing_is_sent_without_a_link():
-    tables = FadingTables(FadingSettings(5.0, 360e3), link(), link())
+    tables = FadingTables(FadingSettings(5.0, 360e3), link())
     result = faded_goodput(np.array([-np.inf, 10.0]), np.array([-np.inf, 7.0]), np.zeros(2), tables)
     assert result.rate_bps[0] == 0.0
     assert result.level[0] == -1
@@ -242,3 +242,36 @@ def test_flat_fading_has_one_tap_and_tables_hold_k_of_every_band_and_surrounding
         for band in ("s_band", "ka_band"):
             rows = table("fading")["los_k_factor_db"][environment][band]
             assert len(rows["mu_db"]) == len(rows["sigma_db"]) == 9
+
+
+@pytest.mark.parametrize("repeats", [1, 2, 4, 8])
+def test_repeats_apart_meet_fades_of_their_own(repeats):
+    # One level, Rayleigh, repeats far apart: their sum is gamma distributed, and the block passes where it reaches the
+    # level's threshold (a logistic 0.3 dB wide).
+    base = link(outer_loop=False, feedback="disabled")
+    levels = base.levels
+    one = LevelTable(
+        index=levels.index[5:6],
+        bits_per_symbol=levels.bits_per_symbol[5:6],
+        efficiency=levels.efficiency[5:6] / repeats,
+        threshold_db=levels.threshold_db[5:6] - 10 * np.log10(repeats),
+        slope_per_db=np.array([60.0]),
+        code_blocks=levels.code_blocks[5:6],
+        bler_target=0.1,
+    )
+    doppler_hz, interval_s = 60.0, 5.520078 / (2 * np.pi * 60.0)  # apart by a zero of J0
+    own = GoodputSettings(
+        ErrorTables(one, base.retransmission),
+        ELEMENTS_PER_S,
+        SLOT_S * repeats,
+        outer_loop=False,
+        csi_delay_s=1.234,
+        repeats=repeats,
+        repeat_interval_s=interval_s,
+    )
+    for sinr_db in (0.0, 3.0, 8.0):
+        heard = np.exp(-(10 ** ((one.threshold_db[0] - sinr_db) / 10)))
+        needed = 10 ** ((levels.threshold_db[5] - sinr_db) / 10)
+        expected = heard * gamma.sf(needed, repeats) * one.efficiency[0]
+        found = faded_efficiency(sinr_db, -np.inf, doppler_hz, own, 0.0)
+        assert found == pytest.approx(expected, rel=0.12, abs=0.02 * one.efficiency[0])

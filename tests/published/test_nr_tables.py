@@ -134,3 +134,27 @@ def test_so_many_harq_processes_keep_the_link_busy_over_leo_600(round_trip_ms, s
         return stall_share(round_trip_ms / 1e3, slot_s(spacing_hz), settings)
 
     assert share(processes) == 1.0 > share(processes - 1)
+
+
+def test_1024qam_tables_have_the_published_efficiencies():
+    # TS 38.214, Tables 5.2.2.1-5 and 5.1.3.1-4.
+    cqi = [
+        0.1523,
+        0.3770,
+        0.8770,
+        1.4766,
+        2.4063,
+        3.3223,
+        3.9023,
+        4.5234,
+        5.1152,
+        5.5547,
+        6.2266,
+        6.9141,
+        7.4063,
+    ]
+    assert levels(4, "cqi").efficiency == pytest.approx([*cqi, 8.3301, 9.2578], abs=6e-5)
+    mcs = levels(4, "mcs").efficiency
+    assert mcs[-4:] == pytest.approx([7.8662, 8.3301, 8.7939, 9.2578], abs=6e-5)
+    assert mcs[:3] == pytest.approx([0.2344, 0.3770, 0.8770], abs=6e-5)
+    assert levels(4, "mcs").bits_per_symbol[-1] == 10

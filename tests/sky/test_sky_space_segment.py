@@ -371,7 +371,21 @@ def test_space_segments_that_cannot_be_are_refused(space, message):
             "handheld works in band s, got band: ka",
         ),
         ({"profile": {"window_s": 1.05, "step_s": 0.1}}, "window_s: 1.05 is not a multiple of step_s: 0.1"),
-        ({"adaptation": {"table": 4}}, "table"),
+        ({"adaptation": {"table": 5}}, "table"),
+        ({"adaptation": {"table": 4}}, "downlink below 6 GHz .*, got direction: ul, band: s"),
+        ({"adaptation": {"table": 4}, "direction": "dl", "band": "ka"}, "got direction: dl, band: ka"),
+        (
+            {"adaptation": {"table": 4, "thresholds": "classic_lte"}, "direction": "dl"},
+            "measured_nr_ldpc_awgn only, got thresholds: classic_lte",
+        ),
+        (
+            {"retransmission": {"feedback": "enabled", "blind_repeats": 2}},
+            "blind_repeats: 2 needs feedback: disabled or auto, got feedback: enabled",
+        ),
+        (
+            {"retransmission": {"repetitions": 2, "blind_repeat_interval_s": 0.01}},
+            "works with repetitions: 1, got repetitions: 2",
+        ),
         ({"subcarrier_spacing_khz": 120}, "120 is not used in band s; allowed: 15, 30, 60"),
         ({"carrier_hz": 20e9}, r"2e\+10 is not in band s"),
         ({"band": "ka", "carrier_hz": 8e9}, r"8e\+09 is in neither band"),
@@ -768,3 +782,19 @@ def test_tapped_delay_lines_take_less_than_flat_fades_where_the_band_is_wide():
 
     flat = bits({"kind": "ntn_tdl", "no_line_of_sight_delay_spread_s": 0, "line_of_sight_delay_spread_s": 0})
     assert bits({"kind": "ntn_tdl"}) > 1.05 * flat
+
+
+def test_repetitions_and_blind_repeats_of_a_scenario_reach_the_link():
+    plain = source().link.goodput
+    again = {"feedback": "disabled", "blind_repeats": 4, "bler_target_without_feedback": 0.01}
+    own = source(radio={"retransmission": again})
+    without = own.link.goodput.unanswered
+    assert without.levels.bler_target == 0.01
+    assert without.levels.threshold_db == pytest.approx(plain.levels.threshold_db - 10 * np.log10(4))
+    assert without.slot_s == pytest.approx(4 * plain.slot_s)
+    link = own.pass_link(own.book.between(0, 7200)[0])
+    sent = link.goodput.rate_bps > 0
+    assert link.goodput.bler[sent].mean() == pytest.approx(0.01, abs=0.003)
+    repeated = source(radio={"retransmission": {"repetitions": 8}}).link.goodput
+    assert repeated.levels.efficiency == pytest.approx(plain.levels.efficiency / 8)
+    assert source(radio={"retransmission": {"repetitions": 1}}).link.goodput.unanswered is None
