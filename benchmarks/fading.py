@@ -72,6 +72,8 @@ def main() -> None:
         for name, channel in (
             ("no fading", {"fading": {"kind": "none"}}),
             *((name, {"terminal_speed_m_s": speed_m_s}) for name, speed_m_s in SPEEDS_M_S.items()),
+            ("3 km/h, two states", {"terminal_speed_m_s": 3 / 3.6, "fading": {"kind": "two_state"}}),
+            ("100 km/h, two states", {"terminal_speed_m_s": 100 / 3.6, "fading": {"kind": "two_state"}}),
             ("3 km/h, NTN-TDL", {"terminal_speed_m_s": 3 / 3.6, "fading": {"kind": "ntn_tdl"}}),
         ):
             rate, cpu_s = mean_pass_rate_kbps({"environment": environment, **channel}, 21_600.0)

@@ -21,6 +21,7 @@ from ntnsim.link.atmosphere import (
     tropospheric_scintillation_db,
 )
 from ntnsim.link.correlated import gaussian_process, latent_uniform
+from ntnsim.link.land_mobile import LandMobile, LandMobileEnd, land_mobile_along
 from ntnsim.link.path_loss import (
     Environment,
     at_elevation,
@@ -43,6 +44,7 @@ class ChannelSettings:
     """Where the terminal is and which of the TR's terms apply.
 
     zenith_gas_db: of the site's own climate, and then lost at every elevation; None: the TR's reference atmosphere.
+    land_mobile: takes the place of the TR's line of sight, shadowing, clutter and K.
     rice_factor_db: of small-scale fading in line of sight; None: drawn from the TR's tables; nan: not asked for.
     """
 
@@ -57,6 +59,7 @@ class ChannelSettings:
     s4_index: float = 0.7
     zenith_gas_db: float | None = None
     rice_factor_db: float | None = np.nan
+    land_mobile: LandMobile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,7 @@ class ChannelState:
     latent: float
     unit_shadowing: float
     rice_latent: float = 0.5
+    mobile: LandMobileEnd | None = None
 
 
 def arc_deg(direction: FloatArray, before: FloatArray | None = None) -> FloatArray:
@@ -183,6 +187,21 @@ def channel_along_pass(
     """
     turned = arc_deg(direction, None if before is None else before.direction) / settings.sky_decorrelation_deg
     moved_m = settings.terminal_speed_m_s * step_s
+    if settings.land_mobile is not None:
+        # A turn of the sky is worth as much way as it is for line of sight: both forget after it.
+        way_m = turned * LINE_OF_SIGHT_DISTANCE_M + moved_m
+        mobile, mobile_end = land_mobile_along(
+            way_m, settings.land_mobile, rng, None if before is None else before.mobile
+        )
+        nothing = np.zeros(len(way_m))
+        loss = replace(
+            channel_loss(elevation_deg, nothing, nothing, settings),
+            line_of_sight=mobile.good,
+            shadowing_db=mobile.loss_db,
+            clutter_db=nothing,
+            rice_factor_db=mobile.rice_factor_db,
+        )
+        return loss, ChannelState(direction[-1].copy(), 0.0, 0.0, mobile=mobile_end)
     sight_along = np.cumsum(turned + moved_m / LINE_OF_SIGHT_DISTANCE_M)
     latent = latent_uniform(sight_along, rng, None if before is None else before.latent)
     probability = at_elevation(

@@ -236,6 +236,15 @@ class RadioSpec(Entity):
         return self
 
     @model_validator(mode="after")
+    def _fading_fits_band(self) -> Self:
+        fading = self.channel.fading if self.channel.mode == "channel" else None
+        if fading is not None and fading.kind == "two_state" and self.band == "ka":
+            raise ValueError(
+                "channel.fading: two_state is made for carriers below 6 GHz (ITU-R P.681), got band: ka"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _adaptation_fits_link(self) -> Self:
         if self.adaptation.table == 4 and (self.direction, self.band) != ("dl", "s"):
             raise ValueError(

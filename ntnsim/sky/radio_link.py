@@ -15,7 +15,7 @@ from ntnsim.link.pass_link import FeederRadio, LinkModel, station_g_over_t_db_k
 from ntnsim.link.site_gas import site_zenith_gas_db
 from ntnsim.scenario.radio import RadioSpec, ReferenceTerminalSpec
 from ntnsim.scenario.space import SpaceSegmentSpec
-from ntnsim.sky.radio_rates import fading_of, fading_tables, goodput_settings, rice_factor_db
+from ntnsim.sky.radio_rates import fading_of, fading_tables, goodput_settings, land_mobile, rice_factor_db
 
 
 def link_model(
@@ -72,6 +72,7 @@ def link_model(
                 else None
             ),
             rice_factor_db=rice_factor_db(fading_spec),
+            land_mobile=land_mobile(fading_spec),
         )
     return LinkModel(
         satellite=satellite,

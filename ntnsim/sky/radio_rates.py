@@ -8,6 +8,7 @@ import numpy as np
 from ntnsim.link.adaptation import level_table
 from ntnsim.link.fading import FadingSettings, FadingTables
 from ntnsim.link.goodput import GoodputSettings
+from ntnsim.link.land_mobile import LandMobile, MobileState
 from ntnsim.link.multipath import tapped_delay_line
 from ntnsim.link.path_loss import S_BAND_BELOW_HZ
 from ntnsim.link.retransmission import ErrorTables, RetransmissionSettings
@@ -84,9 +85,35 @@ def fading_of(channel: StochasticChannelSpec, carrier_hz: float) -> FadingSpec:
 
 def rice_factor_db(fading: FadingSpec) -> float | None:
     """Return K in line of sight for the channel: None draws it, nan asks for none."""
-    if fading.kind == "none":
+    if fading.kind in ("none", "loo", "two_state"):
         return np.nan
     return fading.k_db if fading.kind == "rician" else 0.0  # a profile's K is its own
+
+
+def land_mobile(fading: FadingSpec) -> LandMobile | None:
+    """Return the states of the direct path, if the fading has its own."""
+    if fading.kind == "two_state":
+        return LandMobile(
+            MobileState(**fading.good.model_dump()),
+            MobileState(**fading.bad.model_dump()),
+            fading.ramp_slope,
+            fading.ramp_offset_m,
+        )
+    if fading.kind == "loo":
+        only = MobileState(
+            log_length_mean=0.0,
+            log_length_std=1.0,
+            shortest_m=0.0,
+            direct_mean_db=fading.direct_mean_db,
+            direct_std_db=0.0,
+            std_slope=0.0,
+            std_offset_db=fading.direct_std_db,
+            scattered_slope=0.0,
+            scattered_offset_db=fading.scattered_db,
+            correlation_m=fading.correlation_m,
+        )
+        return LandMobile(only)
+    return None
 
 
 @lru_cache(maxsize=64)

@@ -383,6 +383,10 @@ def test_space_segments_that_cannot_be_are_refused(space, message):
             "blind_repeats: 2 needs feedback: disabled or auto, got feedback: enabled",
         ),
         (
+            {"band": "ka", "channel": {"mode": "channel", "fading": {"kind": "two_state"}}},
+            "two_state is made for carriers below 6 GHz .*, got band: ka",
+        ),
+        (
             {"retransmission": {"repetitions": 2, "blind_repeat_interval_s": 0.01}},
             "works with repetitions: 1, got repetitions: 2",
         ),
@@ -798,3 +802,15 @@ def test_repetitions_and_blind_repeats_of_a_scenario_reach_the_link():
     repeated = source(radio={"retransmission": {"repetitions": 8}}).link.goodput
     assert repeated.levels.efficiency == pytest.approx(plain.levels.efficiency / 8)
     assert source(radio={"retransmission": {"repetitions": 1}}).link.goodput.unanswered is None
+
+
+@pytest.mark.parametrize("kind", ["loo", "two_state"])
+def test_land_mobile_models_do_not_depend_on_how_windows_are_cut(kind):
+    radio = {"channel": {"mode": "channel", "terminal_speed_m_s": 5.0, "fading": {"kind": kind}}}
+    whole = source(radio={**radio, "profile": {"window_s": 600}})(0.0)
+    pieces = source(radio={**radio, "profile": {"window_s": 60}})
+    assert (
+        np.concatenate([pieces(start).rate_bps for start in range(0, 600, 60)]).tolist()
+        == whole.rate_bps.tolist()
+    )
+    assert np.any(whole.rate_bps > 0)
