@@ -137,6 +137,13 @@ class StationsInView:
         nearest_m, elevation_deg = nearest_in_view(self.stations, positions_m)
         return GroundPath(nearest_m / SPEED_OF_LIGHT_M_S, nearest_m, elevation_deg)
 
+    def station_at(self, satellite: int, times_s: FloatArray) -> IntArray:
+        """Return the number [t] of the station that *path* leads through; -1 where none is in view."""
+        positions_m = self.orbits.positions_of_m(np.full(len(times_s), satellite), times_s)
+        ranges_m = np.stack([nearest_in_view([station], positions_m)[0] for station in self.stations])
+        nearest = np.argmin(np.where(np.isnan(ranges_m), np.inf, ranges_m), axis=0)
+        return np.where(np.isnan(ranges_m).all(axis=0), -1, nearest)
+
     def delays_s(self, satellites: IntArray, times_s: FloatArray) -> FloatArray:
         """Return the delay to the nearest station in view."""
         shape = (len(satellites), len(times_s))

@@ -32,6 +32,7 @@ class Serving:
     """A stretch of time with one serving satellite.
 
     since_s, reason: when and why the satellite began to serve, which may have been in an earlier window.
+    after_loss: whether the one before was lost before it set.
     """
 
     start_s: float
@@ -39,6 +40,7 @@ class Serving:
     satellite_pass: Pass
     since_s: float
     reason: Reason
+    after_loss: bool = False
 
     @property
     def begins(self) -> bool:
@@ -53,6 +55,7 @@ class ServingState:
     satellite_pass: Pass | None = None
     since_s: float = -np.inf
     reason: Reason = "acquisition"
+    after_loss: bool = False
 
 
 def serve(
@@ -79,7 +82,7 @@ def serve(
     current = next(
         (index for index, candidate in enumerate(candidates) if _continues(candidate, state, begin_s)), None
     )
-    since_s, reason = state.since_s, state.reason
+    since_s, reason, after_loss = state.since_s, state.reason, state.after_loss
     at = 0
     start_s = begin_s
     while True:
@@ -90,7 +93,7 @@ def serve(
             at += int(ahead[0])
             current = int(np.argmax(ranked[:, at]))
             start_s = since_s = float(decision_s[at])
-            reason = "acquisition"
+            reason, after_loss = "acquisition", False
         serving = candidates[current]
         lost_at = _first(~usable[current, at:], at)
         better_at = len(decision_s)
@@ -101,16 +104,16 @@ def serve(
             )
         if better_at < lost_at:
             change_s = float(decision_s[better_at])
-            stretches.append(Serving(start_s, change_s, serving, since_s, reason))
-            current, at = int(np.argmax(ranked[:, better_at])), better_at
+            stretches.append(Serving(start_s, change_s, serving, since_s, reason, after_loss))
+            current, at, lost_early = int(np.argmax(ranked[:, better_at])), better_at, False
         else:
             change_s = float(decision_s[lost_at]) if lost_at < len(decision_s) else end_s
             change_s = min(change_s, serving.set_s)
             if change_s >= end_s:
-                stretches.append(Serving(start_s, end_s, serving, since_s, reason))
-                return stretches, ServingState(serving, since_s, reason)
+                stretches.append(Serving(start_s, end_s, serving, since_s, reason, after_loss))
+                return stretches, ServingState(serving, since_s, reason, after_loss)
             if change_s > start_s:
-                stretches.append(Serving(start_s, change_s, serving, since_s, reason))
+                stretches.append(Serving(start_s, change_s, serving, since_s, reason, after_loss))
             # Who takes over was decided from what was known at the last decision.
             known = max(lost_at - 1, at)
             follow = ranked[:, known].copy()
@@ -121,12 +124,13 @@ def serve(
                 if at >= len(decision_s):
                     return stretches, ServingState()
                 continue
+            lost_early = change_s < serving.set_s
             current, at = int(np.argmax(follow)), min(lost_at, len(decision_s) - 1)
             if not usable[current, at]:  # lost as well before the next decision
                 current = None
                 continue
         start_s = since_s = change_s
-        reason = "handover"
+        reason, after_loss = "handover", lost_early
 
 
 def _continues(candidate: Pass, state: ServingState, time_s: float) -> bool:

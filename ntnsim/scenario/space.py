@@ -230,6 +230,29 @@ class HandoverSpec(Entity):
     """Round trips from the first sight of a satellite after a gap to the first bit (scheduling request, grant)."""
     interruption_s: float = Field(default=0.0, ge=0)
     """Added to the round trips: synchronisation, beam acquisition."""
+    procedure: Literal["conditional", "commanded"] = "conditional"
+    """conditional (TS 38.300, 9.2.3.4): the next satellite is prepared ahead, so that the terminal also changes when
+    its own is lost before it sets. commanded: such a loss is a radio link failure."""
+    failure_s: float = Field(default=1.0, ge=0, le=60)
+    """commanded: from a radio link failure to the search of another cell (timer T310 of TS 38.331); then access_rtt."""
+
+
+class SoftFeederSwitchSpec(Entity):
+    """The satellite holds both feeder links while it changes stations: nothing is lost."""
+
+    kind: Literal["soft"] = "soft"
+
+
+class HardFeederSwitchSpec(Entity):
+    """The satellite lets go of one station before it finds the next."""
+
+    kind: Literal["hard"]
+    interruption_s: float = Field(ge=0, le=600)
+    """Without feeder link. Terminals of a transparent payload then change cells, which takes a handover's round trips
+    more."""
+
+
+FeederSwitchSpec = Annotated[SoftFeederSwitchSpec | HardFeederSwitchSpec, Field(discriminator="kind")]
 
 
 class SpaceSegmentSpec(Entity):
@@ -245,6 +268,8 @@ class SpaceSegmentSpec(Entity):
     """Elevation of the satellite at the assumed ground station (TR 38.821, Table 4.2-2); only without stations."""
     inter_satellite_links: InterSatelliteLinksSpec = NoInterSatelliteLinksSpec()
     handover: HandoverSpec = HandoverSpec()
+    feeder_switch: FeederSwitchSpec = SoftFeederSwitchSpec()
+    """From one ground station to the next, without inter-satellite links."""
     search_step_s: float = Field(default=60.0, gt=0, le=300)
     """Step of the coarse pass search; edges are refined to a millisecond whatever it is."""
 
@@ -280,6 +305,19 @@ class SpaceSegmentSpec(Entity):
             return links.side_links
         published = constellation.kind == "preset" and constellation.name in PUBLISHED_LEVEL
         return "level" if published else "nearest"
+
+    @model_validator(mode="after")
+    def _feeder_has_stations(self) -> Self:
+        if self.feeder_switch.kind == "hard" and len(self.ground_stations) < 2:
+            raise ValueError(
+                f"feeder_switch: hard needs two ground_stations to switch between, got {len(self.ground_stations)}"
+            )
+        if self.feeder_switch.kind == "hard" and self.inter_satellite_links.kind != "none":
+            raise ValueError(
+                "feeder_switch: hard needs inter_satellite_links: none, as routes change stations otherwise, "
+                f"got {self.inter_satellite_links.kind}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _links_fit(self) -> Self:

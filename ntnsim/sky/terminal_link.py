@@ -19,7 +19,6 @@ from ntnsim.link.goodput import OUTER_LOOP_INTERVAL_S, steady_efficiency
 from ntnsim.link.pass_link import PassGeometry, PassLink, link_along_pass, terms_table
 from ntnsim.link.path_loss import building_entry_loss_db
 from ntnsim.link.rain import RainFade
-from ntnsim.orbit.geometry import look
 from ntnsim.orbit.ground import OnBoard, SiteIsTheEnd
 from ntnsim.orbit.pass_book import BLOCK_S, Pass, PassBook
 from ntnsim.orbit.serving import HandoverRule, Serving
@@ -36,16 +35,15 @@ from ntnsim.scenario.payload import RegenerativePayloadSpec
 from ntnsim.scenario.radio import RadioSpec
 from ntnsim.scenario.space import SpaceSegmentSpec
 from ntnsim.sky.pass_geometry import Piece, pass_geometry
+from ntnsim.sky.pauses import feeder_flow, takeover_pause_s
 from ntnsim.sky.radio_link import link_model
 from ntnsim.sky.space_model import SiteLike, SpaceModel
 from ntnsim.streams import stream
-from ntnsim.units import SPEED_OF_LIGHT_M_S
 
 LOOK_AHEAD_S = 3600.0  # no end of contact is given further ahead than this
 NEXT_CONTACT_WITHIN_S = 48 * 3600.0
 KEPT_STEPS = 500_000  # of pass links, about 90 MB; two passes are kept in any case
 LONGEST_ROUND_TRIP_S = 1.0  # between terminal and scheduler, as a rule: over a geostationary satellite 0.6 s
-INTERRUPTION_RTT = {"ul": 1.5, "dl": 2.0}  # TR 38.821, 7.3.2
 
 
 class TerminalLink:
@@ -305,20 +303,8 @@ class TerminalLink:
         ]
 
     def _pause_s(self, stretch: Serving) -> float:
-        """Return for how long no data flows after the satellite of a stretch began to serve."""
-        rules = self.model.space.handover
-        satellite, since_s = stretch.satellite_pass.satellite, np.array([stretch.since_s])
-        there_m = self.model.orbits.positions_of_m(np.array([satellite]), since_s)
-        _, range_m = look(self.site.at(since_s), there_m)
-        round_trip_s = 2 * float(range_m[0]) / SPEED_OF_LIGHT_M_S
-        if self.model.space.payload.kind == "transparent":
-            ground_s = float(self.model.reach.path(satellite, since_s).delay_s[0])
-            round_trip_s += 0.0 if np.isnan(ground_s) else 2 * ground_s
-        round_trips = rules.access_rtt
-        if stretch.reason == "handover":
-            default = INTERRUPTION_RTT[self.radio.direction]
-            round_trips = default if rules.interruption_rtt is None else rules.interruption_rtt
-        return round_trips * round_trip_s + rules.interruption_s
+        """Return for how long no data flow after the satellite of a stretch began to serve."""
+        return takeover_pause_s(self.model, self.site, stretch, self.radio.direction)
 
     def _fill(
         self,
@@ -339,6 +325,14 @@ class TerminalLink:
             edges_s = np.arange(piece.first, piece.end + 1) * step_s
             inside = np.clip(
                 np.minimum(edges_s[1:], stretch.end_s) - np.maximum(edges_s[:-1], flow_from_s), 0.0, None
+            )
+            inside = inside * feeder_flow(
+                self.model,
+                piece.satellite_pass.satellite,
+                (piece.first, piece.end),
+                step_s,
+                link.geometry.round_trip_s[own],
+                self.radio.direction,
             )
             connected = ~np.isnan(link.geometry.propagation_s[own])
             rate_bps[window] += np.where(connected, link.goodput.rate_bps[own] * (inside / step_s), 0.0)
