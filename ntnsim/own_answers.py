@@ -20,7 +20,7 @@ from ntnsim.protocols.encoded_image import EncodedImage
 from ntnsim.protocols.imaging import Work
 from ntnsim.protocols.network_state import NetworkState
 from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, LostImage, Policy, Requirement
-from ntnsim.protocols.rate_profile import ProfileSource, RateProfile
+from ntnsim.protocols.rate_profile import RateProfile
 from ntnsim.results.provenance import digest
 
 _SAME_TIME = 1e-6  # of a step: by how much a window may miss the time that it was wanted for
@@ -147,35 +147,39 @@ class CheckedCodec(Codec):
         return ScenarioError(f"codecs[{self._part!r}]: {what}")
 
 
-def checked_windows(name: str, gateway: str, source: Any) -> ProfileSource:
-    """Return *source*, the user's channel at *gateway*, with windows that follow each other, all of one length."""
-    place = f"channels[{name!r}], gateway {gateway!r}"
-    if not callable(source):
-        raise ScenarioError(
-            f"{place}: must give a function from a time to an ntnsim.RateProfile, got {kind_of(source)}"
-        )
-    give: Callable[[float], Any] = source
-    lengths_s: list[float] = []
+class CheckedChannel:
+    """A channel of the user's own at one gateway, whose windows follow each other and are all of one length.
 
-    def window(start_s: float) -> RateProfile:
-        profile = give(start_s)
+    It has ``efficiency_at`` if the channel has: what rain in decibels needs.
+    """
+
+    def __init__(self, name: str, gateway: str, source: Any) -> None:
+        self._place = f"channels[{name!r}], gateway {gateway!r}"
+        if not callable(source):
+            raise ScenarioError(
+                f"{self._place}: must give a function from a time to an ntnsim.RateProfile, got {kind_of(source)}"
+            )
+        self._source: Callable[[float], Any] = source
+        self._length_s: float | None = None
+        self.efficiency_at = getattr(source, "efficiency_at", None)
+
+    def __call__(self, start_s: float) -> RateProfile:
+        """Return the channel's window from *start_s* on."""
+        profile = self._source(start_s)
         if not isinstance(profile, RateProfile):
-            raise ScenarioError(f"{place}: must give an ntnsim.RateProfile, got {kind_of(profile)}")
+            raise ScenarioError(f"{self._place}: must give an ntnsim.RateProfile, got {kind_of(profile)}")
         if not abs(profile.start_s - start_s) <= _SAME_TIME * profile.step_s:
             raise ScenarioError(
-                f"{place}: the window wanted from {start_s:g} s on begins at {profile.start_s:g} s"
+                f"{self._place}: the window wanted from {start_s:g} s on begins at {profile.start_s:g} s"
             )
         length_s = len(profile.rate_bps) * profile.step_s
-        if not lengths_s:
-            lengths_s.append(length_s)
-        if not abs(length_s - lengths_s[0]) <= _SAME_TIME * profile.step_s:
+        first_s = self._length_s = length_s if self._length_s is None else self._length_s
+        if not abs(length_s - first_s) <= _SAME_TIME * profile.step_s:
             raise ScenarioError(
-                f"{place}: the window from {start_s:g} s on is {length_s:g} s long, the first was {lengths_s[0]:g} s; "
+                f"{self._place}: the window from {start_s:g} s on is {length_s:g} s long, the first was {first_s:g} s; "
                 "all must be of one length"
             )
         return profile
-
-    return window
 
 
 def class_digest(part: Any) -> str:

@@ -87,10 +87,12 @@ class _Content(pickle.Pickler):
         if not inspect.isclass(item) and not isinstance(item, FunctionType):
             return None
         name = f"{item.__module__}.{item.__qualname__}"
-        module = sys.modules.get(item.__module__)
-        file = getattr(module, "__file__", None)
-        if item.__module__ != "__main__" and (file is not None or module is not None):
-            return "installed", name, _digest_of_file(file or "")
+        if item.__module__ != "__main__" and _is_found(item):
+            return (
+                "installed",
+                name,
+                _digest_of_file(getattr(sys.modules[item.__module__], "__file__", None) or ""),
+            )
         if id(item) in self._seen:
             return "again", name
         self._seen.add(id(item))
@@ -104,6 +106,14 @@ class _Content(pickle.Pickler):
             values,
             [_parts(function) for function in functions if function is not None],
         )
+
+
+def _is_found(item: Any) -> bool:
+    """Whether *item* is what its module has under its name, as nothing is that a function or a notebook made."""
+    found: Any = sys.modules.get(item.__module__)
+    for part in item.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is item
 
 
 @cache

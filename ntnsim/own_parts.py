@@ -12,7 +12,7 @@ from typing import Any
 
 from ntnsim.errors import ScenarioError
 from ntnsim.given import kind_of
-from ntnsim.own_answers import CheckedCodec, CheckedPolicy, checked_windows
+from ntnsim.own_answers import CheckedChannel, CheckedCodec, CheckedPolicy
 from ntnsim.plugins import made, offered
 from ntnsim.protocols.codec import Codec
 from ntnsim.protocols.configuration import ConfigurationSpace
@@ -82,7 +82,7 @@ class OwnParts:
             raise ScenarioError(
                 f"channels[{wanted.wanted!r}]: must be called with a gateway's name, got a {type(channel).__name__}"
             )
-        return lambda gateway: checked_windows(wanted.wanted, gateway, channel(gateway))
+        return lambda gateway: CheckedChannel(wanted.wanted, gateway, channel(gateway))
 
 
 def _found(kind: str, name: str, parts: Mapping[str, Any]) -> Any:

@@ -85,7 +85,7 @@ class RunStatus:
 
 
 @contextmanager
-def told(
+def status_shown(
     line: Callable[[], str], stream: TextIO | None = None, *, every_s: float | None = None
 ) -> Iterator[None]:
     """Show what *line* returns while the block runs, on stderr unless *stream* is given.

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from ntnsim.run_progress import RunStatus, duration, expected_images, told
+from ntnsim.run_progress import RunStatus, duration, expected_images, status_shown
 from ntnsim.scenario.scenario import Scenario
 
 WORLD = {
@@ -60,7 +60,7 @@ def test_a_run_that_time_ends_is_measured_by_time():
 @pytest.mark.parametrize(("stream", "separator"), [(io.StringIO(), "\n"), (Terminal(), "\r")])
 def test_a_command_is_heard_of_though_nothing_ends(stream, separator):
     begun = time.monotonic()
-    with told(lambda: f"at {time.monotonic() - begun:.2f}", stream, every_s=0.02):
+    with status_shown(lambda: f"at {time.monotonic() - begun:.2f}", stream, every_s=0.02):
         time.sleep(0.3)
     lines = re.findall(r"at \d\.\d\d", stream.getvalue())
     assert len(lines) >= 3 and len(set(lines)) >= 3
@@ -69,13 +69,13 @@ def test_a_command_is_heard_of_though_nothing_ends(stream, separator):
 
 def test_what_ends_within_ten_seconds_leaves_no_line_in_a_file():
     stream = io.StringIO()
-    with told(lambda: "busy", stream):
+    with status_shown(lambda: "busy", stream):
         time.sleep(0.3)
     assert stream.getvalue() == ""
 
 
 def test_a_line_that_fails_does_not_outlive_the_block():
-    with pytest.raises(ZeroDivisionError), told(lambda: "busy", io.StringIO(), every_s=0.01):
+    with pytest.raises(ZeroDivisionError), status_shown(lambda: "busy", io.StringIO(), every_s=0.01):
         raise ZeroDivisionError
 
 

@@ -17,7 +17,7 @@ from ntnsim.protocols.codec import Codec
 from ntnsim.protocols.policy import Policy
 from ntnsim.results.directory import is_free
 from ntnsim.results.read import RunDirectory, find_runs, load
-from ntnsim.run_progress import Progress, ProgressCall, RunStatus, told
+from ntnsim.run_progress import Progress, ProgressCall, RunStatus, status_shown
 from ntnsim.runs import CHECKPOINT_S, is_finished, run_scenario
 from ntnsim.scenario.load import scenario_given
 from ntnsim.scenario.scenario import Scenario
@@ -198,7 +198,7 @@ def _shown(
     """Yield what the run reports to."""
     if progress is True:
         status = RunStatus(scenario)
-        with told(status.line):
+        with status_shown(status.line):
             yield status
     else:
         yield ProgressCall(progress) if callable(progress) else None

@@ -72,7 +72,7 @@ def pass_rows(
     gateway = site_named(loaded, site)
     found = model.passes(gateway, 0.0, hours * 3600.0)
     azimuths_deg = model.azimuths_deg(gateway, found)
-    order = sorted((k for k, one in enumerate(found) if one.rise_s >= 0), key=lambda k: found[k].rise_s)
+    order = sorted((k for k, seen in enumerate(found) if seen.rise_s >= 0), key=lambda k: found[k].rise_s)
     numbers = {k: number for number, k in enumerate(order)}
 
     def utc(time_s: float) -> str:
@@ -81,20 +81,22 @@ def pass_rows(
 
     rows: list[dict[str, Any]] = [
         {
-            "satellite": model.orbits.names[one.satellite],
-            "rise_s": one.rise_s,
-            "culmination_s": one.culmination_s,
-            "set_s": one.set_s,
-            "max_elevation_deg": one.max_elevation_deg,
+            "satellite": model.orbits.names[seen.satellite],
+            "rise_s": seen.rise_s,
+            "culmination_s": seen.culmination_s,
+            "set_s": seen.set_s,
+            "max_elevation_deg": seen.max_elevation_deg,
             "rise_azimuth_deg": rise_deg,
             "culmination_azimuth_deg": culmination_deg,
             "set_azimuth_deg": set_deg,
-            "rise_utc": utc(one.rise_s),
-            "culmination_utc": utc(one.culmination_s),
-            "set_utc": utc(one.set_s),
+            "rise_utc": utc(seen.rise_s),
+            "culmination_utc": utc(seen.culmination_s),
+            "set_utc": utc(seen.set_s),
             "number": numbers.get(k, EARLIER),
         }
-        for k, (one, (rise_deg, culmination_deg, set_deg)) in enumerate(zip(found, azimuths_deg, strict=True))
+        for k, (seen, (rise_deg, culmination_deg, set_deg)) in enumerate(
+            zip(found, azimuths_deg, strict=True)
+        )
     ]
     return rows, len(model.orbits)
 

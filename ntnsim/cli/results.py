@@ -157,13 +157,13 @@ def plot(
     """
     from ntnsim.report.figures import applicable, draw, known
     from ntnsim.results.read import find_runs
-    from ntnsim.run_progress import told
+    from ntnsim.run_progress import status_shown
 
     runs = find_runs(directories)
     names = figure or applicable(runs)
     written: list[Path] = []
     known(names)
-    with told(
+    with status_shown(
         lambda: f"drawing {names[len(written) // 2]}, {len(written) // 2} of {len(names)} figures done"
     ):
         for name in names:
@@ -233,10 +233,10 @@ def report(
     """
     from ntnsim.report.page import write_page
     from ntnsim.results.read import find_runs
-    from ntnsim.run_progress import told
+    from ntnsim.run_progress import status_shown
 
     path = out or directories[0] / "report.html"
     runs = find_runs(directories)
-    with told(lambda: f"writing the page about {len(runs)} runs"):
+    with status_shown(lambda: f"writing the page about {len(runs)} runs"):
         write_page(runs, path)
     typer.echo(json.dumps({"page": str(path), "bytes": path.stat().st_size}) if as_json else str(path))

@@ -32,7 +32,7 @@ from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.inpainter import Inpainter
 from ntnsim.report.style import DOUBLE_COLUMN_IN, save
 from ntnsim.results.own_files import own_path
-from ntnsim.run_progress import told
+from ntnsim.run_progress import status_shown
 from ntnsim.spiff.baselines import WholeImageCodec, as_the_library_comes
 from ntnsim.spiff.codec import CaptionCodec, SpiffCodec, spiff_settings
 from ntnsim.spiff.components import COMPONENT_CODECS
@@ -113,7 +113,9 @@ class CodecStudy:
         """Return one row per photograph and configuration: bits, savings, every score, and *labels*."""
         rows: list[dict[str, Any]] = []
         n = len(self.photographs)
-        with told(lambda: f"{codec.name}: {len(rows) // len(configurations)} of {n} photographs done"):
+        with status_shown(
+            lambda: f"{codec.name}: {len(rows) // len(configurations)} of {n} photographs done"
+        ):
             self._add_outcomes(rows, codec, configurations, labels)
         return rows
 

@@ -263,8 +263,8 @@ class Scorer:
         texts = list(captions) if captions is not None else [""] * len(originals)
         if captions is None and self._captioner is not None:
             firsts = [indices[0] for indices in groups.values()]
-            told = self._captioner.captions([originals[first] for first in firsts])
-            for indices, text in zip(groups.values(), told, strict=True):
+            written = self._captioner.captions([originals[first] for first in firsts])
+            for indices, text in zip(groups.values(), written, strict=True):
                 for index in indices:
                     texts[index] = text
 

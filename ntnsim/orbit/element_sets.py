@@ -234,10 +234,10 @@ def read_element_sets(
         raise ElementSetError(f"{path}: holds no {'sound ' if left_out else ''}element set ({file_format})")
     if expected_satellites is not None and len(named) != expected_satellites:
         raise ElementSetError(f"{path}: holds {len(named)} satellites, {expected_satellites} expected")
-    labels = [one.name for one in named]
+    labels = [satellite.name for satellite in named]
     if len(set(labels)) < len(labels):  # names such as "OBJECT A" repeat; catalogue numbers do not
-        labels = [f"{one.name} ({one.number})" for one in named]
-    records = tuple(one.record for one in named)
+        labels = [f"{satellite.name} ({satellite.number})" for satellite in named]
+    records = tuple(satellite.record for satellite in named)
     oldest_days = max(abs(sum(start) - record.jdsatepoch - record.jdsatepochF) for record in records)
     if oldest_days > GOOD_FOR_DAYS:
         warnings.warn(

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ntnsim.arrays import FloatArray
 from ntnsim.chance import step_path
 from ntnsim.chance.step_path import StepPath
+from ntnsim.errors import ScenarioError
 from ntnsim.protocols.rate_profile import ProfileSource, RateProfile
 from ntnsim.rates.product_clock import product_clock
 from ntnsim.rates.rate_clock import RateClock, RateWindow
@@ -208,7 +209,10 @@ def _impaired(
         rate_bps = np.where(hit[profile.satellite_index[step]], rate_bps * path.sample(times_s), rate_bps)
     if impairments.attenuations_db:
         if impairments.efficiency_at is None:
-            raise TypeError("attenuation in decibels needs a profile source that knows its efficiency_at")
+            raise ScenarioError(
+                "faults: attenuation_db needs a channel with efficiency_at (SINR in dB to bits per resource element); "
+                "give rate_factor for others"
+            )
         loss_db = sum(path.sample(times_s) for path in impairments.attenuations_db)
         clear_db = np.nan_to_num(profile.sinr_db[step], nan=-99.0)
         before, after = impairments.efficiency_at(clear_db), impairments.efficiency_at(clear_db - loss_db)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     AwareDatetime,
+    ConfigDict,
     Field,
     ModelWrapValidatorHandler,
     NonNegativeFloat,
@@ -98,6 +99,11 @@ class Scenario(Entity):
     >>> len(ntnsim.run(scenario).records)
     9
     """
+
+    # The schema and its reference tell of keys; what Python callers need is above.
+    model_config = ConfigDict(
+        json_schema_extra={"description": "One simulated world, and the schemes that are compared in it."}
+    )
 
     name: Name
     description: str = ""

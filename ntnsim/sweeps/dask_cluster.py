@@ -75,19 +75,19 @@ class DaskExecutor:
     def _wait(self) -> None:
         """Wait until a cell has ended; say so once whenever nobody is left who could run one."""
         alone_since_s: float | None = None
-        told = False
+        warned = False
         while not self._finished.has_ready():
             time.sleep(POLL_S)
             if self._client.scheduler_info()["workers"]:
-                alone_since_s, told = None, False
+                alone_since_s, warned = None, False
             elif alone_since_s is None:
                 alone_since_s = time.monotonic()
-            elif not told and time.monotonic() - alone_since_s > ALONE_S:
+            elif not warned and time.monotonic() - alone_since_s > ALONE_S:
                 warnings.warn(
                     f"no Dask worker is left; {len(self._cells)} runs wait for one (Ctrl-C keeps what is finished)",
                     stacklevel=2,
                 )
-                told = True
+                warned = True
 
     def close(self) -> None:
         """Leave the cluster, cancelling what is still queued there."""

@@ -9,7 +9,7 @@ from typing import Any
 from ntnsim.results.latex import latex_table
 from ntnsim.results.point_names import PointNames
 from ntnsim.results.show import independent_values, interval_of, interval_text
-from ntnsim.run_progress import duration, told
+from ntnsim.run_progress import duration, status_shown
 from ntnsim.sweeps.cells import Cell
 from ntnsim.sweeps.drive import Progress, SweepOutcome
 
@@ -64,7 +64,7 @@ def progress_line() -> Iterator[Progress]:
         left = f"{duration(gone_s * (n_cells - ended) / run)} left" if run else f"{duration(gone_s)} gone"
         return f"{ended} of {n_cells} cells, {outcome.n_reused} reused, {len(outcome.failed)} failed, {left}"
 
-    with told(line):
+    with status_shown(line):
         yield update
 
 

@@ -341,3 +341,20 @@ def test_a_sweep_from_a_plain_script_runs_the_script_once(tmp_path):
     )
     done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.split() == ["begins", "2", "4", "4"], done.stderr
+
+
+def test_rain_in_decibels_needs_a_channel_that_knows_what_it_costs():
+    class Steady:
+        def __call__(self, start_s):
+            return rates(*[1e5] * 600, start_s=start_s)
+
+    class Knowing(Steady):
+        @staticmethod
+        def efficiency_at(sinr_db):
+            return np.full(np.shape(sinr_db), 2.0)
+
+    rain = {"kind": "rain", "name": "rain", "outages": [{"start_s": 1, "duration_s": 9}], "attenuation_db": 5}
+    wet = world(satellite_link={"kind": "custom", "name": "own"}, faults=[rain])
+    with pytest.raises(ntnsim.InputError, match="attenuation_db needs a channel with efficiency_at"):
+        ntnsim.run(wet, channels={"own": lambda gateway: Steady()})
+    assert len(ntnsim.run(wet, channels={"own": lambda gateway: Knowing()}).records) == 3
