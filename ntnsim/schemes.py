@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ntnsim.arrays import RankMap, UInt8Image
@@ -17,12 +18,14 @@ from ntnsim.images.pipeline import GatewayTrial, ImagePipeline
 from ntnsim.networks.bundle import Bundle, check_device, open_bundle
 from ntnsim.networks.load import inpainter_named, load_captioner, load_segmenter
 from ntnsim.own_parts import OwnParts
+from ntnsim.plugins import part_digests
 from ntnsim.protocols.codec import Codec
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
 from ntnsim.protocols.imaging import Imaging, Work
 from ntnsim.protocols.inpainter import Inpainter
 from ntnsim.protocols.policy import Policy
 from ntnsim.protocols.segmenter import Segmenter
+from ntnsim.results.provenance import files_digest
 from ntnsim.scenario.codec import (
     CaptionCodecSpec,
     ComponentSpec,
@@ -90,6 +93,7 @@ class SchemeAssembly:
             scorer=_scorer(self._scenario.task),
             store=self._store,
             delivered_bits=_delivered_bits(self._scenario.delivered_file),
+            delivered_as=repr(self._scenario.delivered_file),
             trial=trial,
         )
         return Assembled(pipeline, self._policy(scheme, codec.space), pipeline, codec.space)
@@ -125,10 +129,16 @@ class SchemeAssembly:
         bundle = self._bundle()
         inpainter = _inpainter(bundle, inpaint.method, inpaint.steps, inpaint.device, inpaint.dtype)
         steps = _charged_steps(inpainter, inpaint)
+        # Pixels of a network differ between devices and number formats.
+        restored_by = (
+            f"{bundle.digest} {inpaint.device} {inpaint.dtype}"
+            if inpaint.method == "bundle"
+            else bundle.digest
+        )
         if isinstance(wanted, CaptionCodecSpec):
             captioner = load_captioner(bundle)
             return CaptionCodec(
-                captioner, inpainter, n_ranks=n_ranks, models_digest=bundle.digest, steps=steps
+                captioner, inpainter, n_ranks=n_ranks, models_digest=restored_by, steps=steps
             ), None
         settings = spiff_settings(wanted.kind, wanted.model_dump())
         coding = "encode_jpeg" if settings.crop.codec == "jpeg" else "encode"
@@ -139,7 +149,7 @@ class SchemeAssembly:
             inpainter,
             n_ranks=n_ranks,
             captioner=load_captioner(bundle) if wanted.caption else None,
-            models_digest=bundle.digest,
+            models_digest=restored_by,
             work=Work(
                 ("segmentation", "trial", "decision") if tried else ("segmentation", "decision"),
                 ("caption", coding) if wanted.caption else (coding,),
@@ -169,7 +179,7 @@ class SchemeAssembly:
             {name: source.images or next(iter(self._scenario.datasets)) for name, source in sources.items()},
             in_order={name for name, source in sources.items() if source.arrivals.kind == "trace"},
             rank_mapper=self._ranks_of_truth if from_truth else self._ranks_of_network,
-            ranks_digest=f"{self._code_digest} {network} {self._relevance}",
+            ranks_digest=f"{self._code_digest} {network} {self._relevance} {part_digests(self._scenario) or ''}",
             ranks_come_from_class_maps=from_truth,
             seed=self._scenario.seed,
         )
@@ -214,10 +224,12 @@ def _charged_steps(inpainter: Inpainter, wanted: InpaintingSpec) -> int:
 
 # Networks are kept for the life of the process: the cells of a sweep share them.
 
+_bundles: dict[tuple[Path, str], Bundle] = {}
 
-@cache
+
 def _bundle(wanted: ScenarioPath) -> Bundle:
-    return open_bundle(wanted.name_or_location)
+    opened = open_bundle(wanted.name_or_location)  # each time: its files may have been replaced
+    return _bundles.setdefault((opened.directory, opened.digest), opened)
 
 
 @cache
@@ -232,18 +244,44 @@ def _inpainter(bundle: Bundle, method: str, steps: int | None, device: str, dtyp
     return inpainter_named(method, bundle, steps=steps, device=device, dtype=dtype)
 
 
-@cache
-def _scorer(task: TaskSpec) -> "Scorer":
-    from ntnsim.fidelity.metrics import scorer_named
+def _weights_digest(task: TaskSpec) -> str:
+    """Return the digest of the files that the judges' weights come from; "" for judges that packages ship."""
+    named = [
+        path.location
+        for path, wanted in (
+            (task.lpips_trunk, task.pf_backend == "lpips"),
+            (task.clip, task.sf_backend == "clip"),
+        )
+        if path is not None and wanted
+    ]
+    return files_digest(named) if named else ""
 
+
+def _scorer(task: TaskSpec) -> "Scorer":
     # Only CLIP compares words with pictures.
     bundle = _bundle(task.bundle) if task.sf_backend == "clip" else None
+    trunk, clip = (path.location if path else None for path in (task.lpips_trunk, task.clip))
+    return _scorer_of(task.pf_backend, task.sf_backend, trunk, clip, _weights_digest(task), bundle)
+
+
+@cache
+def _scorer_of(
+    pf_backend: str,
+    sf_backend: str,
+    trunk: Path | None,
+    clip: Path | None,
+    weights: str,
+    bundle: Bundle | None,
+) -> "Scorer":
+    from ntnsim.fidelity.metrics import scorer_named
+
     captions = bundle is not None and "captioner" in bundle.members
     return scorer_named(
-        task.pf_backend,
-        task.sf_backend,
-        lpips_trunk=task.lpips_trunk.location if task.lpips_trunk else None,
-        clip_directory=task.clip.location if task.clip else None,
+        pf_backend,
+        sf_backend,
+        lpips_trunk=trunk,
+        clip_directory=clip,
         captioner=load_captioner(bundle) if bundle is not None and captions else None,
         captions_from=bundle.digest if bundle is not None else "",
+        weights=weights,
     )

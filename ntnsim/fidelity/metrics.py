@@ -218,6 +218,7 @@ class Scorer:
     """Scores reconstructions with one PF and one SF backend.
 
     captioner: tells the originals' captions, for caption SF; captions_from: names it, with its weights.
+    weights: names the backends' weights, where these are files of the user's.
     """
 
     def __init__(
@@ -226,7 +227,9 @@ class Scorer:
         semantic: SemanticBackend,
         captioner: Captioner | None = None,
         captions_from: str = "",
+        weights: str = "",
     ) -> None:
+        self._weights = weights
         self._perceptual = perceptual
         self._semantic = semantic
         self._captioner = captioner
@@ -236,7 +239,8 @@ class Scorer:
     def digest(self) -> str:
         """What scores depend on besides the images."""
         captions = f" {self._captions_from}" if self._captioner is not None else ""
-        return f"{self._perceptual.name} {self._semantic.name} scores-1{captions}"
+        weights = f" {self._weights}" if self._weights else ""
+        return f"{self._perceptual.name} {self._semantic.name} scores-1{captions}{weights}"
 
     def score(
         self,
@@ -337,12 +341,13 @@ def scorer_named(
     clip_directory: Path | None = None,
     captioner: Captioner | None = None,
     captions_from: str = "",
+    weights: str = "",
 ) -> Scorer:
     """Return the scorer with the named backends.
 
     lpips_trunk: file with the state of torchvision's AlexNet, for ``lpips``.
     clip_directory: CLIP in the transformers format, for ``clip``.
-    captioner, captions_from: as `Scorer` takes them.
+    captioner, captions_from, weights: as `Scorer` takes them.
     """
     pf: PerceptualBackend
     sf: SemanticBackend
@@ -364,7 +369,7 @@ def scorer_named(
         sf = ClipBackend(clip_directory)
     else:
         raise BundleError(f"SF backend {semantic!r} is unknown; allowed are {', '.join(SF_BACKENDS)}")
-    return Scorer(pf, sf, captioner, captions_from)
+    return Scorer(pf, sf, captioner, captions_from, weights)
 
 
 def _per_rank(distance: NDArray[np.float64], rank_map: NDArray[np.uint8], n_ranks: int) -> tuple[float, ...]:

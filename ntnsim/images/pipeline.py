@@ -97,11 +97,13 @@ class ImagePipeline:
         scorer: Scorer,
         store: OutcomeStore,
         delivered_bits: Callable[[UInt8Image], int],
+        delivered_as: str = "",
         trial: GatewayTrial | None = None,
     ) -> None:
         """Bind the parts of a scheme.
 
-        delivered_bits: size of the file that carries a reconstruction to the user, unless the coded file does.
+        delivered_bits: size of the file that carries a reconstruction to the user, unless the coded file does;
+            *delivered_as* names how that file is coded.
         """
         self.n_ranks = codec.space.n_ranks
         self.work = codec.work
@@ -110,6 +112,7 @@ class ImagePipeline:
         self._scorer = scorer
         self._store = store
         self._delivered_bits = delivered_bits
+        self._delivered_as = "" if codec.delivers_coded_file else delivered_as
         self._gateway_trial = trial
         self._captures: dict[tuple[str, int], Capture] = {}
         self._payloads: dict[tuple[str, Configuration], bytes] = {}
@@ -277,7 +280,7 @@ class ImagePipeline:
         if stage == "trial":
             models = f"{models} {self._scorer.digest}"
         elif stage == "reconstruct":
-            models = f"{models} {self._scorer.digest} delivered={not self._codec.delivers_coded_file}"
+            models = f"{models} {self._scorer.digest} delivered={self._delivered_as!r}"
         return OutcomeKey(
             self._photographs.digest(image_id),
             configuration,

@@ -8,7 +8,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import blake2b
@@ -71,6 +71,18 @@ def digest(value: Any) -> str:
 def file_digest(path: Path) -> str:
     """Return the 128-bit digest of a file's bytes."""
     return blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+
+def files_digest(paths: Iterable[Path]) -> str:
+    """Return the 128-bit digest of the names and bytes of *paths*: files, and directories with all below them."""
+    hasher = blake2b(digest_size=16)
+    for top in paths:
+        inside = sorted(path for path in top.rglob("*") if path.is_file()) if top.is_dir() else [top]
+        for path in inside:
+            if path.is_file():
+                name = path.relative_to(top).as_posix() if top.is_dir() else ""
+                hasher.update(f"{name} {path.stat().st_size} {file_digest(path)} ".encode())
+    return hasher.hexdigest()
 
 
 @cache

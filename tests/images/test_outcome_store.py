@@ -150,7 +150,7 @@ def test_outcomes_outlive_changes_of_engine_and_world_but_not_of_the_codec(
 
 def test_what_pictures_come_from_is_in_their_digest():
     # Given by value in other parts of an outcome's key, or without influence on pixels and scores.
-    by_value = {"scenario", "results", "errors", "engine", "own_parts", "world", "given"}
+    by_value = {"scenario", "results", "errors", "engine", "own_parts", "plugins", "world", "given"}
     imported = set()
     for path in ntnsim_directory.rglob("*.py"):
         if path.relative_to(ntnsim_directory).parts[0] not in PICTURE_ROOMS:
