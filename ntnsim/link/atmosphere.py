@@ -18,24 +18,20 @@ IONOSPHERE_BELOW_HZ = 6e9  # TR 38.811, 6.6.6: ionospheric below 6 GHz, troposph
 
 @cache
 def _zenith_rows() -> tuple[FloatArray, FloatArray]:
-    """Frequencies in GHz and zenith attenuations in dB: the 1 GHz table, exact values of P.676 where computed."""
-    gases = table("tr38811")["atmospheric_gases"]
-    values_db = np.array(gases["zenith_db_1_to_30_ghz"]["values"])
-    exact = gases["zenith_db_computed"]
-    for frequency_ghz, value_db in zip(exact["frequency_ghz"], exact["exact_annex1"], strict=True):
-        values_db[frequency_ghz - 1] = value_db
-    return np.arange(1.0, len(values_db) + 1.0), values_db
+    """Return frequencies in GHz and zenith attenuations in dB."""
+    gases = table("p676")
+    return np.array(gases["frequency_ghz"]), np.array(gases["zenith_db"])
 
 
 def zenith_gas_loss_db(carrier_hz: float) -> float:
-    """Return the gas attenuation towards the zenith at sea level, 15 °C, 7.5 g/m³ (ITU-R P.676), 1 to 30 GHz.
+    """Return the gas attenuation towards the zenith at sea level, 15 °C, 7.5 g/m³, 0.1 to 52 GHz.
 
-    Linear between the rows of a 1 GHz table; the rows at 2, 20 and 30 GHz are line-by-line results of P.676-12.
+    Line-by-line results of ITU-R P.676-12, linear between rows 0.25 to 1 GHz apart: within 0.002 dB up to 45 GHz.
     """
     frequencies_ghz, values_db = _zenith_rows()
     frequency_ghz = carrier_hz / 1e9
     if not frequencies_ghz[0] <= frequency_ghz <= frequencies_ghz[-1]:
-        raise ValueError(f"carrier_hz must be in [1e9, 30e9] for the gas table, got {carrier_hz!r}")
+        raise ValueError(f"carrier_hz must be in [0.1e9, 52e9] for the gas table, got {carrier_hz!r}")
     return float(np.interp(frequency_ghz, frequencies_ghz, values_db))
 
 

@@ -18,8 +18,8 @@ class FeederLinkSpec(Entity):
 
     satellite_eirp_density_dbw_per_mhz: float = 4.0
     satellite_g_over_t_db_k: float = 13.0
-    down_carrier_hz: float = Field(default=20e9, ge=1e9, le=30e9)  # range of the gas table
-    up_carrier_hz: float = Field(default=30e9, ge=1e9, le=30e9)
+    down_carrier_hz: float = Field(default=20e9, ge=1e9, le=52e9)  # Q and V band included
+    up_carrier_hz: float = Field(default=30e9, ge=1e9, le=52e9)
     station_aperture_m: float = Field(default=3.5, gt=0)
     station_aperture_efficiency: float = Field(default=0.65, gt=0, le=1)
     station_antenna_temperature_k: float = Field(default=150.0, gt=0)  # VSAT of TR 38.821, Table 6.1.1.1-3

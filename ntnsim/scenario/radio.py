@@ -201,7 +201,7 @@ class RadioSpec(Entity):
     terminal: Annotated[ReferenceTerminalSpec | CustomTerminalSpec, Field(discriminator="kind")] | None = None
     """Default: the TR's handheld in S band, its VSAT in Ka band."""
     reuse: Reuse = "frf1"
-    carrier_hz: float | None = Field(default=None, ge=1e9, le=30e9)  # range of the gas table
+    carrier_hz: float | None = Field(default=None, ge=1e9, le=31e9)
     """Default: 2 GHz in S band; 20 GHz down and 30 GHz up in Ka band (TR 38.821, Table 6.1.3.2-1)."""
     bandwidth_hz: float | None = Field(default=None, gt=0)
     """Default: system bandwidth (30 MHz in S, 400 in Ka) over the reuse factor; 0.36 MHz for a handheld's uplink."""

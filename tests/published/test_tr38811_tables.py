@@ -99,9 +99,32 @@ def test_gas_attenuation_matches_p676_at_the_frequencies_of_the_link_budgets():
     assert gas_loss_db(20e9, 30.0) == pytest.approx(0.5052)
 
 
-def test_gas_attenuation_refuses_carriers_outside_its_table():
-    with pytest.raises(ValueError, match=r"carrier_hz must be in \[1e9, 30e9\]"):
-        zenith_gas_loss_db(60e9)
+def test_gas_attenuation_is_that_of_annex_2_within_its_accuracy():
+    # Another method of P.676-12: equivalent heights times specific attenuation, good to some per cent of the sum of lines.
+    itu676 = pytest.importorskip("itur.models.itu676", reason="needs the optional package itur")
+    carriers_ghz = np.array([1.0, 4.0, 11.7, 14.25, 17.7, 22.2, 26.0, 29.5, 37.5, 42.0, 47.2, 50.4, 51.4])
+    estimate_db = itu676.gaseous_attenuation_slant_path(
+        carriers_ghz, 90.0, 7.5, 1013.25, 288.15, mode="approx"
+    ).value
+    own_db = [zenith_gas_loss_db(1e9 * carrier) for carrier in carriers_ghz]
+    annex_2_accuracy = 0.08
+    assert own_db == pytest.approx(estimate_db, rel=annex_2_accuracy)
+
+
+def test_gas_attenuation_between_rows_is_the_sum_of_lines():
+    itu676 = pytest.importorskip("itur.models.itu676", reason="needs the optional package itur")
+    carriers_ghz = np.array([0.25, 1.5, 12.5, 17.5, 22.235, 26.25, 33.5, 44.5, 50.1])
+    exact_db = itu676.gaseous_attenuation_slant_path(
+        carriers_ghz, 90.0, 7.5, 1013.25, 288.15, mode="exact"
+    ).value
+    own_db = [zenith_gas_loss_db(1e9 * carrier) for carrier in carriers_ghz]
+    assert own_db == pytest.approx(exact_db, rel=0.025, abs=1e-3)
+
+
+@pytest.mark.parametrize("carrier_hz", [60e9, 0.05e9, np.nan])
+def test_gas_attenuation_refuses_carriers_outside_its_table(carrier_hz):
+    with pytest.raises(ValueError, match=r"carrier_hz must be in \[0.1e9, 52e9\]"):
+        zenith_gas_loss_db(carrier_hz)
 
 
 def test_ionospheric_scintillation_follows_the_latitude_rule():

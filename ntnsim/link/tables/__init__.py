@@ -8,6 +8,6 @@ from typing import Any
 
 @cache
 def table(name: str) -> dict[str, Any]:
-    """Return the table file *name*: tr38811, tr38821 or nr."""
+    """Return the table file *name*: tr38811, tr38821, nr, p676 or fading."""
     content: dict[str, Any] = json.loads((files(__name__) / f"{name}.json").read_text(encoding="utf-8"))
     return content
