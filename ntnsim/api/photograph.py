@@ -100,16 +100,8 @@ class DecodedPhotograph:
 
         Raises ImageError where it cannot be written.
         """
-        from PIL import Image
-
         target = path_given("path", path)
-        try:
-            Image.fromarray(self.pixels).save(target)
-        except OSError as error:
-            raise ImageError(f"{target}: cannot be written ({error.strerror or error})") from None
-        except ValueError as error:
-            raise ImageError(f"{target}: cannot be written ({error})") from None
-        return target
+        return _written(target, picture_file(self.pixels, target))
 
     def _repr_png_(self) -> bytes:
         return _png(self.pixels)
@@ -168,6 +160,21 @@ def _written(path: Path, data: bytes) -> Path:
     except OSError as error:
         raise ImageError(f"{path}: cannot be written ({error.strerror})") from None
     return path
+
+
+def picture_file(pixels: UInt8Image, path: Path) -> bytes:
+    """Return the content of a file *path* with *pixels* [H, W, 3], in the format that its suffix names."""
+    from PIL import Image
+
+    known = Image.registered_extensions()
+    stream = io.BytesIO()
+    try:
+        Image.fromarray(pixels).save(stream, known[path.suffix.lower()])
+    except KeyError:
+        raise ImageError(f"{path}: cannot be written (unknown file extension: {path.suffix})") from None
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path}: cannot be written ({error})") from None
+    return stream.getvalue()
 
 
 def _png(pixels: UInt8Image) -> bytes:

@@ -52,7 +52,9 @@ def encode(
     Example: ntnsim encode photo.jpg -o photo.spiff --beta 0.1 --p 0.25 --coarse 0.4 --json
     """
     from ntnsim.api import codec as api
+    from ntnsim.results.own_files import check_own, write_own_bytes
 
+    check_own(output)
     with option_names("beta", "p", "codec", "quality", q="coarse"):
         encoded = api.encode(
             image,
@@ -65,7 +67,7 @@ def encode(
             seed=seed,
             bundle=bundle,
         )
-    encoded.save(output)
+    write_own_bytes(output, encoded.payload)
     result = {
         "codec": codec,
         "width": encoded.width_px,
@@ -105,7 +107,10 @@ def decode(
     Example: ntnsim decode photo.spiff -o photo.png --inpaint bundle
     """
     from ntnsim.api import codec as api
+    from ntnsim.api.photograph import picture_file
+    from ntnsim.results.own_files import check_own, write_own_bytes
 
+    check_own(output)
     decoded = api.decode(
         stream,
         inpaint=inpaint,
@@ -116,7 +121,7 @@ def decode(
         dtype=dtype,
         bundle=bundle,
     )
-    decoded.save(output)
+    write_own_bytes(output, picture_file(decoded.pixels, output))
     result = {
         "width": decoded.pixels.shape[1],
         "height": decoded.pixels.shape[0],

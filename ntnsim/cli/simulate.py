@@ -152,11 +152,13 @@ def profile(
     """
     from ntnsim.host_profile import measure_host, profile_yaml
     from ntnsim.networks.bundle import open_bundle
-    from ntnsim.results.atomic import write_text
+    from ntnsim.results.own_files import check_own, write_own_text
 
+    if output is not None:
+        check_own(output)
     text = profile_yaml(name, measure_host(open_bundle(bundle), repeats=repeats, device=device))
     if output is None:
         typer.echo(text)
     else:
-        write_text(output, text)
+        write_own_text(output, text)
         typer.echo(str(output))

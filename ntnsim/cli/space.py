@@ -143,10 +143,12 @@ def trace(
     """
     from ntnsim.api.space import site_named
     from ntnsim.errors import InputError
+    from ntnsim.results.own_files import check_own, own_path
     from ntnsim.scenario.load import load_scenario
     from ntnsim.sky.space_segment import terminal_profile_source
     from ntnsim.sky.trace import write_trace
 
+    check_own(out)
     for name, value in (("--hours", hours), ("--step", step)):
         if not 0 < value < float("inf"):
             raise InputError(f"{name}: {value:g} is not a finite number > 0")
@@ -156,10 +158,8 @@ def trace(
     terminal = terminal_profile_source(
         loaded.space, loaded.radio, own_site, loaded.seed, start_utc=loaded.start_utc
     )
-    try:
-        n_rows = write_trace(terminal, out, hours * 3600.0, step)
-    except OSError as error:
-        raise InputError(f"--out: {error}") from error
+    with own_path(out) as partial:
+        n_rows = write_trace(terminal, partial, hours * 3600.0, step)
     typer.echo(f"{out}: {n_rows} rows")
 
 
@@ -281,9 +281,12 @@ def _show_pass(
     """Print, and draw, the link along one pass."""
     from ntnsim.api.space import site_named
     from ntnsim.errors import InputError
+    from ntnsim.results.own_files import check_own
     from ntnsim.scenario.load import load_scenario
     from ntnsim.sky.space_segment import terminal_profile_source
 
+    if plot is not None:
+        check_own(plot)
     if not 0 < step_s < float("inf"):
         raise InputError(f"--step: {step_s:g} is not a finite number > 0")
     loaded = load_scenario(scenario, overrides)

@@ -9,6 +9,7 @@ import numpy as np
 from ntnsim.arrays import FloatArray
 from ntnsim.errors import InputError
 from ntnsim.report.style import STYLES, journal
+from ntnsim.results.own_files import own_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,8 +57,9 @@ def draw_pass(times_s: FloatArray, columns: Mapping[str, FloatArray], title: str
         rate.set_xlabel("minutes since rise")
         figure.align_ylabels()
         try:
-            figure.savefig(path)
-        except (OSError, ValueError) as error:
+            with own_path(path) as partial:
+                figure.savefig(partial, format=path.suffix.lstrip(".").lower() or None)
+        except ValueError as error:
             raise InputError(f"{path}: cannot write the figure: {error}") from error
 
 

@@ -1,4 +1,4 @@
-"""Figures, pages and tables that commands write: an own one is made anew, anybody else's is never written over.
+"""Figures, pages, tables and pictures that commands write: own ones are made anew, others are never written over.
 
 ``.ntnsim-files.json`` in their directory lists each file with its digest; a page carries its own digest as its last
 line. A file of which neither speaks, or that was changed since, is somebody's work.
@@ -21,19 +21,27 @@ LIST = ".ntnsim-files.json"
 @contextmanager
 def own_path(path: Path) -> Iterator[Path]:
     """Yield a name to write to; on success it becomes *path*, if nothing of somebody else's is there."""
-    with atomic_path(path) as partial:
-        yield partial
-        digest = file_digest(partial)
-        if not path.is_file() or file_digest(path) != digest:
-            check_own(path)
-    with only_writer(path.parent, f"{LIST}.lock", wait=True):
-        write_json(path.parent / LIST, {**_written(path.parent), path.name: digest})
+    try:
+        with atomic_path(path) as partial:
+            yield partial
+            digest = file_digest(partial)
+            if not path.is_file() or file_digest(path) != digest:
+                check_own(path)
+        with only_writer(path.parent, f"{LIST}.lock", wait=True):
+            write_json(path.parent / LIST, {**_written(path.parent), path.name: digest})
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def write_own_text(path: Path, content: str) -> None:
     """Write *content* to *path* as UTF-8, if nothing of somebody else's is there."""
+    write_own_bytes(path, content.encode())
+
+
+def write_own_bytes(path: Path, content: bytes) -> None:
+    """Write *content* to *path*, if nothing of somebody else's is there."""
     with own_path(path) as partial:
-        partial.write_bytes(content.encode())
+        partial.write_bytes(content)
 
 
 def with_seal(page: str) -> str:
@@ -60,7 +68,7 @@ def check_own(path: Path) -> None:
         return
     if not path.is_file() or _written(path.parent).get(path.name) != file_digest(path):
         raise InputError(
-            f"{path}: is there already, and not as ntnsim wrote it; move it, or choose another --out"
+            f"{path}: is there already, and not as ntnsim wrote it; move it, or write to another name"
         )
 
 

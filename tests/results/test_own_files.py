@@ -1,9 +1,13 @@
 """Files that commands write beside results: own ones are made anew, others are never written over."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+from PIL import Image
+from typer.testing import CliRunner
 
+from ntnsim.cli import app
 from ntnsim.errors import InputError
 from ntnsim.results.own_files import check_own, own_path, with_seal, write_own_page, write_own_text
 
@@ -58,3 +62,56 @@ def test_files_written_at_the_same_time_are_all_remembered(tmp_path):
         list(pool.map(lambda path: write_own_text(path, path.name), paths))
     for path in paths:
         check_own(path)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("pictures")
+    Image.effect_noise((64, 48), 40).convert("RGB").save(directory / "a.png")
+    CliRunner().invoke(
+        app, ["encode", str(directory / "a.png"), "-o", str(directory / "a.jpg"), "--codec", "jpeg"]
+    )
+    return directory
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "encode a.png --codec jpeg -o {}.jpg",
+        "decode a.jpg --inpaint none -o {}.png",
+        "trace quickstart.yaml --hours 0.01 --out {}.csv",
+        "link --scenario quickstart.yaml --plot {}.png",
+    ],
+)
+def test_a_command_writes_its_file_anew_but_never_over_anybody_elses(command, pictures, tmp_path):
+    words = command.format(tmp_path / "file").split()
+    shipped = {
+        "quickstart.yaml": "scenarios/quickstart.yaml",
+        "a.png": pictures / "a.png",
+        "a.jpg": pictures / "a.jpg",
+    }
+    words = [str(shipped.get(word, word)) for word in words]
+    target = Path(words[-1])
+    for _ in range(2):  # an own file is made anew
+        done = CliRunner().invoke(app, words, standalone_mode=False)
+        assert done.exception is None, done.output
+    assert target.stat().st_size > 0
+    target.write_text("a week of work")
+    done = CliRunner().invoke(app, words, standalone_mode=False)
+    assert isinstance(done.exception, InputError) and str(done.exception).startswith(
+        f"{target}: is there already"
+    )
+    assert target.read_text() == "a week of work"
+    words[-1] = f"/proc/none/{target.name}"
+    done = CliRunner().invoke(app, words, standalone_mode=False)
+    assert isinstance(done.exception, InputError) and str(done.exception).startswith(
+        f"{words[-1]}: cannot be written"
+    )
+
+
+def test_a_photograph_is_not_coded_over_itself(pictures):
+    before = (pictures / "a.png").read_bytes()
+    words = ["encode", str(pictures / "a.png"), "-o", str(pictures / "a.png"), "--codec", "jpeg"]
+    done = CliRunner().invoke(app, words, standalone_mode=False)
+    assert isinstance(done.exception, InputError) and "is there already" in str(done.exception)
+    assert (pictures / "a.png").read_bytes() == before

@@ -148,8 +148,8 @@ def test_device_that_is_none_is_one_line(files):
 
 @pytest.mark.parametrize("codec", ["webp", "avif", "jxl"])
 def test_truncated_whole_image_is_one_line(files, codec):
-    encoded(files, "--codec", codec, name="w.bin")
-    data = (files / "w.bin").read_bytes()
+    encoded(files, "--codec", codec, name=f"whole.{codec}")
+    data = (files / f"whole.{codec}").read_bytes()
     (files / "w.bin").write_bytes(data[: len(data) // 2])
     with pytest.raises(InputError, match=rf"w\.bin: file: the {codec} data is damaged \([^\n]+\)$"):
         run("decode", files / "w.bin", "-o", files / "b.png")
