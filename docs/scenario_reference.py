@@ -111,7 +111,7 @@ def _default(value: Any) -> str:
 
 
 def _prose(text: str) -> str:
-    return " ".join(text.replace("``", "`").split())
+    return " ".join(text.split(">>>")[0].replace("``", "`").split())  # examples are Python's
 
 
 if __name__ == "__main__":

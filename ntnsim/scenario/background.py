@@ -19,6 +19,7 @@ class ConstantLoadSpec(Entity):
 
     kind: Literal["constant"] = "constant"
     load: Annotated[float, Field(ge=0, lt=1)]
+    """Share of the beam that others take."""
 
 
 class DailyLoadSpec(Entity):
@@ -26,7 +27,9 @@ class DailyLoadSpec(Entity):
 
     kind: Literal["daily"]
     loads: tuple[Load, ...] = Field(min_length=1)
+    """Shares of the beam that others take, one after the other."""
     period_s: PositiveFloat = 86_400.0
+    """Time until they begin again; a day by default."""
     offset_s: NonNegativeFloat = 0.0
     """Position in the period at which the simulation begins."""
 
@@ -36,9 +39,13 @@ class OnOffLoadSpec(Entity):
 
     kind: Literal["on_off"]
     on_load: Load
+    """Share that others take while they are active."""
     off_load: Load = 0.0
+    """Share that they take while they are not."""
     on_s: DistributionSpec
+    """Time that an active spell takes."""
     off_s: DistributionSpec
+    """Time that a quiet spell takes."""
 
     @model_validator(mode="after")
     def _alternates(self) -> Self:
@@ -51,7 +58,9 @@ class TraceLoadSpec(Entity):
 
     kind: Literal["trace"]
     times_s: tuple[NonNegativeFloat, ...] = Field(min_length=1)
+    """From when on each load holds, in order."""
     loads: tuple[Load, ...] = Field(min_length=1)
+    """Shares of the beam that others take."""
 
     @model_validator(mode="after")
     def _matched(self) -> Self:
@@ -65,9 +74,12 @@ def _constant_from_number(value: Any) -> Any:
     return value
 
 
-BackgroundSpec = Annotated[
+BackgroundKind = Annotated[
     ConstantLoadSpec | DailyLoadSpec | OnOffLoadSpec | TraceLoadSpec,
     Field(discriminator="kind"),
-    BeforeValidator(_constant_from_number, json_schema_input_type=float | dict[str, Any]),
+]
+BackgroundSpec = Annotated[
+    BackgroundKind,
+    BeforeValidator(_constant_from_number, json_schema_input_type=Load | BackgroundKind),
 ]
 """ρ(t); a bare number is a constant load."""

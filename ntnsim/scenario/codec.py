@@ -14,7 +14,9 @@ class ComponentSpec(Entity):
     """How one part of a SPIFF stream is coded."""
 
     codec: Literal["jpeg", "webp", "avif", "jxl"]
+    """The library that codes it."""
     quality: Quality
+    """On the codec's own scale."""
     speed: int = Field(default=8, ge=0, le=10)
     """AVIF only: 0 is slow and small, 10 fast."""
     full_chroma: bool = False
@@ -36,7 +38,9 @@ class InpaintingSpec(Entity):
     """Steps that the data network's device profile is charged for; null charges those that run. The paper's model
     takes 50: a small bundle can stand in for its pictures while its time is still charged."""
     device: str = "cpu"
+    """Torch device that the networks run on: cpu, cuda. Simulated time does not depend on it."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Arithmetic of the networks; the half ones are for GPUs."""
 
 
 class _SpiffBase(Entity):
@@ -51,7 +55,9 @@ class _SpiffBase(Entity):
     selection: Literal["random", "spread", "content"] | None = None
     """Which tiles are kept."""
     crop: ComponentSpec | None = None
+    """How the crop of the top rank is coded."""
     grid: ComponentSpec | None = None
+    """How the kept tiles are coded."""
     coarse: ComponentSpec | None = None
     """How the coarse layer is coded; its quality comes from the configuration."""
     sends_grain: bool | None = None
@@ -61,6 +67,7 @@ class _SpiffBase(Entity):
     caption: bool = False
     """Send a caption, made by the bundle's captioner, as the decoder's prompt."""
     inpaint: InpaintingSpec = InpaintingSpec()
+    """How the rest of the picture is restored."""
 
 
 class SpiffCodecSpec(_SpiffBase):
@@ -82,6 +89,7 @@ class WholeImageCodecSpec(Entity):
     """A whole-image codec at one quality."""
 
     kind: Literal["jpeg", "webp", "avif", "jxl"]
+    """The library that codes the image."""
     quality: Quality = 45
     """The codec's own scale. The paper's JPEG benchmark uses 45."""
     speed: int = Field(default=6, ge=0, le=10)
@@ -97,6 +105,7 @@ class CaptionCodecSpec(Entity):
 
     kind: Literal["sc"]
     inpaint: InpaintingSpec = InpaintingSpec()
+    """How the picture is painted."""
 
 
 class CustomCodecSpec(OwnPartSpec):

@@ -24,9 +24,13 @@ class StageTimeSpec(Entity):
     """
 
     fixed_s: NonNegativeFloat = 0.0
+    """Seconds whatever the image."""
     per_megapixel_s: NonNegativeFloat = 0.0
+    """Seconds per million pixels."""
     per_step_s: NonNegativeFloat = 0.0
+    """Seconds per diffusion step of an image of 512 × 512."""
     spread_cv: NonNegativeFloat = 0.0
+    """Coefficient of variation of the log-normal factor."""
 
     def mean_s(self, pixels: int, steps: int) -> float:
         """Return the expected time for an image of *pixels* and *steps* diffusion steps."""
@@ -41,6 +45,7 @@ class DeviceProfileSpec(Entity):
     """A machine: the time of each stage by name. A stage that is not listed takes no time."""
 
     description: str = ""
+    """Which machine it is, and where the figures come from."""
     estimated: bool = True
     """Whether the figures are estimates rather than measurements of this machine."""
     stages: dict[str, StageTimeSpec] = Field(default_factory=dict)

@@ -14,8 +14,11 @@ class AreaFilterSpec(Entity):
     """Keeps images in which one class covers a share of the area. The paper's person task keeps 20 to 60 %."""
 
     class_name: str = "person"
+    """The class that is looked for."""
     minimum: Share = 0.2
+    """Least share of the area that it covers."""
     maximum: Share = 0.6
+    """Largest share of the area."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -29,8 +32,11 @@ class SamplesDatasetSpec(Entity):
 
     kind: Literal["samples"] = "samples"
     count: int = Field(default=40, ge=1, le=100_000)
+    """Captures until they repeat."""
     width_px: int = Field(default=384, ge=1, le=8192)
+    """Width of each capture."""
     height_px: int = Field(default=288, ge=1, le=8192)
+    """Height of each capture."""
     other_every: int = Field(default=8, ge=0)
     """One capture in so many shows no person; 0: all show one."""
 
@@ -48,10 +54,13 @@ class FolderDatasetSpec(Entity):
 
     kind: Literal["folder"]
     path: ScenarioPath
+    """The directory, relative to the scenario file."""
     masks: ScenarioPath | None = None
     """Directory of masks, in the same tree or all in one: class `marked` where `mask` says so, else `other`."""
     mask: MaskSpec = MaskSpec()
+    """How the mask files are read."""
     limit: PositiveInt | None = None
+    """Images that are used at most."""
 
 
 class PersonsDatasetSpec(Entity):
@@ -59,13 +68,17 @@ class PersonsDatasetSpec(Entity):
 
     kind: Literal["persons"]
     path: ScenarioPath
+    """The directory, relative to the scenario file."""
     split: Literal["train", "val", "all"] = "val"
+    """Which rows, by the index's column `split`."""
     only_coco: bool = False
     """Only rows that come from COCO, the set of the paper's experiments."""
     area: AreaFilterSpec | None = AreaFilterSpec()
+    """Keeps photographs by the share of person; null keeps all."""
     skip: NonNegativeInt = 0
     """Rows left out at the beginning, of those that the filters keep: photographs that a policy has learned from."""
     limit: PositiveInt | None = None
+    """Images that are used at most."""
 
 
 class CocoStuffDatasetSpec(Entity):
@@ -81,6 +94,7 @@ class CocoStuffDatasetSpec(Entity):
     area: AreaFilterSpec | None = None
     """`class_name: person`, 0.2 to 0.6, gives the paper's subset."""
     limit: PositiveInt | None = None
+    """Images that are used at most."""
 
     @model_validator(mode="after")
     def _has_classes(self) -> Self:
@@ -94,8 +108,11 @@ class Mastr1325DatasetSpec(Entity):
 
     kind: Literal["mastr1325"]
     images: ScenarioPath
+    """Directory of the photographs."""
     masks: ScenarioPath
+    """Directory of the class maps."""
     limit: PositiveInt | None = None
+    """Images that are used at most."""
 
 
 class AerialDatasetSpec(Entity):
@@ -103,7 +120,9 @@ class AerialDatasetSpec(Entity):
 
     kind: Literal["aerial"]
     path: ScenarioPath
+    """The directory, relative to the scenario file."""
     limit: PositiveInt | None = None
+    """Images that are used at most."""
 
 
 DatasetSpec = Annotated[
@@ -140,12 +159,15 @@ class TaskSpec(Entity):
     """What is seen in an image and how a reconstruction is judged; the same for every scheme of a scenario."""
 
     relevance: RelevanceSpec = RelevanceSpec()
+    """Which class matters how much."""
     segmenter: Literal["bundle", "truth"] = "bundle"
     """The bundle's network, or the dataset's own class maps."""
     bundle: ScenarioPath = Field(default="tiny", validate_default=True)
     """Name or directory of the model bundle."""
     pf_backend: Literal["st-lpips", "lpips"] = "st-lpips"
+    """What judges perceptual fidelity; `lpips` needs a local trunk."""
     sf_backend: Literal["efficientnet-lite0", "clip"] = "efficientnet-lite0"
+    """What judges semantic fidelity; `clip` needs a local model."""
     lpips_trunk: ScenarioPath | None = None
     """Local file with torchvision's AlexNet, for `lpips`."""
     clip: ScenarioPath | None = None

@@ -20,6 +20,7 @@ class ConstantSpec(Entity):
 
     kind: Literal["constant"] = "constant"
     value: NonNegativeFloat
+    """The value, in the unit of the key that holds it."""
 
     @property
     def mean(self) -> float:
@@ -32,6 +33,7 @@ class ExponentialSpec(Entity):
 
     kind: Literal["exponential"]
     mean: PositiveFloat
+    """Mean, in the unit of the key that holds it."""
 
 
 class ErlangSpec(Entity):
@@ -39,7 +41,9 @@ class ErlangSpec(Entity):
 
     kind: Literal["erlang"]
     shape: int = Field(ge=1)
+    """Number of exponentials that are added up."""
     mean: PositiveFloat
+    """Mean of the sum, in the unit of the key that holds it."""
 
 
 class GammaSpec(Entity):
@@ -47,7 +51,9 @@ class GammaSpec(Entity):
 
     kind: Literal["gamma"]
     mean: PositiveFloat
+    """Mean, in the unit of the key that holds it."""
     cv: PositiveFloat
+    """Coefficient of variation: standard deviation over mean."""
 
 
 class LogNormalSpec(Entity):
@@ -55,7 +61,9 @@ class LogNormalSpec(Entity):
 
     kind: Literal["lognormal"]
     mean: PositiveFloat
+    """Mean, in the unit of the key that holds it."""
     cv: NonNegativeFloat
+    """Coefficient of variation: standard deviation over mean."""
 
 
 class UniformSpec(Entity):
@@ -63,7 +71,9 @@ class UniformSpec(Entity):
 
     kind: Literal["uniform"]
     low: NonNegativeFloat
+    """Least value, in the unit of the key that holds it."""
     high: NonNegativeFloat
+    """Largest value."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -82,8 +92,11 @@ class TwoPointSpec(Entity):
 
     kind: Literal["two_point"]
     low: NonNegativeFloat
+    """Lower value, in the unit of the key that holds it."""
     high: NonNegativeFloat
+    """Upper value."""
     low_probability: float = Field(default=0.5, ge=0, le=1)
+    """Chance of the lower value."""
 
     @property
     def mean(self) -> float:
@@ -96,7 +109,9 @@ class HyperExponentialSpec(Entity):
 
     kind: Literal["hyperexponential"]
     means: tuple[PositiveFloat, ...] = Field(min_length=1)
+    """Means to choose from, in the unit of the key that holds them."""
     probabilities: tuple[NonNegativeFloat, ...] = Field(min_length=1)
+    """Chance of each mean; together 1."""
 
     @model_validator(mode="after")
     def _matched(self) -> Self:
@@ -114,7 +129,9 @@ class WeibullSpec(Entity):
 
     kind: Literal["weibull"]
     mean: PositiveFloat
+    """Mean, in the unit of the key that holds it."""
     shape: PositiveFloat
+    """Exponent: below 1 long times are common, 1 is memoryless."""
 
 
 class ParetoSpec(Entity):
@@ -122,7 +139,9 @@ class ParetoSpec(Entity):
 
     kind: Literal["pareto"]
     mean: PositiveFloat
+    """Mean, in the unit of the key that holds it."""
     shape: float = Field(gt=1)
+    """Exponent of the tail; up to 2 the variance is infinite."""
 
 
 class EmpiricalSpec(Entity):
@@ -130,7 +149,9 @@ class EmpiricalSpec(Entity):
 
     kind: Literal["empirical"]
     values: tuple[NonNegativeFloat, ...] = Field(min_length=1)
+    """Values to choose from, in the unit of the key that holds them."""
     probabilities: tuple[NonNegativeFloat, ...] | None = None
+    """Chance of each value; together 1."""
 
     @model_validator(mode="after")
     def _matched(self) -> Self:
@@ -168,7 +189,7 @@ def _constant_from_number(value: Any) -> Any:
     return value
 
 
-DistributionSpec = Annotated[
+DistributionKind = Annotated[
     ConstantSpec
     | ExponentialSpec
     | ErlangSpec
@@ -181,6 +202,9 @@ DistributionSpec = Annotated[
     | ParetoSpec
     | EmpiricalSpec,
     Field(discriminator="kind"),
-    BeforeValidator(_constant_from_number, json_schema_input_type=float | dict[str, Any]),
+]
+DistributionSpec = Annotated[
+    DistributionKind,
+    BeforeValidator(_constant_from_number, json_schema_input_type=NonNegativeFloat | DistributionKind),
 ]
 """Any of the above; a bare number is constant."""

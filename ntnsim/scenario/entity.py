@@ -39,11 +39,15 @@ class Entity(BaseModel):
     ) -> JsonSchemaValue:
         """Give each property the text below its field: only here, as reading the source takes long."""
         schema = handler(core_schema)
-        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        own = handler.resolve_ref_schema(schema)
+        properties = own.get("properties", {})
         for entity in reversed(cls.__mro__):
             for name, text in _texts_below_fields(entity).items() if issubclass(entity, Entity) else ():
                 field = cls.model_fields[name]
                 properties[field.alias or name].setdefault("description", text)
+        for node in properties.values():
+            if "const" in node and "description" in own:  # a kind is described as the entity that it chooses
+                node.setdefault("description", own["description"])
         return schema
 
 

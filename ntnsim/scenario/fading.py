@@ -28,9 +28,11 @@ class TappedDelayFadingSpec(Entity):
 
     kind: Literal["ntn_tdl"]
     line_of_sight: Literal["C", "D"] = "C"
+    """Profile in line of sight, NTN-TDL-C or -D."""
     line_of_sight_delay_spread_s: float = Field(default=5e-9, ge=0, le=1e-5)
     """Default: that of NTN-TDLC5 (TS 38.101-5)."""
     no_line_of_sight: Literal["A", "B"] = "A"
+    """Profile without line of sight, NTN-TDL-A or -B."""
     no_line_of_sight_delay_spread_s: float = Field(default=100e-9, ge=0, le=1e-5)
     """Default: that of NTN-TDLA100 (TS 38.101-5)."""
 
@@ -43,10 +45,13 @@ class LooFadingSpec(Entity):
 
     kind: Literal["loo"]
     direct_mean_db: float = Field(default=-1.8, ge=-60, le=20)
+    """Mean of the direct path's power in dB."""
     direct_std_db: float = Field(default=1.2, ge=0, le=30)
+    """Its standard deviation in dB."""
     scattered_db: float = Field(default=-14.7, ge=-80, le=20)
     """Defaults: the good state of two_state."""
     correlation_m: float = Field(default=1.791, gt=0, le=1e4)
+    """Way after which the direct path's correlation has fallen to 1/e."""
 
 
 class MobileStateSpec(Entity):
@@ -55,19 +60,25 @@ class MobileStateSpec(Entity):
     log_length_mean: float = Field(ge=-5, le=10)
     """Of the natural logarithm of a stretch's length in metres (dur, μ)."""
     log_length_std: float = Field(gt=0, le=5)
+    """Standard deviation of that logarithm (dur, σ)."""
     shortest_m: float = Field(ge=0)
+    """No stretch is shorter (dur_min)."""
     direct_mean_db: float = Field(ge=-60, le=20)
     """Normal law from which each stretch draws its mean M of the direct path (μ and σ of M_A)."""
     direct_std_db: float = Field(ge=0, le=30)
+    """Standard deviation of that law."""
     tail: float = Field(ge=0, lt=0.5)
     """Share of that law which is cut off at either end (p_min)."""
     std_slope: float = Field(ge=-10, le=10)
     """Spread of the direct path within a stretch: slope · M + offset, at least 0 (g1, g2)."""
     std_offset_db: float = Field(ge=-60, le=60)
+    """Offset of that line (g2)."""
     scattered_slope: float = Field(ge=-10, le=10)
     """Scattered power: slope · M + offset (h1, h2)."""
     scattered_offset_db: float = Field(ge=-80, le=60)
+    """Offset of that line (h2)."""
     correlation_m: float = Field(gt=0, le=1e4)
+    """Way after which the direct path's correlation has fallen to 1/e (L_corr)."""
 
     @model_validator(mode="after")
     def _stretches_are_long_enough(self) -> Self:
@@ -100,6 +111,7 @@ class TwoStateFadingSpec(Entity):
         scattered_offset_db=-14.7450,
         correlation_m=1.7910,
     )
+    """Line of sight, or light shadow."""
     bad: MobileStateSpec = MobileStateSpec(
         log_length_mean=2.9108,
         log_length_std=1.2602,
@@ -113,9 +125,11 @@ class TwoStateFadingSpec(Entity):
         scattered_offset_db=-1.7555,
         correlation_m=1.7910,
     )
+    """Heavy shadow."""
     ramp_slope: float = Field(default=0.0744, ge=-10, le=10)
     """Way from one state to the next: slope · |change of M| + offset, in metres (f1, f2)."""
     ramp_offset_m: float = Field(default=2.1423, ge=0, le=1e4)
+    """Offset of that line (f2)."""
 
 
 FadingSpec = Annotated[

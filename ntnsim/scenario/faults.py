@@ -15,7 +15,9 @@ class OutageSpec(Entity):
     """One interval of failure."""
 
     start_s: NonNegativeFloat
+    """Beginning, in seconds from the start of the run."""
     duration_s: PositiveFloat
+    """Length."""
 
 
 class _Fault(Entity):
@@ -52,6 +54,7 @@ class ServerFaultSpec(_Fault):
     """Processors of a gateway, or GPUs of the data network, stop."""
 
     kind: Literal["gateway", "gpu"]
+    """gateway: processors of gateways. gpu: the data network's."""
     target: str = "*"
     """Gateways by name; * is all, and a replicated gateway's name is all its copies."""
     servers: int | None = Field(default=None, ge=1)
@@ -63,6 +66,7 @@ class LinkFaultSpec(_Fault):
     """The satellite path is cut: the satellite itself, the ground station at its far end, or the feeder link."""
 
     kind: Literal["satellite", "ground_station", "feeder"]
+    """Which part is cut."""
     target: str = "*"
     """For `satellite`: names of satellites, * is any (`sat-1-*`; * and ? are the only wildcards, brackets are a name's
     own). Else: gateways whose path is cut."""
@@ -72,6 +76,7 @@ class RelayFaultSpec(_Fault):
     """A part of the way down from satellites that queue on board is cut; routes go around it where they can."""
 
     kind: Literal["satellite_feeder", "inter_satellite_link", "receiving_station"]
+    """Which part is cut."""
     target: str = "*"
     """Names; * and ? are wildcards. Of satellites whose feeder link is cut; of links as two satellites in either order,
     `sat-1-2--sat-1-3`, or as one whose links are all cut; of ground stations that receive nothing."""
@@ -99,7 +104,9 @@ class AccessFaultSpec(_Fault):
     """The access medium of a gateway, or the delivery link, is cut."""
 
     kind: Literal["access", "delivery"]
+    """access: from sources to a gateway. delivery: from the data network to users."""
     target: str = "*"
+    """Gateways whose medium is cut; * is all. The delivery link is one for all."""
 
 
 FaultSpec = Annotated[

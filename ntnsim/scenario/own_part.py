@@ -17,6 +17,7 @@ class OwnPartSpec(Entity):
     model_config = ConfigDict(serialize_by_alias=True)
 
     kind: Literal["custom", "python"]
+    """custom: by name. python: by class."""
     name: str = ""
     """With ``kind: custom``."""
     class_: str | None = Field(default=None, alias="class", pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")

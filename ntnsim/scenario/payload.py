@@ -17,14 +17,23 @@ class FeederLinkSpec(Entity):
     """
 
     satellite_eirp_density_dbw_per_mhz: float = 4.0
+    """Power per MHz that the satellite radiates to the station."""
     satellite_g_over_t_db_k: float = 13.0
+    """Figure of merit of its receiver."""
     down_carrier_hz: float = Field(default=20e9, ge=1e9, le=52e9)  # Q and V band included
+    """Carrier to the station."""
     up_carrier_hz: float = Field(default=30e9, ge=1e9, le=52e9)
+    """Carrier from the station."""
     station_aperture_m: float = Field(default=3.5, gt=0)
+    """Diameter of the station's dish."""
     station_aperture_efficiency: float = Field(default=0.65, gt=0, le=1)
+    """Share of the dish that counts."""
     station_antenna_temperature_k: float = Field(default=150.0, gt=0)  # VSAT of TR 38.821, Table 6.1.1.1-3
+    """Noise that the dish picks up."""
     station_noise_figure_db: float = Field(default=1.2, ge=0)  # VSAT of TR 38.821, Table 6.1.1.1-3
+    """Noise that the receiver adds."""
     station_power_density_dbw_per_mhz: float = -15.0
+    """Transmitted power per MHz, before the dish's gain."""
     channels: PositiveFloat | None = None
     """Service channels that one satellite's feeder carries at once; more terminals that send share them, and less than
     1 slows even one. Unlimited if not given."""
@@ -35,6 +44,7 @@ class TransparentPayloadSpec(Entity):
 
     kind: Literal["transparent"]
     feeder: FeederLinkSpec = FeederLinkSpec()
+    """The link between satellite and ground station."""
     service_beams: int | None = Field(default=None, ge=1)
     """As in the regenerative payload."""
 
@@ -80,6 +90,7 @@ class PlusGridLinksSpec(Entity):
     clearance_m: float = Field(default=80e3, ge=0)
     """The line of sight stays this high above the Earth."""
     hop_processing_s: float = Field(default=0.0, ge=0)
+    """Time on board at each hop."""
     rate_bps: PositiveFloat | None = None
     """What each link carries in each direction, one image after the other; every hop receives an image whole before it
     sends it on. Unlimited if not given."""
@@ -94,6 +105,7 @@ class PlusGridLinksSpec(Entity):
     """Whether the first and last plane of a star, which fly in opposite directions, are linked; who is linked with whom
     changes as they pass each other."""
     update_interval_s: float = Field(default=10.0, gt=0)
+    """How often routes are found anew."""
 
 
 InterSatelliteLinksSpec = Annotated[

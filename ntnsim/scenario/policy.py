@@ -149,6 +149,7 @@ class CustomPolicySpec(OwnPartSpec):
     """A policy of the user's own, by name or by class."""
 
     guard: GuardSpec | None = None
+    """Deadline guard; none by default."""
 
 
 class RequirementRangeSpec(Entity):

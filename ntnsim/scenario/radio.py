@@ -21,7 +21,9 @@ class ReferenceSatelliteSpec(Entity):
 
     kind: Literal["tr38821"] = "tr38821"
     orbit: OrbitName = "leo-600"
+    """Which of the tables' satellites; the orbit itself is the constellation's."""
     set: Literal[1, 2] = 1
+    """Parameter set of the tables."""
 
 
 class CustomSatelliteSpec(Entity):
@@ -29,7 +31,9 @@ class CustomSatelliteSpec(Entity):
 
     kind: Literal["custom"]
     eirp_density_dbw_per_mhz: float
+    """Radiated power per MHz in the beam's centre, for the downlink."""
     g_over_t_db_k: float
+    """Receiver's figure of merit, for the uplink."""
     aperture_m: float = Field(gt=0)
     """Diameter of the equivalent aperture; sets beam width and interference."""
 
@@ -39,6 +43,7 @@ class ReferenceTerminalSpec(Entity):
 
     kind: Literal["tr38821"] = "tr38821"
     name: Literal["handheld", "vsat"] = "handheld"
+    """handheld works in S band, vsat in Ka band."""
 
 
 class CustomTerminalSpec(Entity):
@@ -46,9 +51,13 @@ class CustomTerminalSpec(Entity):
 
     kind: Literal["custom"]
     eirp_dbw: float
+    """Radiated power, for the uplink."""
     g_over_t_db_k: float
+    """Receiver's figure of merit, for the downlink."""
     shadow_margin_db: float = Field(default=0.0, ge=0)
+    """Margin for shadowing in the link budget."""
     circular_polarisation: bool = True
+    """False: linear, which loses 3 dB against the satellite's circular one."""
 
 
 def calibration_case(number: int) -> dict[str, Any]:
@@ -81,6 +90,7 @@ class LinkBudgetChannelSpec(Entity):
 
     mode: Literal["link_budget"] = "link_budget"
     additional_loss_db: float = Field(default=0.0, ge=0)
+    """Taken off the link besides; a positive number."""
 
 
 class StochasticChannelSpec(Entity):
@@ -88,9 +98,11 @@ class StochasticChannelSpec(Entity):
 
     mode: Literal["channel"]
     environment: Environment = "rural"
+    """What stands around the terminal: the TR's tables of line of sight, shadowing and clutter."""
     interpolate_rows: bool = False
     """The TR takes the nearest elevation row; true interpolates between rows."""
     line_of_sight: Literal["table", "always"] = "table"
+    """table: by the TR's chances at each elevation. always: nothing ever stands in the way."""
     sky_decorrelation_deg: float = Field(default=3.0, gt=0)
     """The TR gives no law for a moving satellite: arc of sky after which shadowing and line of sight have e-folded."""
     terminal_speed_m_s: float = Field(default=0.0, ge=0, le=1000)
@@ -106,11 +118,13 @@ class StochasticChannelSpec(Entity):
     rain_correlation_s: float = Field(default=5000.0, gt=0)
     """1/beta of ITU-R P.1853's rain synthesiser (beta = 2e-4 per second)."""
     ionospheric_scintillation: Literal["latitude_rule", "none"] = "latitude_rule"
+    """latitude_rule: below 6 GHz, as the TR has it, by the site's latitude."""
     s4_index: float = Field(default=0.7, ge=0, le=1)
     """Strength of ionospheric scintillation above 60 degrees of latitude. 0.7 is the TR's example, a strong regime."""
     building: Literal["outdoor", "traditional", "thermally_efficient"] = "outdoor"
     """Walls around the terminal (ITU-R P.2109); the quantile is drawn once per terminal."""
     additional_loss_db: float = Field(default=0.0, ge=0)
+    """Taken off the link besides; a positive number."""
 
 
 ChannelSpec = Annotated[LinkBudgetChannelSpec | StochasticChannelSpec, Field(discriminator="mode")]
@@ -142,9 +156,11 @@ class AdaptationSpec(Entity):
     levels: Literal["cqi", "mcs"] = "mcs"
     """Switch among the CQI table's 15 levels, or among the finer MCS table's."""
     thresholds: ThresholdSet = "measured_nr_ldpc_awgn"
+    """SINR from which on each level works, by name; `ntnsim/link/tables/nr.json` has the source of each set."""
     implementation_loss_db: float = Field(default=0.0, ge=0)
     """Added to every threshold: channel estimation, receiver."""
     bler_target: float = Field(default=0.1, gt=0, lt=1)  # TS 38.214, 5.2.2.1
+    """Share of first transmissions that may fail."""
     outer_loop: bool = True
     """Shift the reported SINR until the target share of blocks fails."""
     csi_delay_s: float | None = Field(default=None, ge=0)
@@ -155,9 +171,11 @@ class RetransmissionSpec(Entity):
     """HARQ with or without feedback, and repeats unasked for. RLC in acknowledged mode sends what is still lost."""
 
     processes: Literal[8, 16, 32] = 32  # TS 38.331, Rel-17
+    """Blocks that may wait for their answer at once."""
     feedback: Literal["enabled", "disabled", "auto"] = "auto"
     """auto disables feedback where the processes would stall: processes < round trip / slot."""
     max_transmissions: int = Field(default=4, ge=1, le=16)
+    """Times that a block is sent at most, before RLC takes over."""
     processing_s: float = Field(default=0.001, ge=0)
     """Time to decode and to answer, added to the round trip."""
     repetitions: Literal[1, 2, 4, 8, 16, 32] = 1
@@ -195,12 +213,15 @@ class RadioSpec(Entity):
     direction: Direction = "ul"
     """ul: the gateway sends images up (the paper's case); dl: the source is on the satellite."""
     band: Band = "s"
+    """s: 2 GHz. ka: 20 and 30 GHz."""
     satellite: Annotated[ReferenceSatelliteSpec | CustomSatelliteSpec, Field(discriminator="kind")] = (
         ReferenceSatelliteSpec()
     )
+    """The satellite's radio."""
     terminal: Annotated[ReferenceTerminalSpec | CustomTerminalSpec, Field(discriminator="kind")] | None = None
     """Default: the TR's handheld in S band, its VSAT in Ka band."""
     reuse: Reuse = "frf1"
+    """How beams share the band: all of it everywhere, a third each, or half of it in two polarisations."""
     carrier_hz: float | None = Field(default=None, ge=1e9, le=31e9)
     """Default: 2 GHz in S band; 20 GHz down and 30 GHz up in Ka band (TR 38.821, Table 6.1.3.2-1)."""
     bandwidth_hz: float | None = Field(default=None, gt=0)
@@ -210,13 +231,19 @@ class RadioSpec(Entity):
     overhead: float | None = Field(default=None, ge=0, lt=1)
     """Share of resource elements that carry no data. Default: TS 38.306, 4.1.2."""
     channel: ChannelSpec = LinkBudgetChannelSpec()
+    """Fixed margins of a link budget, or a channel that changes along the pass."""
     interference: bool = False
     """Add the co-channel beams' power; without it the SINR is the CNR of the link budget."""
     beams: BeamsSpec = SteeredBeamSpec()
+    """Whether beams follow the terminal or pass over it."""
     residual_frequency_error_ppm: float = Field(default=0.1, ge=0)  # TS 38.101-5, 6.4.1
+    """What is left of the Doppler shift after its compensation, as a share of the carrier."""
     adaptation: AdaptationSpec = AdaptationSpec()
+    """How modulation and code rate follow the SINR."""
     retransmission: RetransmissionSpec = RetransmissionSpec()
+    """How lost blocks are sent again."""
     profile: ProfileSpec = ProfileSpec()
+    """How finely the link is sampled in time."""
 
     @model_validator(mode="before")
     @classmethod

@@ -54,7 +54,9 @@ class ConstantLinkSpec(_Transport):
 
     kind: Literal["constant"]
     rate_bps: PositiveFloat
+    """Rate of the beam, in bits per second."""
     propagation_s: NonNegativeFloat = 0.0
+    """Time from sent to received."""
 
 
 class WindowsLinkSpec(_Transport):
@@ -62,10 +64,15 @@ class WindowsLinkSpec(_Transport):
 
     kind: Literal["windows"]
     rate_bps: PositiveFloat
+    """Rate of the beam in contact, in bits per second."""
     propagation_s: NonNegativeFloat = 0.0
+    """Time from sent to received."""
     period_s: PositiveFloat
+    """From the beginning of one window to that of the next."""
     contact_s: PositiveFloat
+    """Length of a window."""
     offset_s: NonNegativeFloat = 0.0
+    """When the first window begins."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -79,9 +86,13 @@ class TraceLinkSpec(_Transport):
 
     kind: Literal["trace"]
     times_s: tuple[NonNegativeFloat, ...] = Field(min_length=1)
+    """From when on each rate holds; the first is 0."""
     bps: tuple[NonNegativeFloat, ...] = Field(min_length=1)
+    """Rates in bits per second; 0 is no contact."""
     period_s: PositiveFloat | None = None
+    """After it the rates begin again; without it the last one holds for ever."""
     propagation_s: NonNegativeFloat = 0.0
+    """Time from sent to received."""
 
     @model_validator(mode="after")
     def _usable(self) -> Self:

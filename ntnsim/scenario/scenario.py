@@ -72,6 +72,7 @@ class StatisticsSpec(Entity):
     warm_up_s: NonNegativeFloat | Literal["mser5"] = 0.0
     """Images taken before this time count in no mean; mser5 finds the time from the delays (White, 1997)."""
     confidence: float = Field(default=0.95, gt=0, lt=1)
+    """Share of intervals that should hold the true value: of the summary, its tables and figures."""
 
 
 class OutputSpec(Entity):
@@ -106,37 +107,55 @@ class Scenario(Entity):
     )
 
     name: Name
+    """What results and figures are called by; also the name of the result directory under `results/`."""
     description: str = ""
+    """What the scenario shows, in your words; kept with the results."""
     seed: int = Field(default=1, ge=0)
+    """Decides every draw. The same seed gives the same bytes; a replication of a sweep has one of its own."""
     start_utc: Annotated[AwareDatetime, AfterValidator(_plain_datetime)] = datetime(2026, 1, 1, tzinfo=UTC)
     """The date and time at which simulated time is 0: it places satellites, sun and Earth."""
     horizon: HorizonSpec = HorizonSpec()
+    """How long images are taken, and when the run ends."""
 
     sites: SitesSpec | None = None
     """A map of traffic: many sites at once, each with a gateway and a source beside those written below, which may then
     be left out."""
     sources: tuple[SourceSpec, ...] = Field(min_length=1)
+    """Who takes images, and when."""
     datasets: dict[Name, DatasetSpec] = Field(default={"samples": SamplesDatasetSpec()}, min_length=1)
     """What sources photograph, by a name of your choice. Codecs of kind `sizes` take no photographs."""
     task: TaskSpec = TaskSpec()
+    """What is seen in an image and how a reconstruction is judged."""
     gateways: tuple[GatewaySpec, ...] = Field(min_length=1)
+    """Where images are segmented, encoded and sent up."""
     space: SpaceSegmentSpec = SpaceSegmentSpec()
+    """Satellites, what they carry, and the ground stations."""
     radio: RadioSpec = RadioSpec()
+    """The radio between gateway and satellite, for a `satellite_link` of `kind: orbit`."""
     satellite_link: SatelliteLinkSpec = OrbitLinkSpec()
+    """Where the link's rate comes from, and how those who send share it."""
     background: BackgroundSpec = ConstantLoadSpec(load=0.0)
     """Load that others put on every beam: the constellation load."""
     data_network: DataNetworkSpec = DataNetworkSpec()
+    """Who reconstructs images: how many GPUs, how fast, in which batches."""
     delivery: TerrestrialLinkSpec = TerrestrialLinkSpec()
+    """The link from the data network to the user."""
     delivered_file: ComponentSpec = ComponentSpec(codec="jpeg", quality=90)
     """How the data network stores a reconstruction for the user. Whole-image files are passed on as they came."""
     faults: tuple[FaultSpec, ...] = ()
+    """What breaks, and when."""
 
     requirement: RequirementSpec = RequirementSpec()
+    """What the application asks of each image: deadline, targets and their weights."""
     schemes: tuple[SchemeSpec, ...] = Field(min_length=1)
+    """What is compared: codecs with their policies, each in the same world."""
 
     statistics: StatisticsSpec = StatisticsSpec()
+    """How the summary treats the records."""
     output: OutputSpec = OutputSpec()
+    """What is kept beside the records."""
     sweep: SweepSpec | None = None
+    """Values to try, for `ntnsim sweep`; `ntnsim run` leaves it aside."""
 
     @model_validator(mode="before")
     @classmethod

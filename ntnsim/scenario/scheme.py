@@ -30,7 +30,9 @@ class SchemeSpec(Entity):
     """One way to send images: a codec and a policy that configures it."""
 
     name: Name
+    """What figures, tables and records call it."""
     codec: CodecSpec
+    """What makes few bits of an image, and an image of them."""
     policy: PolicySpec = FixedPolicySpec()
     """Whole-image codecs have one quality and nothing to configure; any policy serves them."""
     requirement: RequirementSpec | None = None

@@ -37,9 +37,13 @@ class SiteSourceSpec(Entity):
     """What all sites' sources have in common; see `sources`."""
 
     images: str | None = None
+    """Name of the dataset they photograph from; may be left out when the scenario has only one."""
     priority: int = Field(default=0, ge=0)
+    """Larger is more urgent."""
     deadline_s: PositiveFloat | None = None
+    """d_max of their images, where it differs from the requirement's."""
     n_jobs: int | None = Field(default=None, ge=1)
+    """Images that each site sends at most."""
 
 
 class _Sites(Entity):
@@ -53,6 +57,7 @@ class _Sites(Entity):
     """What all sites' gateways have in common; name, or name and number, where a place has no name of its own. Each is
     one gateway at its own place."""
     source: SiteSourceSpec = SiteSourceSpec()
+    """What all sites' sources have in common."""
 
     @model_validator(mode="after")
     def _active_and_unplaced(self) -> Self:

@@ -19,7 +19,9 @@ class SizesCodecSpec(Entity):
     reconstructed_bits: DistributionSpec = ConstantSpec(value=8e6)
     """Size of the reconstruction, charged on the delivery link."""
     width_px: PositiveInt = 512
+    """Width that compute times are charged for."""
     height_px: PositiveInt = 512
+    """Height that compute times are charged for."""
     rank_fractions: tuple[float, ...] = Field(default=(0.6, 0.4), min_length=1)
     """Share of each rank, lowest first; bits are split in the same shares."""
     steps: int = Field(default=0, ge=0)

@@ -29,11 +29,13 @@ class WalkerShellSpec(Entity):
     """One Walker shell i:T/P/F of circular orbits."""
 
     name: Name = "shell"
+    """Satellites are called name-plane-place."""
     pattern: Literal["delta", "star"] = "delta"
     """delta spreads the planes over 360 degrees of node, star over 180."""
     altitude_m: float = Field(gt=100e3, le=50_000e3)
     """Height above the Earth model's equatorial radius."""
     inclination_deg: float = Field(ge=0, le=180)
+    """Inclination of the orbits; over 90 they are retrograde."""
     satellites: int = Field(ge=1, le=100_000)
     """T, all planes together."""
     planes: int = Field(ge=1)
@@ -155,6 +157,7 @@ class PresetConstellationSpec(Entity):
 
     kind: Literal["preset"] = "preset"
     name: PresetName = "leo-600"
+    """Which one; its source is in `ntnsim/scenario/space.py`."""
 
     @property
     def shells(self) -> tuple[WalkerShellSpec, ...]:
@@ -167,6 +170,7 @@ class WalkerConstellationSpec(Entity):
 
     kind: Literal["walker"]
     shells: tuple[WalkerShellSpec, ...] = Field(min_length=1)
+    """The shells; all are served from."""
 
     @model_validator(mode="after")
     def _shell_names_differ(self) -> Self:
@@ -200,10 +204,15 @@ class GroundStationSpec(Entity):
     """A place where the satellite's traffic comes down to the data network."""
 
     name: Name
+    """What records and faults call it."""
     latitude_deg: float = Field(ge=-90, le=90)
+    """North positive."""
     longitude_deg: float = Field(ge=-180, le=180)
+    """East positive."""
     altitude_m: float = Field(default=0.0, ge=-500, le=9000)
+    """Height above the ellipsoid."""
     min_elevation_deg: float = Field(default=5.0, ge=0, lt=90)  # gateway of TR 38.811, Table 5.3.4.1-1
+    """Satellites below it are not received."""
     surroundings: SurroundingsSpec = SurroundingsSpec()
     """Skyline and protected directions, beyond *min_elevation_deg*."""
 
@@ -224,6 +233,7 @@ class HandoverSpec(Entity):
     min_dwell_s: float = Field(default=15.0, ge=0)
     """No handover earlier, unless the serving satellite is lost."""
     decision_interval_s: float = Field(default=1.0, gt=0, le=60)
+    """How often the serving satellite is thought over."""
     interruption_rtt: float | None = Field(default=None, ge=0)
     """Interruption in round trips. Default: 1.5 up, 2 down (TR 38.821, 7.3.2)."""
     access_rtt: float = Field(default=2.0, ge=0)
@@ -261,13 +271,17 @@ class SpaceSegmentSpec(Entity):
     earth: EarthName = "wgs84"
     """wgs84: ellipsoid; sphere_6371 reproduces TR 38.821's ranges, sphere_6378 the older TR 38.811 distances."""
     constellation: ConstellationSpec = PresetConstellationSpec()
+    """Where satellites are."""
     payload: PayloadSpec = RegenerativePayloadSpec()
+    """What a satellite does with what it receives."""
     ground_stations: tuple[GroundStationSpec, ...] = ()
     """None: every satellite is taken to reach the ground at once, at *feeder_elevation_deg*."""
     feeder_elevation_deg: float = Field(default=10.0, gt=0, le=90)
     """Elevation of the satellite at the assumed ground station (TR 38.821, Table 4.2-2); only without stations."""
     inter_satellite_links: InterSatelliteLinksSpec = NoInterSatelliteLinksSpec()
+    """How satellites pass traffic on among themselves."""
     handover: HandoverSpec = HandoverSpec()
+    """Which satellite serves a gateway."""
     feeder_switch: FeederSwitchSpec = SoftFeederSwitchSpec()
     """From one ground station to the next, without inter-satellite links."""
     search_step_s: float = Field(default=60.0, gt=0, le=300)

@@ -85,12 +85,15 @@ class RangeSpec(Entity):
     """Where a sampled parameter's values come from: an interval, or a list of choices."""
 
     low: float | None = None
+    """Lower end of the interval."""
     high: float | None = None
+    """Upper end of the interval."""
     scale: Literal["linear", "log"] = "linear"
     """``log`` spreads the values evenly over orders of magnitude."""
     integer: bool = False
     """Round to whole numbers; *low* and *high* are both reached."""
     choices: list[Any] | None = None
+    """Values to draw from, each as often, in place of an interval."""
 
     @model_validator(mode="after")
     def _interval_or_choices(self) -> Self:
@@ -111,8 +114,11 @@ class SampledSpec(Entity):
     """Points drawn from ranges; the sweep's own seed decides, so a sweep always has the same points."""
 
     n_points: int = Field(gt=0, le=100_000)
+    """Points to draw."""
     parameters: Annotated[dict[str, RangeSpec], Field(min_length=1)]
+    """Path → range of its values."""
     seed: int = Field(0, ge=0)
+    """Decides the points, whatever the scenario's seed."""
 
 
 class RandomSpec(SampledSpec):
@@ -161,7 +167,9 @@ class AdaptiveSpec(Entity):
     half_width: float | None = Field(None, gt=0)
     """Wanted half-width in the metric's own unit."""
     confidence: float = Field(0.95, gt=0, lt=1)
+    """Of the interval over replications."""
     max_replications: int = Field(30, ge=2, le=10_000)
+    """Runs per point at most, however wide the interval still is."""
 
     @model_validator(mode="after")
     def _one_width(self) -> Self:
@@ -180,6 +188,7 @@ class SweepSpec(Entity):
     common_random_numbers: bool = True
     """Replication r uses the same seed at every point, so that differences between points are not noise."""
     adaptive: AdaptiveSpec | None = None
+    """When to stop repeating a point; null repeats each as often."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

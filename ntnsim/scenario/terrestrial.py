@@ -20,6 +20,7 @@ class ConstantRateSpec(Entity):
 
     kind: Literal["constant"] = "constant"
     bps: PositiveFloat
+    """Rate in bits per second."""
 
 
 class GaussMarkovRateSpec(Entity):
@@ -27,10 +28,15 @@ class GaussMarkovRateSpec(Entity):
 
     kind: Literal["gauss_markov"]
     mean_bps: PositiveFloat
+    """Mean, in bits per second."""
     std_bps: NonNegativeFloat
+    """Standard deviation before the clipping."""
     correlation_time_s: PositiveFloat
+    """After it the correlation has fallen to 1/e."""
     step_s: PositiveFloat = 1.0
+    """How long each value is held."""
     floor_bps: PositiveFloat = 1e3
+    """The rate never falls below it."""
 
 
 class TraceRateSpec(Entity):
@@ -38,8 +44,11 @@ class TraceRateSpec(Entity):
 
     kind: Literal["trace"]
     times_s: tuple[NonNegativeFloat, ...] = Field(min_length=1)
+    """From when on each rate holds; the first is 0."""
     bps: tuple[NonNegativeFloat, ...] = Field(min_length=1)
+    """Rates in bits per second."""
     period_s: PositiveFloat | None = None
+    """After it the rates begin again; without it the last one holds for ever."""
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
@@ -55,10 +64,13 @@ def _constant_from_number(value: Any) -> Any:
     return value
 
 
-RateSpec = Annotated[
+RateKind = Annotated[
     ConstantRateSpec | GaussMarkovRateSpec | TraceRateSpec,
     Field(discriminator="kind"),
-    BeforeValidator(_constant_from_number, json_schema_input_type=float | dict[str, Any]),
+]
+RateSpec = Annotated[
+    RateKind,
+    BeforeValidator(_constant_from_number, json_schema_input_type=PositiveFloat | RateKind),
 ]
 """A link's rate in bits per second; a bare number is constant."""
 
@@ -83,6 +95,7 @@ class TerrestrialLinkSpec(Entity):
     sharing: Literal["fifo", "processor_sharing", "dedicated"] = "fifo"
     """One transfer after the other, all at once with equal shares, or each as if it were alone."""
     propagation_s: NonNegativeFloat = 0.0
+    """Time from sent to received."""
     loss_probability: float = Field(default=0.0, ge=0, lt=1)
     """Chance that a transfer is lost as a whole and must be sent again."""
     max_attempts: int = Field(default=8, ge=1)
@@ -90,6 +103,7 @@ class TerrestrialLinkSpec(Entity):
     service_s: DistributionSpec | None = None
     """Transfer times drawn from a distribution instead of size/rate (textbook queues)."""
     queue: QueueSpec = QueueSpec()
+    """Who waits, and in which order."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -119,7 +133,9 @@ class ObservationSpec(Entity):
     """
 
     report_period_s: PositiveFloat | None = None
+    """Time between reports; null: the true state, at once."""
     delay_s: NonNegativeFloat = 0.0
+    """Time until a report is known."""
     noise_cv: NonNegativeFloat = 0.0
     """Coefficient of variation of a log-normal factor on every rate, backlog and amount of work that is reported."""
 
@@ -134,12 +150,17 @@ class GatewaySpec(Entity):
     """Where images are segmented, encoded and sent up: a ground station or, with ``on_satellite``, a satellite."""
 
     name: Name
+    """What sources, faults and records call it."""
     count: int = Field(default=1, ge=1, le=10_000)
     """Copies of this gateway at one site, in one beam; they are called name-0, name-1 … when there are several."""
     latitude_deg: float = Field(default=0.0, ge=-90, le=90)
+    """North positive."""
     longitude_deg: float = Field(default=0.0, ge=-180, le=180)
+    """East positive."""
     altitude_m: float = Field(default=0.0, ge=-500, le=20_000)
+    """Height above the ellipsoid."""
     min_elevation_deg: float = Field(default=10.0, ge=0, lt=90)  # TR 38.821, Table 4.2-2
+    """Satellites below it are not used."""
     track: TrackSpec | None = None
     """The way of a gateway that moves, in place of latitude, longitude and altitude."""
     surroundings: SurroundingsSpec = SurroundingsSpec()
@@ -153,14 +174,17 @@ class GatewaySpec(Entity):
     rate_factor: PositiveFloat = 1.0
     """Scales this gateway's satellite rate: terminals of one beam with better or worse antennas than the scenario's."""
     servers: int = Field(default=2, ge=1, le=100_000)  # the paper's gateway has 2 vCPU (Sec. VII)
+    """Processors: images that are worked on at once."""
     device: ScenarioPath | DeviceProfileSpec = Field(default="xeon-2vcpu", validate_default=True)
     """Name of a device profile, or one written in place."""
     service_s: dict[GatewayStage, DistributionSpec] = Field(default_factory=dict)
     """Times per image that replace the device profile's, by stage."""
     queue: QueueSpec = QueueSpec()
+    """Images that wait for a processor."""
     access: TerrestrialLinkSpec = TerrestrialLinkSpec()
     """The medium that this gateway's sources share, unless a source brings a link of its own."""
     observation: ObservationSpec = ObservationSpec()
+    """What the policy knows of the network, and when."""
     of_sites: bool = False
     """Made by `sites`; not for writing."""
 
@@ -179,15 +203,21 @@ class BatchingSpec(Entity):
     """How a GPU collects images: it starts when *max_size* wait, or when the first has waited *max_wait_s*."""
 
     max_size: int = Field(default=1, ge=1)
+    """Images at once at most."""
     max_wait_s: NonNegativeFloat = 0.0
+    """How long the first waits for company."""
 
 
 class DataNetworkSpec(Entity):
     """The servers that reconstruct images."""
 
     gpus: int = Field(default=1, ge=1, le=100_000)
+    """GPUs: batches that are worked on at once."""
     device: ScenarioPath | DeviceProfileSpec = Field(default="tesla-t4", validate_default=True)
+    """Name of a device profile, or one written in place."""
     service_s: dict[DataNetworkStage, DistributionSpec] = Field(default_factory=dict)
     """Times per batch of one that replace the device profile's, by stage."""
     batching: BatchingSpec = BatchingSpec()
+    """How a GPU collects images."""
     queue: QueueSpec = QueueSpec()
+    """Images that wait for a GPU."""

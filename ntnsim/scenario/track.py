@@ -17,9 +17,13 @@ class WaypointSpec(Entity):
     """Where the gateway is at one time."""
 
     time_s: float
+    """Seconds from the start of the run."""
     latitude_deg: float = Field(ge=-90, le=90)
+    """North positive."""
     longitude_deg: float = Field(ge=-180, le=180)
+    """East positive."""
     altitude_m: float = Field(default=0.0, ge=-500, le=20_000)
+    """Height above the ellipsoid."""
 
 
 class TrackSpec(Entity):
@@ -30,6 +34,7 @@ class TrackSpec(Entity):
     """
 
     waypoints: tuple[WaypointSpec, ...] = ()
+    """The points, in order of time."""
     path: ScenarioPath | None = None
     """CSV with a header line: time_s, latitude_deg, longitude_deg and, if wanted, altitude_m."""
 

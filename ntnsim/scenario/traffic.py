@@ -15,6 +15,7 @@ class PeriodicSpec(Entity):
 
     kind: Literal["periodic"]
     period_s: PositiveFloat
+    """Time between two images."""
     offset_s: NonNegativeFloat | Literal["random"] = 0.0
     """``random`` draws it uniformly from the period, so that copies of a source do not send together."""
     jitter_s: DistributionSpec | None = None
@@ -26,6 +27,7 @@ class PoissonSpec(Entity):
 
     kind: Literal["poisson"]
     rate_per_s: PositiveFloat
+    """Images per second in the mean."""
 
 
 class DailySpec(Entity):
@@ -37,6 +39,7 @@ class DailySpec(Entity):
     activity: tuple[NonNegativeFloat, ...] = Field(min_length=1, max_length=1440)
     """How active each part of the period is, in any unit; equal parts."""
     period_s: PositiveFloat = 86_400.0
+    """Length of the period; a day by default."""
     offset_s: NonNegativeFloat = 0.0
     """How far into the period the simulation starts, for example the local time of day."""
 
@@ -52,6 +55,7 @@ class RenewalSpec(Entity):
 
     kind: Literal["renewal"]
     interval_s: DistributionSpec
+    """Time between two images."""
 
     @model_validator(mode="after")
     def _goes_on(self) -> Self:
@@ -68,8 +72,11 @@ class MmppSpec(Entity):
 
     kind: Literal["mmpp"]
     rates_per_s: tuple[NonNegativeFloat, ...] = Field(min_length=2)
+    """Images per second at each level."""
     mean_stays_s: tuple[PositiveFloat, ...] = Field(min_length=2)
+    """Mean time at each level."""
     transitions: tuple[tuple[NonNegativeFloat, ...], ...] | None = None
+    """Probabilities of the next level, one row per level."""
 
     @model_validator(mode="after")
     def _matched(self) -> Self:
@@ -94,7 +101,9 @@ class BatchSpec(Entity):
 
     kind: Literal["batch"]
     interval_s: DistributionSpec
+    """Time between two lots."""
     size: DistributionSpec
+    """Images of a lot."""
 
     @model_validator(mode="after")
     def _goes_on(self) -> Self:
@@ -107,6 +116,7 @@ class TraceSpec(Entity):
 
     kind: Literal["trace"]
     times_s: tuple[NonNegativeFloat, ...] | None = None
+    """When images are taken, in order."""
     path: ScenarioPath | None = None
     """CSV file, relative to the scenario file. ``image`` holds the index of the image in the source's dataset."""
 
@@ -129,10 +139,12 @@ class SourceSpec(Entity):
     """A camera, or *count* alike ones, behind one gateway."""
 
     name: Name
+    """What records and overrides call it."""
     gateway: str | None = None
     """Name of its gateway; may be left out when the scenario has only one. Copies of a source are dealt out over the
     copies of a replicated gateway."""
     arrivals: ArrivalsSpec
+    """When it takes images."""
     count: int = Field(default=1, ge=1, le=10_000)
     """Copies of this source; they are called name-0, name-1 … when there are several."""
     images: str | None = None
@@ -142,7 +154,9 @@ class SourceSpec(Entity):
     deadline_s: PositiveFloat | None = None
     """d_max of this source's images, where it differs from the requirement's."""
     start_s: NonNegativeFloat = 0.0
+    """When it begins."""
     stop_s: PositiveFloat | None = None
+    """When it falls silent; null: with the horizon."""
     n_jobs: int | None = Field(default=None, ge=1)
     """Images that each copy sends at most."""
     access: TerrestrialLinkSpec | None = None
