@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ntnsim.engine.build import requirement_from
@@ -150,7 +149,7 @@ def summary(records: pd.DataFrame, targets: Mapping[str, RequirementSpec]) -> pd
             "p_deadline": got["deadline_met"].astype(bool),
         }
         for name, hits in checks.items():
-            interval = proportion_interval(hits.to_numpy(dtype=np.float64))
+            interval = proportion_interval(hits, got["image_id"].nunique())
             row |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
         wanted = requirement_from(requirement)
         costs = [_cost(record, wanted) for record in got.to_dict("records")]

@@ -11,10 +11,6 @@ from ntnsim.arrays import FloatArray
 from ntnsim.results.columns import SERVED
 from ntnsim.results.point_names import PointNames
 from ntnsim.results.read import RunDirectory
-from ntnsim.results.statistics import batches_of
-
-# Bands of a single run: fewer batches than for a mean, since each must show a whole distribution.
-BATCHES_OF_A_CDF = 10
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,7 @@ def picked(runs: Sequence[RunDirectory], most: int) -> tuple[list[RunDirectory],
 
 @dataclass(frozen=True)
 class Samples:
-    """One scheme's samples of one quantity at one point, by group: replications, or batches of the only run.
+    """One scheme's samples of one quantity at one point, by replication.
 
     groups: arrays in order of creation; inf marks a job that never arrived.
     """
@@ -88,8 +84,7 @@ def samples_of(points: Sequence[Point], quantity: str, *, lost_is_infinite: bool
             for scheme, samples in _run_samples(run, quantity, lost_is_infinite).items():
                 of_scheme.setdefault(scheme, []).append(samples)
         for scheme, groups in of_scheme.items():
-            split = groups if len(groups) > 1 else batches_of(groups[0], BATCHES_OF_A_CDF)
-            collected.append(Samples(scheme, point, tuple(split)))
+            collected.append(Samples(scheme, point, tuple(groups)))
     return collected
 
 

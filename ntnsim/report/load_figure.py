@@ -10,7 +10,7 @@ from ntnsim.errors import InputError
 from ntnsim.report.breakdown_figure import metric_interval
 from ntnsim.report.groups import Point, points_of, schemes_in
 from ntnsim.report.style import DOUBLE_COLUMN_IN, in_preferred_order, scheme_styles
-from ntnsim.results.pictures import FEWEST_FOR_AN_INTERVAL
+from ntnsim.results.pictures import FEWEST_PICTURES
 from ntnsim.results.point_names import PointNames
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.statistics import Interval
@@ -147,7 +147,7 @@ def without_interval(curves: Sequence[LoadCurve], metric: str) -> str:
         number
         for curve in curves
         for number in curve.pictures[metric]
-        if number is not None and number < FEWEST_FOR_AN_INTERVAL
+        if number is not None and number < FEWEST_PICTURES
     }
     return f"\n{' or '.join(map(str, sorted(few)))} pictures: no interval" if few else ""
 

@@ -6,12 +6,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ntnsim.results.latex import latex_table
-from ntnsim.results.pictures import FEWEST_FOR_AN_INTERVAL
+from ntnsim.results.pictures import FEWEST_PICTURES
 from ntnsim.results.possible import possible
 from ntnsim.results.statistics import Interval
+from ntnsim.results.within_run import FEWEST_EFFECTIVE, FEWEST_JOBS, TOO_SMALL
 
 # A half-width below this share of the value is rounding of the sum, not spread.
 ROUNDING = 1e-9
+FEWEST_REPLICATIONS = 5  # with fewer, Student's factor is above 2.7, and the limits say little
+
+
+SMALL = " (n too small)"
 
 
 def interval_text(
@@ -26,14 +31,14 @@ def interval_text(
     """Return ``7.53 ± 0.21``; ``98.4 [95.2, 100.0]`` where *metric* cannot go further; a dash for no value.
 
     scale: from the interval's unit to the one shown. n: independent values behind it, if known, and kind what they are
-    (``pictures``); fewer than `FEWEST_FOR_AN_INTERVAL` give no interval, and the text says how many there were.
+    (``pictures``); too few give no interval, and the text says so.
     """
     if not math.isfinite(interval.value):
         return "–"
-    if n is not None and n < FEWEST_FOR_AN_INTERVAL:
+    if n is not None and n < (FEWEST_PICTURES if kind else FEWEST_REPLICATIONS):
         return f"{scale * interval.value:.4g}{unit} ({f'{n} {kind}' if kind else f'n = {n}'})"
     if not math.isfinite(interval.half_width):
-        return f"{scale * interval.value:.4g}{unit}"
+        return f"{scale * interval.value:.4g}{unit}{'' if n is None else SMALL}"
     cut = possible(interval, metric)
     lean = (cut.high - cut.value) - (cut.value - cut.low)
     if abs(lean) <= 1e-6 * cut.half_width or cut.half_width <= ROUNDING * abs(cut.value):
@@ -104,9 +109,33 @@ def summary_latex(summary: Mapping[str, Any]) -> str:
 
 def _notes(summary: Mapping[str, Any]) -> list[str]:
     lost = summary.get("satellites_lost")
-    notes = [_pictures_note(summary["schemes"].values())]
+    notes = [_small_note(summary["schemes"].values()), _warm_up_note(summary["schemes"])]
+    notes += [_pictures_note(summary["schemes"].values())]
     notes += [f"{lost['count']} satellites {lost['note']}"] if lost else []
     return [note for note in notes if note]
+
+
+def _small_note(entries: Iterable[Mapping[str, Any]]) -> str:
+    """Say why a delay or a share has no interval."""
+    if all(
+        entry["delay_s"]["low"] is not None and entry["deadline_met"]["low"] is not None for entry in entries
+    ):
+        return ""
+    return (
+        f"{TOO_SMALL}: within a run it takes {FEWEST_JOBS} images, worth {FEWEST_EFFECTIVE} independent ones;\n"
+        "replications of a sweep give one too."
+    )
+
+
+def _warm_up_note(schemes: Mapping[str, Mapping[str, Any]]) -> str:
+    """Say for which schemes MSER-5 found no end of the warm-up."""
+    unsettled = [name for name, entry in schemes.items() if entry.get("warm_up_at_limit")]
+    if not unsettled:
+        return ""
+    return (
+        f"Warm-up of {', '.join(unsettled)}: MSER-5 is at the end of its search, half of the images; "
+        "the run may be too short to have settled."
+    )
 
 
 def _pictures_note(entries: Iterable[Mapping[str, Any]]) -> str:
@@ -116,7 +145,7 @@ def _pictures_note(entries: Iterable[Mapping[str, Any]]) -> str:
     if not repeated:
         return ""
     shown = " or ".join(map(str, sorted(repeated)))
-    return f"Intervals of savings, sizes and fidelity are over the {shown} pictures that were sent again and again."
+    return f"Savings, sizes and fidelity are over the {shown} pictures that were sent again and again."
 
 
 def _rows(entries: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
@@ -179,5 +208,5 @@ def _share(entry: Mapping[str, Any]) -> str:
     if entry["value"] is None:
         return "–"
     if entry["low"] is None:
-        return f"{100 * entry['value']:.1f} %"
+        return f"{100 * entry['value']:.1f} %{SMALL}"
     return f"{100 * entry['value']:.1f} % [{100 * entry['low']:.1f}, {100 * entry['high']:.1f}]"

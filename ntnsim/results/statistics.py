@@ -1,11 +1,8 @@
-"""What simulated samples say about the quantity behind them: warm-up, batch means, intervals over replications.
+"""What independent samples say about the quantity behind them: intervals over replications and pictures, shares, CDFs.
 
-Jobs of one run queue behind each other, so they are not independent: an interval computed as if they were is too
-narrow. Within a run the intervals here come from batches of consecutive jobs (Law, *Simulation Modeling and
-Analysis*, ch. 9); over replications they come from one value per run. Both use Student's t.
+Jobs of one run queue behind each other, so they are not independent: what they allow is in `within_run`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +12,6 @@ from scipy.special import ndtri, stdtrit
 from ntnsim.arrays import FloatArray
 
 DEFAULT_CONFIDENCE = 0.95
-# Schmeiser (1982): beyond 30 batches the interval hardly narrows, and fewer, longer batches are less correlated.
-DEFAULT_BATCHES = 20
-# The tail of MSER's criterion is noise: White, Cobb and Spratt (2000) look at the first half only.
-MSER_SEARCHED_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +32,6 @@ class Interval:
 def student_t(confidence: float, degrees_of_freedom: float) -> float:
     """Return the two-sided quantile t with P(|T| ≤ t) = *confidence*."""
     return float(stdtrit(degrees_of_freedom, 0.5 + confidence / 2))
-
-
-def mser5_truncation(samples: npt.ArrayLike) -> int:
-    """Return how many of the first *samples* [n] to delete as warm-up, by MSER-5.
-
-    White, Cobb and Spratt, "A comparison of five steady-state truncation heuristics for simulation" (WSC 2000): over
-    means Z_j of five consecutive samples, the cut d minimises Σ_{j>d} (Z_j − Z̄_d)² / (k − d)², d up to half of k.
-    A sample too short to judge (fewer than ten fives) is kept whole.
-    """
-    values = np.asarray(samples, dtype=np.float64)
-    n_fives = len(values) // 5
-    if n_fives < 10:
-        return 0
-    fives = values[: 5 * n_fives].reshape(n_fives, 5).mean(axis=1)
-    fives = fives - fives.mean()  # the sums of squares below would lose digits on a large common offset
-    remaining = np.arange(n_fives, 0, -1)
-    tail_sum = np.cumsum(fives[::-1])[::-1]
-    tail_square_sum = np.cumsum(fives[::-1] ** 2)[::-1]
-    criterion = (tail_square_sum - tail_sum**2 / remaining) / remaining**2
-    searched = max(1, int(n_fives * MSER_SEARCHED_SHARE))
-    return 5 * int(np.argmin(criterion[:searched]))
 
 
 def replication_interval(values: npt.ArrayLike, confidence: float = DEFAULT_CONFIDENCE) -> Interval:
@@ -96,82 +68,30 @@ def clustered_interval(
     return Interval(mean, mean - half, mean + half, confidence)
 
 
-def batches_of(samples: FloatArray, n_batches: int = DEFAULT_BATCHES) -> list[FloatArray]:
-    """Cut *samples* [n], in time order, in up to *n_batches* runs of consecutive samples of near equal length.
-
-    At least two samples go in each batch, so that short samples give fewer batches.
-    """
-    count = max(1, min(n_batches, len(samples) // 2))
-    return list(np.array_split(samples, count))
-
-
-def batch_interval(
-    samples: npt.ArrayLike,
-    statistic: Callable[[FloatArray], float] = np.mean,
-    *,
-    n_batches: int = DEFAULT_BATCHES,
-    confidence: float = DEFAULT_CONFIDENCE,
+def wilson_interval(
+    share: float, n_effective: float, quantile: float, confidence: float = DEFAULT_CONFIDENCE
 ) -> Interval:
-    """Return *statistic* of all *samples* [n] (in time order), with an interval from batches of consecutive ones.
+    """Return Wilson's limits of a *share* in [0, 1] of *n_effective* independent trials.
 
-    The centre is the statistic of the whole sample ("sectioning"), which is less biased than the mean of the batches'
-    when the statistic is a quantile; the spread is that of the batches around it.
+    They stay inside [0, 1] and do not collapse when every trial hit. quantile: of the standard normal, or of
+    Student's t where the number of trials is itself an estimate.
     """
-    values = np.asarray(samples, dtype=np.float64)
-    if len(values) == 0:
-        return Interval(np.nan, np.nan, np.nan, confidence)
-    centre = float(statistic(values))
-    batches = batches_of(values, n_batches)
-    if len(batches) < 2:
-        return Interval(centre, np.nan, np.nan, confidence)
-    of_batches = np.array([float(statistic(batch)) for batch in batches])
-    variance = float(np.sum((of_batches - centre) ** 2)) / (len(batches) - 1) / len(batches)
-    half = student_t(confidence, len(batches) - 1) * np.sqrt(variance)
-    return Interval(centre, centre - half, centre + half, confidence)
-
-
-def quantile_interval(
-    samples: npt.ArrayLike,
-    probability: float,
-    *,
-    n_batches: int = 10,
-    confidence: float = DEFAULT_CONFIDENCE,
-) -> Interval:
-    """Return the *probability* quantile of *samples* [n], in time order, with a batch interval.
-
-    Fewer batches than for a mean: a quantile of a short batch is biased towards the middle.
-    """
-
-    def quantile(values: FloatArray) -> float:
-        return float(np.quantile(values, probability))
-
-    return batch_interval(samples, quantile, n_batches=n_batches, confidence=confidence)
+    z2 = quantile**2 / n_effective
+    centre = (share + z2 / 2) / (1 + z2)
+    half = np.sqrt(z2 * share * (1 - share) + z2**2 / 4) / (1 + z2)
+    return Interval(share, max(0.0, float(centre - half)), min(1.0, float(centre + half)), confidence)
 
 
 def proportion_interval(
-    hits: npt.ArrayLike, *, n_batches: int = DEFAULT_BATCHES, confidence: float = DEFAULT_CONFIDENCE
+    hits: npt.ArrayLike, n_independent: int, confidence: float = DEFAULT_CONFIDENCE
 ) -> Interval:
-    """Return the share of true *hits* [n], in time order, with Wilson limits for the effective sample size.
-
-    Wilson's limits stay inside [0, 1] and do not collapse when every job hit. Correlation between jobs counts as a
-    smaller sample: n is divided by the ratio of the batch means' variance to what independent jobs would show.
-    """
+    """Return the share of true *hits* [n], with Wilson's limits for *n_independent* of them (pictures, say)."""
     values = np.asarray(hits, dtype=np.float64)
-    n = len(values)
-    if n == 0:
+    if len(values) == 0:
         return Interval(np.nan, np.nan, np.nan, confidence)
-    share = float(values.mean())
-    n_effective = float(n)
-    batches = batches_of(values, n_batches)
-    if len(batches) > 1 and 0 < share < 1:
-        of_batches = np.array([batch.mean() for batch in batches])
-        variance = float(np.sum((of_batches - share) ** 2)) / (len(batches) - 1) / len(batches)
-        n_effective = n / max(1.0, variance / (share * (1 - share) / n))
-    z = float(ndtri(0.5 + confidence / 2))
-    centre = (share + z**2 / (2 * n_effective)) / (1 + z**2 / n_effective)
-    spread = np.sqrt(share * (1 - share) / n_effective + z**2 / (4 * n_effective**2))
-    half = z / (1 + z**2 / n_effective) * spread
-    return Interval(share, max(0.0, centre - half), min(1.0, centre + half), confidence)
+    return wilson_interval(
+        float(values.mean()), n_independent, float(ndtri(0.5 + confidence / 2)), confidence
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,16 +18,19 @@ from ntnsim.errors import InputError
 from ntnsim.results.atomic import write_json
 from ntnsim.results.columns import SERVED, rank_columns
 from ntnsim.results.files import SUMMARY
-from ntnsim.results.pictures import mean_over_pictures, picture_numbers
+from ntnsim.results.pictures import FEWEST_PICTURES, mean_over_pictures, picture_numbers
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.record import COMPONENTS
-from ntnsim.results.statistics import (
-    DEFAULT_CONFIDENCE,
-    Interval,
+from ntnsim.results.statistics import DEFAULT_CONFIDENCE, Interval
+from ntnsim.results.within_run import (
+    FEWEST_EFFECTIVE,
+    FEWEST_IN_TAIL,
+    FEWEST_JOBS,
     batch_interval,
+    mean_interval,
     mser5_truncation,
-    proportion_interval,
     quantile_interval,
+    share_interval,
 )
 
 Pictures = npt.NDArray[np.intp]
@@ -35,8 +38,10 @@ Pictures = npt.NDArray[np.intp]
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 MSER5 = "mser5"
 METHOD = (
-    "within a run: batch means, Student t; probabilities: Wilson with the effective sample size; savings, bits and "
-    "fidelity: jackknife over pictures where that is wider, none with fewer than 5 pictures"
+    "within a run: batch means widened by their correlation and skewness, quantiles and shares by the effective "
+    f"number of images; none with fewer than {FEWEST_JOBS} images, or worth fewer than {FEWEST_EFFECTIVE} "
+    f"independent ones, or {FEWEST_IN_TAIL} beyond a quantile; savings, bits and fidelity: jackknife over "
+    f"pictures where that is wider, none with fewer than {FEWEST_PICTURES} pictures"
 )
 
 
@@ -132,9 +137,10 @@ def scheme_summary(
     if warm_up_s == MSER5:
         in_order = jobs.served()
         cut = mser5_truncation(in_order.float("delay_s"))
-        start_s = float(in_order.float("created_s")[cut]) if cut else 0.0
+        start_s = float(in_order.float("created_s")[cut.n_deleted]) if cut.n_deleted else 0.0
+        at_limit = cut.at_limit
     else:
-        start_s = float(warm_up_s)
+        start_s, at_limit = float(warm_up_s), False
     counted = jobs.take(jobs.float("created_s") >= start_s)
     served = counted.served()
     shown = _pictures_shown(served, pictures)
@@ -142,9 +148,12 @@ def scheme_summary(
         "jobs": len(jobs),
         "counted_jobs": len(counted),
         "warm_up_s": start_s,
+        **({"warm_up_at_limit": True} if at_limit else {}),
         "states": _counts(*counted.texts("state")),
         "reasons": _counts(*counted.texts("reason")),
-        "deadline_met": _as_json(proportion_interval(counted.float("deadline_met"), confidence=confidence)),
+        "deadline_met": _as_json(
+            share_interval(counted.float("deadline_met"), served.float("delay_s"), confidence)
+        ),
         "delay_s": distribution(served.float("delay_s"), confidence),
         "components_s": {name: _component(served, name, confidence) for name in COMPONENTS},
         "savings": distribution(served.float("savings"), confidence, shown),
@@ -161,7 +170,7 @@ def distribution(samples: FloatArray, confidence: float, shown: Pictures | None 
     entry["std"] = _number(float(values.std(ddof=1))) if len(values) > 1 else None
     entry["min"], entry["max"] = (float(values.min()), float(values.max())) if len(values) else (None, None)
     entry["quantiles"] = {
-        f"q{100 * probability:02.0f}": _as_json(quantile_interval(values, probability, confidence=confidence))
+        f"q{100 * probability:02.0f}": _as_json(quantile_interval(values, probability, confidence))
         for probability in QUANTILES
         if len(values)
     }
@@ -175,10 +184,12 @@ def mean_only(samples: FloatArray, confidence: float, shown: Pictures | None = N
     """
     finite = np.isfinite(samples)
     values = samples[finite]
-    interval = batch_interval(values, confidence=confidence)
     n_pictures = None
     if shown is not None and len(values):
-        interval, n_pictures = mean_over_pictures(values, shown[finite], interval)
+        along_time = batch_interval(values, confidence)
+        interval, n_pictures = mean_over_pictures(values, shown[finite], along_time)
+    else:
+        interval = mean_interval(values, confidence)
     entry = {
         "n": len(values),
         "mean": _number(interval.value),

@@ -168,7 +168,7 @@ def test_bars_stack_to_the_mean_delay(run):
         )
     with journal():
         figure = delay_breakdown(find_runs([run]))
-    assert len(figure.axes[0].collections) == len(bars_of(find_runs([run])))  # an interval on every bar
+    assert len(figure.axes[0].collections) == 0  # one short run allows no interval
     drawn = [patch for patch in figure.axes[0].patches if patch.get_width() > 0]
     assert max(patch.get_x() + patch.get_width() for patch in drawn) == pytest.approx(
         max(bar.total.value for bar in bars_of(find_runs([run])))

@@ -50,11 +50,11 @@ def test_ninety_five_per_cent_intervals_hold_the_truth_that_often(sizes):
 
 
 def test_a_picture_sent_again_narrows_nothing():
-    values = np.random.default_rng(6).normal(size=8)
-    once, n_once = mean_over_pictures(values, np.arange(8), UNKNOWN)
-    often, n_often = mean_over_pictures(np.tile(values, 50), np.tile(np.arange(8), 50), UNKNOWN)
+    values = np.random.default_rng(6).normal(size=24)
+    once, n_once = mean_over_pictures(values, np.arange(24), UNKNOWN)
+    often, n_often = mean_over_pictures(np.tile(values, 50), np.tile(np.arange(24), 50), UNKNOWN)
     assert often.half_width == pytest.approx(once.half_width)
-    assert n_once == n_often == 8
+    assert n_once == n_often == 24
 
 
 def test_four_pictures_give_no_interval_however_often_they_are_sent():

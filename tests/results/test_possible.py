@@ -47,8 +47,8 @@ def test_rounding_of_a_sum_is_not_printed_as_spread():
     assert interval_text(Interval(87_800.0, 87_800.0 - 4.4e-8, 87_800.0 + 4.4e-8, 0.95)) == "8.78e+04 ± 0"
 
 
-def test_four_images_give_their_number_instead_of_an_interval():
-    entry = mean_only(np.array([0.4, 0.5, 0.6, 0.9]), 0.95)
-    value = Interval(entry["mean"], entry["low"], entry["high"], 0.95)
-    assert interval_text(value, n=entry["n"]) == "0.6 (n = 4)"
-    assert "±" in interval_text(value, n=5)
+def test_few_images_give_their_number_and_more_say_that_they_are_too_few():
+    for n, text in ((4, "0.6 (n = 4)"), (400, "0.6 (n too small)")):
+        entry = mean_only(np.tile([0.4, 0.5, 0.6, 0.9], n // 4), 0.95)
+        assert (entry["low"], entry["high"]) == (None, None)
+        assert interval_text(Interval(entry["mean"], np.nan, np.nan, 0.95), n=entry["n"]) == text

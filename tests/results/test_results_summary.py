@@ -1,6 +1,7 @@
 """The summary says what the records say, with intervals; the loader hands the records to pandas."""
 
 import json
+import re
 import tracemalloc
 
 import numpy as np
@@ -104,12 +105,29 @@ def test_a_scheme_that_delivered_nothing_has_null_figures_and_a_row_in_the_table
     assert "–" in summary_table(summary)
 
 
-def test_table_shows_every_scheme_with_its_interval(run):
+def test_table_shows_every_scheme_and_says_that_the_run_is_too_short_for_intervals(run):
     text = summary_table(json.loads((run / "summary.json").read_text()))
     heading = next(line for line in text.splitlines() if "spiff" in line)
     assert "jpeg" in heading
-    assert "±" in next(line for line in text.splitlines() if "delay, mean" in line)
+    assert "(n too small)" in next(line for line in text.splitlines() if "delay, mean" in line)
     assert "PF, rank 1" in text
+    assert "n too small for an interval: within a run it takes 5000 images" in text
+
+
+def test_table_of_a_long_run_shows_intervals():
+    records = pa.table(scheme_columns("spiff", 20_000, 3, 0.5))
+    text = summary_table(summarise(records))
+    for row in ("delay, mean", "within the deadline"):
+        assert re.search(r"± |\[.+, .+\]", next(line for line in text.splitlines() if row in line))
+    assert "too small" not in text
+
+
+def test_table_says_when_mser5_found_no_end_of_the_warm_up():
+    columns = scheme_columns("spiff", 1000, 3, 0.5)
+    columns["delay_s"] = np.arange(1000.0)
+    summary = summarise(pa.table(columns), warm_up_s="mser5")
+    assert summary["schemes"]["spiff"]["warm_up_at_limit"]
+    assert "Warm-up of spiff: MSER-5 is at the end of its search" in summary_table(summary)
 
 
 def test_figures_of_a_summary_are_found_by_path_and_absent_ones_are_nan(run):
