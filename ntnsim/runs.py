@@ -14,6 +14,7 @@ from typing import Any
 from ntnsim.datasets.open_dataset import photographs_shown
 from ntnsim.engine.build import changes_from, requirement_from
 from ntnsim.errors import InputError
+from ntnsim.fluid_runs import simulate_fluid
 from ntnsim.images.gallery import RunGallery
 from ntnsim.images.outcome_store import OutcomeStore
 from ntnsim.networks.bundle import open_bundle
@@ -82,9 +83,10 @@ def run_scenario(
         progress.stage("loading networks")
     assembly = SchemeAssembly(scenario, store or default_store(), pictures_digest(), own)
     schemes = {scheme.name: assembly.assemble(scheme) for scheme in scenario.schemes}
-    terminals = terminal_links(scenario, satellite_outages(scenario.faults, scenario.seed))
-    profiles = profile_sources(scenario, terminals, own)
-    way = way_of(scenario)
+    fluid = scenario.fidelity == "fluid"
+    terminals = {} if fluid else terminal_links(scenario, satellite_outages(scenario.faults, scenario.seed))
+    profiles = {} if fluid else profile_sources(scenario, terminals, own)
+    way = None if fluid else way_of(scenario)
     content = provenance(
         scenario.model_dump(mode="json"),
         seed=scenario.seed,
@@ -99,11 +101,29 @@ def run_scenario(
         "" if own or any(own_parts_of(scenario)) else digest([content["scenario_digest"], content["digests"]])
     )
     with new_results(directory, force=force, identity=identity) as scratch:
+        if fluid:
+            summary = _fluid_summary(scenario, simulate_fluid(scenario, schemes, scratch, progress))
+            write_summary(scratch, summary)
+            write_provenance(scratch, content)
+            return summary
         watch = _Watch(directory / LEARNED, progress, checkpoint_s)
         kept = Checkpoint(directory, identity)
         summary = _simulated(scenario, schemes, terminals, profiles, way, scratch, watch, kept)
         write_provenance(scratch, content)
     return summary
+
+
+def _fluid_summary(scenario: Scenario, schemes: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "name": scenario.name,
+        "seed": scenario.seed,
+        "fidelity_of_world": "fluid",
+        **_details(scenario),
+        "confidence": scenario.statistics.confidence,
+        "method": "expected values of a fluid world: no intervals",
+        "schemes": dict(schemes),
+    }
 
 
 def profile_sources(

@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "images": BELOW | {"datasets", "fidelity", "results"},
     "chance": BELOW | {"scenario"},
     "rates": BELOW | {"chance", "scenario"},
+    "flow": BELOW | {"chance", "rates", "scenario", "orbit", "link", "sky"},
     "world": BELOW | {"chance", "rates", "scenario", "results"},
 }
 COMPOSERS = {
@@ -48,6 +49,7 @@ COMPOSERS = {
     "named_files",
     "schemes",
     "runs",
+    "fluid_runs",
     "run_progress",
     "sweeps",
     "api",
@@ -67,6 +69,7 @@ NO_TORCH = (
     "chance",
     "rates",
     "world",
+    "flow",
     "datasets",
 )
 

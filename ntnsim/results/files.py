@@ -1,6 +1,7 @@
 """What the files of a run, and of a sweep, are called."""
 
 RECORDS = "records"  # a directory of part-*.parquet
+FLOW = "flow"  # sites, delays and satellites of a run of `fidelity: fluid`, which has no records
 WALL_TIME = "wall_time.parquet"
 TIMELINE = "timeline.parquet"
 SUMMARY = "summary.json"

@@ -20,7 +20,7 @@ from ntnsim.given import path_given
 from ntnsim.results.atomic import read_json
 from ntnsim.results.checkpoint import NEXT
 from ntnsim.results.directory import settle
-from ntnsim.results.files import CELLS, PROVENANCE, RECORDS, SUMMARY, SWEEP, TIMELINE
+from ntnsim.results.files import CELLS, FLOW, PROVENANCE, RECORDS, SUMMARY, SWEEP, TIMELINE
 from ntnsim.results.seal import check_file, sealed_files
 
 
@@ -83,6 +83,8 @@ class RunDirectory:
         for name in sealed:
             check_file(self.path, name)
         parts = [self.path / name for name in sealed] or (self.path / RECORDS).glob("part-*.parquet")
+        if (self.path / FLOW).is_dir():
+            raise InputError(f"{self.path}: holds no records, as its world was fluid; read {FLOW}/*.parquet")
         if not (ordered := sorted(parts)):
             raise InputError(f"{self.path / RECORDS}: holds no part-*.parquet")
         return ordered
@@ -115,7 +117,7 @@ def find_runs(directories: Iterable[Path | str]) -> list[RunDirectory]:
         settle(directory)
         if (directory / SWEEP).exists():
             runs += _cells(directory)
-        elif (directory / RECORDS).is_dir():
+        elif (directory / RECORDS).is_dir() or (directory / FLOW).is_dir():
             runs.append(RunDirectory(directory, directory.name or str(directory.resolve().name)))
         elif (directory / NEXT).is_dir():
             raise InputError(f"{directory}: its run is not finished; run the scenario again")

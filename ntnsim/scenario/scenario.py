@@ -84,6 +84,15 @@ class OutputSpec(Entity):
     """Interval of the timeline's samples; null keeps none."""
 
 
+class FluidSpec(Entity):
+    """How a world of ``fidelity: fluid`` is followed."""
+
+    step_s: float = Field(default=30.0, ge=1, le=600)
+    """Rates, satellites and queues are taken as steady for so long."""
+    drain_s: NonNegativeFloat = 3600.0
+    """How far beyond the end the sky is looked at for images that still wait then."""
+
+
 class Scenario(Entity):
     """One simulated world, and the schemes that are compared in it.
 
@@ -116,6 +125,11 @@ class Scenario(Entity):
     """The date and time at which simulated time is 0: it places satellites, sun and Earth."""
     horizon: HorizonSpec = HorizonSpec()
     """How long images are taken, and when the run ends."""
+    fidelity: Literal["images", "fluid"] = "images"
+    """images: every image is a chain of events of its own. fluid: streams of images as rates and queues by their
+    moments, for worlds of more images than events can follow; fixed policies only."""
+    fluid: FluidSpec = FluidSpec()
+    """Settings of a fluid world."""
 
     sites: SitesSpec | None = None
     """A map of traffic: many sites at once, each with a gateway and a source beside those written below, which may then
