@@ -44,6 +44,7 @@ def simulate_fluid(
     """
     _check(scenario)
     assert scenario.horizon.duration_s is not None
+    sizes_of = {entity.name: _sizes(scenario, entity, schemes[entity.name]) for entity in scenario.schemes}
     duration_s, fluid = scenario.horizon.duration_s, scenario.fluid
     load = background_load(scenario.background, Streams(scenario.seed, "background"))
     if progress is not None:
@@ -62,7 +63,7 @@ def simulate_fluid(
     for entity in scenario.schemes:
         if progress is not None:
             progress.stage(f"{entity.name}: letting images flow")
-        sizes = _sizes(scenario, entity, schemes[entity.name])
+        sizes = sizes_of[entity.name]
         requirement = entity.requirement or scenario.requirement
         result = world.run(sizes.scheme, requirement.deadline_s)
         entries[entity.name] = _summary(result, sizes)

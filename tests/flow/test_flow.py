@@ -202,7 +202,7 @@ def test_the_sampled_sky_gives_the_rates_of_the_world_of_images(radio):
         {
             "satellite_link": {
                 "kind": "windows",
-                "rate_bps": 4e9,
+                "rate_bps": 5e9,
                 "period_s": 240,
                 "contact_s": 120,
                 "propagation_s": 0.01,
