@@ -1,21 +1,18 @@
 """How long images wait for one of several alike servers, as the load on them changes: gateways and data networks.
 
-The virtual waiting time W of a first-come-first-served queue with c servers grows by the work that comes, divided by
-c, and falls at rate 1 while all servers are busy. Its mean follows the pointwise stationary fluid approximation (Wang,
-Tipper and Banerjee, 1996): all are busy with the probability that belongs, in equilibrium, to the load with the
-present mean wait. In equilibrium the mean is Erlang C's, times (1 + c_s²)/2 for service that is not exponential (Lee
-and Longton, 1959: exact for c = 1); an overloaded queue grows by its surplus.
+c servers that are all busy work like one that is c times as fast, whose waiting work workload.py follows. How often all
+are busy is Erlang's C instead of the load, and the wait is taken less in the same measure: in equilibrium that is
+Erlang C's mean wait times (1 + c_s²)/2 for service that is not exponential (Lee and Longton, 1959: exact for c = 1 and
+for exponential service), and a queue that grows has the mean and variance of the work that comes.
 """
 
 import numpy as np
 
 from ntnsim.arrays import FloatArray
 from ntnsim.flow.spread import Spread
-from ntnsim.flow.workload import Workload
+from ntnsim.flow.workload import Workload, WorkloadQueue
 
 _LOADS = np.concatenate([np.linspace(0.0, 0.9, 181), 1 - np.geomspace(0.1, 1e-5, 120)[1:]])
-
-PARTS = 16  # of a step
 
 
 def all_busy(servers: int, load: FloatArray) -> FloatArray:
@@ -28,36 +25,24 @@ def all_busy(servers: int, load: FloatArray) -> FloatArray:
 
 
 class PoolQueue:
-    """The wait at many pools at once [n], each of *servers* servers with independent *service* times."""
+    """The wait at many pools at once, each of *servers* servers with independent *service* times.
 
-    def __init__(self, count: int, servers: int, service: Spread, arrivals_scv: float = 1.0) -> None:
-        self.service = service
-        self.servers = servers
-        self.wait_s = np.zeros(count)
-        self._busy = all_busy(servers, _LOADS)
-        # Mean wait in equilibrium, in means of service.
-        self._wait = self._busy / (servers * (1 - _LOADS)) * (arrivals_scv + service.scv) / 2
+    arrivals_scv: [n] squared coefficient of variation of the gaps between images, as queues notice it.
+    """
+
+    def __init__(self, servers: int, service: Spread, arrivals_scv: FloatArray) -> None:
+        self._servers = servers
+        self._work = WorkloadQueue(service.scaled(1 / servers), arrivals_scv)
+        self._full_speed = np.ones(len(arrivals_scv))
 
     def advance(self, rate_per_s: FloatArray, step_s: float) -> Workload:
         """Go on by a step with *rate_per_s* [n]; return the wait over it: share that waits, first and second moment."""
-        mean_s = self.service.mean
-        load = rate_per_s * mean_s / self.servers
-        part_s = step_s / PARTS
-        sums = np.zeros((3, len(load)))
-        calm_s = np.interp(load, _LOADS, self._wait) * mean_s
-        for _ in range(PARTS):
-            busy_load = np.interp(self.wait_s / mean_s, self._wait, _LOADS)
-            moved_s = self.wait_s + part_s * (load - busy_load)
-            # A queue that settles within a part is taken at its equilibrium, not beyond it.
-            passed = (self.wait_s - calm_s) * (moved_s - calm_s) < 0
-            self.wait_s = np.where(passed & (load < _LOADS[-1]), calm_s, np.maximum(moved_s, 0.0))
-            busy = np.interp(self.wait_s / mean_s, self._wait, self._busy)
-            sums += (
-                busy,
-                self.wait_s,
-                2 * self.wait_s**2 / np.maximum(busy, 1e-12),
-            )  # exponential where it is > 0
-        return Workload(*(sums / PARTS))
+        one = self._work.advance(rate_per_s, self._full_speed, step_s)
+        if self._servers == 1:
+            return one
+        busy = all_busy(self._servers, np.minimum(one.busy, 1 - 1e-9))
+        less = busy / np.maximum(one.busy, 1e-12)
+        return Workload(busy, one.mean * less, one.second * less)
 
 
 def departures_scv(servers: int, service: Spread, load: FloatArray, arrivals_scv: FloatArray) -> FloatArray:

@@ -301,11 +301,7 @@ def _queue(stage: Stage, arrivals_scv: FloatArray) -> Callable[[FloatArray, floa
     """Return how the wait for a stage goes on, called with rates [n] and a step; None where nothing waits."""
     if not stage.queues or stage.service.mean == 0:
         return None
-    if stage.servers > 1:
-        return PoolQueue(len(arrivals_scv), stage.servers, stage.service, float(arrivals_scv.mean())).advance
-    queue = WorkloadQueue(stage.service, arrivals_scv)
-    full_speed = np.ones(len(arrivals_scv))
-    return lambda rate_per_s, step_s: queue.advance(rate_per_s, full_speed, step_s)
+    return PoolQueue(stage.servers, stage.service, arrivals_scv).advance
 
 
 def _stage_s(
