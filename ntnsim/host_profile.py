@@ -79,7 +79,7 @@ def measure_host(bundle: Bundle, *, repeats: int = 3, device: str = "cpu") -> De
             seconds, _ = _timed(encode_component, pixels, JPEG)
             note("encode_jpeg", size, seconds)
             seconds, (_, shown) = _timed(codec.trial, pixels, ranks, CONFIGURATION, index)
-            judged_s, _ = _timed(scorer.pf_per_rank, pixels, shown, ranks, 2)
+            judged_s, _ = _timed(scorer.per_rank, pixels, [shown], ranks, 2)
             note("trial", size, seconds + judged_s)
             seconds, received = _timed(decode_partial_image, coded.payload)
             note("decode", size, seconds)

@@ -142,7 +142,7 @@ class SchemeAssembly:
             ), None
         settings = spiff_settings(wanted.kind, wanted.model_dump())
         coding = "encode_jpeg" if settings.crop.codec == "jpeg" else "encode"
-        tried = wanted.trial if isinstance(wanted, SpiffCodecSpec) else 0.0
+        tried = _trials(wanted, n_ranks) if isinstance(wanted, SpiffCodecSpec) else ()
         codec = SpiffCodec(
             wanted.kind,
             settings,
@@ -151,15 +151,13 @@ class SchemeAssembly:
             captioner=load_captioner(bundle) if wanted.caption else None,
             models_digest=restored_by,
             work=Work(
-                ("segmentation", "trial", "decision") if tried else ("segmentation", "decision"),
+                ("segmentation", *("trial" for _ in tried), "decision"),
                 ("caption", coding) if wanted.caption else (coding,),
                 ("decode", "inpainting") if inpaint.method == "bundle" else ("decode",),
                 steps,
             ),
         )
-        if not tried:
-            return codec, None
-        return codec, GatewayTrial(Configuration(0.0, (0.0,) * (n_ranks - 1), tried), codec.trial)
+        return codec, GatewayTrial(tried, codec.trial) if tried else None
 
     def _bundle(self) -> Bundle:
         self._bundle_used = True
@@ -213,6 +211,13 @@ def _relevance(wanted: RelevanceSpec) -> Relevance:
 def _delivered_bits(wanted: ComponentSpec) -> Callable[[UInt8Image], int]:
     component = Component(**wanted.model_dump())
     return lambda pixels: 8 * len(encode_component(pixels, component))
+
+
+def _trials(wanted: SpiffCodecSpec, n_ranks: int) -> tuple[Configuration, ...]:
+    """Return what the gateway codes before it decides."""
+    nothing = (0.0,) * (n_ranks - 1)
+    layers = [Configuration(0.0, nothing, quality) for quality in wanted.trial_qualities]
+    return (*layers, Configuration(1.0, nothing)) if wanted.trial_whole else tuple(layers)
 
 
 def _charged_steps(inpainter: Inpainter, wanted: InpaintingSpec) -> int:

@@ -109,20 +109,21 @@ def test_schemes_meet_the_same_images_at_the_same_times(finished):
             assert (first[column] == other[column]).all()
 
 
-def test_trial_is_coded_scored_and_charged(scenario_file):
-    schemes = "schemes=[{name: tried, codec: {kind: spiff, trial: 0.3, inpaint: {method: telea}}}]"
-    scenario = load_scenario(scenario_file, [schemes])
+def test_trials_are_coded_scored_and_charged_each(scenario_file):
+    codec = "codec: {kind: spiff, trial: [0.6, 0.3], trial_whole: true, inpaint: {method: telea}}"
+    scenario = load_scenario(scenario_file, [f"schemes=[{{name: tried, {codec}}}]"])
     assembled = SchemeAssembly(scenario, OutcomeStore(), "code").assemble(scenario.schemes[0])
-    assert assembled.imaging.work.before_decision == ("segmentation", "trial", "decision")
+    assert assembled.imaging.work.before_decision == ("segmentation", *["trial"] * 3, "decision")
     capture = assembled.imaging.capture("harbour", 0)
-    configuration = Configuration(0.0, (0.0,), 0.3)
-    assert (
-        capture.state.trial.size_bits == assembled.pipeline.encode(capture.image_id, configuration).size_bits
-    )
-    # With a coarse layer and no network, every fill shows the same: layer and grain.
-    fidelity = assembled.pipeline.reconstruct(capture.image_id, configuration)
-    assert capture.state.trial.pf == fidelity.pf_rank
-    assert 0.5 < capture.state.trial.pf[0] < 1.0
+    wanted = [Configuration(0.0, (0.0,), 0.3), Configuration(0.0, (0.0,), 0.6), Configuration(1.0, (0.0,))]
+    assert [trial.configuration for trial in capture.state.trials] == wanted
+    for trial in capture.state.trials:
+        x = trial.configuration
+        assert trial.size_bits == assembled.pipeline.encode(capture.image_id, x).size_bits
+        # With a coarse layer and no network, every fill shows the same: layer and grain.
+        fidelity = assembled.pipeline.reconstruct(capture.image_id, x)
+        assert (trial.pf, trial.sf) == (fidelity.pf_rank, fidelity.sf_rank)
+        assert 0.5 < trial.pf[0] < 1.0
 
 
 def test_an_engine_that_sees_trials_learns_in_the_world(scenario_file, tmp_path, monkeypatch):

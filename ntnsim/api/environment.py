@@ -117,7 +117,7 @@ class ImageDeliveryEnv(gymnasium.Env[Float32Array, Float32Array]):
             raise InputError(
                 f"requirement: has targets for {len(self._requirement.pf_min)} ranks, the task has {n_ranks}"
             )
-        if trial_state and not getattr(self._scheme.codec, "trial", 0):
+        if trial_state and not getattr(self._scheme.codec, "trial_qualities", ()):
             raise InputError(
                 f"trial_state: scheme {self._scheme.name!r} has a codec that makes no trial encoding"
             )

@@ -1,7 +1,7 @@
 """What the engine's networks see of an image and of Ω_t, as numbers of order one.
 
 The paper's state is the rank fractions alone (`paper_state`). Beyond it, the image's size and age and the network's
-state are added, and, with `trial_state`, what a trial encoding showed. Times are counted in nominal deadlines and
+state are added, and, with `trial_state`, what trial encodings showed. Times are counted in nominal deadlines and
 squashed by log(1 + t), so that an outage of hours stays finite.
 """
 
@@ -10,12 +10,12 @@ from math import isfinite, log1p, log10
 import numpy as np
 
 from ntnsim.arrays import Float32Array
+from ntnsim.engine.trials import trial_features, trial_names
 from ntnsim.protocols.network_state import NetworkState
 from ntnsim.protocols.policy import ImageState
 
 FAR_DEADLINES = 1e4  # a time longer than this, or unknown, counts as this many deadlines
 SLOWEST_BPS, FASTEST_BPS = 1e3, 1e12  # what a rate of 0, and an infinite one, count as
-SMALLEST_DISTANCE = 1e-3  # a trial's 1 − PF counts as at least about this
 NETWORK_FEATURES = (
     "source_megabits",
     "source_bits_per_pixel",
@@ -42,7 +42,7 @@ def feature_names(n_ranks: int, *, paper_state: bool, trial_state: bool = False)
     """Return the names of the entries of `state_features`, in order."""
     names = tuple(f"fraction_{rank}" for rank in range(n_ranks))
     if trial_state:
-        names += ("trial_bits_share", *(f"trial_distance_{rank}" for rank in range(n_ranks)))
+        names += trial_names(n_ranks)
     return names if paper_state else names + NETWORK_FEATURES
 
 
@@ -60,7 +60,7 @@ def state_features(
     """
     values = [2.0 * fraction - 1.0 for fraction in image.rank_fractions]
     if trial_state:
-        values += _trial_features(image)
+        values += trial_features(image)
     if paper_state:
         return np.array(values, dtype=np.float32)
 
@@ -95,12 +95,3 @@ def state_features(
         deadlines(transfer_s(image.source_bits, dn.delivery_rate_bps)),
     )
     return np.array(values, dtype=np.float32)
-
-
-def _trial_features(image: ImageState) -> list[float]:
-    """Return logarithms of the trial's bits share and of its distances 1 − PF, of order one for photographs."""
-    if image.trial is None:
-        raise ValueError("the engine's state holds a trial encoding (trial_state), but the codec made none")
-    bits_share = max(image.trial.size_bits, 1) / max(image.source_bits, 1)
-    distances = (1.0 - pf + SMALLEST_DISTANCE for pf in image.trial.pf)
-    return [2.0 * log10(bits_share) + 2.0, *(2.0 * log10(distance) + 3.0 for distance in distances)]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ntnsim.arrays import Float32Array, FloatArray
-from ntnsim.protocols.configuration import ConfigurationSpace
 
 SMALLEST_DISTANCE = 1e-2  # added to 1 − fidelity before the logarithm: noise about 1 must not count for much
 SMALLEST_SHARE = 1e-5  # of bits, for the logarithm
@@ -42,12 +41,26 @@ class Regressors:
     n_of_image: the state's leading entries that tell of the image; x's squares are crossed with these alone.
     """
 
+    n_features: int
+    dimension: int
     n_of_image: int
 
-    @classmethod
-    def of(cls, space: ConfigurationSpace, *, trial_state: bool) -> "Regressors":
-        """Return those for a codec's *space*."""
-        return cls(space.n_ranks + (1 + space.n_ranks if trial_state else 0))
+    @property
+    def n_columns(self) -> int:
+        """Number of the columns."""
+        squares = self.dimension * (self.dimension + 1) // 2
+        by_entry = self.n_features + self.n_of_image
+        return 1 + self.n_features + self.dimension + squares + self.dimension * by_entry
+
+    def place(self, entry: int | None = None, feature: int | None = None) -> int:
+        """Return the column of the product of an *entry* of x and a *feature* of the state; None stands for 1."""
+        if entry is None:
+            return 0 if feature is None else 1 + feature
+        start = 1 + self.n_features
+        if feature is None:
+            return start + entry
+        squares = self.dimension * (self.dimension + 1) // 2
+        return start + self.dimension + squares + entry * self.n_features + feature
 
     def columns(self, states: Float32Array, acts: Float32Array) -> FloatArray:
         """Return Φ [rows, columns]; states: [rows, n_features]; acts: x by what it acts on [rows, dimension]."""
@@ -90,16 +103,24 @@ class Fit:
     left_out: FloatArray
 
 
-def fitted(phi: FloatArray, terms: FloatArray, ridge: float, weight: float = 1.0) -> Fit:
+def fitted(
+    phi: FloatArray,
+    terms: FloatArray,
+    ridge: float,
+    weight: float = 1.0,
+    start: FloatArray | float = 0.0,
+) -> Fit:
     """Return the fit of *terms* [rows, terms] to *phi* [rows, columns].
 
     ridge: in rows; weight: of each row, below 1 where one outcome stands in several rows. Such a row is left out
-    together with its copies.
+    together with its copies. start: the coefficients [columns, terms] that the ridge holds them at.
     """
+    expected = phi @ np.broadcast_to(start, (phi.shape[1], terms.shape[1]))
+    left = terms - expected
     gram = weight * phi.T @ phi + ridge * np.eye(phi.shape[1])
     factor = np.linalg.cholesky(gram).astype(np.float64)
-    coefficients = np.linalg.solve(gram, weight * phi.T @ terms).astype(np.float64)
+    change = np.linalg.solve(gram, weight * phi.T @ left).astype(np.float64)
     leverage = (np.linalg.solve(factor, phi.T) ** 2).sum(0)
     unseen_share = (1.0 - np.minimum(leverage, LARGEST_LEVERAGE))[:, None]
-    left_out: FloatArray = (terms - phi @ coefficients) / unseen_share
-    return Fit(coefficients, factor, left_out)
+    left_out: FloatArray = (left - phi @ change) / unseen_share
+    return Fit(start + change, factor, left_out)

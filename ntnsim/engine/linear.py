@@ -15,11 +15,12 @@ from ntnsim.arrays import Float32Array, FloatArray
 from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.conditioning import Priced, requirement_vector
 from ntnsim.engine.effective import effective, has_box
-from ntnsim.engine.least_squares import Regressors, fitted, from_log_terms, log_terms
+from ntnsim.engine.least_squares import fitted, from_log_terms, log_terms
 from ntnsim.engine.objective import realised_cost
 from ntnsim.engine.queue_price import backlog_price
 from ntnsim.engine.search import whole_grid
 from ntnsim.engine.stacked_mlp import StackedMlp
+from ntnsim.engine.trials import expected_coefficients, regressors_of
 from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.protocols.network_state import NetworkState
 from ntnsim.protocols.policy import ImageState, Requirement
@@ -34,7 +35,8 @@ class LinearBandit(Bandit):
     def __init__(self, settings: LinearBanditSpec, space: ConfigurationSpace, seed: int) -> None:
         super().__init__(settings, space, seed)
         self._grid = whole_grid(space)
-        self._regressors = Regressors.of(space, trial_state=settings.trial_state)
+        self._regressors = regressors_of(space, self.n_features, trial_state=settings.trial_state)
+        self._start = expected_coefficients(self._regressors, space, trial_state=settings.trial_state)
         self._coefficients: FloatArray = np.zeros((0, 0))  # [columns, 2R+2]
         self._factor: FloatArray = np.zeros((0, 0))  # Cholesky factor of ΦᵀΦ + ridge [columns, columns]
         self._spread: FloatArray = np.zeros(0)  # standard deviation of each term's left-out residuals
@@ -55,7 +57,7 @@ class LinearBandit(Bandit):
             return
         phi = self._columns(self.replay.part("state"), self.replay.part("action"))
         terms = log_terms(self.replay.part("outcome").astype(np.float64))
-        fit = fitted(phi, terms, self.settings.ridge)
+        fit = fitted(phi, terms, self.settings.ridge, start=self._start)
         self._factor, self._coefficients = fit.factor, fit.coefficients
         self._spread = fit.left_out.std(0)
         self._margin = np.quantile(fit.left_out, 1.0 - self.settings.risk_level, axis=0)

@@ -80,13 +80,24 @@ def aggregate_cost(
 
 
 def expected_cost(
-    terms: Float32Array, penalties: Hinges, risk_level: float, shift: FloatArray | float = 0.0
+    terms: Float32Array,
+    penalties: Hinges,
+    risk_level: float,
+    shift: FloatArray | float = 0.0,
+    expected_share: float = 0.0,
 ) -> Float32Array:
-    """Return C^agg [rows] of *terms* [2R+2, rows, n_quantiles], without its gradient: for decisions."""
+    """Return C^agg [rows] of *terms* [2R+2, rows, n_quantiles], without its gradient: for decisions.
+
+    expected_share: of each penalty, counted at its mean over all quantiles instead of at the high one.
+    """
     low, share = read_position(risk_level, terms.shape[-1])
     first = terms.shape[-1] - 1 - low
     pair = np.partition(terms[1:], (first - 1, first), axis=-1)[..., [first, first - 1]]
     excess = _excess(_bounded_exp(pair + _per_term(shift)), share, penalties)
+    if expected_share > 0.0:
+        shifted = _bounded_exp(terms[1:] + _per_term(shift))
+        mean = np.maximum(shifted - penalties.ceilings[..., None], 0.0).mean(-1)
+        excess = (1.0 - expected_share) * excess + expected_share * mean
     cost: Float32Array = _bounded_exp(terms[0]).mean(-1) + (penalties.weights * excess).sum(0)
     return cost
 

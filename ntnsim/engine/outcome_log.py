@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ntnsim.engine.bandit import Bandit
-from ntnsim.engine.outcome_table import trial_columns, trial_of
+from ntnsim.engine.outcome_table import trial_columns, trials_of
 from ntnsim.engine.practice import Moment, delivered_in
 from ntnsim.errors import InputError
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
@@ -70,7 +70,7 @@ def save_log(log: Sequence[LoggedOutcome], space: ConfigurationSpace, path: Path
             "width_px": seen.image.width_px,
             "height_px": seen.image.height_px,
             "size_bits": seen.size_bits,
-            **trial_columns(seen.image),
+            **trial_columns(seen.image, space),
         }
         values = {
             "fraction": seen.image.rank_fractions,
@@ -92,10 +92,7 @@ def load_log(space: ConfigurationSpace, path: Path) -> list[LoggedOutcome]:
     widths = {"fraction": space.n_ranks, "x": space.dimension, "pf": space.n_ranks, "sf": space.n_ranks}
     wanted = {f"{name}_{entry}" for name, width in widths.items() for entry in range(width)}
     wanted |= {"source_bits", "width_px", "height_px", "size_bits"}
-    has_trial = "trial_bits" in frame.columns
-    if has_trial:
-        wanted |= {"trial_bits"} | {f"trial_pf_{rank}" for rank in range(space.n_ranks)}
-    if set(frame.columns) != wanted:
+    if {name for name in frame.columns if not name.startswith("trial_")} != wanted:
         raise InputError(f"{path}: not a log of this codec: columns {', '.join(map(str, frame.columns))}")
     log = []
     for row in frame.to_dict("records"):
@@ -108,7 +105,7 @@ def load_log(space: ConfigurationSpace, path: Path) -> list[LoggedOutcome]:
             int(row["source_bits"]),
             int(row["width_px"]),
             int(row["height_px"]),
-            trial=trial_of(row, space.n_ranks) if has_trial else None,
+            trials=trials_of(row, space),
         )
         x = space.configuration(parts["x"])
         log.append(LoggedOutcome(image, x, int(row["size_bits"]), parts["pf"], parts["sf"]))

@@ -112,7 +112,7 @@ class OutcomeTable:
                     "height_px": image.height_px,
                     "has_coarse_layer": self.space.has_coarse_layer,
                     "size_bits": outcomes[0][index],
-                    **trial_columns(image),
+                    **trial_columns(image, self.space),
                 }
                 row.update({f"fraction_{rank}": share for rank, share in enumerate(image.rank_fractions)})
                 row.update({f"x_{entry}": value for entry, value in enumerate(x)})
@@ -149,7 +149,7 @@ class OutcomeTable:
                 int(row["source_bits"]),
                 int(row["width_px"]),
                 int(row["height_px"]),
-                trial=trial_of(row, n_ranks) if "trial_bits" in frame.columns else None,
+                trials=trials_of(row, space),
             )
             for _, row in firsts.iterrows()
         )
@@ -162,14 +162,26 @@ class OutcomeTable:
         return cls(space, axes, names, images, sizes, stacked("pf"), stacked("sf"))
 
 
-def trial_columns(image: ImageState) -> dict[str, float]:
-    """Return the columns that hold an image's trial encoding, none if it had none; `trial_of` reads them."""
-    if image.trial is None:
-        return {}
-    columns: dict[str, float] = {"trial_bits": image.trial.size_bits}
-    return columns | {f"trial_pf_{rank}": pf for rank, pf in enumerate(image.trial.pf)}
+def trial_columns(image: ImageState, space: ConfigurationSpace) -> dict[str, float]:
+    """Return the columns that hold an image's trial encodings, none if it had none; `trials_of` reads them."""
+    columns: dict[str, float] = {}
+    for number, trial in enumerate(image.trials):
+        columns[f"trial_{number}_bits"] = trial.size_bits
+        parts = {"x": space.vector(trial.configuration), "pf": trial.pf, "sf": trial.sf}
+        for name, values in parts.items():
+            columns |= {f"trial_{number}_{name}_{entry}": value for entry, value in enumerate(values)}
+    return columns
 
 
-def trial_of(row: Mapping[Any, Any] | pd.Series, n_ranks: int) -> Trial:
-    """Return the trial encoding in a *row* with the columns of `trial_columns`."""
-    return Trial(int(row["trial_bits"]), tuple(float(row[f"trial_pf_{rank}"]) for rank in range(n_ranks)))
+def trials_of(row: Mapping[Any, Any] | pd.Series, space: ConfigurationSpace) -> tuple[Trial, ...]:
+    """Return the trial encodings in a *row* with the columns of `trial_columns`."""
+    trials: list[Trial] = []
+    while f"trial_{len(trials)}_bits" in row:
+        head = f"trial_{len(trials)}"
+        x = space.configuration([float(row[f"{head}_x_{entry}"]) for entry in range(space.dimension)])
+        pf, sf = (
+            tuple(float(row[f"{head}_{name}_{rank}"]) for rank in range(space.n_ranks))
+            for name in ("pf", "sf")
+        )
+        trials.append(Trial(x, int(row[f"{head}_bits"]), pf, sf))
+    return tuple(trials)

@@ -15,9 +15,10 @@ from ntnsim.engine.calibration import Calibration
 from ntnsim.engine.conditioning import Priced, RequirementLaw, conditioning_features, requirement_vector
 from ntnsim.engine.critics import QuantileCritics, quantile_at
 from ntnsim.engine.effective import effective, has_box, pulled_back
-from ntnsim.engine.least_squares import LARGEST_LOG, Regressors, fitted, from_log_terms, log_terms
+from ntnsim.engine.least_squares import LARGEST_LOG, fitted, from_log_terms, log_terms
 from ntnsim.engine.objective import expected_cost, hinges
 from ntnsim.engine.stacked_mlp import StackedMlp, small_network_mode
+from ntnsim.engine.trials import expected_coefficients, regressors_of
 from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.protocols.policy import DeliveredImage, Requirement
 from ntnsim.scenario.policy import SpiffEngineSpec
@@ -46,11 +47,9 @@ class SpiffEngine(ActorBandit):
             rng=stream(seed, "engine", "critics"),
         )
         self.calibration = Calibration(2 * space.n_ranks + 1, settings.risk_level)
-        self.regressors = Regressors.of(space, trial_state=settings.trial_state)
-        n_columns = self.regressors.columns(
-            np.zeros((1, self.n_features), np.float32), np.zeros((1, space.dimension), np.float32)
-        ).shape[1]
-        self.coefficients: FloatArray = np.zeros((n_columns, 2 * space.n_ranks + 2))
+        self.regressors = regressors_of(space, self.n_features, trial_state=settings.trial_state)
+        self.start = expected_coefficients(self.regressors, space, trial_state=settings.trial_state)
+        self.coefficients: FloatArray = self.start
         self.fitted_on = 0  # deliveries seen when least squares were fitted last
         self._prices: dict[Requirement, Priced] = {}
         self.law = RequirementLaw.of(settings.requirement_range, space.n_ranks, settings.seen_share)
@@ -83,7 +82,7 @@ class SpiffEngine(ActorBandit):
         phi = self.regressors.columns(self.replay.part("state"), acts.numpy())
         # A log's outcome may be remembered in many surroundings; all but its delay is the same each time.
         n_different = len(np.unique(outcomes[:, :-1], axis=0))
-        fit = fitted(phi, log_terms(outcomes), RIDGE, n_different / len(outcomes))
+        fit = fitted(phi, log_terms(outcomes), RIDGE, n_different / len(outcomes), self.start)
         spread = np.maximum(fit.left_out.std(0), SMALLEST_SPREAD)
         if self.fitted_on:
             self.critics.recount(spread)
@@ -216,7 +215,9 @@ class SpiffEngine(ActorBandit):
             vector = requirement_vector(requirement, self.settings.nominal_deadline_s)
             price = self._prices[requirement] = Priced.of(vector[None])
         penalties = hinges(price, np.array([elapsed], dtype=np.float32))
-        return expected_cost(self._terms(state, actions), penalties, self.settings.risk_level, self._shift)
+        settings = self.settings
+        terms = self._terms(state, actions)
+        return expected_cost(terms, penalties, settings.risk_level, self._shift, settings.expected_share)
 
     def predicted_bits(self, state: Float32Array, actions: Float32Array) -> Float32Array:
         """Return the expected bits share of *actions* [rows, dimension]."""

@@ -34,7 +34,7 @@ from ntnsim.results.own_files import own_path
 from ntnsim.streams import stream
 
 Deliver = Callable[[int, Moment, Requirement, Configuration], DeliveredImage]  # by the photograph's place
-LEVELS = (RISK_LEVEL, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0 - RISK_LEVEL)
+LEVELS = (0.02, RISK_LEVEL, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0 - RISK_LEVEL, 0.98)
 TOP_FRACTIONS = (0.2, 0.3, 0.4, 0.5, 0.6)
 WEIGHT_FACTORS = (0.1, 0.3, 1.0, 3.0)
 TOLERATED = 0.5  # of a level, by which its coverage may differ

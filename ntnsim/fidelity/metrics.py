@@ -285,22 +285,31 @@ class Scorer:
             by_index.update(zip(indices, scores, strict=True))
         return [by_index[index] for index in range(len(originals))]
 
-    def pf_per_rank(
+    def per_rank(
         self,
         original: NDArray[np.uint8],
-        shown: NDArray[np.uint8],
+        shown: Sequence[NDArray[np.uint8]],
         rank_map: NDArray[np.uint8],
         n_ranks: int,
-    ) -> tuple[float, ...]:
-        """Return the PF of each rank alone, 1 for an empty one: what `score` gives, without its other scores."""
-        features = (self._perceptual.features(pixels) for pixels in (original, shown))
-        return _per_rank(self._perceptual.distance_map(*features).astype(np.float64), rank_map, n_ranks)
+    ) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
+        """Return PF and SF of each rank of each of what is *shown*: what `score` gives, without its other scores."""
+        held, *views = (self._features(image, rank_map, n_ranks) for image in (original, *shown))
+        return [self._of_ranks(held, view, rank_map, n_ranks)[:2] for view in views]
 
     def _features(self, pixels: NDArray[np.uint8], ranks: NDArray[np.uint8], n_ranks: int) -> tuple[Any, Any]:
-        views = [pixels]
-        for rank in range(n_ranks):
-            views.append(np.where((ranks == rank)[..., None], pixels, np.uint8(NEUTRAL_GREY)))
+        insides = (ranks == rank for rank in range(n_ranks))
+        views = [pixels, *(np.where(of[..., None], pixels, np.uint8(NEUTRAL_GREY)) for of in insides)]
         return self._perceptual.features(pixels), self._semantic.features(views)
+
+    def _of_ranks(
+        self, original: tuple[Any, Any], restored: tuple[Any, Any], ranks: NDArray[np.uint8], n_ranks: int
+    ) -> tuple[tuple[float, ...], tuple[float, ...], NDArray[np.float64], float]:
+        """Return PF and SF of each rank (1 where it is empty), the map of distances, and the whole images' cosine."""
+        distance = self._perceptual.distance_map(original[0], restored[0]).astype(np.float64)
+        cosines = np.sum(original[1].astype(np.float64) * restored[1].astype(np.float64), axis=1)
+        empty = np.bincount(ranks.ravel(), minlength=n_ranks)[:n_ranks] == 0
+        sf_rank = tuple(_score(sf) for sf in np.where(empty, 1.0, (1 + cosines[1:]) / 2))
+        return _per_rank(distance, ranks, n_ranks), sf_rank, distance, float(cosines[0])
 
     def _scored(
         self,
@@ -311,19 +320,15 @@ class Scorer:
         of_original: tuple[Any, Any],
         caption: str,
     ) -> Fidelity:
-        of_restored = self._features(restored, ranks, n_ranks)
-        distance = self._perceptual.distance_map(of_original[0], of_restored[0]).astype(np.float64)
-        counts = np.bincount(ranks.ravel(), minlength=n_ranks)
-        empty = tuple(bool(counts[rank] == 0) for rank in range(n_ranks))
-        cosines = np.sum(of_original[1].astype(np.float64) * of_restored[1].astype(np.float64), axis=1)
-        sf_rank = [1.0 if empty[rank] else (1 + cosines[1 + rank]) / 2 for rank in range(n_ranks)]
+        features = self._features(restored, ranks, n_ranks)
+        pf_rank, sf_rank, distance, whole = self._of_ranks(of_original, features, ranks, n_ranks)
         cosine = self._semantic.caption_similarity(restored, caption) if caption else None
         return Fidelity(
             pf=_score(1 - distance.mean()),
-            sf=_score((1 + cosines[0]) / 2),
-            pf_rank=_per_rank(distance, ranks, n_ranks),
-            sf_rank=tuple(_score(value) for value in sf_rank),
-            empty_rank=empty,
+            sf=_score((1 + whole) / 2),
+            pf_rank=pf_rank,
+            sf_rank=sf_rank,
+            empty_rank=tuple(not (ranks == rank).any() for rank in range(n_ranks)),
             psnr_db=round(psnr_db(original, restored), 4),
             ssim=round(ssim(original, restored), _DECIMALS),
             ms_ssim=round(ms_ssim(original, restored), _DECIMALS),
@@ -390,6 +395,6 @@ def _tensor(pixels: NDArray[np.uint8]) -> Tensor:
 
 def _key(pixels: NDArray[np.uint8], ranks: NDArray[np.uint8]) -> bytes:
     digest = blake2b(str(pixels.shape).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(pixels))
-    digest.update(np.ascontiguousarray(ranks))
+    for part in (pixels, ranks):
+        digest.update(np.ascontiguousarray(part))
     return digest.digest()

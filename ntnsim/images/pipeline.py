@@ -42,12 +42,12 @@ class Pictures:
 
 @dataclass(frozen=True, slots=True)
 class GatewayTrial:
-    """The trial encoding that the gateway makes, decodes and judges before it decides.
+    """The trial encodings that the gateway makes, decodes and judges before it decides.
 
-    configuration: what is coded. code: pixels, rank map, configuration and seed to the size in bits and the picture.
+    configurations: what is coded. code: pixels, rank map, configuration and seed to the size in bits and the picture.
     """
 
-    configuration: Configuration
+    configurations: tuple[Configuration, ...]
     code: Callable[[UInt8Image, RankMap, Configuration, int], tuple[int, UInt8Image]]
 
 
@@ -69,10 +69,10 @@ class Scorer(Protocol):
         """Return the scores of each pair."""
         ...
 
-    def pf_per_rank(
-        self, original: UInt8Image, shown: UInt8Image, rank_map: RankMap, n_ranks: int
-    ) -> tuple[float, ...]:
-        """Return the PF of each rank of one pair."""
+    def per_rank(
+        self, original: UInt8Image, shown: Sequence[UInt8Image], rank_map: RankMap, n_ranks: int
+    ) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
+        """Return PF and SF of each rank of one original and each of what is *shown* of it."""
         ...
 
 
@@ -195,28 +195,34 @@ class ImagePipeline:
             outcome = {"rank_fractions": [int(count) / rank_map.size for count in counts]}
             self._store.put(key, outcome)
         height_px, width_px = image.pixels.shape[:2]
-        trial = self._trial(image_id, image)
+        trials = self._trials(image_id, image)
         fractions = tuple(outcome["rank_fractions"])
-        state = ImageState(fractions, image.source_bits, width_px, height_px, trial=trial)
+        state = ImageState(fractions, image.source_bits, width_px, height_px, trials=trials)
         capture = self._captures[place] = Capture(image_id, image.source_bits, state)
         return capture
 
-    def _trial(self, image_id: str, image: DatasetImage) -> Trial | None:
-        trial = self._gateway_trial
-        if trial is None:
-            return None
-        key = self._key(image_id, trial.configuration, "trial")
-        outcome = self._store.get(key)
-        if outcome is None:
+    def _trials(self, image_id: str, image: DatasetImage) -> tuple[Trial, ...]:
+        gateway = self._gateway_trial
+        if gateway is None:
+            return ()
+        keys = {x: self._key(image_id, x, "trial") for x in gateway.configurations}
+        found = {x: self._store.get(key) for x, key in keys.items()}
+        missing = [x for x, outcome in found.items() if outcome is None]
+        if missing:
             self._tell("coding on trial", 0, 0)
             photograph = self._photographs.photograph(image_id, image)
-            size_bits, shown = trial.code(
-                photograph.pixels, photograph.rank_map, trial.configuration, self._photographs.seed(image_id)
-            )
-            pf_rank = self._scorer.pf_per_rank(photograph.pixels, shown, photograph.rank_map, self.n_ranks)
-            outcome = {"size_bits": size_bits, "pf_rank": list(pf_rank)}
-            self._store.put(key, outcome)
-        return Trial(outcome["size_bits"], tuple(outcome["pf_rank"]))
+            pixels, ranks, seed = photograph.pixels, photograph.rank_map, self._photographs.seed(image_id)
+            coded = [gateway.code(pixels, ranks, x, seed) for x in missing]
+            scores = self._scorer.per_rank(pixels, [shown for _, shown in coded], ranks, self.n_ranks)
+            for x, (size_bits, _), (pf, sf) in zip(missing, coded, scores, strict=True):
+                outcome = {"size_bits": size_bits, "pf_rank": list(pf), "sf_rank": list(sf)}
+                self._store.put(keys[x], outcome)
+                found[x] = outcome
+        return tuple(
+            Trial(x, outcome["size_bits"], tuple(outcome["pf_rank"]), tuple(outcome["sf_rank"]))
+            for x, outcome in found.items()
+            if outcome is not None
+        )
 
     def _encoded(self, image_id: str, configuration: Configuration) -> Outcome:
         self._tell("coding", 0, 0)

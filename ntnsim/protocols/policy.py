@@ -13,10 +13,15 @@ from ntnsim.protocols.network_state import NetworkState
 
 
 class Trial(NamedTuple):
-    """What came of a trial encoding that the gateway made, decoded and judged itself, before it decides."""
+    """What came of a trial encoding that the gateway made, decoded and judged itself, before it decides.
 
+    pf, sf: per rank, lowest first, without the data network's restoration.
+    """
+
+    configuration: Configuration
     size_bits: int
-    pf: tuple[float, ...]  # per rank, lowest first, without the data network's restoration
+    pf: tuple[float, ...]
+    sf: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class ImageState:
     rank_fractions: share of the pixels in each relevance rank, lowest rank first; sums to one.
     source_bits: size of the file as captured.
     age_s: time from capture to this decision, as the gateway knows it; no part of the image's identity.
-    trial: None where the codec makes none.
+    trials: none where the codec makes none.
 
     >>> import ntnsim
     >>> image = ntnsim.ImageState(rank_fractions=(0.8, 0.2), source_bits=800_000, width_px=640, height_px=480)
@@ -39,7 +44,7 @@ class ImageState:
     width_px: int
     height_px: int
     age_s: float = field(default=0.0, compare=False)
-    trial: Trial | None = None
+    trials: tuple[Trial, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from ntnsim.scenario.entity import Entity
 from ntnsim.scenario.own_part import OwnPartSpec
 
 Quality = Annotated[int, Field(ge=1, le=100)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class ComponentSpec(Entity):
@@ -74,9 +75,17 @@ class SpiffCodecSpec(_SpiffBase):
     """SPIFF with modern components, mask-shaped top rank and coarse layer; x = (β, p, q)."""
 
     kind: Literal["spiff"]
-    trial: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """q of a coarse layer that the gateway codes on trial, decodes and scores (PF per rank) before it decides, for
-    policies with `trial_state`; 0: none. The gateway's stage `trial` charges its time."""
+    trial: Share | tuple[Share, ...] = 0.0
+    """q of the coarse layers that the gateway codes on trial, decodes and scores (PF and SF per rank) before it
+    decides, for policies with `trial_state`: one or several; 0: none. The stage `trial` charges the time of each."""
+    trial_whole: bool = False
+    """Also code the whole image (β = 1) on trial."""
+
+    @property
+    def trial_qualities(self) -> tuple[float, ...]:
+        """The q of the trials, without repetition, ascending."""
+        wanted = self.trial if isinstance(self.trial, tuple) else (self.trial,)
+        return tuple(sorted({quality for quality in wanted if quality > 0.0}))
 
 
 class SpiffPaperCodecSpec(_SpiffBase):

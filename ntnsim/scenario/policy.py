@@ -265,6 +265,10 @@ class SpiffEngineSpec(NetworkLearningSpec):
     0.15, the 10 % quantile covers 12.3 % at κ = 0.05, and 10.5 % at 0.01."""
     risk_level: float = Field(default=0.1, gt=0, lt=0.5)
     """α: fidelities are read at this quantile, the delay at 1 − α."""
+    expected_share: Share = 0.0
+    """Share of each penalty that decisions count at its mean over the critics' quantiles, instead of at the quantile of
+    `risk_level`. Eq. 5 prices an unlikely miss as if it were sure, and so prefers a dear x that surely misses a little.
+    Beyond the paper, whose engine has 0; the actor learns by Eq. 5 alone."""
     calibrated: bool = False
     """Shift the low quantiles by what outcomes that were not learned from yet say (conformal calibration): critics of a
     few hundred photographs are too sure of the next one. It keeps targets more often and sends more bits, far more

@@ -41,7 +41,7 @@ class SchemeSpec(Entity):
     @model_validator(mode="after")
     def _trial_is_made(self) -> Self:
         wanted = isinstance(self.policy, LearningSpec) and self.policy.trial_state
-        if wanted and not (isinstance(self.codec, SpiffCodecSpec) and self.codec.trial > 0):
+        if wanted and not (isinstance(self.codec, SpiffCodecSpec) and self.codec.trial_qualities):
             raise ValueError(
                 f"policy.trial_state is true, but codec {self.codec.kind} makes no trial encoding: "
                 "set trial > 0 on a codec of kind spiff"

@@ -103,7 +103,7 @@ class Journey:
             seen.width_px,
             seen.height_px,
             now - job.created_s,
-            seen.trial,
+            seen.trials,
         )
         decision = self._policy.choose(job.image, job.network, job.requirement)
         if decision.configuration is None:

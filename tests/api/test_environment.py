@@ -199,7 +199,7 @@ def test_an_observation_says_what_its_names_promise(make):
 def test_states_of_the_engine_can_be_chosen(make):
     assert make(options={"paper_state": True}).view.names == ("fraction_0", "fraction_1")
     tried = make(scheme={"codec": SPIFF | {"trial": 0.3}}, options={"trial_state": True})
-    assert "trial_bits_share" in tried.view.names
+    assert "trial_low_bits" in tried.view.names
     assert np.isfinite(played(tried, seed=1)[0]).all()
 
 

@@ -141,7 +141,12 @@ def test_log_holds_as_many_outcomes_per_photograph_as_wanted_and_comes_back_from
     save_log(log, space, tmp_path / "log.parquet")
     assert load_log(space, tmp_path / "log.parquet") == log
     tried = [
-        replace(seen, image=replace(seen.image, trial=Trial(500 + index, (0.8, 0.9))))
+        replace(
+            seen,
+            image=replace(
+                seen.image, trials=(Trial(seen.configuration, 500 + index, (0.8, 0.9), (0.7, 1.0)),)
+            ),
+        )
         for index, seen in enumerate(log)
     ]
     save_log(tried, space, tmp_path / "tried.parquet")

@@ -11,6 +11,7 @@ from ntnsim.engine.search import around, whole_grid
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits
 from ntnsim.errors import ScenarioError
 from ntnsim.protocols.configuration import ConfigurationSpace
+from ntnsim.protocols.policy import ImageState, Trial
 from ntnsim.scenario.policy import LinearBanditSpec
 from ntnsim.streams import stream
 
@@ -46,7 +47,7 @@ def test_gradient_of_the_regressors_is_that_of_differences():
     rng = np.random.default_rng(0)
     states = rng.standard_normal((5, 7)).astype(np.float32)
     acts, direction = rng.random((5, 3)), rng.standard_normal((5, 3))
-    regressors = Regressors(n_of_image=4)
+    regressors = Regressors(n_features=7, dimension=3, n_of_image=4)
     weights = rng.standard_normal((5, regressors.columns(states, acts).shape[1]))
     step = 1e-5 * direction
     change = regressors.columns(states, acts + step) - regressors.columns(states, acts - step)
@@ -112,3 +113,39 @@ def test_grid_without_a_coarse_layer_is_fine_in_p():
 def test_evaluation_without_a_checkpoint_is_refused():
     with pytest.raises(ScenarioError, match="needs a checkpoint"):
         build_policy(LinearBanditSpec(evaluate=True), SPACE, seed=0)
+
+
+def test_before_learning_the_trials_themselves_are_predicted():
+    space = ConfigurationSpace(n_ranks=2, has_coarse_layer=True)
+    known = {  # x: bits share and distances; a straight line of logarithms through the layers
+        (0.0, 0.0, 0.3): (0.10, 0.16, 0.08, 0.02, 0.01),
+        (0.0, 0.0, 0.55): (0.20, 0.04, 0.04, 0.02, 0.01),
+        (1.0, 0.0, 0.0): (0.15, 0.03, 0.02, 0.04, 0.02),
+    }
+    trials = tuple(
+        Trial(space.configuration(x), round(1e6 * bits), (1.01 - pf, 1.01 - top), (1.01 - sf, 1.01 - top_sf))
+        for x, (bits, pf, sf, top, top_sf) in known.items()
+    )
+    image = ImageState((0.6, 0.4), 1_000_000, 640, 480, trials=trials)
+    policy = build_linear(LinearBanditSpec(trial_state=True), space, seed=0)
+    _, network = INSTANCE.context(stream(0, "one"))
+    state = policy.state_of(image, network)
+    x = np.array([*known, (0.0, 0.0, 0.425), (0.0, 1.0, 0.7)], dtype=np.float32)
+    found = policy._columns(np.tile(state, (len(x), 1)), x) @ policy._start
+    wanted = [*known.values(), [(a * b) ** 0.5 for a, b in zip(*list(known.values())[:2], strict=True)]]
+    np.testing.assert_allclose(np.exp(found[:4, :-1]), wanted, rtol=1e-5)
+    np.testing.assert_allclose(
+        found[4, :-1], found[2, :-1], rtol=1e-5
+    )  # all tiles sent: as in the whole image
+
+
+def test_a_ridge_holds_coefficients_at_their_start():
+    rng = np.random.default_rng(2)
+    phi, start = rng.standard_normal((30, 4)), rng.standard_normal((4, 2))
+    terms = rng.standard_normal((30, 2))
+    held = fitted(phi, terms, ridge=1e9, start=start)
+    np.testing.assert_allclose(held.coefficients, start, atol=1e-6)
+    moved = fitted(phi, terms, ridge=2.0, start=start)
+    plain = fitted(phi, terms - phi @ start, ridge=2.0)
+    np.testing.assert_allclose(moved.coefficients, start + plain.coefficients)
+    np.testing.assert_allclose(moved.left_out, plain.left_out)

@@ -41,7 +41,13 @@ def table() -> OutcomeTable:
 def tried(original: OutcomeTable) -> OutcomeTable:
     """The same table with a trial encoding of each image."""
     images = (
-        replace(image, trial=Trial(1000 + index, (0.9, 0.99 - index / 100)))
+        replace(
+            image,
+            trials=tuple(
+                Trial(Configuration(b, (0.5,)), 1000 + index, (0.9, 0.99 - index / 100), (1.0, 0.5))
+                for b in (0.0, 1.0)
+            ),
+        )
         for index, image in enumerate(original.images)
     )
     return replace(original, images=tuple(images))

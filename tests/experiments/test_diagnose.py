@@ -81,7 +81,7 @@ def test_misses_are_counted_at_the_quantiles_that_decisions_read():
     assert read["missed"].to_dict() == {"pf_0": pytest.approx(0.06), "delay": pytest.approx(0.01)}
 
 
-@pytest.mark.parametrize(("worst", "held"), [(0.06, "no"), (0.025, "yes")])
+@pytest.mark.parametrize(("worst", "held"), [(3.0 * RISK_LEVEL, "no"), (1.4 * RISK_LEVEL, "yes")])
 def test_caption_begins_with_the_worst_covered_term(worst, held):
     table = pd.DataFrame(
         {"predicted_cost": [0.1], "cost": [0.3], "regret": [0.2], "pays_pf_0": [0.01], "pays_sf_0": [0.15]}

@@ -112,11 +112,13 @@ def test_damage_in_one_rank_lowers_that_ranks_scores(scorer, astronaut, astronau
     assert score.pf == pytest.approx(float(areas @ score.pf_rank), abs=2e-6)  # one map, averaged
 
 
-def test_perceptual_fidelity_alone_is_that_of_the_whole_score(scorer, astronaut, astronaut_mask):
+def test_fidelity_of_ranks_alone_is_that_of_the_whole_score(scorer, astronaut, astronaut_mask):
     ranks, shown = astronaut_mask.astype(np.uint8), jpeg(astronaut, 20)
-    alone = scorer.pf_per_rank(astronaut, shown, ranks, 3)
-    assert alone == scorer.score([astronaut], [shown], [ranks], 3)[0].pf_rank
-    assert alone[2] == 1  # empty
+    [first, second] = scorer.per_rank(astronaut, [shown, astronaut], ranks, 3)
+    score = scorer.score([astronaut], [shown], [ranks], 3)[0]
+    assert first == (score.pf_rank, score.sf_rank)
+    assert (first[0][2], first[1][2]) == (1, 1)  # empty
+    assert second[0] == (1, 1, 1)
 
 
 def test_empty_rank_scores_one_and_is_flagged(scorer, astronaut):

@@ -1,0 +1,102 @@
+"""What trial encodings tell before anything is learned: each term of BITS at three x, and lines between.
+
+A gateway that has coded a photograph at two q, and whole, knows its curve but for what the data network's restoration
+adds. The three are read as logarithms of the terms: between them, and beyond, these are near straight in q.
+"""
+
+import numpy as np
+
+from ntnsim.arrays import FloatArray
+from ntnsim.engine.conditioning import interleaved
+from ntnsim.engine.least_squares import Regressors, log_terms
+from ntnsim.protocols.configuration import ConfigurationSpace
+from ntnsim.protocols.policy import ImageState, Trial
+
+LOW, HIGH = 0.3, 0.55  # the q at which trials are read
+READINGS = ("low", "high", "whole")
+
+
+def trial_names(n_ranks: int) -> tuple[str, ...]:
+    """Return the names of the entries of `trial_features`, in order."""
+    terms = ("bits", *(f"{kind}_{rank}" for rank in range(n_ranks) for kind in ("pf", "sf")))
+    return tuple(f"trial_{reading}_{term}" for reading in READINGS for term in terms)
+
+
+def trial_features(image: ImageState) -> list[float]:
+    """Return the readings, half a logarithm each and of order one: bits share and distances 1 − fidelity.
+
+    Where the whole image was not tried, or is not in reach for want of a top rank, it counts as the upper q does.
+    Raises ValueError where *image* had no trial.
+    """
+    layers = sorted(
+        (trial for trial in image.trials if trial.configuration.box_growth == 0.0),
+        key=lambda trial: trial.configuration.coarse_quality,
+    )
+    if not layers:
+        raise ValueError("the engine's state holds a trial encoding (trial_state), but the codec made none")
+    logs = np.array([_log(trial, image) for trial in layers])
+    qualities = [trial.configuration.coarse_quality for trial in layers]
+    low, high = _on_line(qualities, logs, LOW), _on_line(qualities, logs, HIGH)
+    whole = [trial for trial in image.trials if trial.configuration.box_growth == 1.0]
+    reachable = bool(whole) and image.rank_fractions[-1] > 0.0
+    readings = np.concatenate((low, high, _log(whole[0], image) if reachable else high))
+    return (0.5 * readings + 1.0).tolist()
+
+
+def _log(trial: Trial, image: ImageState) -> FloatArray:
+    share = trial.size_bits / max(image.source_bits, 1)
+    return log_terms(np.array([[share, *interleaved(trial.pf, trial.sf), 1.0]]))[0, :-1]
+
+
+def _on_line(qualities: list[float], logs: FloatArray, wanted: float) -> FloatArray:
+    """Return the readings [2R+1] at q = *wanted*, on the line through the two trials about it, or the two nearest."""
+    if len(qualities) == 1:
+        only: FloatArray = logs[0]
+        return only
+    upper = int(np.clip(np.searchsorted(qualities, wanted), 1, len(qualities) - 1))
+    share = (wanted - qualities[upper - 1]) / (qualities[upper] - qualities[upper - 1])
+    between: FloatArray = logs[upper - 1] + share * (logs[upper] - logs[upper - 1])
+    return between
+
+
+def trial_weights(space: ConfigurationSpace) -> FloatArray:
+    """Return the weights [3, 1 + dimension] of the three readings in what is expected at x: of 1, and of x's entries by
+    what they act on (`effective.py`).
+
+    With u the share of the image that shows the coarse layer: u of the line at q, the rest as in the whole image.
+    """
+    shown = np.zeros(1 + space.dimension)  # u
+    shown[0], shown[1] = 1.0, -1.0
+    shown[2 : 1 + space.n_ranks] = -1.0 / (space.n_ranks - 1)
+    along = -LOW * shown  # u·(q − LOW)
+    along[-1] += 1.0
+    along /= HIGH - LOW
+    return np.stack((shown - along, along, -shown + np.eye(1, len(shown))[0]))
+
+
+def regressors_of(space: ConfigurationSpace, n_features: int, *, trial_state: bool) -> Regressors:
+    """Return the columns for a codec's *space* and states of *n_features* entries."""
+    n_readings = len(READINGS) * (2 * space.n_ranks + 1) if trial_state else 0
+    return Regressors(n_features, space.dimension, space.n_ranks + n_readings)
+
+
+def expected_coefficients(
+    regressors: Regressors, space: ConfigurationSpace, *, trial_state: bool
+) -> FloatArray:
+    """Return the coefficients [columns, 2R+2] of what trials tell of each term; 0 for the delay, and without trials."""
+    n_terms = 2 * space.n_ranks + 2
+    coefficients = np.zeros((regressors.n_columns, n_terms))
+    if not (trial_state and space.has_coarse_layer):
+        return coefficients
+    weights = trial_weights(space)
+    for term in range(n_terms - 1):
+        for reading in range(len(READINGS)):
+            feature = (
+                space.n_ranks + reading * (n_terms - 1) + term
+            )  # the state begins with the ranks' fractions
+            for place, weight in enumerate(weights[reading]):
+                entry = place - 1 if place else None
+                # The feature is half the logarithm, and 1.
+                coefficients[regressors.place(entry, feature), term] += 2.0 * weight
+                coefficients[regressors.place(entry), term] -= 2.0 * weight
+    return coefficients
