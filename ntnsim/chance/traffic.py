@@ -12,6 +12,7 @@ from ntnsim.errors import ScenarioError
 from ntnsim.scenario.distribution import ExponentialSpec
 from ntnsim.scenario.path import ScenarioPath
 from ntnsim.scenario.traffic import (
+    LATEST_ARRIVAL_S,
     ArrivalsSpec,
     BatchSpec,
     DailySpec,
@@ -20,6 +21,7 @@ from ntnsim.scenario.traffic import (
     PoissonSpec,
     RenewalSpec,
     TraceSpec,
+    too_late,
 )
 
 MOST_IMAGES = 1_000_000_000  # of a data set
@@ -133,6 +135,8 @@ def read_trace(path: Path) -> tuple[list[float], list[int] | None]:
         times_s.append(row.number("time_s"))
         if not times_s[-1] >= (times_s[-2] if len(times_s) > 1 else 0.0):
             raise row.error(f"time_s must be >= 0 and not decrease, got {times_s[-1]!r}")
+        if times_s[-1] > LATEST_ARRIVAL_S:
+            raise row.error(f"time_s: {too_late(times_s[-1])}")
     if not times_s:
         raise ScenarioError(
             f"{path}: holds no arrivals; a header line with time_s and one line per image is needed"

@@ -81,7 +81,8 @@ class OutputSpec(Entity):
     gallery_images: int = Field(default=4, ge=0)
     """Images per scheme whose original, received and reconstructed pictures are kept."""
     timeline_step_s: PositiveFloat | None = 10.0
-    """Interval of the timeline's samples; null keeps none."""
+    """Interval of the timeline's samples; null keeps none. After every 10,000 samples it doubles: long
+    waits cost little."""
 
 
 class FluidSpec(Entity):

@@ -9,6 +9,15 @@ from ntnsim.scenario.entity import Entity, Name
 from ntnsim.scenario.path import ScenarioPath
 from ntnsim.scenario.terrestrial import TerrestrialLinkSpec
 
+LATEST_ARRIVAL_S = 1e9  # 31 years: beyond it, times are surely counted from 1970
+
+
+def too_late(time_s: float) -> str:
+    """Return what is wrong with an arrival at *time_s*, later than LATEST_ARRIVAL_S."""
+    return (
+        f"{time_s:.0f} is {time_s / 31_557_600:.0f} years after start_utc, from which times count; Unix time?"
+    )
+
 
 class PeriodicSpec(Entity):
     """One image every *period_s*, the first at *offset_s*."""
@@ -93,7 +102,20 @@ class MmppSpec(Entity):
                     )
             if len(self.transitions) != n:
                 raise ValueError(f"transitions must have {n} rows, got {len(self.transitions)}")
+            self._goes_on(self.transitions)
         return self
+
+    def _goes_on(self, transitions: tuple[tuple[float, ...], ...]) -> None:
+        """Refuse levels from which none with a rate is ever reached: the source would fall silent, and never end."""
+        speaks = {level for level, rate_per_s in enumerate(self.rates_per_s) if rate_per_s > 0}
+        for _ in self.rates_per_s:
+            speaks |= {
+                level
+                for level, row in enumerate(transitions)
+                if any(row[following] > 0 for following in speaks)
+            }
+        if silent := sorted(set(range(len(self.rates_per_s))) - speaks):
+            raise ValueError(f"transitions: no image ever comes again after level {silent[0]}")
 
 
 class BatchSpec(Entity):
@@ -126,6 +148,8 @@ class TraceSpec(Entity):
             raise ValueError("give either times_s or path")
         if self.times_s is not None and list(self.times_s) != sorted(self.times_s):
             raise ValueError("times_s must not decrease")
+        if self.times_s and self.times_s[-1] > LATEST_ARRIVAL_S:
+            raise ValueError(f"times_s: {too_late(self.times_s[-1])}")
         return self
 
 

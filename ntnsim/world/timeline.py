@@ -5,6 +5,7 @@ columns.
 """
 
 from collections.abc import Callable, Mapping
+from itertools import count
 from math import nan
 
 import simpy
@@ -17,6 +18,7 @@ from ntnsim.world.terrestrial_link import TerrestrialLink
 
 TIMELINE_COLUMNS = ("time_s", "scheme", "kind", "entity", "quantity", "value", "text")
 MOST_GATEWAYS = 32  # with more, only sums over all gateways are sampled
+EVEN_SAMPLES = 10_000  # a day at 10 s; then each further so many are twice as far apart
 _BATCH_ROWS = 8192
 
 Row = tuple[float, str, str, str, str, float, str]
@@ -48,9 +50,13 @@ class Timeline:
     def sample_every(
         self, step_s: float, stations: Stations, access: Mapping[str, TerrestrialLink], recorder: Recorder
     ) -> None:
-        """Sample the stations now and every *step_s* from now on. Looking changes nothing in them."""
+        """Sample the stations now and every *step_s* from now on, more rarely in very long runs.
+
+        Looking changes nothing in them.
+        """
         if self._write is None:
             return
+        number = count()
 
         def sample(event: simpy.Event | None) -> None:
             self._sample_sites(stations.sites, access)
@@ -60,7 +66,7 @@ class Timeline:
             self.add("sample", "data network", "busy_gpus", stations.data_network.pool.busy)
             self.add("sample", "delivery", "queue", stations.delivery.queue)
             self.add("sample", "world", "jobs_on_the_way", len(recorder.alive))
-            self._env.timeout(step_s).callbacks.append(sample)
+            self._env.timeout(step_s * 2 ** (next(number) // EVEN_SAMPLES)).callbacks.append(sample)
 
         sample(None)
 

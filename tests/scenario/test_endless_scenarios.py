@@ -1,0 +1,72 @@
+"""What could never end, or would walk for years to its first event, is refused; long waits cost little."""
+
+import pytest
+
+from ntnsim.errors import ScenarioError
+from ntnsim.images.outcome_store import OutcomeStore
+from ntnsim.results.read import find_runs
+from ntnsim.runs import run_scenario
+from ntnsim.scenario.load import load_scenario
+from ntnsim.world.timeline import EVEN_SAMPLES
+
+SCENARIO = """
+name: endless
+horizon: {n_jobs: 3, drain_limit_s: 1.0e+9}
+sources: [{name: camera, arrivals: {kind: periodic, period_s: 1.0}}]
+gateways: [{name: site}]
+satellite_link: {kind: constant, rate_bps: 1.0e+7}
+schemes: [{name: bare, codec: {kind: sizes, size_bits: 1.0e+6}}]
+"""
+
+
+def loaded(tmp_path, *overrides):
+    path = tmp_path / "scenario.yaml"
+    path.write_text(SCENARIO)
+    return load_scenario(path, overrides)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("sources[0].arrivals={kind: trace, times_s: [1.7e+9]}", "54 years after start_utc"),
+        (
+            "sources[0].arrivals={kind: mmpp, rates_per_s: [0, 2], mean_stays_s: [1, 1], transitions: [[1, 0], [1, 0]]}",
+            "no image ever comes again after level 0",
+        ),
+        ("schemes[0].codec.rank_fractions=[0.5, 0.6]", "rank_fractions must sum to 1, got 1.1"),
+        ("schemes[0].codec.rank_fractions=[1.0]", "must have at least 2 entries"),
+        ("schemes[0].codec.rank_fractions=[-0.5, 1.5]", "-0.5 is not >= 0"),
+    ],
+)
+def test_it_is_refused_in_a_line(tmp_path, override, message):
+    with pytest.raises(ScenarioError) as caught:
+        loaded(tmp_path, override)
+    assert message in str(caught.value)
+
+
+def test_unix_times_in_a_file_are_refused_with_their_line(tmp_path):
+    (tmp_path / "times.csv").write_text("time_s\n0\n1700000000\n")
+    scenario = loaded(tmp_path, "sources[0].arrivals={kind: trace, path: times.csv}")
+    with pytest.raises(ScenarioError, match=r"times.csv:3: .*54 years after start_utc.*Unix time"):
+        run_scenario(scenario, tmp_path / "out", store=OutcomeStore())
+
+
+def test_a_level_that_is_silent_but_left_again_goes_on(tmp_path):
+    levels = "{kind: mmpp, rates_per_s: [0, 0, 2], mean_stays_s: [1, 1, 1], transitions: [[0, 1, 0], [0, 0, 1], [1, 0, 0]]}"
+    summary = run_scenario(
+        loaded(tmp_path, f"sources[0].arrivals={levels}"), tmp_path / "out", store=OutcomeStore()
+    )
+    assert summary["worlds"]["bare"]["created"] == 3
+
+
+def test_samples_of_a_long_outage_grow_with_its_logarithm(tmp_path):
+    outage = "faults=[{kind: feeder, name: f, outages: [{start_s: 0.5, duration_s: 1.0e+6}]}]"
+    run_scenario(
+        loaded(tmp_path, outage, "output.timeline_step_s=1.0"), tmp_path / "out", store=OutcomeStore()
+    )
+    [run] = find_runs([tmp_path / "out"])
+    timeline = run.timeline()
+    times_s = timeline[(timeline["kind"] == "sample") & (timeline["quantity"] == "jobs_on_the_way")]["time_s"]
+    # 10,000 at 1 s, 10,000 at 2 s … : 10,000 · (2^k − 1) s are covered by 10,000 · k samples.
+    assert len(times_s) == pytest.approx(6.6 * EVEN_SAMPLES, rel=0.02)
+    assert list(times_s.iloc[:3]) == [0.0, 1.0, 2.0]
