@@ -32,6 +32,7 @@ RATIOS = {
     "co_channel_db": "other beams",
     "frequency_error_db": "frequency error",
 }
+NO_MATTER_DB = 20.0  # a ratio so far above the SINR changes it by 0.04 dB at most
 
 
 def draw_pass(times_s: FloatArray, columns: Mapping[str, FloatArray], title: str, path: Path) -> None:
@@ -49,7 +50,8 @@ def draw_pass(times_s: FloatArray, columns: Mapping[str, FloatArray], title: str
         free_space.set_ylabel("free-space\nloss (dB)")
         _curves(losses, minutes, {name: LOSSES[name] for name in LOSSES if _matters(columns, name)}, columns)
         losses.set_ylabel("other\nlosses (dB)")
-        _curves(ratios, minutes, {name: RATIOS[name] for name in RATIOS if name in columns}, columns)
+        shown = {name: label for name, label in RATIOS.items() if _limits(columns, name)}
+        _curves(ratios, minutes, shown, columns)
         ratios.set_ylabel("ratios (dB)")
         rate.plot(minutes, columns["rate_bps"] / 1e6, color=STYLES[0].colour)
         rate.set_ylabel("goodput\n(Mbit/s)")
@@ -65,6 +67,14 @@ def draw_pass(times_s: FloatArray, columns: Mapping[str, FloatArray], title: str
 
 def _matters(columns: Mapping[str, FloatArray], name: str) -> bool:
     return name in columns and bool(np.any(np.abs(columns[name]) > 0))
+
+
+def _limits(columns: Mapping[str, FloatArray], name: str) -> bool:
+    """Return whether the ratio *name* takes part in the SINR, or stands so far above it that it only hides the rest."""
+    if name not in columns:
+        return False
+    above_db = columns[name] - columns["sinr_db"]
+    return bool(np.any(above_db < NO_MATTER_DB))
 
 
 def _curves(

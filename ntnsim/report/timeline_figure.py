@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ntnsim.errors import InputError
+from ntnsim.report.groups import points_of
 from ntnsim.report.style import DOUBLE_COLUMN_IN, FAULT_COLOUR, PASS_COLOUR, in_preferred_order, scheme_styles
 from ntnsim.results.read import RunDirectory
 
@@ -92,7 +93,9 @@ def timeline(runs: Sequence[RunDirectory]) -> "Figure":
     """Return the figure of the first run that kept a timeline."""
     from matplotlib.figure import Figure
 
-    view = next((found for run in runs if (found := timeline_view(run)) is not None), None)
+    shown, view = next(
+        ((run, found) for run in runs if (found := timeline_view(run)) is not None), (runs[0], None)
+    )
     if view is None or not view.lines:
         raise InputError(f"{runs[0].path}: kept no timeline (timeline.parquet)")
     panels = [panel for panel in PANELS if panel.quantity in view.lines]
@@ -118,6 +121,8 @@ def timeline(runs: Sequence[RunDirectory]) -> "Figure":
         _shade(axes, view, unit_s, passes=panel.quantity == "elevation_deg")
         axes.set_ylabel(panel.title.replace(" (", "\n("), fontsize=7)
         axes.set_ylim(bottom=0)
+    if title := _which(shown, runs):
+        grid[0].set_title(title)
     figure.align_ylabels(grid)
     grid[-1].set_xlim(0, view.end_s / unit_s)
     grid[-1].set_xlabel(f"simulated time ({unit})")
@@ -130,6 +135,15 @@ def timeline(runs: Sequence[RunDirectory]) -> "Figure":
     if labels:
         figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 8))
     return figure
+
+
+def _which(shown: RunDirectory, runs: Sequence[RunDirectory]) -> str:
+    """Return which of several *runs* is *shown*; "" where there is only one."""
+    if len(runs) == 1:
+        return ""
+    [point] = [point for point in points_of(runs) if shown in point.runs]
+    several = [f"replication {shown.replication}"] if len(point.runs) > 1 else []
+    return ", ".join([text for text in (point.title, *several) if text])
 
 
 def _shade(axes: "Axes", view: TimelineView, unit_s: float, *, passes: bool) -> None:

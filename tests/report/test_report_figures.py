@@ -1,10 +1,12 @@
 """Figures show the records' numbers, in vector form, as the same bytes each time."""
 
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from PIL import Image
 from synthetic_run import write_run, write_sweep
 
@@ -14,6 +16,7 @@ from ntnsim.report.cdf_figure import curves_of, delay_cdf, savings_cdf, savings_
 from ntnsim.report.figures import applicable, draw
 from ntnsim.report.gallery_figure import caption, configuration_text, gallery
 from ntnsim.report.groups import points_of
+from ntnsim.report.pass_figure import NO_MATTER_DB, draw_pass
 from ntnsim.report.style import STYLES, journal, scheme_styles
 from ntnsim.report.timeline_figure import Span, merged, timeline, timeline_view
 from ntnsim.results import load
@@ -265,3 +268,33 @@ def test_the_timeline_explains_its_bands_and_hides_no_curve_behind_them(run):
         assert not any(patch.get_hatch() for patch in axes.patches)
         curves = [line for line in axes.get_lines() if line.get_linewidth() == 1.0]
         assert max(patch.get_zorder() for patch in axes.patches) < min(line.get_zorder() for line in curves)
+
+
+def test_the_timeline_of_a_sweep_says_which_cell_it_shows(run, tmp_path):
+    with journal():
+        assert timeline(find_runs([run])).axes[0].get_title() == ""
+        write_sweep(tmp_path, loads=(0.3, 0.6), replications=2, n_jobs=30)
+        cells = find_runs([tmp_path])
+        for cell in cells[2:]:  # the first point kept no timeline
+            shutil.copy(run / "timeline.parquet", cell.path / "timeline.parquet")
+        for cell in cells[:2]:
+            (cell.path / "timeline.parquet").unlink(missing_ok=True)
+        assert timeline(cells).axes[0].get_title() == "load = 0.6, replication 0"
+
+
+def test_a_ratio_that_changes_nothing_leaves_the_panel_of_a_pass_to_the_others(tmp_path, monkeypatch):
+    flat = np.ones(5)
+    columns = {"elevation_deg": 30 * flat, "fspl_db": 160 * flat, "rate_bps": 1e6 * flat}
+    columns |= {
+        "cnr_db": 3 * flat,
+        "sinr_db": 2.9 * flat,
+        "co_channel_db": 12 * flat,
+        "frequency_error_db": 32 * flat,
+    }
+    legends = []
+    monkeypatch.setattr(
+        Axes, "legend", lambda axes, *_, **__: legends.append(axes.get_legend_handles_labels()[1])
+    )
+    draw_pass(np.arange(5.0), columns, "pass", tmp_path / "pass.png")
+    assert legends[-1] == ["CNR", "SINR", "other beams"]
+    assert 10 * np.log10(1 + 10 ** (-NO_MATTER_DB / 10)) < 0.05
