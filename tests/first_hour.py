@@ -124,7 +124,7 @@ def link_engineer(user: Newcomer, reduced: bool) -> None:
     told = user.types(re.search(r"\$ ntnsim (.*)", shown)[1])
     if told.split() != shown.split("\n", 1)[1].split():
         raise SystemExit(f"link engineer: the README shows another budget than\n{told}")
-    user.types("passes --preset leo-600 --hours 2", *PLACE, shows="UTC")
+    user.types("passes --preset leo-600 --hours 2", *PLACE, shows="passes of 160 satellites")
     text = block("name: first-steps")
     (user.home / "first.yaml").write_text(text, encoding="utf-8")
     user.types("passes first.yaml --site parma --hours 6", shows="leo600")
