@@ -154,7 +154,7 @@ scenario = ntnsim.Scenario(
 def learner(user: Newcomer, reduced: bool) -> None:
     """Brings a policy of one's own, steps the environment, trains an engine, sweeps the load."""
     own = block("class Thrifty")
-    user.python(WORLD + own + "print(sorted(set(run.records['coarse_quality'])))", shows="0.4]")
+    user.python(WORLD + own + "print(sorted(set(run.records['x_coarse_quality'])))", shows="0.4]")
     user.python(
         WORLD + "import importlib.util as u\n"
         "if u.find_spec('gymnasium'):\n"
