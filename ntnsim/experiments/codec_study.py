@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 N_RANKS = 2  # the experiments' person task
+BOTH = "both"
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,7 +231,8 @@ def study_parser(
     parser.add_argument("--split", choices=("train", "val", "all"), default="val")
     parser.add_argument("--only-coco", action="store_true", help="persons layout: only photographs from COCO")
     parser.add_argument("--images", type=int, default=images, help=f"number of photographs ({images})")
-    parser.add_argument("--codec", choices=("spiff-paper", "spiff"), default=spiff)
+    choices = ("spiff-paper", "spiff", *([BOTH] if spiff == BOTH else []))
+    parser.add_argument("--codec", choices=choices, default=spiff, help=f"default: {spiff}")
     parser.add_argument("--inpaint", choices=("bundle", "telea", "ns", "nearest", "none"), default="bundle")
     parser.add_argument("--bundle", default="tiny")
     parser.add_argument("--steps", type=int)
@@ -263,7 +265,7 @@ def study_from(arguments: argparse.Namespace) -> CodecStudy:
     return CodecStudy(
         arguments.out,
         photographs,
-        arguments.codec,
+        "spiff-paper and spiff" if arguments.codec == BOTH else arguments.codec,
         arguments.inpaint,
         arguments.bundle,
         arguments.steps,

@@ -4,14 +4,19 @@ ntnsim experiment fig10 --out results/fig10 --data PERSONS --images 20
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from ntnsim.errors import BundleError
-from ntnsim.experiments.codec_study import CodecStudy, new_figure, study_from, study_parser
+from ntnsim.experiments.broken_axis import broken_panels
+from ntnsim.experiments.codec_study import BOTH, CodecStudy, study_from, study_parser
 from ntnsim.protocols.configuration import Configuration
-from ntnsim.report.style import STYLES, journal
+from ntnsim.report.style import DOUBLE_COLUMN_IN, STYLES, journal
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 GROUPS = {
     "p = 0, β = 0": (0.0, (0.0,)),
@@ -21,19 +26,14 @@ GROUPS = {
 }
 QUALITIES = {"jpeg": (10, 20, 45, 75, 90), "webp": (10, 45, 75, 90), "avif": (25, 45, 62, 80)}
 COARSE = (0.15, 0.3, 0.5, 0.7)
+LOOKS = (*GROUPS, "coarse layer", *QUALITIES, "sc")
 
 
 def codec_points(study: CodecStudy) -> pd.DataFrame:
     """Return the points of figures 10 and 11: every photograph under every codec's settings."""
     rows: list[dict[str, Any]] = []
-    codec = study.spiff_codec()
-    for group, (fractions, betas) in GROUPS.items():
-        listed = fractions if isinstance(fractions, tuple) else (fractions,)
-        grid = [Configuration(beta, (fraction,)) for fraction in listed for beta in betas]
-        rows += study.outcomes(codec, grid, series=f"{study.spiff}, {group}")
-    if codec.space.has_coarse_layer:
-        grid = [Configuration(0.0, (0.0,), q) for q in COARSE]
-        rows += study.outcomes(codec, grid, series=f"{study.spiff}, coarse layer")
+    for spiff in study.spiff.split(" and "):
+        rows += _spiff_points(replace(study, spiff=spiff))
     for name, qualities in QUALITIES.items():
         for quality in qualities:
             whole = study.whole_image_codec(name, quality)
@@ -45,32 +45,62 @@ def codec_points(study: CodecStudy) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _spiff_points(study: CodecStudy) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    codec = study.spiff_codec()
+    for group, (fractions, betas) in GROUPS.items():
+        listed = fractions if isinstance(fractions, tuple) else (fractions,)
+        grid = [Configuration(beta, (fraction,)) for fraction in listed for beta in betas]
+        rows += study.outcomes(codec, grid, series=f"{study.spiff}, {group}")
+    if codec.space.has_coarse_layer:
+        grid = [Configuration(0.0, (0.0,), q) for q in COARSE]
+        rows += study.outcomes(codec, grid, series=f"{study.spiff}, coarse layer")
+    return rows
+
+
 def drawn(study: CodecStudy, table: pd.DataFrame, columns: dict[str, str], name: str) -> pd.DataFrame:
     """Draw one panel per column, fidelity against savings, a point per photograph and setting; write both files."""
+    from matplotlib.figure import Figure
+
     shown = {column: label for column, label in columns.items() if table[column].notna().any()}
+    captions = table["series"] == "sc"
     with journal():
-        figure, axes = new_figure(len(shown), height_in=2.6)
-        for axis, (column, label) in zip(axes, shown.items(), strict=True):
-            for style, (series, points) in zip(STYLES * 2, table.groupby("series", sort=False), strict=False):
-                axis.scatter(
-                    100 * points["savings"],
-                    points[column],
-                    s=5,
-                    marker=style.marker,
-                    color=style.colour,
-                    alpha=0.5,
-                    linewidths=0,
-                    label=str(series),
-                )
-            axis.set(xlabel="bandwidth savings (%)", ylabel=label)
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=4, markerscale=2)
+        figure = Figure(figsize=(DOUBLE_COLUMN_IN, 3.4))
+        panels = broken_panels(
+            figure, [(table.loc[~captions, column], table.loc[captions, column]) for column in shown]
+        )
+        for axes, (column, label) in zip(panels, shown.items(), strict=True):
+            for axis in axes:  # above and below the break, where there is one
+                for series, points in table.groupby("series", sort=False):
+                    _scatter(axis, 100 * points["savings"], points[column], str(series))
+            axes[0].set_ylabel(label)
+            axes[-1].set_xlabel("bandwidth savings (%)")
+        handles, labels = panels[0][0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=3, markerscale=2)
         return study.write(name, table, figure)
+
+
+def _scatter(axis: "Axes", savings: pd.Series, fidelity: pd.Series, series: str) -> None:
+    """Draw the points of *series*: each group of settings has its look, hollow for the paper's codec."""
+    codec, _, group = series.partition(", ")
+    style = STYLES[LOOKS.index(group or codec)]
+    filled = codec != "spiff-paper"
+    axis.scatter(
+        savings,
+        fidelity,
+        s=5,
+        marker=style.marker,
+        facecolors=style.colour if filled else "none",
+        edgecolors=style.colour,
+        linewidths=0 if filled else 0.5,
+        alpha=0.6,
+        label=series,
+    )
 
 
 def main(arguments: Sequence[str]) -> None:
     """Run with the command line's *arguments* that follow the experiment's name."""
-    study = study_from(study_parser(__name__, __doc__, images=20).parse_args(arguments))
+    study = study_from(study_parser(__name__, __doc__, images=20, spiff=BOTH).parse_args(arguments))
     columns = {"pf": "PF, whole image", "sf": "SF, whole image", "caption_sf": "SF, caption"}
     table = drawn(study, codec_points(study), columns, "fig10")
     print(table.groupby("series", sort=False)[["savings", "pf", "sf"]].mean().to_string())

@@ -6,11 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from skimage import data
 
 from ntnsim.errors import DatasetError, InputError
 from ntnsim.experiments import fig2, fig4, fig6, fig8, fig10, fig11, fig12, rate
+from ntnsim.experiments.broken_axis import broken_panels
 from ntnsim.experiments.codec_study import pareto
 from ntnsim.experiments.rate_points import Setting, coded_half, coded_whole, measure
 from ntnsim.spiff.components import Component
@@ -104,8 +106,21 @@ def test_fig10_and_fig11_compare_spiff_with_whole_image_codecs(photographs, tmp_
     run(fig11, *arguments)
     table = pd.read_csv(tmp_path / "fig11.csv").set_index("series")
     assert {"jpeg", "avif"} < set(table.index)
+    assert {f"{codec}, p > 0, β > 0" for codec in ("spiff-paper", "spiff")} < set(table.index)
     patches = table.loc["spiff-paper, p > 0, β > 0"]
     assert patches["pf_rank_1"] > patches["pf_rank_0"]  # what selective fidelity means
+
+
+def test_an_axis_is_broken_only_below_what_it_would_squeeze():
+    most = pd.Series([0.8, 0.9, 1.0])
+    figure = Figure()
+    near, far, absent = broken_panels(
+        figure, [(most, pd.Series([0.75])), (most, pd.Series([0.2, 0.3])), (most, pd.Series([], dtype=float))]
+    )
+    assert len(near) == len(absent) == 1
+    upper, lower = far
+    assert upper.get_ylim()[0] > 0.7 and upper.get_ylim()[1] > 1.0
+    assert lower.get_ylim()[0] < 0.2 and 0.3 < lower.get_ylim()[1] < upper.get_ylim()[0]
 
 
 def test_fig2_counts_the_share_of_every_rank(tmp_path):
