@@ -37,7 +37,7 @@ EARTH_MODELS = {
     for model in (
         EarthModel("wgs84", 6_378_137.0, 1 / 298.257223563),
         EarthModel("sphere_6371", EARTH_RADIUS_SPHERE_M),  # reproduces the ranges of TR 38.821, Table 4.2-2
-        EarthModel("sphere_6378", 6_378_137.0),
+        EarthModel("sphere_6378", 6_378_000.0),  # reproduces the delays of TR 38.811, Table 5.3.4.1-1
     )
 }
 

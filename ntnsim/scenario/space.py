@@ -269,7 +269,7 @@ class SpaceSegmentSpec(Entity):
     """Everything above the horizon, and where it comes down."""
 
     earth: EarthName = "wgs84"
-    """wgs84: ellipsoid; sphere_6371 reproduces TR 38.821's ranges, sphere_6378 the older TR 38.811 distances."""
+    """wgs84: ellipsoid; sphere_6371 reproduces TR 38.821's ranges, sphere_6378 (6,378 km) the delays of TR 38.811."""
     constellation: ConstellationSpec = PresetConstellationSpec()
     """Where satellites are."""
     payload: PayloadSpec = RegenerativePayloadSpec()

@@ -200,12 +200,27 @@ class GatewaySpec(Entity):
 
 
 class BatchingSpec(Entity):
-    """How a GPU collects images: it starts when *max_size* wait, or when the first has waited *max_wait_s*."""
+    """How a GPU collects images: it starts when *min_size* wait, or when the first has waited *max_wait_s*, and takes
+    up to *max_size* of those that wait."""
 
     max_size: int = Field(default=1, ge=1)
     """Images at once at most."""
     max_wait_s: NonNegativeFloat = 0.0
     """How long the first waits for company."""
+    min_size: int | None = Field(default=None, ge=1)
+    """Images that are enough to start; null waits for *max_size* of them. Needs a *max_wait_s*, or nothing waits."""
+
+    @model_validator(mode="after")
+    def _least_counts(self) -> Self:
+        if self.min_size is None:
+            return self
+        if self.min_size > self.max_size:
+            raise ValueError(f"min_size {self.min_size} is above max_size {self.max_size}")
+        if self.min_size > 1 and self.max_wait_s == 0:
+            raise ValueError(
+                f"min_size {self.min_size} needs max_wait_s > 0: at 0 the first image starts at once"
+            )
+        return self
 
 
 class DataNetworkSpec(Entity):

@@ -25,8 +25,9 @@ class Batch:
 class DataNetwork:
     """The GPUs and their batching queue.
 
-    A batch starts when a GPU is free and either *max_size* images wait or the oldest has waited *max_wait_s*. It takes
-    its first image's drawn time, and *marginal* of the expected time of each further one.
+    A batch starts when a GPU is free and either *min_size* images wait (*max_size* unless given) or the oldest has
+    waited *max_wait_s*; up to *max_size* go in it. It takes its first image's drawn time, and *marginal* of the
+    expected time of each further one.
 
     reconstructed: called for each image when its batch is done. dropped: for images without room or taken by a fault.
     """
@@ -42,6 +43,7 @@ class DataNetwork:
     ) -> None:
         self._env = env
         self._batching = entity.batching
+        self._enough = entity.batching.min_size or entity.batching.max_size
         self._marginal = marginal
         self._reconstructed, self._dropped = reconstructed, dropped
         self._line = WaitingLine(entity.queue)
@@ -95,7 +97,7 @@ class DataNetwork:
         waiting = self._line.count
         if not waiting:
             return None
-        if waiting < self._batching.max_size and self._batching.max_wait_s > 0:
+        if waiting < self._enough and self._batching.max_wait_s > 0:
             closes_s = self._line.oldest().at_data_network_s + self._batching.max_wait_s
             if closes_s - self._env.now > 4 * ulp(closes_s):  # the timer may ring a rounding error early
                 self._set_timer(closes_s)

@@ -424,7 +424,7 @@ def test_a_vsat_in_ka_band_works_with_its_defaults():
 
 
 def test_earth_models_differ_as_their_radii_say():
-    for earth, radius_m in (("sphere_6371", 6_371_000.0), ("sphere_6378", 6_378_137.0)):
+    for earth, radius_m in (("sphere_6371", 6_371_000.0), ("sphere_6378", 6_378_000.0)):
         terminal = source({"earth": earth}, where=site(altitude_m=0.0))
         one = max(terminal.book.between(0.0, 3000.0), key=lambda p: p.max_elevation_deg)
         geometry = terminal.pass_link(one).geometry

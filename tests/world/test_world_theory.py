@@ -5,6 +5,8 @@ from math import factorial
 import numpy as np
 import pytest
 
+from ntnsim.errors import ScenarioError
+
 
 def mm1_wait(arrival_rate, service_rate):
     return arrival_rate / service_rate / (service_rate - arrival_rate)
@@ -373,3 +375,61 @@ def test_batches_raise_the_capacity_of_a_gpu(textbook):
     )
     assert run["batch_size"].max() == 4
     assert run.result.duration_s == pytest.approx(4000 / 4 * 1.75, rel=0.01)
+
+
+def bulk_service_wait(arrival_rate, service_rate, least, most):
+    """Return the mean wait of M/M(a, b)/1: a batch starts with *least* waiting, and takes up to *most* of them.
+
+    Neuts' general bulk service rule; its Markov chain is solved for up to 400 waiting.
+    """
+    n_waiting = 400
+    n_states = least + n_waiting  # idle with 0 … least − 1 waiting, then busy with 0 … n_waiting − 1
+    rates = np.zeros((n_states, n_states))
+    for waiting in range(least):
+        rates[waiting, waiting + 1 if waiting + 1 < least else least] += arrival_rate
+    for waiting in range(n_waiting):
+        state = least + waiting
+        if waiting + 1 < n_waiting:
+            rates[state, state + 1] += arrival_rate
+        after = waiting if waiting < least else least + max(0, waiting - most)
+        rates[state, after] += service_rate
+    generator = rates - np.diag(rates.sum(axis=1))
+    balance = np.vstack([generator.T, np.ones(n_states)])
+    shares = np.linalg.lstsq(balance, np.append(np.zeros(n_states), 1.0), rcond=None)[0]
+    return shares @ np.concatenate([np.arange(least), np.arange(n_waiting)]) / arrival_rate
+
+
+def test_bulk_service_of_least_and_most_one_is_mm1():
+    assert bulk_service_wait(0.7, 1.0, 1, 1) == pytest.approx(mm1_wait(0.7, 1.0), rel=1e-9)
+
+
+@pytest.mark.parametrize(("least", "most"), [(1, 4), (3, 4), (4, 4)])
+def test_a_gpu_that_waits_for_a_minimum_batch_is_a_bulk_service_queue(textbook, least, most):
+    world_of, run_world, assert_mean, exponential = textbook
+    run = run_world(
+        world_of(
+            horizon={"n_jobs": 60_000},
+            sources=[{"name": "c", "arrivals": {"kind": "poisson", "rate_per_s": 2.0}}],
+            data_network={
+                "device": {"batch_marginal": 0.0},
+                "service_s": {"inpainting": exponential(1.0)},
+                "batching": {"min_size": least, "max_size": most, "max_wait_s": 1000.0},
+            },
+        )
+    )
+    assert run["batch_size"].max() == most
+    assert run["batch_size"][:-most].min() == least
+    assert_mean(run["dn_comp_wait_s"], bulk_service_wait(2.0, 1.0, least, most), within=0.15)
+
+
+@pytest.mark.parametrize(
+    ("batching", "text"),
+    [
+        ({"min_size": 3, "max_size": 2, "max_wait_s": 1.0}, "min_size 3 is above max_size 2"),
+        ({"min_size": 2, "max_size": 2}, "needs max_wait_s > 0"),
+        ({"min_size": 0, "max_size": 2, "max_wait_s": 1.0}, "min_size: 0 is not >= 1"),
+    ],
+)
+def test_a_minimum_batch_that_cannot_count_is_refused(textbook, batching, text):
+    with pytest.raises(ScenarioError, match=text):
+        textbook[0](data_network={"batching": batching})
