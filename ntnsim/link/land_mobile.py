@@ -50,7 +50,7 @@ class MobileState:
 
 @dataclass(frozen=True, slots=True)
 class LandMobile:
-    """A good and a bad state, and the ramp between them: slope · |change of M| + offset, in metres. bad None: Loo."""
+    """A good and a bad state, and the ramp between them: slope times the size of the change of M, plus offset, in metres. bad None: Loo."""
 
     good: MobileState
     bad: MobileState | None = None
