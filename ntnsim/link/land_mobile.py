@@ -50,7 +50,10 @@ class MobileState:
 
 @dataclass(frozen=True, slots=True)
 class LandMobile:
-    """A good and a bad state, and the ramp between them: slope times the size of the change of M, plus offset, in metres. bad None: Loo."""
+    """A good and a bad state, and the ramp between them. bad None: Loo.
+
+    The ramp is the slope times the size of the change of M, plus the offset, in metres.
+    """
 
     good: MobileState
     bad: MobileState | None = None
