@@ -22,7 +22,11 @@ from ntnsim.scenario.fault_target import means
 from ntnsim.sky.feeder_windows import Cut, CutPath, FeederWindows, cut_masks
 from ntnsim.units import SPEED_OF_LIGHT_M_S
 
-KEPT_EPOCHS = 256
+KEPT_EPOCHS = (
+    256  # or as many as hold KEPT_SATELLITES together: a plan of a small constellation looks hours ahead
+)
+KEPT_SATELLITES = 400_000
+KEPT_PLANS = 4096
 LOOK_AHEAD_S = 86_400.0  # nobody plans further ahead at once
 
 
@@ -84,6 +88,8 @@ class ContactGraph:
         self._out = cut_masks(self._names, cuts, "satellite")
         self._link_cuts = [cut for cut in cuts if cut.kind == "inter_satellite_link"]
         self._cut_paths: dict[tuple[int, int], list[CutPath]] = {}
+        self._kept = max(KEPT_EPOCHS, KEPT_SATELLITES // len(self._names))
+        self._plans: OrderedDict[tuple[int, float], tuple[Hop, ...]] = OrderedDict()
         self._links: OrderedDict[int, Links] = OrderedDict()
         self._epochs: OrderedDict[tuple[int, int], Epoch] = OrderedDict()
         self._bounds: OrderedDict[int, list[float]] = OrderedDict()
@@ -94,7 +100,12 @@ class ContactGraph:
         if np.isfinite(epoch.ground_s[satellite]):
             toward = epoch.toward if waiting is None else epoch.to_ground(self._extra_s(epoch, waiting))[1]
             return self._along(satellite, toward, time_s)
-        return self._earliest(satellite, time_s, epoch)
+        key = (satellite, epoch.start_s)
+        if key not in self._plans:
+            self._plans[key] = self._earliest(satellite, epoch.start_s, epoch)
+            while len(self._plans) > KEPT_PLANS:
+                self._plans.popitem(last=False)
+        return tuple(Hop(hop.to, max(hop.not_before_s, time_s)) for hop in self._plans[key])
 
     def _along(self, satellite: int, toward: IntArray, time_s: float) -> tuple[Hop, ...]:
         hops = []
@@ -153,13 +164,13 @@ class ContactGraph:
             number += 1  # the quotient was rounded down
         if number not in self._bounds:
             self._bounds[number] = self._bounds_of(number)
-            while len(self._bounds) > KEPT_EPOCHS:
+            while len(self._bounds) > self._kept:
                 self._bounds.popitem(last=False)
         bounds = self._bounds[number]
         part = max(bisect_right(bounds, time_s) - 1, 0)
         if (number, part) not in self._epochs:
             self._epochs[number, part] = self._solve(number, bounds[part], bounds[part + 1])
-            while len(self._epochs) > KEPT_EPOCHS:
+            while len(self._epochs) > self._kept:
                 self._epochs.popitem(last=False)
         return self._epochs[number, part]
 
@@ -177,7 +188,7 @@ class ContactGraph:
             delay_s = length_m / SPEED_OF_LIGHT_M_S + self._hop_processing_s
             place = {(int(a), int(b)): k for k, (a, b) in enumerate(pairs)}
             self._links[number] = Links(pairs, delay_s, place)
-            while len(self._links) > KEPT_EPOCHS:
+            while len(self._links) > self._kept:
                 self._links.popitem(last=False)
         return self._links[number]
 
