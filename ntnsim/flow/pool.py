@@ -12,8 +12,6 @@ from ntnsim.arrays import FloatArray
 from ntnsim.flow.spread import Spread
 from ntnsim.flow.workload import Workload, WorkloadQueue
 
-_LOADS = np.concatenate([np.linspace(0.0, 0.9, 181), 1 - np.geomspace(0.1, 1e-5, 120)[1:]])
-
 
 def all_busy(servers: int, load: FloatArray) -> FloatArray:
     """Return Erlang's C [...]: the probability that an image waits, at *load* [...] < 1 of each server."""
