@@ -90,6 +90,11 @@ def _check(scenario: Scenario) -> None:
         raise ScenarioError(
             f"faults: fidelity fluid knows none, got {scenario.faults[0].name!r}; take images"
         )
+    if scenario.statistics.warm_up_s != 0:
+        raise ScenarioError("statistics.warm_up_s: fidelity fluid counts from the start; take 0, or images")
+    for requirement in (scenario.requirement, *(scheme.requirement for scheme in scenario.schemes)):
+        if requirement is not None and requirement.changes:
+            raise ScenarioError("requirement.changes: fidelity fluid knows one requirement; take images")
     if scenario.space.carries or scenario.space.shared_channels is not None:
         raise ScenarioError(
             "space: fidelity fluid knows no rates on board and no shared beams (feeder_rate_bps, rate_bps,"
@@ -103,6 +108,10 @@ def _check(scenario: Scenario) -> None:
             )
         if gateway.track is not None or gateway.on_satellite:
             raise ScenarioError(f"{where}: fidelity fluid knows gateways that rest on the ground")
+        if gateway.rate_factor != 1:
+            raise ScenarioError(
+                f"{where}.rate_factor: fidelity fluid knows 1 only, got {gateway.rate_factor:g}"
+            )
         check_line(gateway.queue, where)
         if gateway.device != scenario.gateways[0].device or gateway.servers != scenario.gateways[0].servers:
             raise ScenarioError(f"{where}: fidelity fluid needs alike gateways; device or servers differ")
@@ -121,6 +130,8 @@ def _check(scenario: Scenario) -> None:
             raise ScenarioError(
                 f"{where}: fidelity fluid knows no access, start_s, stop_s, n_jobs of a source"
             )
+        if source.deadline_s is not None:
+            raise ScenarioError(f"{where}.deadline_s: fidelity fluid knows the requirement's deadline only")
     link = scenario.satellite_link
     if isinstance(link, CustomLinkSpec):
         raise ScenarioError(

@@ -12,7 +12,7 @@ and only p must be told from the moments. With r = E[V²] / E[V]² the closure h
 
 which is the exact p of an M/G/1 queue in equilibrium (there E[V] is Pollaczek and Khinchine's, and E[V²] Takács's), and
 1 for a queue so long that it is nearly certain: in gaps without contact and in overload mean and variance grow as those
-of a compound Poisson stream. In between it is an approximation; docs and benchmarks state its error.
+of a compound Poisson stream. In between it is an approximation; the tests hold it against a Monte Carlo.
 """
 
 from dataclasses import dataclass

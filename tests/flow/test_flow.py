@@ -237,6 +237,9 @@ def test_delays_are_those_of_the_world_of_images(tmp_path, changes):
         ({"satellite_link": {"kind": "orbit", "buffer_bits": 1e6}}, "satellite_link"),
         ({"radio": {"channel": {"mode": "channel", "environment": "rural"}}}, "radio.channel.mode"),
         ({"horizon": {"n_jobs": 5}}, "horizon.duration_s"),
+        ({"statistics": {"warm_up_s": 60}}, "statistics.warm_up_s"),
+        ({"sites": {**world()["sites"], "source": {"deadline_s": 3}}}, "deadline_s"),
+        ({"sites": {**world()["sites"], "gateway": {"name": "site", "rate_factor": 2}}}, "rate_factor"),
         ({"data_network": {"batching": {"max_size": 4}}}, "data_network.batching"),
         ({"delivery": {"rate": 1e6, "loss_probability": 0.1}}, "delivery.loss_probability"),
         (
