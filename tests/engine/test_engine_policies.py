@@ -20,7 +20,6 @@ from ntnsim.errors import ScenarioError
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
 from ntnsim.protocols.policy import ImageState, Trial
 from ntnsim.scenario.policy import (
-    TABLE_III,
     FixedPolicySpec,
     PolicySpec,
     RandomPolicySpec,
@@ -57,21 +56,6 @@ def test_every_kind_is_told_apart_by_its_name():
     assert adapter.validate_python({"kind": "oracle", "table": "t.parquet"}).margin_s == 0.0
     with pytest.raises(ValidationError, match="magic"):
         adapter.validate_python({"kind": "magic"})
-
-
-def test_defaults_are_the_papers():
-    # Sec. VII, and the departure on the actor's step.
-    engine = SpiffEngineSpec()
-    assert (engine.hidden_units, engine.critic_learning_rate, engine.replay_capacity) == (256, 1e-3, 2000)
-    assert (engine.minibatch, engine.noise_theta, engine.noise_sigma) == (32, 0.15, 0.15)
-    strict = TABLE_III["strict"]
-    assert (strict.pf_min[0], strict.sf_min[0], strict.lambda_pf[0], strict.lambda_sf[0]) == (
-        0.8,
-        0.9,
-        1.25,
-        5.0,
-    )
-    assert TABLE_III["lenient"].lambda_sf == (0.5, 10.0)
 
 
 def test_requirement_with_uneven_ranks_is_refused():
