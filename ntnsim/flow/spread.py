@@ -9,20 +9,7 @@ from scipy.special import gamma as gamma_function
 
 from ntnsim.arrays import FloatArray
 from ntnsim.errors import ScenarioError
-from ntnsim.scenario.distribution import (
-    ConstantSpec,
-    DistributionSpec,
-    EmpiricalSpec,
-    ErlangSpec,
-    ExponentialSpec,
-    GammaSpec,
-    HyperExponentialSpec,
-    LogNormalSpec,
-    ParetoSpec,
-    TwoPointSpec,
-    UniformSpec,
-    WeibullSpec,
-)
+from ntnsim.scenario import distribution as laws
 
 _QUANTILE_POINTS = 4096
 
@@ -60,24 +47,24 @@ class Spread:
         return Spread((factor * first, factor**2 * second, factor**3 * third), factor * self.sorted_values)
 
 
-def spread(distribution: DistributionSpec, where: str) -> Spread:
+def spread(distribution: laws.DistributionSpec, where: str) -> Spread:
     """Return moments and quantiles of *distribution*.
 
     where: the key, for the error: queueing formulas need three moments, which a Pareto tail of exponent ≤ 3 has not.
     """
     shares = (np.arange(_QUANTILE_POINTS) + 0.5) / _QUANTILE_POINTS
     match distribution:
-        case ConstantSpec(value=value):
+        case laws.ConstantSpec(value=value):
             return of_values(np.array([value]))
-        case EmpiricalSpec(values=values, probabilities=probabilities):
+        case laws.EmpiricalSpec(values=values, probabilities=probabilities):
             return of_values(np.asarray(values), None if probabilities is None else np.asarray(probabilities))
-        case TwoPointSpec(low=low, high=high, low_probability=share):
+        case laws.TwoPointSpec(low=low, high=high, low_probability=share):
             return of_values(np.array([low, high]), np.array([share, 1 - share]))
-        case HyperExponentialSpec(means=means, probabilities=probabilities):
+        case laws.HyperExponentialSpec(means=means, probabilities=probabilities):
             scale, weight = np.asarray(means), np.asarray(probabilities)
             raw = tuple(float(weight @ scale**k) * factor for k, factor in ((1, 1.0), (2, 2.0), (3, 6.0)))
             return Spread((raw[0], raw[1], raw[2]), _hyperexponential_quantiles(scale, weight, shares))
-        case ParetoSpec(shape=shape) if shape <= 3:
+        case laws.ParetoSpec(shape=shape) if shape <= 3:
             raise ScenarioError(
                 f"{where}: fidelity fluid needs a third moment, which a Pareto tail has above exponent 3;"
                 f" got shape {shape}"
@@ -113,22 +100,22 @@ def total(parts: list[Spread]) -> Spread:
     return Spread(moments, np.sort(np.asarray(values)))
 
 
-def _law(distribution: DistributionSpec) -> Any:
+def _law(distribution: laws.DistributionSpec) -> Any:
     match distribution:
-        case ExponentialSpec(mean=mean):
+        case laws.ExponentialSpec(mean=mean):
             return stats.expon(scale=mean)
-        case ErlangSpec(shape=shape, mean=mean):
+        case laws.ErlangSpec(shape=shape, mean=mean):
             return stats.gamma(shape, scale=mean / shape)
-        case GammaSpec(mean=mean, cv=cv):
+        case laws.GammaSpec(mean=mean, cv=cv):
             return stats.gamma(cv**-2, scale=mean * cv**2)
-        case LogNormalSpec(mean=mean, cv=cv):
+        case laws.LogNormalSpec(mean=mean, cv=cv):
             sigma = float(np.sqrt(np.log1p(cv**2)))
             return stats.lognorm(max(sigma, 1e-9), scale=mean * np.exp(-(sigma**2) / 2))
-        case UniformSpec(low=low, high=high):
+        case laws.UniformSpec(low=low, high=high):
             return stats.uniform(low, high - low)
-        case WeibullSpec(mean=mean, shape=shape):
+        case laws.WeibullSpec(mean=mean, shape=shape):
             return stats.weibull_min(shape, scale=mean / gamma_function(1 + 1 / shape))
-        case ParetoSpec(mean=mean, shape=shape):
+        case laws.ParetoSpec(mean=mean, shape=shape):
             return stats.pareto(shape, scale=mean * (shape - 1) / shape)
     raise TypeError(f"no moments for {distribution!r}")
 

@@ -29,6 +29,18 @@ _Means = tuple[FloatArray, FloatArray, FloatArray]  # busy, mean, second
 
 
 @dataclass(frozen=True, slots=True)
+class _Step:
+    """What some of the queues, by their numbers *own* [n], begin a step with, and what holds in it [n]."""
+
+    own: IntArray
+    mean: FloatArray
+    second: FloatArray
+    rate_per_s: FloatArray
+    speed_per_s: FloatArray
+    length_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """The work that waits [...]: probability that there is any, its mean and its second moment, both over all times."""
 
@@ -74,57 +86,43 @@ class WorkloadQueue:
         ):
             if len(some):
                 queue = (self.mean[some], self.second[some])
-                end, over = advanced(some, *queue, rate_per_s[some], speed_per_s[some], step_s)
+                end, over = advanced(_Step(some, *queue, rate_per_s[some], speed_per_s[some], step_s))
                 self.mean[some], self.second[some] = end
                 result.busy[some], result.mean[some], result.second[some] = over
         return result
 
-    def _small_steps(
-        self,
-        own: IntArray,
-        mean: FloatArray,
-        second: FloatArray,
-        rate_per_s: FloatArray,
-        speed_per_s: FloatArray,
-        step_s: float,
-    ) -> tuple[_Moments, _Means]:
+    def _small_steps(self, step: _Step) -> tuple[_Moments, _Means]:
         """Solve the equations by Heun's method: the slope at the start of a part, then the mean of both ends'."""
-        comes, spreads = rate_per_s * self._first, rate_per_s * self._second[own]
-        part_s = step_s / PARTS
+        mean, second, speed_per_s = step.mean, step.second, step.speed_per_s
+        comes, spreads = step.rate_per_s * self._first, step.rate_per_s * self._second[step.own]
+        part_s = step.length_s / PARTS
         sums = np.zeros((3, len(mean)))
         for _ in range(PARTS):
-            busy = self._busy(own, mean, second)
+            busy = self._busy(step.own, mean, second)
             slope, slope_second = comes - speed_per_s * busy, spreads + 2 * mean * (comes - speed_per_s)
             ahead, ahead_second = _possible(mean + part_s * slope, second + part_s * slope_second)
-            slope = (slope + comes - speed_per_s * self._busy(own, ahead, ahead_second)) / 2
+            slope = (slope + comes - speed_per_s * self._busy(step.own, ahead, ahead_second)) / 2
             slope_second = (slope_second + spreads + 2 * ahead * (comes - speed_per_s)) / 2
             mean, second = _possible(mean + part_s * slope, second + part_s * slope_second)
-            sums += (self._busy(own, mean, second), mean, second)
+            sums += (self._busy(step.own, mean, second), mean, second)
         over = sums / PARTS
         return (mean, second), (over[0], over[1], over[2])
 
-    def _settled(
-        self,
-        own: IntArray,
-        mean: FloatArray,
-        second: FloatArray,
-        rate_per_s: FloatArray,
-        speed_per_s: FloatArray,
-        step_s: float,
-    ) -> tuple[_Moments, _Means]:
+    def _settled(self, step: _Step) -> tuple[_Moments, _Means]:
         """Go on where a queue settles within the step: what stands above equilibrium drains at the spare speed."""
-        comes, spreads = rate_per_s * self._first, rate_per_s * self._second[own]
-        spare, load = speed_per_s - comes, comes / speed_per_s
+        mean, second, length_s = step.mean, step.second, step.length_s
+        comes, spreads = step.rate_per_s * self._first, step.rate_per_s * self._second[step.own]
+        spare, load = step.speed_per_s - comes, comes / step.speed_per_s
         calm = spreads / (2 * spare)
-        calm_second = 2 * calm**2 + rate_per_s * self._third[own] / (3 * spare)
-        drain_s = np.minimum(np.maximum(mean - calm, 0.0) / spare, step_s)
+        calm_second = 2 * calm**2 + step.rate_per_s * self._third[step.own] / (3 * spare)
+        drain_s = np.minimum(np.maximum(mean - calm, 0.0) / spare, length_s)
         # What stands below equilibrium comes near it with the relaxation time of a single queue.
-        near = 1 - np.exp(-(step_s - drain_s) * spare / (self._fresh[own] / (1 - load)))
+        near = 1 - np.exp(-(length_s - drain_s) * spare / (self._fresh[step.own] / (1 - load)))
         drained = mean - spare * drain_s
         drained_second = np.maximum(second + drain_s * (spreads - spare * (mean + drained)), drained**2)
         end = drained + near * (calm - drained)
         end_second = drained_second + near * (calm_second - drained_second)
-        share = drain_s / step_s
+        share = drain_s / length_s
         return (end, end_second), (
             share + (1 - share) * load,
             share * (mean + drained) / 2 + (1 - share) * (drained + end) / 2,

@@ -57,20 +57,26 @@ class AssumedStation:
 
     def path(self, satellite: int, times_s: FloatArray) -> GroundPath:
         """Return the range that the elevation gives at the satellite's height."""
-        positions_m = self.orbits.positions_of_m(np.full(len(times_s), satellite), times_s)
-        altitude_m = np.sqrt(np.einsum("tx,tx->t", positions_m, positions_m)) - self.earth.equatorial_radius_m
+        range_m = self._ranges_m(self.orbits.positions_of_m(np.full(len(times_s), satellite), times_s))
+        return GroundPath(range_m / SPEED_OF_LIGHT_M_S, range_m, np.full(len(times_s), self.elevation_deg))
+
+    def delays_s(self, satellites: IntArray, times_s: FloatArray) -> FloatArray:
+        """Return the delay that the elevation gives at each satellite's height."""
+        ranges_m = self._ranges_m(_positions_m(self.orbits, satellites, times_s))
+        return ranges_m / SPEED_OF_LIGHT_M_S
+
+    def _ranges_m(self, positions_m: FloatArray) -> FloatArray:
+        """Return the range [...] that the elevation gives at the height of *positions_m* [..., 3]."""
+        altitude_m = (
+            np.sqrt(np.einsum("...x,...x->...", positions_m, positions_m)) - self.earth.equatorial_radius_m
+        )
         flying = altitude_m > 0
         range_m = slant_range_m(
             np.where(flying, altitude_m, 1.0),
             self.elevation_deg,
             earth_radius_m=self.earth.equatorial_radius_m,
         )
-        range_m = np.where(flying, range_m, np.nan)
-        return GroundPath(range_m / SPEED_OF_LIGHT_M_S, range_m, np.full(len(times_s), self.elevation_deg))
-
-    def delays_s(self, satellites: IntArray, times_s: FloatArray) -> FloatArray:
-        """Return the delay that the elevation gives at each satellite's height."""
-        return np.stack([self.path(int(satellite), times_s).delay_s for satellite in satellites])
+        return np.where(flying, range_m, np.nan)
 
     def reachable(self, satellites: IntArray, times_s: FloatArray) -> BoolArray:
         """Return True throughout."""
@@ -146,15 +152,19 @@ class StationsInView:
 
     def delays_s(self, satellites: IntArray, times_s: FloatArray) -> FloatArray:
         """Return the delay to the nearest station in view."""
-        shape = (len(satellites), len(times_s))
-        index = np.broadcast_to(np.asarray(satellites)[:, np.newaxis], shape)
-        positions_m = self.orbits.positions_of_m(index, np.broadcast_to(times_s, shape))
-        nearest_m, _ = nearest_in_view(self.stations, positions_m)
+        nearest_m, _ = nearest_in_view(self.stations, _positions_m(self.orbits, satellites, times_s))
         return nearest_m / SPEED_OF_LIGHT_M_S
 
     def reachable(self, satellites: IntArray, times_s: FloatArray) -> BoolArray:
         """Return whether any station sees the satellite."""
         return np.isfinite(self.delays_s(satellites, times_s))
+
+
+def _positions_m(orbits: Orbits, satellites: IntArray, times_s: FloatArray) -> FloatArray:
+    """Return [c, t, 3]: positions of *satellites* [c] at *times_s* [t]."""
+    shape = (len(satellites), len(times_s))
+    index = np.broadcast_to(np.asarray(satellites)[:, np.newaxis], shape)
+    return orbits.positions_of_m(index, np.broadcast_to(times_s, shape))
 
 
 def nearest_in_view(stations: Sequence[Site], positions_m: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -48,6 +48,14 @@ _ANY_GATEWAY = {"name": "site"}
 _ANY_SOURCE = {"name": "site", "gateway": "site", "arrivals": {"kind": "poisson", "rate_per_s": 1.0}}
 
 
+def _sites_or_both(schema: dict[str, Any]) -> None:
+    """Say in the JSON *schema* that `sites` stand for gateways and sources: it tells of files as they are written."""
+    made = ("sources", "gateways")
+    schema["description"] = "One simulated world, and the schemes that are compared in it."
+    schema["required"] = [key for key in schema["required"] if key not in made]
+    schema["anyOf"] = [{"required": ["sites"]}, {"required": [*made]}]
+
+
 def _plain_datetime(moment: datetime) -> datetime:
     """Return *moment* without the YAML library's own kind of it, whose copies lose their time zone."""
     return datetime.fromisoformat(moment.isoformat())
@@ -112,9 +120,7 @@ class Scenario(Entity):
     """
 
     # The schema and its reference tell of keys; what Python callers need is above.
-    model_config = ConfigDict(
-        json_schema_extra={"description": "One simulated world, and the schemes that are compared in it."}
-    )
+    model_config = ConfigDict(json_schema_extra=_sites_or_both)
 
     name: Name
     """What results and figures are called by; also the name of the result directory under `results/`."""

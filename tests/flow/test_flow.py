@@ -243,6 +243,18 @@ def test_delays_are_those_of_the_world_of_images(tmp_path, changes):
         ({"data_network": {"batching": {"max_size": 4}}}, "data_network.batching"),
         ({"delivery": {"rate": 1e6, "loss_probability": 0.1}}, "delivery.loss_probability"),
         (
+            {"requirement": {"changes": [{"from_s": 60, "deadline_s": 2}]}},
+            "requirement.changes",
+        ),
+        (
+            {
+                "schemes": [
+                    {**world()["schemes"][0], "requirement": {"changes": [{"from_s": 60, "deadline_s": 2}]}}
+                ]
+            },
+            "requirement.changes",
+        ),
+        (
             {
                 "schemes": [
                     {

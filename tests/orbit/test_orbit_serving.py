@@ -197,3 +197,12 @@ def test_walking_a_long_run_again_solves_each_block_once_more_and_no_oftener(mon
     solved.clear()
     assert long.between(600.0 * 28, 600.0 * 29) == first[28]
     assert len(solved) <= 6
+
+
+def test_delays_of_many_satellites_are_those_of_each_of_them():
+    orbits = walker_orbits([Shell("s", "delta", 550e3, 53.0, 40, 10, 3)], WGS)
+    stations = [Site("a", 44.8, 10.3, 0.0, 5.0), Site("b", -30.0, 100.0, 0.0, 5.0)]
+    for reach in (AssumedStation(orbits, WGS, 10.0), StationsInView(orbits, stations)):
+        satellites, times_s = np.array([3, 17, 29]), np.linspace(0.0, 6000.0, 40)
+        apart = [reach.path(int(one), times_s).delay_s for one in satellites]
+        assert np.array_equal(reach.delays_s(satellites, times_s), apart, equal_nan=True)

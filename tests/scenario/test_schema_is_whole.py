@@ -9,8 +9,10 @@ from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
 from ntnsim.cli import app
+from ntnsim.errors import ScenarioError
 from ntnsim.scenario.background import BackgroundSpec
 from ntnsim.scenario.distribution import DistributionSpec
+from ntnsim.scenario.scenario import Scenario
 
 # What stands there belongs to somebody else: arguments of a user's own class, and paths with values of any kind.
 OPEN = {
@@ -111,6 +113,28 @@ def test_every_kind_of_a_distribution_and_of_a_background_is_in_the_schema(
         if isinstance(value, dict):
             branch = found[value["kind"]]
             assert set(value) <= set(branch["properties"]) and set(branch["required"]) <= {*value, "kind"}
+
+
+def test_sites_stand_for_gateways_and_sources_in_the_schema_as_in_the_check(schema):
+    """An editor accepts what ntnsim accepts: sites alone, or both of what sites would make, and not one of these."""
+    always = {"name": "w", "schemes": [{"name": "s", "codec": {"kind": "sizes", "size_bits": 8e5}}]}
+    always["horizon"] = {"duration_s": 60}
+    parts = {
+        "sites": {"kind": "grid", "step_deg": 60, "rate_per_s": 1},
+        "gateways": [{"name": "g"}],
+        "sources": [{"name": "a", "arrivals": {"kind": "poisson", "rate_per_s": 1}}],
+    }
+    for given in (("sites",), ("gateways", "sources"), ("gateways",), ("sources",), ()):
+        sections = always | {key: parts[key] for key in given}
+        in_schema = set(schema["required"]) <= set(sections) and any(
+            set(choice["required"]) <= set(sections) for choice in schema["anyOf"]
+        )
+        try:
+            Scenario(**sections)
+        except ScenarioError:
+            assert not in_schema, given
+        else:
+            assert in_schema, given
 
 
 def test_the_reference_has_a_table_of_each_kind():
