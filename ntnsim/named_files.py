@@ -13,7 +13,7 @@ from ntnsim.scenario.path import ScenarioPath
 from ntnsim.scenario.policy import LearningSpec, OraclePolicySpec
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.sizes import SizesCodecSpec
-from ntnsim.scenario.space import ElementSetConstellationSpec
+from ntnsim.scenario.space import shells_altitude_m
 from ntnsim.scenario.traffic import TraceSpec
 
 
@@ -29,12 +29,10 @@ def check_files(scenario: Scenario) -> None:
             from ntnsim.chance.traffic import read_trace
 
             read_trace(source.arrivals.path.location)
-    if scenario.satellite_link.kind == "orbit" and isinstance(
-        scenario.space.constellation, ElementSetConstellationSpec
-    ):
-        from ntnsim.sky.space_segment import space_model
+    if scenario.satellite_link.kind == "orbit":
+        from ntnsim.sky.satellite_radio import service_satellite
 
-        space_model(scenario.space, scenario.start_utc)
+        service_satellite(scenario.radio, _altitude_m(scenario))
     for scheme in scenario.schemes:
         if isinstance(scheme.policy, OraclePolicySpec):
             _exists(f"scheme {scheme.name!r}: policy.table", scheme.policy.table)
@@ -43,6 +41,15 @@ def check_files(scenario: Scenario) -> None:
     find_parts(scenario)
     if not all(isinstance(scheme.codec, SizesCodecSpec) for scheme in scenario.schemes):
         _check_pictures(scenario)
+
+
+def _altitude_m(scenario: Scenario) -> float:
+    """Return the constellation's altitude; its element sets are read, and Walker shells know theirs."""
+    if scenario.space.constellation.kind != "element_sets":
+        return shells_altitude_m(scenario.space.constellation.shells)
+    from ntnsim.sky.space_model import space_model
+
+    return space_model(scenario.space, scenario.start_utc).altitude_m
 
 
 def _check_pictures(scenario: Scenario) -> None:

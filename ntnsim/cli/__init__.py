@@ -2,7 +2,9 @@
 
 import signal
 import sys
-from typing import Annotated, Any
+import warnings
+from pathlib import Path
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -39,12 +41,28 @@ def root(
     """Simulate image delivery over LEO satellites, with the real SPIFF codec on every image."""
 
 
+def _say_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show one of ntnsim's own warnings as a line; others as Python does."""
+    if category is UserWarning and Path(filename).is_relative_to(Path(__file__).parents[1]):
+        print(f"ntnsim: warning: {message}", file=sys.stderr)
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
+
+
 def main() -> None:
     """Run the command line; a mistake of the user's is reported in plain lines and ends with exit code 2.
 
     An interrupted command says what it kept, and ends with 130 (Ctrl-C) or 143 (SIGTERM).
     """
     terminated = False
+    warnings.showwarning = _say_warning
 
     def terminate(number: int, frame: object) -> None:
         nonlocal terminated

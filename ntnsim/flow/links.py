@@ -93,7 +93,7 @@ class SampledSky:
         if radio.beams.kind != "steered":
             raise ScenarioError("radio.beams: fidelity fluid knows steered beams only; take fidelity images")
         self._model = model
-        self._link = link_model(model.space, radio, 0.0)
+        self._link = link_model(model, radio, 0.0)
         latitude, longitude = np.radians(latitudes_deg), np.radians(longitudes_deg)
         level = np.cos(latitude)
         self._up = np.stack([level * np.cos(longitude), level * np.sin(longitude), np.sin(latitude)], axis=1)

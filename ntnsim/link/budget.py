@@ -7,34 +7,20 @@ import numpy as np
 
 from ntnsim.link.atmosphere import IONOSPHERE_BELOW_HZ, gas_loss_db, tropospheric_scintillation_db
 from ntnsim.link.path_loss import free_space_loss_db
+from ntnsim.link.reference_radio import (
+    SatelliteRadio,
+    TerminalRadio,
+    reference_altitude_m,
+    reference_bandwidth_hz,
+    reference_carrier_hz,
+    reference_satellite,
+    reference_terminal,
+)
 from ntnsim.link.tables import table
 from ntnsim.orbit.geometry import slant_range_m as range_on_sphere_m
 from ntnsim.units import BOLTZMANN_DBW_PER_K_HZ, SPEED_OF_LIGHT_M_S
 
 REUSE_BY_OPTION = {1: "frf1", 2: "frf3", 3: "frf2_polarisation"}
-REUSE_FACTOR = {"frf1": 1, "frf3": 3, "frf2_polarisation": 2}
-HANDHELD_UPLINK_BANDWIDTH_HZ = 0.36e6  # TR 38.821, Table 6.1.3.2-1
-
-
-@dataclass(frozen=True, slots=True)
-class SatelliteRadio:
-    """Radio of one satellite beam. Apertures are diameters."""
-
-    eirp_density_dbw_per_mhz: float
-    g_over_t_db_k: float
-    transmit_aperture_m: float
-    receive_aperture_m: float
-
-
-@dataclass(frozen=True, slots=True)
-class TerminalRadio:
-    """Radio of a terminal and the fixed terms that TR 38.821 attaches to it."""
-
-    eirp_dbw: float
-    g_over_t_db_k: float
-    shadow_margin_db: float
-    circular_polarisation: bool
-    uplink_bandwidth_hz: float | None = None  # None: the beam's
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,43 +45,6 @@ class LinkBudget:
     def terms(self) -> dict[str, Any]:
         """Return the terms by name."""
         return asdict(self)
-
-
-def reference_satellite(orbit: str, parameter_set: int, band: str) -> SatelliteRadio:
-    """Return a satellite radio of TR 38.821, Tables 6.1.1.1-1, -2; *orbit*: geo, leo-600, leo-1200; *band*: s, ka."""
-    rows = table("tr38821")[f"satellite_set_{parameter_set}"][orbit.upper()][f"{band}_band"]
-    return SatelliteRadio(
-        eirp_density_dbw_per_mhz=rows["dl"]["eirp_density_dbw_per_mhz"],
-        g_over_t_db_k=rows["ul"]["g_over_t_db_per_k"],
-        transmit_aperture_m=rows["dl"]["aperture_diameter_m"],
-        receive_aperture_m=rows["ul"]["aperture_diameter_m"],
-    )
-
-
-def reference_terminal(name: str) -> TerminalRadio:
-    """Return a terminal of TR 38.821, Table 6.1.1.1-3: handheld or vsat."""
-    key = "VSAT" if name == "vsat" else name
-    rows = table("tr38821")["terminals"][key]
-    return TerminalRadio(
-        eirp_dbw=rows["eirp_dbm"] - 30.0,
-        g_over_t_db_k=rows["g_over_t_db_per_k"],
-        shadow_margin_db=table("tr38821")["link_budget"]["losses"]["shadow_margin_db"][key],
-        circular_polarisation=name == "vsat",
-        uplink_bandwidth_hz=HANDHELD_UPLINK_BANDWIDTH_HZ if name == "handheld" else None,
-    )
-
-
-def reference_carrier_hz(band: str, direction: str) -> float:
-    """Return the carrier of TR 38.821, Table 6.1.3.2-1."""
-    return float(table("tr38821")["frequency_ghz"][f"{band}_band"][direction]) * 1e9
-
-
-def reference_bandwidth_hz(band: str, direction: str, reuse: str, terminal: TerminalRadio) -> float:
-    """Return the channel bandwidth: system bandwidth over the reuse factor, 0.36 MHz for a handheld's uplink."""
-    if direction == "ul" and terminal.uplink_bandwidth_hz is not None:
-        return terminal.uplink_bandwidth_hz
-    system_hz = float(table("tr38821")["link_budget"]["system_bandwidth_mhz"][f"{band}_band"]) * 1e6
-    return system_hz / REUSE_FACTOR[reuse]
 
 
 def polarisation_loss_db(terminal: TerminalRadio, direction: str, reuse: str) -> float:
@@ -182,7 +131,7 @@ def reference_budget(
     if elevation_deg is None:
         targets = table("tr38821")["link_budget"]["target_elevation_deg"]
         elevation_deg = float(targets[f"GEO_set_{parameter_set}" if orbit == "geo" else "LEO"])
-    altitude_m = float(table("tr38821")["altitude_km"][orbit.upper()]) * 1e3
+    altitude_m = reference_altitude_m(orbit)
     terminal_radio = reference_terminal(terminal)
     return link_budget(
         satellite=reference_satellite(orbit, parameter_set, band),

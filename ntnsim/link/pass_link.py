@@ -18,20 +18,13 @@ from ntnsim.link.antenna import (
     uplink_cir_db,
 )
 from ntnsim.link.atmosphere import gas_loss_db
-from ntnsim.link.budget import (
-    LinkBudget,
-    SatelliteRadio,
-    TerminalRadio,
-    aperture_gain_dbi,
-    combined_db,
-    g_over_t_db_k,
-    link_budget,
-)
+from ntnsim.link.budget import LinkBudget, aperture_gain_dbi, combined_db, g_over_t_db_k, link_budget
 from ntnsim.link.channel import ChannelLoss, ChannelSettings, ChannelState, channel_along_pass
 from ntnsim.link.doppler import doppler_from_ranges_hz, intercarrier_interference_ratio_db
 from ntnsim.link.fading import FadingTables, faded_goodput
 from ntnsim.link.goodput import Goodput, GoodputSettings, goodput_along_pass
 from ntnsim.link.path_loss import free_space_loss_db
+from ntnsim.link.reference_radio import SatelliteRadio, TerminalRadio
 from ntnsim.units import BOLTZMANN_DBW_PER_K_HZ
 
 

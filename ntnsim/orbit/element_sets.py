@@ -15,7 +15,7 @@ from sgp4.api import Satrec, SatrecArray
 from ntnsim.arrays import BoolArray, FloatArray, IntArray
 from ntnsim.errors import first_line
 from ntnsim.orbit.decay import Lifetimes
-from ntnsim.orbit.earth import greenwich_sidereal_angle_rad
+from ntnsim.orbit.earth import EARTH_MU_M3_S2, greenwich_sidereal_angle_rad
 from ntnsim.orbit.element_fields import ElementSetError
 from ntnsim.orbit.element_omm import omm_records
 from ntnsim.orbit.element_tle import NamedRecord, tle_records
@@ -40,6 +40,12 @@ class ElementSets:
     def period_s(self) -> FloatArray:
         """Period [n] from the mean motion."""
         return np.array([2 * np.pi / record.no_kozai * 60.0 for record in self.records])
+
+    @cached_property
+    def semi_major_axis_m(self) -> FloatArray:
+        """Half the longer axis of each orbit [n], from its period."""
+        axis_m: FloatArray = np.cbrt(EARTH_MU_M3_S2 * (self.period_s / (2 * np.pi)) ** 2)
+        return axis_m
 
     @cached_property
     def fastest_turn_s(self) -> FloatArray:

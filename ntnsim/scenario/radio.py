@@ -20,8 +20,9 @@ class ReferenceSatelliteSpec(Entity):
     """A satellite radio of TR 38.821, Tables 6.1.1.1-1 and -2."""
 
     kind: Literal["tr38821"] = "tr38821"
-    orbit: OrbitName = "leo-600"
-    """Which of the tables' satellites; the orbit itself is the constellation's."""
+    orbit: OrbitName | None = None
+    """Which of the tables' satellites. Default: the constellation's own altitude, with the EIRP density on the line
+    through leo-600 and leo-1200 in the logarithm of the altitude; a written one that does not fit is warned of."""
     set: Literal[1, 2] = 1
     """Parameter set of the tables."""
 

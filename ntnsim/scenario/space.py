@@ -3,6 +3,8 @@
 Payload, feeder and inter-satellite links are in payload.py.
 """
 
+from collections.abc import Sequence
+from statistics import median_low
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -52,6 +54,11 @@ class WalkerShellSpec(Entity):
         if self.phasing >= self.planes:
             raise ValueError(f"phasing: {self.phasing} is not < planes: {self.planes}")
         return self
+
+
+def shells_altitude_m(shells: Sequence[WalkerShellSpec]) -> float:
+    """Return the altitude that most satellites of *shells* have in common: their median."""
+    return median_low(shell.altitude_m for shell in shells for _ in range(shell.satellites))
 
 
 PRESET_SHELLS: dict[PresetName, tuple[WalkerShellSpec, ...]] = {

@@ -1,35 +1,29 @@
 """From the scenario's radio section to the link model that physics takes."""
 
-from ntnsim.link.budget import (
-    SatelliteRadio,
-    TerminalRadio,
-    aperture_gain_dbi,
-    reference_bandwidth_hz,
-    reference_carrier_hz,
-    reference_satellite,
-    reference_terminal,
-)
+from ntnsim.link.budget import aperture_gain_dbi
 from ntnsim.link.channel import ChannelSettings
 from ntnsim.link.numerology import default_overhead, resource_blocks, resource_elements_per_s, slot_s
 from ntnsim.link.pass_link import FeederRadio, LinkModel, station_g_over_t_db_k
+from ntnsim.link.reference_radio import (
+    TerminalRadio,
+    reference_bandwidth_hz,
+    reference_carrier_hz,
+    reference_terminal,
+)
 from ntnsim.link.site_gas import site_zenith_gas_db
 from ntnsim.scenario.radio import RadioSpec, ReferenceTerminalSpec
 from ntnsim.scenario.space import SpaceSegmentSpec
 from ntnsim.sky.radio_rates import fading_of, fading_tables, goodput_settings, land_mobile, rice_factor_db
+from ntnsim.sky.satellite_radio import service_satellite
+from ntnsim.sky.space_model import SpaceModel
 
 
 def link_model(
-    space: SpaceSegmentSpec, radio: RadioSpec, latitude_deg: float, longitude_deg: float = 0.0
+    model: SpaceModel, radio: RadioSpec, latitude_deg: float, longitude_deg: float = 0.0
 ) -> LinkModel:
     """Return the service link that *radio* describes, at a terminal's place."""
     carrier_hz = radio.carrier_hz or reference_carrier_hz(radio.band, radio.direction)
-    if radio.satellite.kind == "tr38821":
-        satellite = reference_satellite(radio.satellite.orbit, radio.satellite.set, radio.band)
-    else:
-        own = radio.satellite
-        satellite = SatelliteRadio(
-            own.eirp_density_dbw_per_mhz, own.g_over_t_db_k, own.aperture_m, own.aperture_m
-        )
+    satellite = service_satellite(radio, model.altitude_m)
     spec = radio.terminal or ReferenceTerminalSpec(
         kind="tr38821",
         name={"s": "handheld", "ka": "vsat"}[radio.band],  # type: ignore[arg-type]
@@ -90,7 +84,7 @@ def link_model(
         scan_exponent=radio.beams.scan_exponent if radio.beams.kind == "steered" else 0.0,
         interference=radio.interference,
         residual_frequency_error_ppm=radio.residual_frequency_error_ppm,
-        feeder=_feeder(space, radio.direction),
+        feeder=_feeder(model.space, radio.direction),
     )
 
 

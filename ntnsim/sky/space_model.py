@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -24,7 +24,7 @@ from ntnsim.orbit.pass_book import Pass, PassBook
 from ntnsim.orbit.passes import Orbits
 from ntnsim.orbit.routes import PlusGridRoutes
 from ntnsim.orbit.track import MovingSite, Waypoint
-from ntnsim.scenario.space import SpaceSegmentSpec
+from ntnsim.scenario.space import SpaceSegmentSpec, shells_altitude_m
 from ntnsim.scenario.surroundings import SurroundingsSpec
 
 
@@ -79,6 +79,15 @@ class SpaceModel:
     orbits: Orbits
     reach: GroundReach
     space: SpaceSegmentSpec
+
+    @cached_property
+    def altitude_m(self) -> float:
+        """Mean altitude above the equatorial radius: the satellites' median."""
+        if isinstance(self.orbits, ElementSets):
+            radius_m = float(np.median(self.orbits.semi_major_axis_m))
+            return radius_m - earth_model(self.space.earth).equatorial_radius_m
+        assert self.space.constellation.kind != "element_sets"
+        return shells_altitude_m(self.space.constellation.shells)
 
     def site(self, gateway: SiteLike) -> Site:
         """Return *gateway* as a site on the scenario's Earth."""

@@ -62,7 +62,7 @@ class TerminalLink:
         self.model = model
         self.radio = radio
         self.site = model.site(gateway)
-        self.link = link_model(model.space, radio, self.site.latitude_deg, self.site.longitude_deg)
+        self.link = link_model(model, radio, self.site.latitude_deg, self.site.longitude_deg)
         self.book = PassBook(model.orbits, self.site, step_s=model.space.search_step_s)
         self._seed = seed
         self._passes: OrderedDict[tuple[int, float], PassLink] = OrderedDict()

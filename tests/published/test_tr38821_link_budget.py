@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 
 from ntnsim.link.antenna import beam_spacing_uv, half_power_beamwidth_rad
-from ntnsim.link.budget import (
-    calibration_case,
-    combined_db,
-    g_over_t_db_k,
-    reference_budget,
-    reference_satellite,
-    reference_terminal,
-)
+from ntnsim.link.budget import calibration_case, combined_db, g_over_t_db_k, reference_budget
+from ntnsim.link.reference_radio import reference_satellite, reference_terminal
 from ntnsim.link.tables import table
 from ntnsim.orbit.geometry import slant_range_m
 from ntnsim.units import SPEED_OF_LIGHT_M_S
