@@ -87,7 +87,7 @@ def main() -> None:
     rng = np.random.default_rng(1)
     elevation_deg = rng.uniform(10.0, 90.0, 1_000_000)
     range_m = slant_range_m(600e3, elevation_deg)
-    settings = ChannelSettings("urban", 20e9, 45.0)
+    settings = ChannelSettings("urban", 20e9)
     report = {
         "million_losses_cpu_s": cpu_s(
             lambda: independent_path_losses_db(elevation_deg, range_m, settings, rng)

@@ -1,10 +1,9 @@
-"""Losses in clear sky: gases, scintillation of the ionosphere and the troposphere (TR 38.811, 6.6.4 and 6.6.6).
+"""Losses in clear sky: gases, and scintillation of the troposphere (TR 38.811, 6.6.4 and 6.6.6).
 
-Rain and clouds are in rain.py.
+Rain and clouds are in rain.py, the ionosphere in ionosphere.py.
 """
 
 from functools import cache
-from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -47,24 +46,6 @@ def gas_loss_db(carrier_hz: float, elevation_deg: Any) -> Any:
 def slant_gas_loss_db(zenith_db: float, elevation_deg: Any) -> Any:
     """Return a zenith attenuation on a slant path: over sin(elevation), as at 5 degrees below 5."""
     return zenith_db / np.sin(np.radians(np.maximum(elevation_deg, 5.0)))
-
-
-def ionospheric_scintillation_db(carrier_hz: float, latitude_deg: float, *, s4_index: float = 0.7) -> float:
-    """Return the ionospheric scintillation loss by the latitude rule of TR 38.811, 6.6.6.1.
-
-    Up to 20° of latitude: P_fluc = 1.1 dB at 4 GHz (1 % of time), scaled by (f/4 GHz)^−1.5. Between 20° and 60°:
-    none. Above 60°: P_fluc = 27.5 S4^1.26. The loss is P_fluc/√2 (eq. 6.6-13).
-
-    s4_index: S4 at the carrier, high latitudes only; 0.7 is the TR's example, of a strong regime.
-    """
-    if carrier_hz >= IONOSPHERE_BELOW_HZ:
-        return 0.0
-    latitude_deg = abs(latitude_deg)
-    if latitude_deg <= 20.0:
-        return 1.1 * (carrier_hz / 4e9) ** -1.5 / sqrt(2)
-    if latitude_deg < 60.0:
-        return 0.0
-    return 27.5 * s4_index**1.26 / sqrt(2)
 
 
 def tropospheric_scintillation_db(carrier_hz: float, elevation_deg: Any, *, interpolate: bool = False) -> Any:

@@ -7,7 +7,6 @@ The marginals stay the tables'. The Rician factor of the small-scale fading (fad
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,6 @@ from scipy.special import ndtri
 from ntnsim.arrays import FloatArray
 from ntnsim.link.atmosphere import (
     gas_loss_db,
-    ionospheric_scintillation_db,
     slant_gas_loss_db,
     tropospheric_scintillation_db,
 )
@@ -43,6 +41,7 @@ LINE_OF_SIGHT_DISTANCE_M = 50.0  # TR 38.901, Table 7.6.3.1-2: 50 m (60 in RMa)
 class ChannelSettings:
     """Where the terminal is and which of the TR's terms apply.
 
+    ionospheric_db: scintillation of the ionosphere, by carrier and latitude.
     zenith_gas_db: of the site's own climate, and then lost at every elevation; None: the TR's reference atmosphere.
     land_mobile: takes the place of the TR's line of sight, shadowing, clutter and K.
     rice_factor_db: of small-scale fading in line of sight; None: drawn from the TR's tables; nan: not asked for.
@@ -50,13 +49,11 @@ class ChannelSettings:
 
     environment: Environment
     carrier_hz: float
-    latitude_deg: float
     interpolate_rows: bool = False
     always_line_of_sight: bool = False
     sky_decorrelation_deg: float = 3.0
     terminal_speed_m_s: float = 0.0
-    ionospheric: bool = True
-    s4_index: float = 0.7
+    ionospheric_db: float = 0.0
     zenith_gas_db: float | None = None
     rice_factor_db: float | None = np.nan
     land_mobile: LandMobile | None = None
@@ -110,13 +107,9 @@ def channel_loss(
         line_of_sight = np.ones(len(latent), dtype=bool)
         sigma = at_elevation(los_rows, elevation_deg, interpolate=settings.interpolate_rows)
         clutter = np.zeros(len(latent))
-    scintillation: Any = tropospheric_scintillation_db(
+    scintillation = settings.ionospheric_db + tropospheric_scintillation_db(
         carrier_hz, elevation_deg, interpolate=settings.interpolate_rows
     )
-    if settings.ionospheric:
-        scintillation = scintillation + ionospheric_scintillation_db(
-            carrier_hz, settings.latitude_deg, s4_index=settings.s4_index
-        )
     return ChannelLoss(
         line_of_sight=line_of_sight,
         shadowing_db=sigma * unit_shadowing,

@@ -4,7 +4,7 @@ The service link is the deterministic budget of TR 38.821, or the stochastic cha
 adds the feeder link's noise; co-channel beams and a residual frequency error limit the SINR where they are asked for.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -155,12 +155,14 @@ def link_along_pass(
     rng: np.random.Generator | None,
     *,
     extra_loss_db: FloatArray | float = 0.0,
+    strong_scintillation_db: FloatArray | float = 0.0,
     before: ChannelState | None = None,
 ) -> PassLink:
     """Return the link along a pass, or along one stretch of a long one.
 
     rng: draws the channel's states; not used by the deterministic budget.
     extra_loss_db: [n] rain, cloud and faults.
+    strong_scintillation_db: [n] what the stochastic channel loses besides in spells of strong scintillation.
     before: the channel's state where these steps continue another stretch.
     """
     beam_loss_db, offset_uv = _beam(geometry, model)
@@ -186,6 +188,7 @@ def link_along_pass(
         loss, end = channel_along_pass(
             geometry.elevation_deg, geometry.direction, geometry.step_s, model.channel, rng, before
         )
+        loss = replace(loss, scintillation_db=loss.scintillation_db + strong_scintillation_db)
         # The channel's own terms take the place of the budget's fixed margins.
         fixed_db = budget.atmospheric_db + budget.shadow_margin_db + budget.scintillation_db
         cnr_db = cnr_db + fixed_db - loss.total_db

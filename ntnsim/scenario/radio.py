@@ -119,9 +119,17 @@ class StochasticChannelSpec(Entity):
     rain_correlation_s: float = Field(default=5000.0, gt=0)
     """1/beta of ITU-R P.1853's rain synthesiser (beta = 2e-4 per second)."""
     ionospheric_scintillation: Literal["latitude_rule", "none"] = "latitude_rule"
-    """latitude_rule: below 6 GHz, as the TR has it, by the site's latitude."""
-    s4_index: float = Field(default=0.7, ge=0, le=1)
-    """Strength of ionospheric scintillation above 60 degrees of latitude. 0.7 is the TR's example, a strong regime."""
+    """latitude_rule: below 6 GHz, by the site's latitude, as the TR has it; weak, and strong for a share of time."""
+    s4_index: float = Field(default=0.1, ge=0, le=1)
+    """Weak ionospheric scintillation above 60 degrees of latitude: S4 at 2 GHz, which falls with f^1.5. An assumption;
+    the TR calls S4 < 0.3 weak."""
+    strong_s4_index: float = Field(default=0.7, ge=0, le=1)
+    """S4 at 2 GHz while scintillation is strong, below 20 and above 60 degrees of latitude. 0.7 is the TR's example."""
+    strong_share: float = Field(default=0.0, ge=0, lt=1)
+    """Share of time with strong scintillation. It depends on place, season, hour and solar cycle, and is not derived
+    from them."""
+    strong_spell_s: float = Field(default=1800.0, gt=0)
+    """Mean length of a spell of strong scintillation. An assumption."""
     building: Literal["outdoor", "traditional", "thermally_efficient"] = "outdoor"
     """Walls around the terminal (ITU-R P.2109); the quantile is drawn once per terminal."""
     additional_loss_db: float = Field(default=0.0, ge=0)

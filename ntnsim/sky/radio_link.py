@@ -2,6 +2,7 @@
 
 from ntnsim.link.budget import aperture_gain_dbi
 from ntnsim.link.channel import ChannelSettings
+from ntnsim.link.ionosphere import StrongSpells, ionospheric_scintillation_db, strong_spells
 from ntnsim.link.numerology import default_overhead, resource_blocks, resource_elements_per_s, slot_s
 from ntnsim.link.pass_link import FeederRadio, LinkModel, station_g_over_t_db_k
 from ntnsim.link.reference_radio import (
@@ -11,11 +12,13 @@ from ntnsim.link.reference_radio import (
     reference_terminal,
 )
 from ntnsim.link.site_gas import site_zenith_gas_db
-from ntnsim.scenario.radio import RadioSpec, ReferenceTerminalSpec
+from ntnsim.orbit.earth import Site
+from ntnsim.scenario.radio import ChannelSpec, RadioSpec, ReferenceTerminalSpec
 from ntnsim.scenario.space import SpaceSegmentSpec
 from ntnsim.sky.radio_rates import fading_of, fading_tables, goodput_settings, land_mobile, rice_factor_db
 from ntnsim.sky.satellite_radio import service_satellite
 from ntnsim.sky.space_model import SpaceModel
+from ntnsim.streams import stream
 
 
 def link_model(
@@ -53,13 +56,15 @@ def link_model(
         channel = ChannelSettings(
             environment=radio.channel.environment,
             carrier_hz=carrier_hz,
-            latitude_deg=latitude_deg,
+            ionospheric_db=(
+                ionospheric_scintillation_db(carrier_hz, latitude_deg, s4_index=radio.channel.s4_index)
+                if radio.channel.ionospheric_scintillation == "latitude_rule"
+                else 0.0
+            ),
             interpolate_rows=radio.channel.interpolate_rows,
             always_line_of_sight=radio.channel.line_of_sight == "always",
             sky_decorrelation_deg=radio.channel.sky_decorrelation_deg,
             terminal_speed_m_s=radio.channel.terminal_speed_m_s,
-            ionospheric=radio.channel.ionospheric_scintillation == "latitude_rule",
-            s4_index=radio.channel.s4_index,
             zenith_gas_db=(
                 site_zenith_gas_db(round(latitude_deg, 2), round(longitude_deg, 2), carrier_hz)
                 if radio.channel.gas == "itu"
@@ -85,6 +90,21 @@ def link_model(
         interference=radio.interference,
         residual_frequency_error_ppm=radio.residual_frequency_error_ppm,
         feeder=_feeder(model.space, radio.direction),
+    )
+
+
+def spells_over(channel: ChannelSpec, carrier_hz: float, site: Site, seed: int) -> StrongSpells | None:
+    """Return when the ionosphere over *site* scintillates strongly; None where it never does."""
+    if channel.mode != "channel" or channel.ionospheric_scintillation == "none":
+        return None
+    return strong_spells(
+        carrier_hz,
+        site.latitude_deg,
+        s4_index=channel.strong_s4_index,
+        weak_s4_index=channel.s4_index,
+        share=channel.strong_share,
+        mean_s=channel.strong_spell_s,
+        rng=stream(seed, "space", site.name, "ionosphere"),
     )
 
 

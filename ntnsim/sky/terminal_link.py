@@ -36,7 +36,7 @@ from ntnsim.scenario.radio import RadioSpec
 from ntnsim.scenario.space import SpaceSegmentSpec
 from ntnsim.sky.pass_geometry import Piece, pass_geometry
 from ntnsim.sky.pauses import feeder_flow, takeover_pause_s
-from ntnsim.sky.radio_link import link_model
+from ntnsim.sky.radio_link import link_model, spells_over
 from ntnsim.sky.space_model import SiteLike, SpaceModel
 from ntnsim.streams import stream
 
@@ -79,6 +79,7 @@ class TerminalLink:
                 correlation_s=radio.channel.rain_correlation_s,
                 seed=seed,
             )
+        self._spells = spells_over(radio.channel, self.link.carrier_hz, self.site, seed)
         rules = model.space.handover
         policy = model.space.handover_policy
         score, hysteresis = {
@@ -206,6 +207,7 @@ class TerminalLink:
                 self.link,
                 rng,
                 extra_loss_db=extra_loss_db,
+                strong_scintillation_db=self._spells.more_db(geometry.middle_s) if self._spells else 0.0,
                 before=self._channel_before(satellite_pass),
             )
             if satellite_pass.set_s % BLOCK_S == 0:  # cut there, so that another stretch may go on

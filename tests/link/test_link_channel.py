@@ -31,7 +31,7 @@ def towards(elevation_deg, azimuth_deg=0.0):
 
 
 def settings(environment="urban", carrier_hz=2e9, **changes):
-    return ChannelSettings(environment, carrier_hz, 45.0, **changes)
+    return ChannelSettings(environment, carrier_hz, **changes)
 
 
 @pytest.mark.parametrize("environment", ["dense_urban", "urban", "suburban", "rural"])
@@ -194,13 +194,6 @@ def test_a_drop_is_free_space_plus_the_terms():
     rng = np.random.default_rng(9)
     loss = channel_loss(elevation, rng.random(2), rng.standard_normal(2), own)
     assert drop == pytest.approx(free_space_loss_db(range_m, 20e9) + loss.total_db)
-
-
-def test_latitude_decides_on_ionospheric_scintillation_of_the_channel():
-    elevation, zero = np.array([45.0]), np.zeros(1)
-    tropics = ChannelSettings("rural", 2e9, 5.0)
-    assert channel_loss(elevation, zero, zero, tropics).scintillation_db[0] == pytest.approx(2.2, abs=0.01)
-    assert channel_loss(elevation, zero, zero, settings("rural")).scintillation_db[0] == 0.0
 
 
 def test_interpolation_is_an_option():

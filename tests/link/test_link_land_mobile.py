@@ -87,7 +87,7 @@ def test_bad_state_is_as_much_darker_as_its_parameters_say():
 
 def test_a_pass_in_two_pieces_goes_on_in_its_state():
     state = MobileState(3.0, 1.0, 10.0, -2.0, 1.0, 0.0, 0.0, 0.0, -15.0, 2.0)
-    own = ChannelSettings("urban", 2e9, 45.0, terminal_speed_m_s=1.0, land_mobile=LandMobile(state, state))
+    own = ChannelSettings("urban", 2e9, terminal_speed_m_s=1.0, land_mobile=LandMobile(state, state))
     elevation = np.full(40, 50.0)
     sky = np.tile([0.0, 0.6, 0.8], (40, 1))
     rng = np.random.default_rng(6)
@@ -101,8 +101,10 @@ def test_a_pass_in_two_pieces_goes_on_in_its_state():
 
 
 def test_other_losses_stay_those_of_the_channel():
-    own = ChannelSettings("rural", 2e9, 5.0, land_mobile=land_mobile(TwoStateFadingSpec(kind="two_state")))
-    plain = ChannelSettings("rural", 2e9, 5.0)
+    own = ChannelSettings(
+        "rural", 2e9, ionospheric_db=2.2, land_mobile=land_mobile(TwoStateFadingSpec(kind="two_state"))
+    )
+    plain = ChannelSettings("rural", 2e9, ionospheric_db=2.2)
     elevation, sky = np.full(20, 40.0), np.tile([0.0, 0.6, 0.8], (20, 1))
     mobile, _ = channel_along_pass(elevation, sky, 1.0, own, np.random.default_rng(7))
     other, _ = channel_along_pass(elevation, sky, 1.0, plain, np.random.default_rng(7))

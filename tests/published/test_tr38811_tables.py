@@ -6,7 +6,6 @@ import pytest
 from ntnsim.link.antenna import HALF_POWER_ARGUMENT, pattern_gain_ratio
 from ntnsim.link.atmosphere import (
     gas_loss_db,
-    ionospheric_scintillation_db,
     tropospheric_scintillation_db,
     zenith_gas_loss_db,
 )
@@ -126,14 +125,6 @@ def test_gas_attenuation_between_rows_is_the_sum_of_lines():
 def test_gas_attenuation_refuses_carriers_outside_its_table(carrier_hz):
     with pytest.raises(ValueError, match=r"carrier_hz must be in \[0.1e9, 52e9\]"):
         zenith_gas_loss_db(carrier_hz)
-
-
-def test_ionospheric_scintillation_follows_the_latitude_rule():
-    # 6.6.6.1: 2.2 dB at 2 GHz below 20 degrees; none from 20 to 60; about 12 dB at S4 = 0.7 above; none from 6 GHz.
-    assert ionospheric_scintillation_db(2e9, -15.0) == pytest.approx(2.2, abs=0.01)
-    assert ionospheric_scintillation_db(2e9, 45.0) == 0.0
-    assert ionospheric_scintillation_db(2e9, 70.0, s4_index=0.7) == pytest.approx(12.4, abs=0.1)
-    assert ionospheric_scintillation_db(20e9, 0.0) == 0.0
 
 
 def test_tropospheric_scintillation_is_table_6_6_6_2_1_1():
