@@ -30,7 +30,7 @@ def check_files(scenario: Scenario) -> None:
 
             read_trace(source.arrivals.path.location)
     if scenario.satellite_link.kind == "orbit":
-        from ntnsim.sky.satellite_radio import service_satellite
+        from ntnsim.sky.service_radio import service_satellite
 
         service_satellite(scenario.radio, _altitude_m(scenario))
     for scheme in scenario.schemes:

@@ -4,7 +4,7 @@ from ntnsim.link.tables import table
 
 SYMBOLS_PER_SLOT = 14
 SUBCARRIERS_PER_BLOCK = 12
-FR2_FROM_HZ = 17e9  # NTN bands in Ka count as FR2
+FR2_FROM_HZ = 10e9  # NTN bands in Ka count as FR2 (TS 38.101-5); so does Ku here, an assumption
 ALLOCATION_BELOW_HZ = 3e6  # smaller than any channel: an allocation inside one, without guard bands
 
 

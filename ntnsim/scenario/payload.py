@@ -20,10 +20,13 @@ class FeederLinkSpec(Entity):
     """Power per MHz that the satellite radiates to the station."""
     satellite_g_over_t_db_k: float = 13.0
     """Figure of merit of its receiver."""
-    down_carrier_hz: float = Field(default=20e9, ge=1e9, le=52e9)  # Q and V band included
-    """Carrier to the station."""
-    up_carrier_hz: float = Field(default=30e9, ge=1e9, le=52e9)
-    """Carrier from the station."""
+    band: Literal["ka", "qv"] = "ka"
+    """Default carriers: ka, 20 GHz down and 30 GHz up; qv, 40 GHz down (Q) and 50 GHz up (V), where rain takes more and
+    there is more bandwidth."""
+    down_carrier_hz: float | None = Field(default=None, ge=1e9, le=52e9)
+    """Carrier to the station. Default: the band's."""
+    up_carrier_hz: float | None = Field(default=None, ge=1e9, le=52e9)
+    """Carrier from the station. Default: the band's."""
     station_aperture_m: float = Field(default=3.5, gt=0)
     """Diameter of the station's dish."""
     station_aperture_efficiency: float = Field(default=0.65, gt=0, le=1)
@@ -34,6 +37,13 @@ class FeederLinkSpec(Entity):
     """Noise that the receiver adds."""
     station_power_density_dbw_per_mhz: float = -15.0
     """Transmitted power per MHz, before the dish's gain."""
+
+    @property
+    def carriers_hz(self) -> tuple[float, float]:
+        """Carriers in force, down and up."""
+        down_hz, up_hz = {"ka": (20e9, 30e9), "qv": (40e9, 50e9)}[self.band]
+        return self.down_carrier_hz or down_hz, self.up_carrier_hz or up_hz
+
     channels: PositiveFloat | None = None
     """Service channels that one satellite's feeder carries at once; more terminals that send share them, and less than
     1 slows even one. Unlimited if not given."""

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ntnsim.scenario.bands import BANDS, Band, BandName
 from ntnsim.scenario.entity import Entity
 from ntnsim.scenario.fading import FadingSpec
 
 OrbitName = Literal["geo", "leo-600", "leo-1200"]
-Band = Literal["s", "ka"]
 Direction = Literal["ul", "dl"]
 Reuse = Literal["frf1", "frf3", "frf2_polarisation"]
 Environment = Literal["dense_urban", "urban", "suburban", "rural"]
@@ -221,22 +221,25 @@ class RadioSpec(Entity):
     """A calibration case SC1 to SC30 of TR 38.821: satellite, band, terminal and reuse, where they are not written."""
     direction: Direction = "ul"
     """ul: the gateway sends images up (the paper's case); dl: the source is on the satellite."""
-    band: Band = "s"
-    """s: 2 GHz. ka: 20 and 30 GHz."""
+    band: BandName = "s"
+    """s: 2 GHz. ka: 20 and 30 GHz. ku: 10.7 to 14.5 GHz, with the Ka radio's antennas. uhf: below 1 GHz, with the S
+    radio. n254 to n256, n510 to n512: TS 38.101-5's. Sets default carriers, bandwidths and radios, and limits them."""
     satellite: Annotated[ReferenceSatelliteSpec | CustomSatelliteSpec, Field(discriminator="kind")] = (
         ReferenceSatelliteSpec()
     )
     """The satellite's radio."""
     terminal: Annotated[ReferenceTerminalSpec | CustomTerminalSpec, Field(discriminator="kind")] | None = None
-    """Default: the TR's handheld in S band, its VSAT in Ka band."""
+    """Default: the TR's handheld below 6 GHz, its VSAT above."""
     reuse: Reuse = "frf1"
     """How beams share the band: all of it everywhere, a third each, or half of it in two polarisations."""
-    carrier_hz: float | None = Field(default=None, ge=1e9, le=31e9)
-    """Default: 2 GHz in S band; 20 GHz down and 30 GHz up in Ka band (TR 38.821, Table 6.1.3.2-1)."""
+    carrier_hz: float | None = Field(default=None, gt=0)
+    """Default: 2 GHz in S band; 20 GHz down and 30 GHz up in Ka band (TR 38.821, Table 6.1.3.2-1); 12 and 14 GHz in Ku,
+    850 MHz in uhf; else the middle of the band."""
     bandwidth_hz: float | None = Field(default=None, gt=0)
-    """Default: system bandwidth (30 MHz in S, 400 in Ka) over the reuse factor; 0.36 MHz for a handheld's uplink."""
+    """At most the widest channel of the band at this subcarrier spacing. Default: the system bandwidth (30 MHz in S,
+    400 in Ka) over the reuse factor; 0.36 MHz for a handheld's uplink."""
     subcarrier_spacing_khz: Literal[15, 30, 60, 120] | None = None
-    """Default: 15 in S band, 120 in Ka band."""
+    """Default: 15 below 6 GHz, 120 above."""
     overhead: float | None = Field(default=None, ge=0, lt=1)
     """Share of resource elements that carry no data. Default: TS 38.306, 4.1.2."""
     channel: ChannelSpec = LinkBudgetChannelSpec()
@@ -261,28 +264,47 @@ class RadioSpec(Entity):
             return {**calibration_case(int(data["case"][2:])), **data}
         return data
 
+    @property
+    def band_limits(self) -> Band:
+        """The band's carriers, channels and reference radios."""
+        return BANDS[self.band]
+
+    @property
+    def spacing_khz(self) -> int:
+        """The subcarrier spacing in force."""
+        return self.subcarrier_spacing_khz or self.band_limits.default_spacing_khz
+
+    @property
+    def carrier_in_force_hz(self) -> float:
+        """The carrier in force."""
+        return self.carrier_hz or self.band_limits.carrier_hz(self.direction)
+
     @model_validator(mode="after")
     def _terminal_fits_band(self) -> Self:
         if self.terminal is not None and self.terminal.kind == "tr38821":
             expected = "s" if self.terminal.name == "handheld" else "ka"
-            if self.band != expected:
+            if self.band_limits.reference != expected:
+                others = ", ".join(name for name, band in BANDS.items() if band.reference == expected)
                 raise ValueError(
-                    f"terminal: {self.terminal.name} works in band {expected}, got band: {self.band}"
+                    f"terminal: {self.terminal.name} works in bands {others}, got band: {self.band}"
                 )
         return self
 
     @model_validator(mode="after")
     def _fading_fits_band(self) -> Self:
         fading = self.channel.fading if self.channel.mode == "channel" else None
-        if fading is not None and fading.kind == "two_state" and self.band == "ka":
+        if fading is not None and fading.kind == "two_state" and self.band_limits.frequency_range == "fr2":
             raise ValueError(
-                "channel.fading: two_state is made for carriers below 6 GHz (ITU-R P.681), got band: ka"
+                f"channel.fading: two_state is made for carriers below 6 GHz (ITU-R P.681), got band: {self.band}"
             )
         return self
 
     @model_validator(mode="after")
     def _adaptation_fits_link(self) -> Self:
-        if self.adaptation.table == 4 and (self.direction, self.band) != ("dl", "s"):
+        if self.adaptation.table == 4 and (
+            self.direction,
+            self.band_limits.frequency_range,
+        ) != ("dl", "fr1"):
             raise ValueError(
                 "adaptation.table: 4 (1024QAM) is for the downlink below 6 GHz (TS 38.214, 5.1.3.1), "
                 f"got direction: {self.direction}, band: {self.band}"
@@ -305,19 +327,26 @@ class RadioSpec(Entity):
         return self
 
     @model_validator(mode="after")
-    def _spacing_fits_band(self) -> Self:
-        allowed = (15, 30, 60) if self.band == "s" else (60, 120)  # TS 38.101-1, -2
-        if self.subcarrier_spacing_khz is not None and self.subcarrier_spacing_khz not in allowed:
+    def _channel_fits_band(self) -> Self:
+        band = self.band_limits
+        if self.spacing_khz not in band.spacings_khz:
             raise ValueError(
-                f"subcarrier_spacing_khz: {self.subcarrier_spacing_khz} is not used in band {self.band}; "
-                f"allowed: {', '.join(map(str, allowed))}"
+                f"subcarrier_spacing_khz: {self.spacing_khz} is not used in band {self.band}; "
+                f"allowed: {', '.join(map(str, band.spacings_khz))}"
             )
-        if self.carrier_hz is not None and (self.carrier_hz < 6e9) != (self.band == "s"):
+        widest_hz = band.widest_hz(self.direction, self.spacing_khz)
+        if self.bandwidth_hz is not None and self.bandwidth_hz > widest_hz:
             raise ValueError(
-                f"carrier_hz: {self.carrier_hz:g} is not in band {self.band}; S ends at 6 GHz, Ka begins at 17"
+                f"bandwidth_hz: {self.bandwidth_hz:g} is more than the widest channel of band {self.band} with "
+                f"{self.spacing_khz} kHz subcarriers, {widest_hz:g}"
             )
-        if self.carrier_hz is not None and 6e9 <= self.carrier_hz < 17e9:
+        low_hz, high_hz = band.range_hz(self.direction)
+        half_hz = (self.bandwidth_hz or 0.0) / 2 if band.whole_channel else 0.0
+        carrier_hz = self.carrier_in_force_hz
+        if not low_hz <= carrier_hz - half_hz <= carrier_hz + half_hz <= high_hz:
+            of = f" with bandwidth_hz: {self.bandwidth_hz:g}" if half_hz else ""
             raise ValueError(
-                f"carrier_hz: {self.carrier_hz:g} is in neither band; S ends at 6 GHz, Ka begins at 17"
+                f"carrier_hz: {carrier_hz:g}{of} is not in band {self.band} {self.direction}; "
+                f"allowed: {low_hz:g} to {high_hz:g}"
             )
         return self

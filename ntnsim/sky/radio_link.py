@@ -5,18 +5,13 @@ from ntnsim.link.channel import ChannelSettings
 from ntnsim.link.ionosphere import StrongSpells, ionospheric_scintillation_db, strong_spells
 from ntnsim.link.numerology import default_overhead, resource_blocks, resource_elements_per_s, slot_s
 from ntnsim.link.pass_link import FeederRadio, LinkModel, station_g_over_t_db_k
-from ntnsim.link.reference_radio import (
-    TerminalRadio,
-    reference_bandwidth_hz,
-    reference_carrier_hz,
-    reference_terminal,
-)
+from ntnsim.link.reference_radio import REUSE_FACTOR, TerminalRadio
 from ntnsim.link.site_gas import site_zenith_gas_db
 from ntnsim.orbit.earth import Site
-from ntnsim.scenario.radio import ChannelSpec, RadioSpec, ReferenceTerminalSpec
+from ntnsim.scenario.radio import ChannelSpec, RadioSpec
 from ntnsim.scenario.space import SpaceSegmentSpec
 from ntnsim.sky.radio_rates import fading_of, fading_tables, goodput_settings, land_mobile, rice_factor_db
-from ntnsim.sky.satellite_radio import service_satellite
+from ntnsim.sky.service_radio import service_satellite, service_terminal
 from ntnsim.sky.space_model import SpaceModel
 from ntnsim.streams import stream
 
@@ -25,22 +20,11 @@ def link_model(
     model: SpaceModel, radio: RadioSpec, latitude_deg: float, longitude_deg: float = 0.0
 ) -> LinkModel:
     """Return the service link that *radio* describes, at a terminal's place."""
-    carrier_hz = radio.carrier_hz or reference_carrier_hz(radio.band, radio.direction)
+    carrier_hz = radio.carrier_in_force_hz
     satellite = service_satellite(radio, model.altitude_m)
-    spec = radio.terminal or ReferenceTerminalSpec(
-        kind="tr38821",
-        name={"s": "handheld", "ka": "vsat"}[radio.band],  # type: ignore[arg-type]
-    )
-    if spec.kind == "tr38821":
-        terminal = reference_terminal(spec.name)
-    else:
-        terminal = TerminalRadio(
-            spec.eirp_dbw, spec.g_over_t_db_k, spec.shadow_margin_db, spec.circular_polarisation
-        )
-    bandwidth_hz = radio.bandwidth_hz or reference_bandwidth_hz(
-        radio.band, radio.direction, radio.reuse, terminal
-    )
-    spacing_hz = 1e3 * (radio.subcarrier_spacing_khz or {"s": 15, "ka": 120}[radio.band])
+    terminal = service_terminal(radio)
+    bandwidth_hz = radio.bandwidth_hz or default_bandwidth_hz(radio, terminal)
+    spacing_hz = 1e3 * radio.spacing_khz
     overhead = default_overhead(carrier_hz, radio.direction) if radio.overhead is None else radio.overhead
     elements_per_s = resource_elements_per_s(
         resource_blocks(bandwidth_hz, carrier_hz, spacing_hz), spacing_hz, overhead
@@ -93,6 +77,14 @@ def link_model(
     )
 
 
+def default_bandwidth_hz(radio: RadioSpec, terminal: TerminalRadio) -> float:
+    """Return the system bandwidth over the reuse factor, or what a handheld sends in; no wider than a channel."""
+    if radio.direction == "ul" and terminal.uplink_bandwidth_hz is not None:
+        return terminal.uplink_bandwidth_hz
+    band = radio.band_limits
+    return min(band.system_hz / REUSE_FACTOR[radio.reuse], band.widest_hz(radio.direction, radio.spacing_khz))
+
+
 def spells_over(channel: ChannelSpec, carrier_hz: float, site: Site, seed: int) -> StrongSpells | None:
     """Return when the ionosphere over *site* scintillates strongly; None where it never does."""
     if channel.mode != "channel" or channel.ionospheric_scintillation == "none":
@@ -113,15 +105,16 @@ def _feeder(space: SpaceSegmentSpec, direction: str) -> FeederRadio | None:
     if space.payload.kind != "transparent":
         return None
     own = space.payload.feeder
+    down_hz, up_hz = own.carriers_hz
     if direction == "ul":
         station = station_g_over_t_db_k(
             aperture_m=own.station_aperture_m,
             efficiency=own.station_aperture_efficiency,
-            carrier_hz=own.down_carrier_hz,
+            carrier_hz=down_hz,
             noise_figure_db=own.station_noise_figure_db,
             antenna_temperature_k=own.station_antenna_temperature_k,
         )
-        return FeederRadio(own.down_carrier_hz, own.satellite_eirp_density_dbw_per_mhz, station)
-    gain_dbi = aperture_gain_dbi(own.station_aperture_m, own.up_carrier_hz, own.station_aperture_efficiency)
+        return FeederRadio(down_hz, own.satellite_eirp_density_dbw_per_mhz, station)
+    gain_dbi = aperture_gain_dbi(own.station_aperture_m, up_hz, own.station_aperture_efficiency)
     density = own.station_power_density_dbw_per_mhz + gain_dbi
-    return FeederRadio(own.up_carrier_hz, density, own.satellite_g_over_t_db_k)
+    return FeederRadio(up_hz, density, own.satellite_g_over_t_db_k)

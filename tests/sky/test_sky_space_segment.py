@@ -368,7 +368,7 @@ def test_space_segments_that_cannot_be_are_refused(space, message):
     [
         (
             {"band": "ka", "terminal": {"kind": "tr38821", "name": "handheld"}},
-            "handheld works in band s, got band: ka",
+            "handheld works in bands s, uhf, n254, n255, n256, got band: ka",
         ),
         ({"profile": {"window_s": 1.05, "step_s": 0.1}}, "window_s: 1.05 is not a multiple of step_s: 0.1"),
         ({"adaptation": {"table": 5}}, "table"),
@@ -392,7 +392,23 @@ def test_space_segments_that_cannot_be_are_refused(space, message):
         ),
         ({"subcarrier_spacing_khz": 120}, "120 is not used in band s; allowed: 15, 30, 60"),
         ({"carrier_hz": 20e9}, r"2e\+10 is not in band s"),
-        ({"band": "ka", "carrier_hz": 8e9}, r"8e\+09 is in neither band"),
+        ({"band": "ka", "carrier_hz": 8e9}, r"8e\+09 is not in band ka ul; allowed: 1.7e\+10 to 3.1e\+10"),
+        (
+            {"bandwidth_hz": 1e9},
+            r"1e\+09 is more than the widest channel of band s with 15 kHz subcarriers, 5e\+07",
+        ),
+        (
+            {"band": "ka", "bandwidth_hz": 4.1e8},
+            r"4.1e\+08 is more than .* ka with 120 kHz subcarriers, 4e\+08",
+        ),
+        ({"band": "n254", "bandwidth_hz": 20e6}, r"2e\+07 is more than .* n254 .*, 1.65e\+07"),
+        (
+            {"band": "n256", "direction": "dl", "carrier_hz": 2.175e9, "bandwidth_hz": 20e6},
+            r"2.175e\+09 with bandwidth_hz: 2e\+07 is not in band n256 dl; allowed: 2.17e\+09 to 2.2e\+09",
+        ),
+        ({"band": "n512", "carrier_hz": 19e9}, "not in band n512 ul"),
+        ({"band": "uhf", "subcarrier_spacing_khz": 120}, "not used in band uhf"),
+        ({"band": "ku", "terminal": {"kind": "tr38821", "name": "handheld"}}, "got band: ku"),
     ],
 )
 def test_radios_that_cannot_be_are_refused(radio, message):

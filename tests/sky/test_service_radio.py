@@ -10,7 +10,7 @@ import pytest
 from ntnsim.link.reference_radio import satellite_at
 from ntnsim.scenario.radio import RadioSpec
 from ntnsim.scenario.space import SpaceSegmentSpec
-from ntnsim.sky.satellite_radio import service_satellite
+from ntnsim.sky.service_radio import service_satellite
 from ntnsim.sky.space_segment import space_model
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
