@@ -6,13 +6,12 @@ seeds, and what the networks had computed is taken from the outcome store.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from ntnsim.datasets.open_dataset import photographs_shown
-from ntnsim.engine.build import changes_from, requirement_from
 from ntnsim.errors import InputError
 from ntnsim.fluid_runs import simulate_fluid
 from ntnsim.images.gallery import RunGallery
@@ -26,7 +25,7 @@ from ntnsim.protocols.rate_profile import ProfileSource
 from ntnsim.protocols.way_down import WayDown
 from ntnsim.results.checkpoint import LEARNED, Checkpoint
 from ntnsim.results.directory import check_replaceable, is_free, new_results, settle
-from ntnsim.results.files import ENGINES
+from ntnsim.results.files import ENGINES, SHARDS
 from ntnsim.results.ground_track import write_ground_track
 from ntnsim.results.provenance import (
     PICTURE_ROOMS,
@@ -37,7 +36,7 @@ from ntnsim.results.provenance import (
     write_provenance,
 )
 from ntnsim.results.read import find_runs
-from ntnsim.results.record import Columns, arrow_schema, record_columns
+from ntnsim.results.record import Columns
 from ntnsim.results.seal import is_whole
 from ntnsim.results.summary import summarise, write_summary
 from ntnsim.results.timeline import TimelineWriter
@@ -45,13 +44,13 @@ from ntnsim.results.writer import RecordWriter
 from ntnsim.run_progress import Progress
 from ntnsim.scenario.satellite_link import CustomLinkSpec
 from ntnsim.scenario.scenario import Scenario
+from ntnsim.scheme_worlds import SimulatedParts, WorldMaker
 from ntnsim.schemes import Assembled, SchemeAssembly
 from ntnsim.sky.feeder_windows import Cut
 from ntnsim.sky.ground_track import ground_track, sky_rows
 from ntnsim.sky.space_segment import TerminalLink, lost_satellites, terminal_links
 from ntnsim.sky.way_down import way_down
 from ntnsim.world.faults import satellite_outages, way_cuts
-from ntnsim.world.world import World
 
 STORE_VARIABLE = "NTNSIM_STORE"
 CHECKPOINT_S = 300.0
@@ -69,6 +68,7 @@ def run_scenario(
     own: OwnParts | None = None,
     force: bool = False,
     checkpoint_s: float = CHECKPOINT_S,
+    parts: Callable[[str, Path], SimulatedParts] | None = None,
 ) -> dict[str, Any]:
     """Simulate every scheme of *scenario*, write the results to *directory* and return the summary.
 
@@ -76,6 +76,7 @@ def run_scenario(
     own: the parts that stand behind the scenario's ``kind: custom``.
     force: replace the results of an earlier run in *directory*; files that no run wrote stay.
     checkpoint_s: of this host's clock, between two times that a learning policy is saved in case of an interruption.
+    parts: called with the run's identity and a directory for its work, gives the simulated shards; None: no shards.
     """
     own = own or OwnParts()
     check_replaceable(directory, force=force)
@@ -108,7 +109,9 @@ def run_scenario(
             return summary
         watch = _Watch(directory / LEARNED, progress, checkpoint_s)
         kept = Checkpoint(directory, identity)
-        summary = _simulated(scenario, schemes, terminals, profiles, way, scratch, watch, kept)
+        shards = None if parts is None else parts(identity, directory / SHARDS)
+        make = WorldMaker(scenario, schemes, profiles, way, shards, watch.advance)
+        summary = _simulated(scenario, make, terminals, scratch, watch, kept)
         write_provenance(scratch, content)
     return summary
 
@@ -153,50 +156,30 @@ def default_store() -> OutcomeStore:
 
 def _simulated(
     scenario: Scenario,
-    schemes: Mapping[str, Assembled],
+    make: WorldMaker,
     terminals: Mapping[str, TerminalLink],
-    profiles: Mapping[str, ProfileSource],
-    way: WayDown | None,
     directory: Path,
     watch: "_Watch",
     kept: Checkpoint,
 ) -> dict[str, Any]:
-    n_ranks = max(assembled.imaging.n_ranks for assembled in schemes.values())
-    score_names = tuple(
-        dict.fromkeys(name for assembled in schemes.values() for name in assembled.imaging.score_names)
-    )
     gallery = RunGallery(directory, scenario.output.gallery_images)
     timeline = TimelineWriter(directory)
-    schema = arrow_schema(record_columns(n_ranks, score_names))
-    with RecordWriter(directory, schema=schema, n_kept=kept.n_parts) as writer:
+    with RecordWriter(directory, schema=make.schema, n_kept=kept.n_parts) as writer:
         kept.go_on(writer, timeline)
         if kept.gallery is not None:
             gallery.go_on(kept.gallery)
-        for entity in scenario.schemes:
-            assembled = schemes[entity.name]
+        for number, entity in enumerate(scenario.schemes):
+            assembled = make.schemes[entity.name]
             watch.begin(entity.name, assembled)
             if entity.name in kept.worlds:
                 continue
 
-            def write(columns: Columns) -> None:
+            def write(columns: Columns, pictures: bool = assembled.pipeline is not None) -> None:
                 writer.write(columns)
-                gallery.see(columns)
+                if pictures:
+                    gallery.see(columns)
 
-            result = World(
-                scenario,
-                entity.name,
-                assembled.imaging,
-                assembled.policy,
-                requirement_from(entity.requirement or scenario.requirement),
-                write,
-                changes=changes_from(entity.requirement or scenario.requirement),
-                profile_sources=profiles,
-                way=way,
-                n_ranks=n_ranks,
-                score_names=score_names,
-                write_timeline=timeline.write if scenario.output.timeline_step_s else None,
-                progress=watch.advance,
-            ).run()
+            result = make.run(number, write, timeline.write if scenario.output.timeline_step_s else None)
             world = {
                 "duration_s": result.duration_s,
                 "created": result.created,
@@ -205,7 +188,7 @@ def _simulated(
                 "policy": dict(assembled.policy.diagnostics()),
             }
             watch.stage("drawing the gallery")
-            gallery.draw(entity.name, assembled.pipeline)
+            gallery.draw(entity.name, assembled.pipeline, make.capture)
             assembled.policy.save(directory / ENGINES / entity.name)
             if entity is scenario.schemes[-1]:
                 kept.worlds[entity.name] = world  # nothing is left that an interruption could lose
@@ -217,7 +200,8 @@ def _simulated(
     if scenario.output.timeline_step_s is not None:
         timeline.write_passes(sky_rows(terminals, longest_s))
     timeline.close()
-    if (track := ground_track(terminals, longest_s)) is not None:
+    services = () if make.parts is None else make.parts.services
+    if (track := ground_track(terminals, longest_s, services)) is not None:
         write_ground_track(directory, track)
     [run] = find_runs([directory])
     summary = summarise(

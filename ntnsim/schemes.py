@@ -1,6 +1,6 @@
 """From a scenario's scheme to its two working halves: the imaging that answers for its codec, and its policy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -60,6 +60,12 @@ class Assembled:
     policy: Policy
     pipeline: ImagePipeline | None
     space: ConfigurationSpace
+
+
+def score_columns(schemes: Collection[Assembled]) -> tuple[int, tuple[str, ...]]:
+    """Return how many ranks the records of *schemes* have, and the names of their whole-image scores."""
+    names = dict.fromkeys(name for assembled in schemes for name in assembled.imaging.score_names)
+    return max(assembled.imaging.n_ranks for assembled in schemes), tuple(names)
 
 
 class SchemeAssembly:

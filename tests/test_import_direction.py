@@ -48,6 +48,7 @@ COMPOSERS = {
     "plugins",
     "named_files",
     "schemes",
+    "scheme_worlds",
     "runs",
     "fluid_runs",
     "run_progress",

@@ -337,7 +337,7 @@ def test_a_failing_run_leaves_earlier_results_alone(scenario_file, tmp_path, mon
     def fails(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ntnsim.runs.World.run", fails)
+    monkeypatch.setattr("ntnsim.scheme_worlds.World.run", fails)
     with pytest.raises(KeyboardInterrupt):
         run(scenario_file, tmp_path / "out", overrides=only_jpeg, force=True)
     assert record_bytes(tmp_path / "out") == before
@@ -358,7 +358,7 @@ def interrupt_world(monkeypatch, number):
             raise KeyboardInterrupt
         return run_world(world)
 
-    monkeypatch.setattr("ntnsim.runs.World.run", counted)
+    monkeypatch.setattr("ntnsim.scheme_worlds.World.run", counted)
     return begun
 
 

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from html import escape
 from os import PathLike
 from pathlib import Path
@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ntnsim.errors import InputError
-from ntnsim.given import kind_of, number_given, parts_given, path_given
+from ntnsim.given import kind_of, number_given, parts_given, path_given, whole_number_given
 from ntnsim.own_parts import ChannelMaker, OwnParts, PolicyMaker
 from ntnsim.protocols.codec import Codec
 from ntnsim.protocols.policy import Policy
@@ -21,6 +21,9 @@ from ntnsim.run_progress import Progress, ProgressCall, RunStatus, status_shown
 from ntnsim.runs import CHECKPOINT_S, is_finished, run_scenario
 from ntnsim.scenario.load import scenario_given
 from ntnsim.scenario.scenario import Scenario
+from ntnsim.sweeps.drive import Executor
+from ntnsim.sweeps.executor import executor_named
+from ntnsim.sweeps.shards import run_shards, simulate_shard
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,6 +127,8 @@ def run(
     checkpoint_s: float = CHECKPOINT_S,
     store: "OutcomeStore | Path | str | None" = None,
     command: Sequence[str] | None = None,
+    shards: int = 1,
+    executor: str = "local",
 ) -> Run:
     """Simulate every scheme of a scenario.
 
@@ -142,6 +147,9 @@ def run(
         run is interrupted. Running it again goes on after the last scheme that had finished.
     store: directory where outcomes of the networks are kept between runs; the user's cache directory unless given.
     command: what the provenance names as the command.
+    shards: into how many parts the gateways are dealt, which run at the same time until the data network has their
+        images; the results are those of one, to the byte. Only for gateways that nothing behind them acts on.
+    executor: where shards run: ``local``, ``dask``, or the address of a Dask scheduler.
 
     Raises InputError for whatever the caller can mend: a scenario that is not valid, a file that is missing.
 
@@ -162,6 +170,9 @@ def run(
     if not (progress is None or isinstance(progress, bool) or callable(progress)):
         raise InputError(f"progress: must be a function, True or False, got {kind_of(progress)}")
     checkpoint_s = number_given("checkpoint_s", checkpoint_s, 0)
+    shards = whole_number_given("shards", shards, 1)
+    if shards > 1 and (own or store is not None):
+        raise InputError("shards: cannot be given parts of your own or a store; leave them out, or take 1")
     if isinstance(store, str | PathLike):
         from ntnsim.images.outcome_store import OutcomeStore
 
@@ -176,6 +187,10 @@ def run(
         directory
     )  # results of this very scenario, or is_finished had refused them
     with _shown(scenario, progress) as report_progress:
+        parts = None
+        if shards > 1:
+            tell = (lambda what: None) if report_progress is None else report_progress.stage
+            parts = run_shards(scenario, shards, partial(_shard_executor, executor), tell)
         run_scenario(
             scenario,
             directory,
@@ -187,8 +202,13 @@ def run(
             own=own,
             force=force or damaged,
             checkpoint_s=checkpoint_s,
+            parts=parts,
         )
     return Run(scenario, directory, temporary)
+
+
+def _shard_executor(name: str, directory: Path, n_shards: int) -> Executor:
+    return executor_named(name, directory, simulate_shard, n_shards)()
 
 
 @contextmanager

@@ -55,6 +55,16 @@ def run(
     force: Force = False,
     checkpoint_every: CheckpointEvery = 300.0,
     no_plugins: NoPlugins = False,
+    shards: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", help="Parts of the gateways that run at the same time; same results."
+        ),
+    ] = 1,
+    executor: Annotated[
+        str,
+        typer.Option(help="Where shards run: local, dask, or a Dask scheduler's address (tcp://host:port)."),
+    ] = "local",
     as_json: AsJson = False,
 ) -> None:
     """Simulate a scenario and write its results.
@@ -79,6 +89,8 @@ def run(
             checkpoint_s=checkpoint_every,
             command=sys.argv,
             progress=True,
+            shards=shards,
+            executor=executor,
         )
     typer.echo(json.dumps(done.summary, indent=2) if as_json else str(done))
     say_what_next(done.directory)

@@ -4,7 +4,7 @@ Shown are the first images that the first scheme with pictures delivers; the oth
 a row of the gallery compares like with like.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,12 +36,21 @@ class RunGallery:
                 self._images.add(image)
                 self._rows[job] = {name: values[index] for name, values in columns.items()}
 
-    def draw(self, scheme: str, pipeline: ImagePipeline | None) -> None:
-        """Draw the images of the scheme that just ran; *pipeline* is None where there are no pictures."""
+    def draw(
+        self,
+        scheme: str,
+        pipeline: ImagePipeline | None,
+        capture: Callable[[ImagePipeline, str, int], None],
+    ) -> None:
+        """Draw the images of the scheme that just ran; *pipeline* is None where there are no pictures.
+
+        capture: called with the pipeline and each image's source and index, if another pipeline captured it.
+        """
         if pipeline is not None:
             self._chosen = self._chosen or list(self._rows)
             for job in self._chosen:
                 if job in self._rows:
+                    capture(pipeline, self._rows[job]["source"], self._rows[job]["index"])
                     self._add(scheme, job, self._rows[job], pipeline)
         self._rows, self._images = {}, set()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ntnsim.errors import InputError
 from ntnsim.results.atomic import read_json, write_json
-from ntnsim.results.files import RECORDS, WORK
+from ntnsim.results.files import CELLS, RECORDS, SHARDS, WORK
 from ntnsim.results.provenance import file_digest
 from ntnsim.results.timeline import TimelineWriter
 from ntnsim.results.writer import RecordWriter
@@ -104,7 +104,7 @@ def discard_other(directory: Path, identity: str, *, force: bool) -> None:
 
 def discard(directory: Path) -> None:
     """Remove what was kept in case of an interruption; the results are complete."""
-    for left in (KEPT, LEARNED):
+    for left in (KEPT, LEARNED, SHARDS):
         shutil.rmtree(directory / left, ignore_errors=True)
 
 
@@ -113,6 +113,8 @@ def what_is_kept(directory: Path) -> str:
     state = kept_state(directory)
     kept = [f"finished schemes ({', '.join(state['worlds'])})"] if state else []
     engines = directory / LEARNED
+    if done := len(list((directory / SHARDS / CELLS).glob("[!.]*"))):
+        kept += [f"{done} finished shards"]
     if engines.is_dir():
         kept += [f"what {path.name} had learned ({path})" for path in sorted(engines.iterdir())]
     if not kept:

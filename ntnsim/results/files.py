@@ -13,6 +13,7 @@ IMAGES_INDEX = "images/index.csv"
 ENGINES = "engines"  # engines/SCHEME holds what a learning policy had learned when the run ended
 
 WORK = ".ntnsim"  # DIR/.ntnsim: the lock, and results that are not complete yet
+SHARDS = f"{WORK}/shards"  # those of a run that are done
 
 SWEEP = "sweep.json"
 CELLS = "cells"  # cells/DIGEST is a run

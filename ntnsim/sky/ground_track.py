@@ -1,10 +1,11 @@
 """What a run keeps of the sky for its report: passes and handovers for the timeline, ground tracks for the map."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from ntnsim.orbit.pass_book import BLOCK_S
 from ntnsim.results.ground_track import GroundTrack, SatellitePath, TrackSite
 from ntnsim.sky.space_segment import TerminalLink
 
@@ -39,17 +40,43 @@ def sky_rows(terminals: Mapping[str, TerminalLink], duration_s: float) -> Iterat
         under_way, begin_s = [], end_s
 
 
-def ground_track(terminals: Mapping[str, TerminalLink], duration_s: float) -> GroundTrack | None:
+def first_services(terminals: Mapping[str, TerminalLink], until_s: float) -> dict[str, Any]:
+    """Return when each satellite first served one of *terminals* ("first_s", by name), as known to *until_s*."""
+    first_s: dict[str, float] = {}
+    for row in sky_rows(terminals, until_s):
+        if row["kind"] != "pass":
+            first_s.setdefault(row["satellite"], row["time_s"])
+    return {"known_to_s": until_s, "first_s": first_s}
+
+
+def services_of_part(terminals: Mapping[str, TerminalLink], ended_s: float) -> dict[str, Any]:
+    """Return `first_services` of a part of a run that ended at *ended_s*: to the end of the block that was worked out
+    for it, as the whole ends somewhat later, but no further than `ground_track` looks."""
+    if not terminals:
+        return {"known_to_s": 0.0, "first_s": {}}
+    block_s = float(np.ceil((ended_s + 1.0) / BLOCK_S) * BLOCK_S)
+    return first_services(terminals, min(block_s, _first_orbit_s(terminals)))
+
+
+def _first_orbit_s(terminals: Mapping[str, TerminalLink]) -> float:
+    return float(np.median(next(iter(terminals.values())).model.orbits.period_s))
+
+
+def ground_track(
+    terminals: Mapping[str, TerminalLink], duration_s: float, services: Sequence[Mapping[str, Any]] = ()
+) -> GroundTrack | None:
     """Return where satellites pass over the Earth in the first orbit of a run; None without orbits.
 
-    Latitudes are geocentric: within 0.2° of geodetic ones, less than the width of a line on the map.
+    services: what `services_of_part` told of the parts of a run, if it had some. Latitudes are geocentric: within 0.2°
+    of geodetic ones, less than the width of a line on the map.
     """
     if not terminals:
         return None
     orbits = next(iter(terminals.values())).model.orbits
-    extent_s = min(duration_s, float(np.median(orbits.period_s)))
-    rows = list(sky_rows(terminals, extent_s))
-    served = {row["satellite"] for row in rows if row["kind"] != "pass"}
+    extent_s = min(duration_s, _first_orbit_s(terminals))
+    if not services or any(part["known_to_s"] < extent_s for part in services):
+        services = [first_services(terminals, extent_s)]
+    served = {name for part in services for name, first_s in part["first_s"].items() if first_s < extent_s}
     names = list(orbits.names)
     others = [index for index, name in enumerate(names) if name not in served]
     chosen = [index for index, name in enumerate(names) if name in served][:MAX_SATELLITES]

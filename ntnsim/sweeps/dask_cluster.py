@@ -13,8 +13,7 @@ from typing import Any
 from ntnsim.errors import InputError
 from ntnsim.results.files import CELLS
 from ntnsim.results.provenance import code_digest
-from ntnsim.sweeps.cells import Cell
-from ntnsim.sweeps.execute import CellResult, Runner, execute, report_failure
+from ntnsim.sweeps.execute import CellResult, Runner, Task, execute, report_failure
 
 LOCAL_CLUSTER = "dask"  # instead of an address
 CONNECT_TIMEOUT_S = 10
@@ -32,7 +31,7 @@ class DaskExecutor:
             raise InputError("--executor: Dask is not installed; pip install 'ntnsim[dask]'") from None
         self._directory = sweep_directory.resolve()
         self._runner = runner
-        self._cells: dict[str, Cell] = {}
+        self._cells: dict[str, Task] = {}
         self._cluster: Any = None
         if address == LOCAL_CLUSTER:
             self._cluster = distributed.LocalCluster(
@@ -46,7 +45,7 @@ class DaskExecutor:
                 raise InputError(f"--executor {address}: no Dask scheduler answers ({error})") from None
         self._finished = distributed.as_completed(with_results=False)
 
-    def submit(self, cell: Cell) -> None:
+    def submit(self, cell: Task) -> None:
         """Send *cell* to the cluster."""
         self._cells[cell.digest] = cell
         future = self._client.submit(
@@ -105,7 +104,7 @@ class DaskExecutor:
         yield from self._finished
 
 
-def _execute_same_code(cell: Cell, sweep_directory: Path, runner: Runner) -> CellResult:
+def _execute_same_code(cell: Task, sweep_directory: Path, runner: Runner) -> CellResult:
     """Run *cell* on a worker, unless the worker's ntnsim would give another result than the address promises."""
     if cell.code != code_digest():
         raise RuntimeError("this worker has another ntnsim installed than the process that planned the sweep")

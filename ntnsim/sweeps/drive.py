@@ -28,7 +28,7 @@ from ntnsim.results.statistics import Interval, replication_interval
 from ntnsim.results.summary import figure_of, has_figure
 from ntnsim.scenario.sweep import AdaptiveSpec
 from ntnsim.sweeps.cells import IN_CODE, Cell, SweepPlan
-from ntnsim.sweeps.execute import DAMAGED, FAILED, CellResult, remove_partial_cells
+from ntnsim.sweeps.execute import DAMAGED, FAILED, CellResult, Task, remove_partial_cells
 
 JOURNAL = "journal.csv"
 SWEEP_SUMMARY = "sweep_summary.json"
@@ -53,7 +53,7 @@ MAX_IN_FLIGHT = 64
 class Executor(Protocol):
     """Runs cells somewhere, several at a time."""
 
-    def submit(self, cell: Cell) -> None:
+    def submit(self, cell: Task) -> None:
         """Queue a cell."""
         ...
 

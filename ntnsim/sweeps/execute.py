@@ -1,4 +1,4 @@
-"""One cell, run in whichever process is handed it: whole under its address, or not there at all.
+"""One cell, or another task, run in whichever process is handed it: whole under its address, or not there at all.
 
 The run writes into a directory of its own beside the address and is renamed there when it is complete; a process that
 is killed leaves only that directory, which the next driver removes. A cell that is there, as its seal says, is never
@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ntnsim.results.atomic import partial_name, write_text
 from ntnsim.results.directory import set_aside
@@ -21,8 +21,32 @@ from ntnsim.sweeps.cells import IN_CODE, Cell
 
 FAILED = "failed"
 DAMAGED = "damaged"  # cells that were not as they had been written, moved out of the way
-# Runs the cell's scenario and writes its results to the directory: the seam at which tests put small stand-ins.
-Runner = Callable[[Cell, Path], Any]
+# Runs a task and writes its results to the directory: the seam at which tests put small stand-ins.
+Runner = Callable[[Any, Path], Any]
+
+
+class Task(Protocol):
+    """What an executor runs: a cell of a sweep, a shard of a run."""
+
+    @property
+    def digest(self) -> str:
+        """Its address: of everything that its result depends on."""
+        ...
+
+    @property
+    def code(self) -> str:
+        """Digest of ntnsim's code that the address covers."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """What to call it in messages."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Its seed."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +78,7 @@ def simulate_cell(cell: Cell, directory: Path, own: bytes = b"") -> None:
     )
 
 
-def execute(cell: Cell, sweep_directory: Path, runner: Runner) -> CellResult:
+def execute(cell: Task, sweep_directory: Path, runner: Runner) -> CellResult:
     """Run *cell* unless its result is there; a failure is written to ``failed/`` and returned, never raised."""
     target = sweep_directory / CELLS / cell.digest
     failure = sweep_directory / FAILED / f"{cell.digest}.txt"
@@ -78,7 +102,7 @@ def execute(cell: Cell, sweep_directory: Path, runner: Runner) -> CellResult:
     return CellResult(cell.digest, time.perf_counter() - started)
 
 
-def report_failure(sweep_directory: Path, cell: Cell, details: str) -> None:
+def report_failure(sweep_directory: Path, cell: Task, details: str) -> None:
     """Write ``failed/DIGEST.txt``; a disk too full even for that does not hide the error from the driver."""
     text = f"cell {cell.digest}\n{cell.label}\nseed {cell.seed}\n\n{details}"
     try:

@@ -19,8 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ntnsim.sweeps.cells import Cell
-from ntnsim.sweeps.execute import CellResult, Runner, execute, report_failure
+from ntnsim.sweeps.execute import CellResult, Runner, Task, execute, report_failure
 
 # A cell that kills its process this often (out of memory, most likely) is given up.
 MAX_ATTEMPTS = 3
@@ -32,7 +31,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 class _Worker:
     process: SpawnProcess
     pipe: Connection
-    cell: Cell | None = None
+    cell: Task | None = None
 
 
 class LocalExecutor:
@@ -44,11 +43,11 @@ class LocalExecutor:
         self._n_workers = n_workers
         # Spawned, not forked: torch's threads do not survive a fork.
         self._context = multiprocessing.get_context("spawn")
-        self._queue: deque[Cell] = deque()
+        self._queue: deque[Task] = deque()
         self._attempts: dict[str, int] = {}
         self._workers: list[_Worker] = []
 
-    def submit(self, cell: Cell) -> None:
+    def submit(self, cell: Task) -> None:
         """Queue *cell*."""
         self._queue.append(cell)
 

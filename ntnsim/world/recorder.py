@@ -1,4 +1,4 @@
-"""The world's bookkeeping: who is on the way, how each ended, one row per job; and the checks that nothing was lost."""
+"""The world's bookkeeping: who is on the way (see census.py), how each ended, and one row per job."""
 
 from collections.abc import Callable, Sequence
 from math import nan
@@ -17,24 +17,19 @@ from ntnsim.results.record import (
     STAGE_TIMES,
     RecordBuffer,
 )
+from ntnsim.world.census import Census
 from ntnsim.world.job import Job
 from ntnsim.world.satellite_link import contact_wait_s
-
-_LITTLE_TOLERANCE = 1e-9
 
 _NO_STATE = tuple(EMPTY[column.type] for column in OMEGA_COLUMNS)
 _NEVER_QUEUED = (nan, nan, nan, None, "", "")
 _stage_times = attrgetter(*(name for name, _ in STAGE_TIMES))
 
 
-class ConservationError(RuntimeError):
-    """Jobs were lost or counted twice: a defect of ntnsim."""
-
-
-class Recorder:
+class Recorder(Census[Job]):
     """Takes note of births and ends.
 
-    n_ranks, score_names: as given to `record_columns`. ended: called after each end.
+    n_ranks, score_names: as given to `record_columns`. job_ended: called after each end.
     """
 
     def __init__(
@@ -44,26 +39,14 @@ class Recorder:
         n_ranks: int,
         score_names: Sequence[str],
         buffer: RecordBuffer,
-        ended: Callable[[], None],
+        job_ended: Callable[[], None],
     ) -> None:
-        self._env = env
+        super().__init__(env)
         self._scheme = scheme
         self._n_ranks = n_ranks
         self._score_names = tuple(score_names)
         self._buffer = buffer
-        self._ended = ended
-        self.alive: dict[Job, None] = {}  # in order of birth
-        self.created = 0
-        self.counts = {DELIVERED: 0, LATE: 0, DROPPED: 0, IN_FLIGHT: 0}
-        self._area = 0.0  # integral of the number on the way
-        self._area_until_s = 0.0
-        self._sojourn_s = 0.0  # of all jobs, as far as they got
-
-    def born(self, job: Job) -> None:
-        """Note that *job* is on its way."""
-        self._integrate()
-        self.created += 1
-        self.alive[job] = None
+        self._job_ended = job_ended
 
     def delivered(self, job: Job) -> None:
         """Note that the user has *job*."""
@@ -78,44 +61,15 @@ class Recorder:
 
         held: the jobs that the stations say they hold.
         """
-        self._integrate()
-        if len(held) != len(self.alive) or any(job not in self.alive for job in held):
-            raise ConservationError(f"the stations hold {len(held)} jobs, {len(self.alive)} are on the way")
+        self.closed(held, lambda job: job.created_s)
         for job in self.alive:
-            self.counts[IN_FLIGHT] += 1
-            self._sojourn_s += self._env.now - job.created_s
             self._buffer.append(self._row(job, IN_FLIGHT, "", nan))
-        if sum(self.counts.values()) != self.created:
-            raise ConservationError(f"{self.created} jobs created, {self.counts} ended")
-        if abs(self._area - self._sojourn_s) > _LITTLE_TOLERANCE * max(self._area, 1.0):
-            raise ConservationError(
-                f"the integral of N is {self._area} s, the sum of sojourns {self._sojourn_s} s"
-            )
         self._buffer.flush()
 
-    def little(self) -> dict[str, float]:
-        """Return both sides of Little's law, L and λW, from separate accounts: the integral of N and the sojourns."""
-        duration_s = self._env.now
-        if not duration_s > 0 or not self.created:
-            return {"mean_in_system": 0.0, "arrival_rate_per_s": 0.0, "mean_time_s": 0.0}
-        return {
-            "mean_in_system": self._area / duration_s,
-            "arrival_rate_per_s": self.created / duration_s,
-            "mean_time_s": self._sojourn_s / self.created,
-        }
-
-    def _integrate(self) -> None:
-        now = self._env.now
-        self._area += len(self.alive) * (now - self._area_until_s)
-        self._area_until_s = now
-
     def _end(self, job: Job, state: str, reason: str, ended_s: float) -> None:
-        self._integrate()
-        del self.alive[job]
-        self.counts[state] += 1
-        self._sojourn_s += ended_s - job.created_s
+        self.ended(job, state, job.created_s)
         self._buffer.append(self._row(job, state, reason, ended_s))
-        self._ended()
+        self._job_ended()
 
     def _row(self, job: Job, state: str, reason: str, ended_s: float) -> tuple[Any, ...]:
         """Return the values of `record_columns`, in their order."""
@@ -135,7 +89,7 @@ class Recorder:
             state == DELIVERED,
             *_stage_times(job),
             ended_s,
-            *_delay_parts(job),
+            *delay_parts(job),
             contact_wait_s(job),
             job.access_attempts,
             job.interruptions,
@@ -187,8 +141,8 @@ class Recorder:
         )
 
 
-def _delay_parts(job: Job) -> tuple[float, ...]:
-    """Return d of Eq. 1 and its ten parts: waiting and service of each component."""
+def delay_parts(job: Any) -> tuple[Any, ...]:
+    """Return d of Eq. 1 and its ten parts: waiting and service of each component. job: has `STAGE_TIMES`, or arrays."""
     return (
         job.delivered_s - job.created_s,
         job.access_start_s - job.created_s,

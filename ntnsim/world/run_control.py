@@ -18,11 +18,16 @@ class RunControl:
 
     progress: called with the number of jobs ended and the simulated time: at the start, at the end, and in between when
         a job ends, five times a second at most.
+    stop_s: when the run ends at the latest, in place of the horizon's limits: of a part of a world.
     until_s: the run ends by then, whatever happens; inf if the scenario sets no such time.
     """
 
     def __init__(
-        self, env: simpy.Environment, horizon: HorizonSpec, progress: Callable[[int, float], None] | None
+        self,
+        env: simpy.Environment,
+        horizon: HorizonSpec,
+        progress: Callable[[int, float], None] | None,
+        stop_s: float | None = None,
     ) -> None:
         self._env = env
         self._horizon = horizon
@@ -33,6 +38,7 @@ class RunControl:
         self._ended = 0
         self._on_the_way: Collection[Job] = ()
         duration_s = inf if self._horizon.duration_s is None else self._horizon.duration_s
+        self._stop_s = stop_s
         self.until_s = duration_s + (self._horizon.drain_limit_s if self._horizon.drain else 0.0)
 
     def go(self, sources: Sequence[SourceProcess], on_the_way: Collection[Job]) -> None:
@@ -41,8 +47,9 @@ class RunControl:
         self._on_the_way = on_the_way
         for source in sources:
             source.start()
-        if not self._horizon.drain and self._horizon.duration_s is not None:
-            self._env.timeout(self._horizon.duration_s).callbacks.append(self._time_is_up)
+        ends_s = None if self._horizon.drain else self._horizon.duration_s
+        if (stop_s := self._stop_s if ends_s is None else ends_s) is not None:
+            self._env.timeout(stop_s).callbacks.append(self._time_is_up)
         if self._progress is not None:
             self._progress(0, self._env.now)
         self._env.run(until=self._stop)
@@ -62,7 +69,8 @@ class RunControl:
         """Stop if that was the last and all is delivered; else wait for what is on its way, but not for ever."""
         self._working -= 1
         if not self._working and self._horizon.drain:
-            self._env.timeout(self._horizon.drain_limit_s).callbacks.append(self._time_is_up)
+            if self._stop_s is None:
+                self._env.timeout(self._horizon.drain_limit_s).callbacks.append(self._time_is_up)
             self._stop_if_done()
 
     def _stop_if_done(self) -> None:

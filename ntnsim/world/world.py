@@ -14,7 +14,7 @@ from ntnsim.protocols.imaging import Imaging
 from ntnsim.protocols.policy import Policy, Requirement
 from ntnsim.protocols.rate_profile import ProfileSource
 from ntnsim.protocols.way_down import WayDown
-from ntnsim.results.record import Columns, RecordBuffer, record_columns
+from ntnsim.results.record import Column, Columns, RecordBuffer, record_columns
 from ntnsim.scenario.copies import copy_names
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.terrestrial import GatewaySpec, TerrestrialLinkSpec
@@ -50,6 +50,12 @@ class WorldResult:
 class World:
     """One scheme of a scenario, wired and ready to run once."""
 
+    # A part of a world (uplink.py) has others.
+    journey_type: type[Journey] = Journey
+    recorder_type: type[Recorder] = Recorder
+    data_network_type: type[DataNetwork] = DataNetwork
+    more_columns: tuple[Column, ...] = ()
+
     def __init__(
         self,
         scenario: Scenario,
@@ -66,6 +72,7 @@ class World:
         score_names: tuple[str, ...] | None = None,
         write_timeline: Callable[[Columns], None] | None = None,
         progress: Callable[[int, float], None] | None = None,
+        stop_s: float | None = None,
     ) -> None:
         """Make the stations and wire them; records go to *write* in batches of columns.
 
@@ -76,18 +83,21 @@ class World:
         way: from satellites that queue on board to the ground; needed where the scenario's satellites do.
         n_ranks, score_names: of the records' columns, where several schemes write one table; the imaging's by default.
         progress: called now and then with the number of jobs ended and the time.
+        stop_s: when the run ends at the latest, if the whole that this is a part of says so and not the horizon.
         """
         self._scenario = scenario
         self._imaging = imaging
         self._requirement = requirement
         self._changes = tuple(changes)
         self._env = simpy.Environment()
-        self._run = RunControl(self._env, scenario.horizon, progress)
+        self._run = RunControl(self._env, scenario.horizon, progress, stop_s)
         n_ranks = imaging.n_ranks if n_ranks is None else n_ranks
         score_names = imaging.score_names if score_names is None else score_names
-        buffer = RecordBuffer(record_columns(n_ranks, score_names), write)
-        self._recorder = Recorder(self._env, scheme, n_ranks, score_names, buffer, self._run.job_ended)
-        self._journey = Journey(
+        buffer = RecordBuffer((*record_columns(n_ranks, score_names), *self.more_columns), write)
+        self._recorder = self.recorder_type(
+            self._env, scheme, n_ranks, score_names, buffer, self._run.job_ended
+        )
+        self._journey = self.journey_type(
             self._env, imaging, policy, self._recorder, scenario.satellite_link.return_delay_s
         )
         self._timeline = Timeline(self._env, scheme, write_timeline)
@@ -162,7 +172,7 @@ class World:
         )
 
     def _data_network(self) -> DataNetwork:
-        return DataNetwork(
+        return self.data_network_type(
             self._env,
             self._scenario.data_network,
             self._gpu.batch_marginal,
@@ -212,18 +222,8 @@ class World:
         )
         return Site(gateway, terminal, observer)
 
-    def _placed_sources(self) -> Iterator[tuple[str, SourceSpec, str]]:
-        """Yield every source by the name it has in the world, with its entity and its gateway's name."""
-        for source in self._scenario.sources:
-            site = next(
-                gateway for gateway in self._scenario.gateways if source.gateway in (None, gateway.name)
-            )
-            sites = copy_names(site.name, site.count)
-            for number, name in enumerate(copy_names(source.name, source.count)):
-                yield name, source, sites[number % len(sites)]
-
     def _access_of_sources(self) -> Iterator[tuple[str, TerrestrialLink]]:
-        for name, source, gateway in self._placed_sources():
+        for name, source, gateway in placed_sources(self._scenario):
             yield (
                 name,
                 self._shared_access[gateway]
@@ -234,10 +234,11 @@ class World:
     def _sources(self) -> Iterator[SourceProcess]:
         """Yield the process of every source."""
         scenario, work = self._scenario, self._imaging.work
-        for name, source, gateway in self._placed_sources():
+        for name, source, gateway in placed_sources(self._scenario):
             site = self._gateways[gateway]
             cpu = device_profile(site.device)
             streams = Streams(scenario.seed, "source", name)
+            stop_s, n_jobs = source_limits(scenario, source)
             yield SourceProcess(
                 self._env,
                 Origin(
@@ -264,19 +265,35 @@ class World:
                 ),
                 self._imaging,
                 start_s=source.start_s,
-                stop_s=min(source.stop_s or inf, scenario.horizon.duration_s or inf),
-                n_jobs=source.n_jobs or scenario.horizon.n_jobs,
-                image_numbers=_image_numbers(source.arrivals),
+                stop_s=stop_s,
+                n_jobs=n_jobs,
+                image_numbers=image_numbers(source.arrivals),
                 taken=self._journey.taken,
                 exhausted=self._run.source_exhausted,
             )
+
+
+def placed_sources(scenario: Scenario) -> Iterator[tuple[str, SourceSpec, str]]:
+    """Yield every source by the name it has in the world, with its entity and its gateway's name."""
+    for source in scenario.sources:
+        site = next(gateway for gateway in scenario.gateways if source.gateway in (None, gateway.name))
+        sites = copy_names(site.name, site.count)
+        for number, name in enumerate(copy_names(source.name, source.count)):
+            yield name, source, sites[number % len(sites)]
+
+
+def source_limits(scenario: Scenario, source: SourceSpec) -> tuple[float, int | None]:
+    """Return when *source* falls silent, in seconds, and how many images it takes at most."""
+    stop_s = min(source.stop_s or inf, scenario.horizon.duration_s or inf)
+    return stop_s, source.n_jobs or scenario.horizon.n_jobs
 
 
 def _of_source(source: SourceSpec, requirement: Requirement) -> Requirement:
     return replace(requirement, deadline_s=source.deadline_s or requirement.deadline_s)
 
 
-def _image_numbers(arrivals: ArrivalsSpec) -> list[int] | None:
+def image_numbers(arrivals: ArrivalsSpec) -> list[int] | None:
+    """Return which image of the dataset each one of a trace is; None where the running number tells."""
     if isinstance(arrivals, TraceSpec) and arrivals.path is not None:
         return read_trace(arrivals.path.location)[1]
     return None
