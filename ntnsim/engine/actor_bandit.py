@@ -57,7 +57,7 @@ class ActorBandit(Bandit):
         if self.settings.decide == "actor":
             return action
         tried = around(action, self.space)
-        cost = self.decision_costs(image, network, requirement, tried)
+        cost = self.decision_costs(state, image, network, requirement, tried)
         best: Float32Array = tried[int(cost.argmin())]
         return best
 

@@ -82,10 +82,17 @@ class Bandit(Policy, ABC):
         raise NotImplementedError(f"{type(self).__name__} does not tell bits apart")
 
     def decision_costs(
-        self, image: ImageState, network: NetworkState, requirement: Requirement, actions: Float32Array
+        self,
+        state: Float32Array,
+        image: ImageState,
+        network: NetworkState,
+        requirement: Requirement,
+        actions: Float32Array,
     ) -> Float32Array:
-        """Return what decisions minimise over *actions* [rows, dimension]: C^agg, and the queue's price of the bits."""
-        state = self.state_of(image, network)
+        """Return what decisions minimise over *actions* [rows, dimension]: C^agg, and the queue's price of the bits.
+
+        state: that of *image* in *network*.
+        """
         cost = self.predicted_costs(state, actions, requirement, self.elapsed(image))
         price = backlog_price(network, requirement.deadline_s, self.settings.queue_price)
         if price > 0.0:
@@ -228,14 +235,15 @@ class Bandit(Policy, ABC):
     def save(self, directory: Path) -> None:
         """Write a checkpoint into *directory*; in evaluation nothing was learned, and nothing is written."""
         if self.learns:
-            networks = {name: network.state() for name, network in self.networks().items()}
-            write_checkpoint(directory, self.identity(), self.variables(), networks, self.replay)
+            arrays = {name: network.state() for name, network in self.networks().items()} | self.arrays()
+            write_checkpoint(directory, self.identity(), self.variables(), arrays, self.replay)
 
     def restore(self, directory: Path) -> None:
         """Go on from the checkpoint in *directory*, of an engine with the same kind, space and network settings."""
-        variables, networks, rows = read_checkpoint(directory, self.identity())
+        variables, arrays, rows = read_checkpoint(directory, self.identity())
         for name, network in self.networks().items():
-            network.restore(networks[name])
+            network.restore(arrays[name])
+        self.restore_arrays(arrays)
         self.replay.restore(rows, int(variables["n_seen"]))
         self.restore_variables(variables)
 
@@ -253,8 +261,15 @@ class Bandit(Policy, ABC):
             "replay_capacity": settings.replay_capacity,
         }
 
+    def arrays(self) -> dict[str, dict[str, FloatArray]]:
+        """Return what has been learned besides networks and memory, as groups of named arrays."""
+        return {}
+
+    def restore_arrays(self, arrays: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take over what `arrays` returned."""
+
     def variables(self) -> dict[str, Any]:
-        """Return everything outside the networks and the memory that a resumed engine needs, as JSON values."""
+        """Return all that a resumed engine needs outside networks, arrays and memory, as JSON values."""
         return {
             "n_seen": self.replay.n_seen,
             "n_updates": self.n_updates,

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from ntnsim.engine.replay import Replay
 from ntnsim.errors import InputError
 
-FORMAT = 2
+FORMAT = 3
 ARRAYS = "engine.safetensors"
 VARIABLES = "engine.json"
 
@@ -27,13 +27,16 @@ def write_checkpoint(
     directory: Path,
     identity: Mapping[str, Any],
     variables: Mapping[str, Any],
-    networks: Mapping[str, Mapping[str, Array]],
+    groups: Mapping[str, Mapping[str, Array]],
     replay: Replay,
 ) -> None:
-    """Write an engine's state to *directory*; each file appears whole or not at all."""
+    """Write an engine's state to *directory*; each file appears whole or not at all.
+
+    groups: arrays by name, of each network and of what else was learned.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Array] = {"replay": replay.rows[: len(replay)].copy()}
-    for name, state in networks.items():
+    for name, state in groups.items():
         arrays.update({f"{name}.{part}": values for part, values in state.items()})
     description = {"format": FORMAT, "identity": identity, "variables": variables}
     # The JSON goes last and names the format: without it the directory is no checkpoint.
@@ -48,7 +51,7 @@ def write_checkpoint(
 def read_checkpoint(
     directory: Path, identity: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, dict[str, Array]], Array]:
-    """Return variables, networks and the memory's rows in *directory*, if an engine of this *identity* wrote them."""
+    """Return variables, groups of arrays and the memory's rows, if an engine of this *identity* wrote *directory*."""
     description = _description(directory)
     found = description["identity"]
     for key, value in identity.items():
@@ -60,12 +63,12 @@ def read_checkpoint(
         arrays = load_file(directory / ARRAYS)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{directory / ARRAYS}: cannot be read: {error}") from error
-    networks: dict[str, dict[str, Array]] = {}
+    groups: dict[str, dict[str, Array]] = {}
     for key, values in arrays.items():
         name, _, part = key.partition(".")
         if part:
-            networks.setdefault(name, {})[part] = values
-    return description["variables"], networks, arrays["replay"]
+            groups.setdefault(name, {})[part] = values
+    return description["variables"], groups, arrays["replay"]
 
 
 def _description(directory: Path) -> dict[str, Any]:

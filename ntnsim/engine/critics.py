@@ -5,6 +5,8 @@ curve is another, where the spread is wider. A network that begins from nothing 
 before it knows the rest: its 98 % quantile covered 88 % of others' outcomes, that of least squares 96 %.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,6 +15,19 @@ from ntnsim.arrays import Float32Array, FloatArray
 from ntnsim.engine.losses import quantile_huber_gradient, quantile_midpoints
 from ntnsim.engine.objective import Hinges, aggregate_cost, read_position
 from ntnsim.engine.stacked_mlp import StackedMlp
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pricing:
+    """Costs of rows, and gradients of the first of them.
+
+    cost: C^agg [priced] (Eq. 5); by_inputs [n_proposed, dimension]: by the last inputs (x in [−1, 1]); by_base
+    [n_critics, n_proposed]: by what least squares say of each term.
+    """
+
+    cost: Float32Array
+    by_inputs: Tensor
+    by_base: Float32Array
 
 
 class QuantileCritics:
@@ -33,6 +48,7 @@ class QuantileCritics:
         self.n_quantiles = n_quantiles
         self.levels = quantile_midpoints(n_quantiles)
         self.spread = np.ones(n_critics)
+        self.offset = np.zeros(n_critics)  # added to a term's quantiles, in spreads (`calibration.py`)
         self.network = StackedMlp(
             n_networks=n_critics,
             n_inputs=n_inputs,
@@ -64,67 +80,70 @@ class QuantileCritics:
         self,
         inputs: Tensor,
         targets: Tensor,
-        base: Tensor,
+        base: Float32Array,
         *,
         penalties: Hinges,
-        shift: FloatArray | float,
         risk_level: float,
         dimension: int,
         n_proposed: int,
-    ) -> tuple[Float32Array, Tensor, Tensor]:
+    ) -> Pricing:
         """Take one step, and price other rows in the same pass, by the critics as they were before the step.
 
-        inputs: [batch + priced, n_inputs], the rows to fit first; targets: residuals in spreads [n_critics, batch];
-        base: what least squares predict of each term [n_critics, priced]. Return C^agg [priced] (Eq. 5), and for the
-        first *n_proposed* of those rows its gradient [n_proposed, dimension] with respect to the last *dimension*
-        inputs (x in [−1, 1]), and with respect to *base* [n_critics, n_proposed].
+        inputs: [batch + priced, n_inputs], the rows to fit first; targets: residuals in spreads [n_critics,
+        batch]; base: what least squares say of the priced rows' terms [n_critics, priced]. Gradients are of the first
+        *n_proposed* of those, *dimension* of their inputs.
         """
         batch = targets.shape[1]
         quantiles = self.network.forward(inputs)
-        cost, gradient = self._cost(quantiles[:, batch:], base, penalties, shift, risk_level)
+        cost, gradient = self._cost(quantiles[:, batch:], base, penalties, risk_level)
         fit_gradient = quantile_huber_gradient(quantiles[:, :batch], targets, self.levels, self.kappa)
         proposed = gradient[:, :n_proposed]
-        action_gradient = self.network.backward(
+        by_inputs = self.network.backward(
             torch.cat((fit_gradient, self._spread * proposed), 1), n_fit=batch, n_columns=dimension
         )
         self.network.step()
-        return cost, action_gradient, proposed.sum(-1)
+        return Pricing(cost, by_inputs, proposed.sum(-1).numpy())
 
     def price(
         self,
         inputs: Tensor,
-        base: Tensor,
+        base: Float32Array,
         *,
         penalties: Hinges,
-        shift: FloatArray | float,
         risk_level: float,
         dimension: int,
         n_proposed: int,
-    ) -> tuple[Float32Array, Tensor, Tensor]:
+    ) -> Pricing:
         """Price rows as `fit_and_price` does, without a step."""
         quantiles = self.network.forward(inputs)
-        cost, gradient = self._cost(quantiles, base, penalties, shift, risk_level)
+        cost, gradient = self._cost(quantiles, base, penalties, risk_level)
         proposed = gradient[:, :n_proposed]
-        action_gradient = self.network.backward(self._spread * proposed, n_fit=0, n_columns=dimension)
-        return cost, action_gradient, proposed.sum(-1)
+        by_inputs = self.network.backward(self._spread * proposed, n_fit=0, n_columns=dimension)
+        return Pricing(cost, by_inputs, proposed.sum(-1).numpy())
 
     def _cost(
-        self, quantiles: Tensor, base: Tensor, penalties: Hinges, shift: FloatArray | float, risk_level: float
+        self, quantiles: Tensor, base: Float32Array, penalties: Hinges, risk_level: float
     ) -> tuple[Float32Array, Tensor]:
-        return aggregate_cost(base.unsqueeze(-1) + self._spread * quantiles, penalties, risk_level, shift)
+        terms = torch.from_numpy(base).unsqueeze(-1) + self._spread * (quantiles + self._offset)
+        return aggregate_cost(terms, penalties, risk_level)
 
     @property
     def _spread(self) -> Tensor:
         return torch.from_numpy(self.spread.astype(np.float32))[:, None, None]
 
-    def terms(self, inputs: Float32Array, base: Float32Array) -> Float32Array:
-        """Return quantiles of the terms [n_critics, rows, n_quantiles], in no order, for few *inputs* [rows, n_inputs].
+    @property
+    def _offset(self) -> Tensor:
+        return torch.from_numpy(self.offset.astype(np.float32))[:, None, None]
 
-        base: [n_critics, rows].
+    def terms(self, state: Float32Array, acts: Float32Array, base: Float32Array) -> Float32Array:
+        """Return quantiles of the terms [n_critics, rows, n_quantiles], in no order, without the offset.
+
+        state [n_inputs − dimension], the same for all; acts: x by what it acts on [rows, dimension]; base: what least
+        squares say [n_critics, rows].
         """
-        found: Float32Array = base[..., None] + self.spread.astype(np.float32)[
-            :, None, None
-        ] * self.network.forward_few(inputs)
+        found = self.network.forward_few(state, 2.0 * acts - 1.0)
+        found *= self.spread.astype(np.float32)[:, None, None]
+        found += base[..., None]
         return found
 
 

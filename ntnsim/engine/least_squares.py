@@ -5,15 +5,18 @@ residuals are of like size for easy and hard images, and where a fidelity nears 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from ntnsim.arrays import Float32Array, FloatArray
 
 SMALLEST_DISTANCE = 1e-2  # added to 1 − fidelity before the logarithm: noise about 1 must not count for much
 SMALLEST_SHARE = 1e-5  # of bits, for the logarithm
+FEWEST_PICTURES = 30  # in a memory that can tell of a picture that it does not hold
+SMALLEST_UNSEEN = 0.01  # share of a row that its own fit cannot explain
 LARGEST_LOG = 2.0  # of any predicted term: far extrapolations stay finite
-LARGEST_LEVERAGE = 0.99
 
 
 def log_terms(outcomes: FloatArray) -> FloatArray:
@@ -62,9 +65,27 @@ class Regressors:
         squares = self.dimension * (self.dimension + 1) // 2
         return start + self.dimension + squares + entry * self.n_features + feature
 
+    def monomials(self, acts: Float32Array) -> FloatArray:
+        """Return 1, x and the products of two of its entries [rows, monomials]: what Φ holds of x alone."""
+        first, second = _pairs(self.dimension)
+        found = np.ones((len(acts), 1 + self.dimension + len(first)))
+        found[:, 1 : 1 + self.dimension] = acts
+        np.multiply(acts[:, first], acts[:, second], out=found[:, 1 + self.dimension :])
+        return found
+
+    def expansion(self, state: Float32Array) -> FloatArray:
+        """Return what the columns of one *state* [n_features] are of the monomials of x [columns, monomials].
+
+        Many x of one state then need no column of Φ: Φ = monomials · expansionᵀ.
+        """
+        rows, monomials, sources = _layout(self.n_features, self.dimension, self.n_of_image)
+        found = np.zeros((self.n_columns, 1 + self.dimension + self.dimension * (self.dimension + 1) // 2))
+        found[rows, monomials] = np.concatenate((np.ones(1), state))[sources]
+        return found
+
     def columns(self, states: Float32Array, acts: Float32Array) -> FloatArray:
         """Return Φ [rows, columns]; states: [rows, n_features]; acts: x by what it acts on [rows, dimension]."""
-        first, second = np.triu_indices(acts.shape[1])
+        first, second = _pairs(acts.shape[1])
         entries = range(acts.shape[1])
         crossed = [states * acts[:, entry, None] for entry in entries]
         curved = [states[:, : self.n_of_image] * acts[:, entry, None] ** 2 for entry in entries]
@@ -75,7 +96,7 @@ class Regressors:
     def pulled_back(self, gradient: FloatArray, states: Float32Array, acts: Float32Array) -> FloatArray:
         """Return the gradient by *acts* [rows, dimension] of what has *gradient* by Φ [rows, columns]."""
         n_features, dimension = states.shape[1], acts.shape[1]
-        first, second = np.triu_indices(dimension)
+        first, second = _pairs(dimension)
         start = 1 + n_features
         result = gradient[:, start : start + dimension].copy()
         start += dimension
@@ -93,13 +114,43 @@ class Regressors:
         return result
 
 
+@lru_cache(maxsize=8)
+def _pairs(dimension: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the entries of x in each product of two."""
+    return np.triu_indices(dimension)
+
+
+@lru_cache(maxsize=8)
+def _layout(
+    n_features: int, dimension: int, n_of_image: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return of each product in Φ its column, its monomial of x, and its feature: 0 for none, else 1 + place."""
+    first, second = _pairs(dimension)
+    features = np.arange(1, 1 + n_features)
+    squares = 1 + dimension + np.flatnonzero(first == second)
+    alone = np.zeros(dimension + len(first), dtype=np.intp)
+    monomials = [np.zeros(1 + n_features), 1 + np.arange(len(alone))]
+    sources = [np.zeros(1), features, alone]
+    for entry in range(dimension):
+        monomials.append(np.full(n_features, 1 + entry))
+        sources.append(features)
+    for square in squares:
+        monomials.append(np.full(n_of_image, square))
+        sources.append(features[:n_of_image])
+    of_x = np.concatenate(monomials).astype(np.intp)
+    return np.arange(len(of_x)), of_x, np.concatenate(sources).astype(np.intp)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
-    """A regression's result: coefficients [columns, terms]; factor, Cholesky's of ΦᵀΦ + ridge [columns, columns];
-    left_out [rows, terms], each row's residual had the fit been made without it."""
+    """A regression's result.
+
+    coefficients [columns, terms]; root [columns, columns], the inverse of Cholesky's factor of ΦᵀΦ + ridge; left_out
+    [rows, terms], each row's residual had the fit been made without its group.
+    """
 
     coefficients: FloatArray
-    factor: FloatArray
+    root: FloatArray
     left_out: FloatArray
 
 
@@ -109,18 +160,44 @@ def fitted(
     ridge: float,
     weight: float = 1.0,
     start: FloatArray | float = 0.0,
+    groups: npt.NDArray[np.intp] | None = None,
 ) -> Fit:
     """Return the fit of *terms* [rows, terms] to *phi* [rows, columns].
 
-    ridge: in rows; weight: of each row, below 1 where one outcome stands in several rows. Such a row is left out
-    together with its copies. start: the coefficients [columns, terms] that the ridge holds them at.
+    ridge: in rows; weight: of each row, below 1 where one outcome stands in several rows. start: the coefficients
+    [columns, terms] that the ridge holds them at. groups: number [rows] of what is left out together; each row by
+    itself unless given.
     """
     expected = phi @ np.broadcast_to(start, (phi.shape[1], terms.shape[1]))
     left = terms - expected
     gram = weight * phi.T @ phi + ridge * np.eye(phi.shape[1])
-    factor = np.linalg.cholesky(gram).astype(np.float64)
-    change = np.linalg.solve(gram, weight * phi.T @ left).astype(np.float64)
-    leverage = (np.linalg.solve(factor, phi.T) ** 2).sum(0)
-    unseen_share = (1.0 - np.minimum(leverage, LARGEST_LEVERAGE))[:, None]
-    left_out: FloatArray = (left - phi @ change) / unseen_share
-    return Fit(start + change, factor, left_out)
+    root = np.linalg.inv(np.linalg.cholesky(gram))
+    roots = phi @ root.T  # of each row; products of two of them are the hat matrix
+    change = root.T @ (weight * roots.T @ left)
+    residuals = left - phi @ change
+    unseen = np.maximum(1.0 - weight * (roots**2).sum(1), SMALLEST_UNSEEN)
+    left_out = residuals / unseen[:, None]
+    for rows in _shared(groups):
+        hat = roots[rows] @ roots[rows].T
+        left_out[rows] = np.linalg.solve(np.eye(len(rows)) - weight * hat, residuals[rows])
+    return Fit(start + change, root, left_out)
+
+
+def pictures_of(of_image: Float32Array) -> npt.NDArray[np.intp] | None:
+    """Return the number of the picture [rows] that each row of *of_image* [rows, n_of_image] is about.
+
+    Two deliveries of one picture tell of each other what a new one will not. None where there are too few pictures
+    for the others to tell of one: rows are then left out by themselves.
+    """
+    _, numbers = np.unique(of_image, axis=0, return_inverse=True)
+    numbers = numbers.reshape(-1)
+    return numbers if numbers.max(initial=-1) + 1 >= FEWEST_PICTURES else None
+
+
+def _shared(groups: npt.NDArray[np.intp] | None) -> list[npt.NDArray[np.intp]]:
+    """Return the rows of each group of several."""
+    if groups is None:
+        return []
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.diff(groups[order])) + 1
+    return [rows for rows in np.split(order, starts) if len(rows) > 1]

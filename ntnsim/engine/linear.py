@@ -9,13 +9,12 @@ optimism (LinUCB: Li et al., WWW 2010; Agrawal and Goyal, ICML 2013), on every t
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ntnsim.arrays import Float32Array, FloatArray
 from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.conditioning import Priced, requirement_vector
 from ntnsim.engine.effective import effective, has_box
-from ntnsim.engine.least_squares import fitted, from_log_terms, log_terms
+from ntnsim.engine.least_squares import fitted, from_log_terms, log_terms, pictures_of
 from ntnsim.engine.objective import realised_cost
 from ntnsim.engine.queue_price import backlog_price
 from ntnsim.engine.search import whole_grid
@@ -37,10 +36,10 @@ class LinearBandit(Bandit):
         self._grid = whole_grid(space)
         self._regressors = regressors_of(space, self.n_features, trial_state=settings.trial_state)
         self._start = expected_coefficients(self._regressors, space, trial_state=settings.trial_state)
-        self._coefficients: FloatArray = np.zeros((0, 0))  # [columns, 2R+2]
-        self._factor: FloatArray = np.zeros((0, 0))  # Cholesky factor of ΦᵀΦ + ridge [columns, columns]
-        self._spread: FloatArray = np.zeros(0)  # standard deviation of each term's left-out residuals
-        self._margin: FloatArray = np.zeros(0)  # what a reading at the risk level adds to each term
+        self._coefficients: FloatArray = self._start  # [columns, 2R+2]
+        self._root: FloatArray = np.zeros((self._regressors.n_columns,) * 2)  # of the fit
+        self._spread: FloatArray = np.zeros(2 * space.n_ranks + 2)  # of each term's left-out residuals
+        self._margin: FloatArray = np.zeros(2 * space.n_ranks + 2)  # to a term's reading at the risk level
 
     def networks(self) -> dict[str, StackedMlp]:
         """Return none: the fit follows from the memory."""
@@ -48,36 +47,45 @@ class LinearBandit(Bandit):
 
     def _columns(self, states: Float32Array, x: Float32Array) -> FloatArray:
         """Return the regressors Φ [rows, columns] of *states* [rows, n_features] and *x* [rows, dimension]."""
-        as_tensor = torch.from_numpy(states)
-        acts = effective(torch.from_numpy(x), has_box(as_tensor, self.space), self.space).numpy()
-        return self._regressors.columns(states, acts)
+        return self._regressors.columns(states, effective(x, has_box(states, self.space), self.space))
 
     def _take_updates(self, n_updates: int) -> None:
         if n_updates == 0:
             return
-        phi = self._columns(self.replay.part("state"), self.replay.part("action"))
+        states = self.replay.part("state")
+        phi = self._columns(states, self.replay.part("action"))
         terms = log_terms(self.replay.part("outcome").astype(np.float64))
-        fit = fitted(phi, terms, self.settings.ridge, start=self._start)
-        self._factor, self._coefficients = fit.factor, fit.coefficients
+        groups = pictures_of(states[:, : self._regressors.n_of_image])
+        fit = fitted(phi, terms, self.settings.ridge, start=self._start, groups=groups)
+        self._root, self._coefficients = fit.root, fit.coefficients
         self._spread = fit.left_out.std(0)
         self._margin = np.quantile(fit.left_out, 1.0 - self.settings.risk_level, axis=0)
         self._margin[0] = 0.5 * self._spread[0] ** 2  # bits count at their mean: that of a log-normal
         self.n_updates += n_updates
 
+    def _monomials(self, state: Float32Array, x: Float32Array) -> FloatArray:
+        """Return the monomials [rows, monomials] of *x* [rows, dimension] by what it acts on in one *state*."""
+        return self._regressors.monomials(effective(x, has_box(state[None], self.space), self.space))
+
+    def _predicted(self, state: Float32Array, x: Float32Array) -> FloatArray:
+        """Return the terms [rows, 2R+2] of *x* [rows, dimension] in one *state*."""
+        return self._monomials(state, x) @ (self._regressors.expansion(state).T @ self._coefficients)
+
     def predicted_costs(
         self, state: Float32Array, actions: Float32Array, requirement: Requirement, elapsed: float
     ) -> Float32Array:
         """Return C^agg (Eq. 5) of *actions* [rows, dimension]."""
-        phi = self._columns(np.tile(state, (len(actions), 1)), actions)
-        return self._cost(phi @ self._coefficients, requirement, elapsed)
+        return self._cost(self._predicted(state, actions), requirement, elapsed)
 
     def predicted_bits(self, state: Float32Array, actions: Float32Array) -> Float32Array:
         """Return the expected bits share of *actions* [rows, dimension]."""
-        phi = self._columns(np.tile(state, (len(actions), 1)), actions)
-        return from_log_terms(phi @ self._coefficients + self._margin)[:, 0].astype(np.float32)
+        return self._bits(self._predicted(state, actions))
 
-    def _cost(self, predicted: FloatArray, requirement: Requirement, elapsed: float) -> Float32Array:
-        outcomes = from_log_terms(predicted + self._margin)
+    def _bits(self, terms: FloatArray) -> Float32Array:
+        return from_log_terms(terms + self._margin)[:, 0].astype(np.float32)
+
+    def _cost(self, terms: FloatArray, requirement: Requirement, elapsed: float) -> Float32Array:
+        outcomes = from_log_terms(terms + self._margin)
         outcomes[:, -1] += elapsed
         price = Priced.of(requirement_vector(requirement, self.settings.nominal_deadline_s)[None])
         cost = realised_cost(outcomes, price.weights, price.targets, price.delay_weight, price.deadline)
@@ -85,7 +93,7 @@ class LinearBandit(Bandit):
 
     def best_action(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Float32Array:
         """Return the cheapest x of the grid."""
-        cost = self.decision_costs(image, network, requirement, self._grid)
+        cost = self.decision_costs(self.state_of(image, network), image, network, requirement, self._grid)
         best: Float32Array = self._grid[int(cost.argmin())]
         return best
 
@@ -96,17 +104,17 @@ class LinearBandit(Bandit):
         explore = self.settings.explore
         if explore == "none":
             return self.best_action(image, network, requirement)
-        phi = self._columns(np.tile(self.state_of(image, network), (len(self._grid), 1)), self._grid)
-        predicted = phi @ self._coefficients
+        state = self.state_of(image, network)
+        terms, monomials = self._predicted(state, self._grid), self._monomials(state, self._grid)
+        roots = monomials @ (self._root @ self._regressors.expansion(state)).T  # Φ · rootᵀ
         if explore == "thompson":
-            drawn = self.exploration_rng.standard_normal(self._coefficients.shape)
-            predicted += phi @ np.linalg.solve(self._factor.T, drawn) * self._spread
+            terms += roots @ self.exploration_rng.standard_normal(self._coefficients.shape) * self._spread
         else:
-            error = np.sqrt((np.linalg.solve(self._factor, phi.T) ** 2).sum(0))
-            predicted -= self.settings.optimism * error[:, None] * self._spread
-        cost = self._cost(predicted, requirement, self.elapsed(image))
+            error = np.sqrt((roots**2).sum(1))  # of what is predicted, in spreads
+            terms -= self.settings.optimism * error[:, None] * self._spread
+        cost = self._cost(terms, requirement, self.elapsed(image))
         price = backlog_price(network, requirement.deadline_s, self.settings.queue_price)
-        cost += np.float32(price) * from_log_terms(predicted + self._margin)[:, 0].astype(np.float32)
+        cost += np.float32(price) * self._bits(terms)
         best: Float32Array = self._grid[int(cost.argmin())]
         return best
 

@@ -43,10 +43,8 @@ class NeuralContextualBandit(ActorBandit):
     ) -> Float32Array:
         """Return the critic's mean cost of *actions* [rows, dimension]; age is among the state's features."""
         context = np.concatenate((state, self._condition(requirement)))
-        boxed = has_box(torch.from_numpy(state[None]), self.space)
-        seen = (2.0 * effective(torch.from_numpy(actions), boxed, self.space) - 1.0).numpy()
-        inputs: Float32Array = np.concatenate((np.tile(context, (len(actions), 1)), seen), 1)
-        return self.critic.forward_few(inputs)[0, :, 0]
+        seen = 2.0 * effective(actions, has_box(state[None], self.space), self.space) - 1.0
+        return self.critic.forward_few(context, seen)[0, :, 0]
 
     def _update(self) -> None:
         settings = self.settings
@@ -57,17 +55,17 @@ class NeuralContextualBandit(ActorBandit):
         whole[:, -1] += rows["elapsed"][:, 0]
         cost = realised_cost(whole, price.weights, price.targets, price.delay_weight, price.deadline)
         conditions = torch.from_numpy(conditioning_features(requirements, self.standard))
-        states = torch.from_numpy(rows["state"])
-        context = torch.cat((states, conditions), 1)
-        boxed = has_box(states, self.space)
+        context = torch.cat((torch.from_numpy(rows["state"]), conditions), 1)
+        boxed = has_box(rows["state"], self.space)
 
-        proposed = self.actor.act(context)
-        actions = torch.cat((torch.from_numpy(rows["action"]), proposed))
-        seen = 2.0 * effective(actions, boxed.repeat(2, 1), self.space) - 1.0
-        predicted = self.critic.forward(torch.cat((context.repeat(2, 1), seen), 1))
+        proposed = self.actor.act(context).numpy()
+        actions = np.concatenate((rows["action"], proposed))
+        seen = 2.0 * effective(actions, np.tile(boxed, (2, 1)), self.space) - 1.0
+        predicted = self.critic.forward(torch.cat((context.repeat(2, 1), torch.from_numpy(seen)), 1))
         gradient = torch.full_like(predicted, 1.0 / settings.minibatch)
         error = predicted[0, : settings.minibatch, 0] - torch.from_numpy(cost.astype(np.float32))
         gradient[0, : settings.minibatch, 0] = (2.0 / settings.minibatch) * error
         pull = self.critic.backward(gradient, n_fit=settings.minibatch, n_columns=self.space.dimension)
+        by_acts: Float32Array = (2.0 * pull).numpy()
         self.critic.step()
-        self.actor.descend(pulled_back(2.0 * pull, proposed, boxed, self.space))
+        self.actor.descend(torch.from_numpy(pulled_back(by_acts, proposed, boxed, self.space)))

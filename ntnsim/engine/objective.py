@@ -51,14 +51,12 @@ def read_position(level: float, n_quantiles: int) -> tuple[int, float]:
     return lower, position - lower
 
 
-def aggregate_cost(
-    terms: Tensor, penalties: Hinges, risk_level: float, shift: FloatArray | float = 0.0
-) -> tuple[Float32Array, Tensor]:
+def aggregate_cost(terms: Tensor, penalties: Hinges, risk_level: float) -> tuple[Float32Array, Tensor]:
     """Return C^agg [batch] and its gradient with respect to *terms*, in their shape.
 
     terms: quantiles of the logarithms [2R+2, batch, n_quantiles] in any order: the network does not promise sorted
-    outputs, so reads sort. shift: [2R+1], what is added to each high quantile (`calibration.py`). Terms beyond
-    `LARGEST_LOG` cost as that bound does, and have its slope, so that an actor is led back from there.
+    outputs, so reads sort. Terms beyond `LARGEST_LOG` cost as that bound does, and have its slope, so that an actor is
+    led back from there.
     """
     n_critics, _, n_quantiles = terms.shape
     if n_critics != len(penalties.weights) + 1:
@@ -66,7 +64,7 @@ def aggregate_cost(
     low, share = read_position(risk_level, n_quantiles)
     highest, place = terms[1:].topk(low + 2, dim=-1, sorted=True)
     # Arrays this small are handled faster by NumPy than by torch.
-    pair = _bounded_exp(highest.numpy()[..., low:] + _per_term(shift))
+    pair = _bounded_exp(highest.numpy()[..., low:])
     excess = _excess(pair, share, penalties)
     bits = _bounded_exp(terms[0].numpy())
     cost: Float32Array = bits.mean(-1) + (penalties.weights * excess).sum(0)
@@ -83,7 +81,6 @@ def expected_cost(
     terms: Float32Array,
     penalties: Hinges,
     risk_level: float,
-    shift: FloatArray | float = 0.0,
     expected_share: float = 0.0,
 ) -> Float32Array:
     """Return C^agg [rows] of *terms* [2R+2, rows, n_quantiles], without its gradient: for decisions.
@@ -92,18 +89,14 @@ def expected_cost(
     """
     low, share = read_position(risk_level, terms.shape[-1])
     first = terms.shape[-1] - 1 - low
-    pair = np.partition(terms[1:], (first - 1, first), axis=-1)[..., [first, first - 1]]
-    excess = _excess(_bounded_exp(pair + _per_term(shift)), share, penalties)
+    outcomes = _bounded_exp(terms)
+    pair = np.partition(outcomes[1:], (first - 1, first), axis=-1)[..., [first, first - 1]]
+    excess = _excess(pair, share, penalties)
     if expected_share > 0.0:
-        shifted = _bounded_exp(terms[1:] + _per_term(shift))
-        mean = np.maximum(shifted - penalties.ceilings[..., None], 0.0).mean(-1)
+        mean = np.maximum(outcomes[1:] - penalties.ceilings[..., None], 0.0).mean(-1)
         excess = (1.0 - expected_share) * excess + expected_share * mean
-    cost: Float32Array = _bounded_exp(terms[0]).mean(-1) + (penalties.weights * excess).sum(0)
+    cost: Float32Array = outcomes[0].mean(-1) + (penalties.weights * excess).sum(0)
     return cost
-
-
-def _per_term(shift: FloatArray | float) -> Float32Array:
-    return np.asarray(shift, dtype=np.float32).reshape(-1, 1, 1)
 
 
 def _bounded_exp(terms: Float32Array) -> Float32Array:

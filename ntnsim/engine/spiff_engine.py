@@ -3,7 +3,7 @@
 The critics learn what least squares leave of each term, which is fitted anew as the memory grows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,15 @@ from ntnsim.arrays import Float32Array, FloatArray
 from ntnsim.engine.actor_bandit import ActorBandit
 from ntnsim.engine.calibration import Calibration
 from ntnsim.engine.conditioning import Priced, RequirementLaw, conditioning_features, requirement_vector
-from ntnsim.engine.critics import QuantileCritics, quantile_at
+from ntnsim.engine.critics import Pricing, QuantileCritics, quantile_at
 from ntnsim.engine.effective import effective, has_box, pulled_back
-from ntnsim.engine.least_squares import LARGEST_LOG, fitted, from_log_terms, log_terms
+from ntnsim.engine.least_squares import (
+    LARGEST_LOG,
+    fitted,
+    from_log_terms,
+    log_terms,
+    pictures_of,
+)
 from ntnsim.engine.objective import expected_cost, hinges
 from ntnsim.engine.stacked_mlp import StackedMlp, small_network_mode
 from ntnsim.engine.trials import expected_coefficients, regressors_of
@@ -64,8 +70,9 @@ class SpiffEngine(ActorBandit):
         if used and self.fitted_on:
             place = (self.replay.n_seen - 1) % self.replay.capacity
             row = {name: self.replay.part(name)[place : place + 1] for name in ("state", "action", "outcome")}
-            left = log_terms(row["outcome"].astype(np.float64)) - self._base(row["state"], row["action"])
-            self.replay.part("residual")[place] = left[0]
+            base = self._base(row["state"], self._acts(row["state"], row["action"]))
+            left = log_terms(row["outcome"].astype(np.float64))[0] - base[:, 0]
+            self.replay.part("residual")[place] = left
         return used
 
     def _take_updates(self, n_updates: int) -> None:
@@ -75,14 +82,20 @@ class SpiffEngine(ActorBandit):
 
     def _fit_least_squares(self) -> None:
         """Fit what the critics start from; what they add to it stays."""
-        outcomes = self.replay.part("outcome").astype(np.float64)
-        acts = self._acts(
-            torch.from_numpy(self.replay.part("state")), torch.from_numpy(self.replay.part("action"))
-        )
-        phi = self.regressors.columns(self.replay.part("state"), acts.numpy())
+        outcomes, states = self.replay.part("outcome").astype(np.float64), self.replay.part("state")
+        phi = self.regressors.columns(states, self._acts(states, self.replay.part("action")))
         # A log's outcome may be remembered in many surroundings; all but its delay is the same each time.
-        n_different = len(np.unique(outcomes[:, :-1], axis=0))
-        fit = fitted(phi, log_terms(outcomes), RIDGE, n_different / len(outcomes), self.start)
+        _, different = np.unique(outcomes[:, :-1], axis=0, return_inverse=True)
+        different = different.reshape(-1)
+        groups = pictures_of(states[:, : self.regressors.n_of_image])
+        fit = fitted(
+            phi,
+            log_terms(outcomes),
+            RIDGE,
+            (different.max() + 1) / len(outcomes),
+            self.start,
+            different if groups is None else groups,
+        )
         spread = np.maximum(fit.left_out.std(0), SMALLEST_SPREAD)
         if self.fitted_on:
             self.critics.recount(spread)
@@ -94,37 +107,36 @@ class SpiffEngine(ActorBandit):
     def _update(self) -> None:
         settings = self.settings
         rows = self.replay.draw(settings.minibatch, self.update_rng)
-        states = torch.from_numpy(rows["state"])
         targets = torch.from_numpy((rows["residual"] / self.critics.spread).T.astype(np.float32))
         requirements = self.law.draw(rows["requirement"], self.update_rng)
         conditions = torch.from_numpy(conditioning_features(requirements, self.standard))
 
-        proposed = self.actor.act(torch.cat((states, conditions), 1))
+        states = rows["state"]
+        proposed = self.actor.act(torch.cat((torch.from_numpy(states), conditions), 1)).numpy()
         # Some rows are priced a second time, at a uniformly drawn x.
         n_searched = round(settings.search_share * settings.minibatch)
         drawn = self.update_rng.random((n_searched, self.space.dimension), dtype=np.float32)
-        actions = torch.cat((torch.from_numpy(rows["action"]), proposed, torch.from_numpy(drawn)))
+        actions = np.concatenate((rows["action"], proposed, drawn))
         price = Priced.of(np.concatenate((requirements, requirements[:n_searched])))
         elapsed = rows["elapsed"][:, 0]
         n_proposed = settings.minibatch
-        every_state = torch.cat((states, states, states[:n_searched]))
+        every_state = np.concatenate((states, states, states[:n_searched]))
         acts = self._acts(every_state, actions)
-        cost, by_inputs, by_base = self.critics.fit_and_price(
+        pricing = self.critics.fit_and_price(
             self._inputs(every_state, acts),
             targets,
-            self._base_of(every_state[n_proposed:], acts[n_proposed:]),
+            self._base(every_state[n_proposed:], acts[n_proposed:]),
             penalties=hinges(price, np.concatenate((elapsed, elapsed[:n_searched]))),
-            shift=self._shift,
             risk_level=settings.risk_level,
             dimension=self.space.dimension,
             n_proposed=n_proposed,
         )
-        gradient = self._gradient(by_inputs, by_base, states, proposed)
+        gradient = self._gradient(pricing, states, proposed)
         if n_searched:
             gradient[:n_searched] += secant(
-                proposed[:n_searched], cost[:n_searched], drawn, cost[n_proposed:]
+                proposed[:n_searched], pricing.cost[:n_searched], drawn, pricing.cost[n_proposed:]
             )
-        self.actor.descend(gradient / settings.minibatch)
+        self.actor.descend(torch.from_numpy(gradient / settings.minibatch))
 
     def settle(self, n_steps: int, n_drawn: int = 16) -> None:
         """Let a new actor take *n_steps* steps through critics as they are: the end of offline learning.
@@ -141,70 +153,61 @@ class SpiffEngine(ActorBandit):
             self.actor.network.learning_rate = full_step * (1.0 - step / n_steps)
             with small_network_mode():
                 rows = self.replay.draw(batch, self.update_rng)
-                states = torch.from_numpy(rows["state"])
+                states = rows["state"]
                 requirements = self.law.draw(rows["requirement"], self.update_rng)
-                conditions = torch.from_numpy(conditioning_features(requirements, self.standard))
-                proposed = self.actor.act(torch.cat((states, conditions), 1))
+                conditions = conditioning_features(requirements, self.standard)
+                proposed = self.actor.act(torch.from_numpy(np.concatenate((states, conditions), 1))).numpy()
                 drawn = self.update_rng.random((n_drawn, batch, dimension), dtype=np.float32)
                 # Optima lie on the cube's faces more often than uniform draws do.
                 drawn[self.update_rng.random(drawn.shape) < AT_ZERO] = 0.0
-                x = torch.cat((proposed, torch.from_numpy(drawn.reshape(-1, dimension))))
+                x = np.concatenate((proposed, drawn.reshape(-1, dimension)))
                 every = n_drawn + 1
                 price = Priced.of(np.tile(requirements, (every, 1)))
-                every_state = states.repeat(every, 1)
+                every_state = np.tile(states, (every, 1))
                 acts = self._acts(every_state, x)
-                cost, by_inputs, by_base = self.critics.price(
+                pricing = self.critics.price(
                     self._inputs(every_state, acts),
-                    self._base_of(every_state, acts),
+                    self._base(every_state, acts),
                     penalties=hinges(price, np.tile(rows["elapsed"][:, 0], every)),
-                    shift=self._shift,
                     risk_level=settings.risk_level,
                     dimension=dimension,
                     n_proposed=batch,
                 )
-                drawn_cost = cost[batch:].reshape(n_drawn, batch)
+                cost, drawn_cost = pricing.cost[:batch], pricing.cost[batch:].reshape(n_drawn, batch)
                 best = drawn_cost.argmin(0)
                 cheapest = np.arange(batch)
-                towards = secant(proposed, cost[:batch], drawn[best, cheapest], drawn_cost[best, cheapest])
-                beaten = torch.from_numpy(drawn_cost[best, cheapest] < cost[:batch])[:, None]
-                along = self._gradient(by_inputs, by_base, states, proposed)
-                self.actor.descend(torch.where(beaten, towards, along) / batch)
+                towards = secant(proposed, cost, drawn[best, cheapest], drawn_cost[best, cheapest])
+                beaten = (drawn_cost[best, cheapest] < cost)[:, None]
+                along = self._gradient(pricing, states, proposed)
+                self.actor.descend(torch.from_numpy(np.where(beaten, towards, along) / batch))
         self.actor.network.learning_rate = full_step
 
-    def _acts(self, states: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """Return *x* [rows, dimension] by what it acts on."""
+    def _acts(self, states: Float32Array, x: Float32Array) -> Float32Array:
+        """Return *x* [rows, dimension] by what it acts on; states: [rows or 1, n_features]."""
         return effective(x, has_box(states, self.space), self.space)
 
-    def _inputs(self, states: torch.Tensor, acts: torch.Tensor) -> torch.Tensor:
+    def _inputs(self, states: Float32Array, acts: Float32Array) -> torch.Tensor:
         """Return the critics' inputs for *states* [rows, n_features] and *acts* [rows, dimension]."""
-        return torch.cat((states, 2.0 * acts - 1.0), 1)
+        return torch.from_numpy(np.concatenate((states, 2.0 * acts - 1.0), 1))
 
-    def _base(self, states: Float32Array, x: Float32Array) -> FloatArray:
-        """Return what least squares say of each term [rows, 2R+2]."""
-        acts = self._acts(torch.from_numpy(states), torch.from_numpy(x)).numpy()
-        return self.regressors.columns(states, acts) @ self.coefficients
+    def _base(self, states: Float32Array, acts: Float32Array) -> Float32Array:
+        """Return what least squares say of each term [2R+2, rows]."""
+        return (self.regressors.columns(states, acts) @ self.coefficients).T.astype(np.float32)
 
-    def _base_of(self, states: torch.Tensor, acts: torch.Tensor) -> torch.Tensor:
-        base = self.regressors.columns(states.numpy(), acts.numpy()) @ self.coefficients
-        return torch.from_numpy(base.T.astype(np.float32))
-
-    def _gradient(
-        self, by_inputs: torch.Tensor, by_base: torch.Tensor, states: torch.Tensor, x: torch.Tensor
-    ) -> torch.Tensor:
-        """Return the gradient with respect to *x* of what has gradient *by_inputs* [rows, dimension] and *by_base*
-        [2R+2, rows].
-        """
-        by_columns = by_base.numpy().T @ self.coefficients.T
-        acts = self._acts(states, x).numpy()
-        through_base = self.regressors.pulled_back(by_columns, states.numpy(), acts).astype(np.float32)
-        by_acts = 2.0 * by_inputs + torch.from_numpy(through_base)
+    def _gradient(self, pricing: Pricing, states: Float32Array, x: Float32Array) -> Float32Array:
+        """Return the gradient of *pricing*'s cost with respect to the *x* [rows, dimension] that it priced first."""
+        by_columns = pricing.by_base.T @ self.coefficients.T
+        acts = self._acts(states, x)
+        by_acts: Float32Array = (2.0 * pricing.by_inputs).numpy()
+        by_acts += self.regressors.pulled_back(by_columns, states, acts).astype(np.float32)
         return pulled_back(by_acts, x, has_box(states, self.space), self.space)
 
     def _terms(self, state: Float32Array, actions: Float32Array) -> Float32Array:
         """Return quantiles of the terms [2R+2, rows, N], in no order, for *actions* [rows, dimension]."""
-        states = torch.from_numpy(state).expand(len(actions), -1)
-        acts = self._acts(states, torch.from_numpy(actions))
-        return self.critics.terms(self._inputs(states, acts).numpy(), self._base_of(states, acts).numpy())
+        acts = self._acts(state[None], actions)
+        of_monomials = self.regressors.expansion(state).T @ self.coefficients
+        base = (self.regressors.monomials(acts) @ of_monomials).T.astype(np.float32)
+        return self.critics.terms(state, acts, base)
 
     def predicted_costs(
         self, state: Float32Array, actions: Float32Array, requirement: Requirement, elapsed: float
@@ -217,7 +220,9 @@ class SpiffEngine(ActorBandit):
         penalties = hinges(price, np.array([elapsed], dtype=np.float32))
         settings = self.settings
         terms = self._terms(state, actions)
-        return expected_cost(terms, penalties, settings.risk_level, self._shift, settings.expected_share)
+        if settings.calibrated:
+            terms += (self.critics.spread * self.critics.offset).astype(np.float32)[:, None, None]
+        return expected_cost(terms, penalties, settings.risk_level, settings.expected_share)
 
     def predicted_bits(self, state: Float32Array, actions: Float32Array) -> Float32Array:
         """Return the expected bits share of *actions* [rows, dimension]."""
@@ -237,16 +242,16 @@ class SpiffEngine(ActorBandit):
     ) -> tuple[float, ...]:
         bits, residuals = self._compared(state, action, outcome)
         # Of a calibrated engine, a share α of the outcomes is worse than the quantile that decisions are made by.
-        worse = residuals <= (self.calibration.shift if self.settings.calibrated else 0.0)
-        if self.settings.calibrated:
-            self.calibration.add(residuals.tolist())
+        worse = residuals <= -self.critics.offset[1:]
+        self._calibrate_by(residuals)
         covered = (float(bits), *worse[:-1].astype(float).tolist(), 1.0 - float(worse[-1]))
         return (*super()._judge(delivered, state, action, outcome), *covered)
 
-    @property
-    def _shift(self) -> FloatArray | float:
-        """What calibration adds to the high quantile of each term but bits [2R+1]."""
-        return -self.critics.spread[1:] * self.calibration.shift if self.settings.calibrated else 0.0
+    def _calibrate_by(self, residuals: FloatArray) -> None:
+        """Take in how much better one outcome was than the quantiles that decisions read [2R+1]."""
+        if self.settings.calibrated:
+            self.calibration.add(residuals.tolist())
+            self.critics.offset[1:] = -self.calibration.shift
 
     def _compared(
         self, state: Float32Array, action: tuple[float, ...], outcome: FloatArray
@@ -257,9 +262,8 @@ class SpiffEngine(ActorBandit):
         ordered = np.sort(self._terms(state, np.array([action], dtype=np.float32))[:, 0], axis=-1)
         reached = log_terms(outcome[None])[0]
         high = np.array([quantile_at(terms, 1.0 - self.settings.risk_level) for terms in ordered[1:]])
-        return bool(reached[0] <= quantile_at(ordered[0], 0.5)), (high - reached[1:]) / self.critics.spread[
-            1:
-        ]
+        better: FloatArray = (high - reached[1:]) / self.critics.spread[1:]
+        return bool(reached[0] <= quantile_at(ordered[0], 0.5)), better
 
     def calibrate(self, deliveries: Iterable[DeliveredImage]) -> None:
         """Calibrate the low quantiles on scored *deliveries* that the critics have not learned from.
@@ -271,13 +275,20 @@ class SpiffEngine(ActorBandit):
             if outcome is not None:
                 state = self.state_of(seen.image, seen.network)
                 action = self.space.vector(seen.configuration)
-                self.calibration.add(self._compared(state, action, outcome)[1].tolist())
+                self._calibrate_by(self._compared(state, action, outcome)[1])
+
+    def arrays(self) -> dict[str, dict[str, FloatArray]]:
+        """Return the fit of least squares."""
+        return {"least_squares": {"coefficients": self.coefficients}}
+
+    def restore_arrays(self, arrays: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take over what `arrays` returned."""
+        self.coefficients = arrays["least_squares"]["coefficients"]
 
     def variables(self) -> dict[str, Any]:
-        """Return the bandit's variables, least squares and the calibration's residuals."""
+        """Return the bandit's variables, the spread of residuals and the calibration's."""
         return {
             **super().variables(),
-            "coefficients": self.coefficients.tolist(),
             "spread": self.critics.spread.tolist(),
             "fitted_on": self.fitted_on,
             "residuals": [list(row) for row in self.calibration.residuals],
@@ -286,10 +297,10 @@ class SpiffEngine(ActorBandit):
     def restore_variables(self, variables: dict[str, Any]) -> None:
         """Take over what `variables` returned."""
         super().restore_variables(variables)
-        self.coefficients = np.array(variables["coefficients"])
         self.critics.spread = np.array(variables["spread"])
         self.fitted_on = int(variables["fitted_on"])
-        self.calibration.restore(variables.get("residuals", []))
+        self.calibration.restore(variables["residuals"])
+        self.critics.offset[1:] = -self.calibration.shift
 
     def _judged_names(self) -> tuple[str, ...]:
         # Calibrated critics reach 0.5 for bits, α for each fidelity and 1 − α for the delay.
@@ -298,14 +309,15 @@ class SpiffEngine(ActorBandit):
 
 
 def secant(
-    proposed: torch.Tensor, cost: Float32Array, drawn: Float32Array, drawn_cost: Float32Array
-) -> torch.Tensor:
+    proposed: Float32Array, cost: Float32Array, drawn: Float32Array, drawn_cost: Float32Array
+) -> Float32Array:
     """Return the mean slope of C^agg from a cheaper *drawn* x up to the *proposed* one [rows, dimension]; else 0.
 
     C^agg is not convex: where the box is the whole image, p and q have no effect and their gradient vanishes, so an
     actor that follows gradients alone can stay there. The slope between two points leads out, and fades by itself
     where no draw is cheaper any more.
     """
-    step = proposed.numpy() - drawn
+    step = proposed - drawn
     gain = np.maximum(cost - drawn_cost, 0.0)
-    return torch.from_numpy(step * (gain / np.maximum((step**2).sum(-1), 1e-6))[:, None])
+    slope: Float32Array = step * (gain / np.maximum((step**2).sum(-1), 1e-6))[:, None]
+    return slope

@@ -105,14 +105,22 @@ class StackedMlp:
 
     def forward_one(self, inputs: Float32Array) -> Float32Array:
         """Return the outputs [n_networks, n_outputs] for one input [n_inputs], in NumPy: for the decision itself."""
-        return self.forward_few(inputs[None])[:, 0]
+        return self.forward_few(inputs, np.empty((1, 0), dtype=np.float32))[:, 0]
 
-    def forward_few(self, inputs: Float32Array) -> Float32Array:
-        """Return the outputs [n_networks, rows, n_outputs] for *inputs* [rows, n_inputs], in NumPy, without a tape."""
+    def forward_few(self, shared: Float32Array, rows: Float32Array) -> Float32Array:
+        """Return the outputs [n_networks, rows, n_outputs], in NumPy and without a tape: for decisions.
+
+        shared: the first inputs [n_shared], the same in each row; rows: the others [rows, n_inputs − n_shared].
+        """
         w1, b1, w2, b2, w3, b3 = self._numpy_weights
-        hidden = np.maximum(inputs @ w1 + b1, 0.0)
-        hidden = np.maximum(hidden @ w2 + b2, 0.0)
-        outputs: Float32Array = hidden @ w3 + b3
+        hidden = rows @ w1[:, len(shared) :]
+        hidden += shared[None] @ w1[:, : len(shared)] + b1
+        np.maximum(hidden, 0.0, out=hidden)
+        hidden = hidden @ w2
+        hidden += b2
+        np.maximum(hidden, 0.0, out=hidden)
+        outputs: Float32Array = hidden @ w3
+        outputs += b3
         return outputs
 
     def backward(self, output_gradient: Tensor, *, n_fit: int, n_columns: int = 0) -> Tensor:

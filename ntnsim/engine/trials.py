@@ -4,13 +4,15 @@ A gateway that has coded a photograph at two q, and whole, knows its curve but f
 adds. The three are read as logarithms of the terms: between them, and beyond, these are near straight in q.
 """
 
+from bisect import bisect_left
+
 import numpy as np
 
 from ntnsim.arrays import FloatArray
 from ntnsim.engine.conditioning import interleaved
 from ntnsim.engine.least_squares import Regressors, log_terms
 from ntnsim.protocols.configuration import ConfigurationSpace
-from ntnsim.protocols.policy import ImageState, Trial
+from ntnsim.protocols.policy import ImageState
 
 LOW, HIGH = 0.3, 0.55  # the q at which trials are read
 READINGS = ("low", "high", "whole")
@@ -28,24 +30,30 @@ def trial_features(image: ImageState) -> list[float]:
     Where the whole image was not tried, or is not in reach for want of a top rank, it counts as the upper q does.
     Raises ValueError where *image* had no trial.
     """
+    logs = _logs(image)
     layers = sorted(
-        (trial for trial in image.trials if trial.configuration.box_growth == 0.0),
-        key=lambda trial: trial.configuration.coarse_quality,
+        (trial.configuration.coarse_quality, place)
+        for place, trial in enumerate(image.trials)
+        if trial.configuration.box_growth == 0.0
     )
     if not layers:
         raise ValueError("the engine's state holds a trial encoding (trial_state), but the codec made none")
-    logs = np.array([_log(trial, image) for trial in layers])
-    qualities = [trial.configuration.coarse_quality for trial in layers]
-    low, high = _on_line(qualities, logs, LOW), _on_line(qualities, logs, HIGH)
-    whole = [trial for trial in image.trials if trial.configuration.box_growth == 1.0]
+    qualities, of_layers = [quality for quality, _ in layers], logs[[place for _, place in layers]]
+    low, high = _on_line(qualities, of_layers, LOW), _on_line(qualities, of_layers, HIGH)
+    whole = [place for place, trial in enumerate(image.trials) if trial.configuration.box_growth == 1.0]
     reachable = bool(whole) and image.rank_fractions[-1] > 0.0
-    readings = np.concatenate((low, high, _log(whole[0], image) if reachable else high))
+    readings = np.concatenate((low, high, logs[whole[0]] if reachable else high))
     return (0.5 * readings + 1.0).tolist()
 
 
-def _log(trial: Trial, image: ImageState) -> FloatArray:
-    share = trial.size_bits / max(image.source_bits, 1)
-    return log_terms(np.array([[share, *interleaved(trial.pf, trial.sf), 1.0]]))[0, :-1]
+def _logs(image: ImageState) -> FloatArray:
+    """Return the terms of each trial but the delay [trials, 2R+1]."""
+    source_bits = max(image.source_bits, 1)
+    outcomes = [
+        (trial.size_bits / source_bits, *interleaved(trial.pf, trial.sf), 1.0) for trial in image.trials
+    ]
+    n_terms = 2 * len(image.rank_fractions) + 2
+    return log_terms(np.array(outcomes).reshape(-1, n_terms))[:, :-1]
 
 
 def _on_line(qualities: list[float], logs: FloatArray, wanted: float) -> FloatArray:
@@ -53,7 +61,7 @@ def _on_line(qualities: list[float], logs: FloatArray, wanted: float) -> FloatAr
     if len(qualities) == 1:
         only: FloatArray = logs[0]
         return only
-    upper = int(np.clip(np.searchsorted(qualities, wanted), 1, len(qualities) - 1))
+    upper = min(max(bisect_left(qualities, wanted), 1), len(qualities) - 1)
     share = (wanted - qualities[upper - 1]) / (qualities[upper] - qualities[upper - 1])
     between: FloatArray = logs[upper - 1] + share * (logs[upper] - logs[upper - 1])
     return between

@@ -61,7 +61,7 @@ def fresh(seed: int, n_images: int):
 
 
 def test_engine_of_few_outcomes_covers_too_little_until_it_is_calibrated():
-    engine = build_engine(SpiffEngineSpec(hidden_units=64), SPACE, seed=0)
+    engine = build_engine(SpiffEngineSpec(hidden_units=64, calibrated=True), SPACE, seed=0)
     fill_memory(engine, INSTANCE, [REQUIREMENT], 64, stream(0, "offline"))
     engine.update(1500)  # 64 outcomes, learned by heart
     state_of = [(engine.state_of(seen.image, seen.network), seen) for seen in fresh(1, 800)]
@@ -88,7 +88,7 @@ def test_uncalibrated_engine_reads_its_quantiles_as_they_are():
         engine.update(50)
         state = engine.state_of(seen.image, seen.network)
         [before] = engine.predicted_costs(state, x, REQUIREMENT, 0.0)
-        engine.calibration.shift = np.array((-1.0, 0.0, 0.0, 0.0, 0.0))
+        engine.critics.offset[1] = 1.0
         [after] = engine.predicted_costs(state, x, REQUIREMENT, 0.0)
         raised[calibrated] = float(after - before)
     assert raised[False] == 0.0

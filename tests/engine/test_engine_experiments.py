@@ -208,6 +208,7 @@ def test_summary_counts_rejections_apart_and_late_images_in():
             "x_box_growth": 0.0,
             "x_patch_fraction_0": 0.0,
             "x_coarse_quality": 0.0,
+            "guarded": False,
             "learning_cpu_s": 1.0,
             "decision_ms": 1.0,
         }

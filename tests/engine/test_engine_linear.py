@@ -5,7 +5,7 @@ import pytest
 from drawn_memory import fill_memory
 
 from ntnsim.engine.build import build_linear, build_policy
-from ntnsim.engine.least_squares import Regressors, fitted, log_terms
+from ntnsim.engine.least_squares import Regressors, fitted, log_terms, pictures_of
 from ntnsim.engine.practice import learn_online
 from ntnsim.engine.search import around, whole_grid
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits
@@ -55,13 +55,42 @@ def test_gradient_of_the_regressors_is_that_of_differences():
     np.testing.assert_allclose(found, (weights * change).sum(1) / 2e-5, rtol=1e-6)
 
 
+def test_columns_of_one_state_are_products_of_its_expansion():
+    rng = np.random.default_rng(0)
+    state, acts = rng.standard_normal(7).astype(np.float32), rng.random((5, 3)).astype(np.float32)
+    regressors = Regressors(n_features=7, dimension=3, n_of_image=4)
+    columns = regressors.columns(np.tile(state, (5, 1)), acts)
+    found = regressors.monomials(acts) @ regressors.expansion(state).T
+    np.testing.assert_allclose(found, columns, rtol=1e-6, atol=1e-7)
+
+
+def test_groups_are_left_out_whole():
+    rng = np.random.default_rng(1)
+    phi, terms = rng.standard_normal((30, 4)), rng.standard_normal((30, 2))
+    groups = np.arange(30) % 8
+    found = fitted(phi, terms, ridge=0.5, weight=0.7, groups=groups)
+    for group in range(8):
+        away = groups != group
+        gram = 0.7 * phi[away].T @ phi[away] + 0.5 * np.eye(4)
+        coefficients = np.linalg.solve(gram, 0.7 * phi[away].T @ terms[away])
+        inside = ~away
+        np.testing.assert_allclose(found.left_out[inside], terms[inside] - phi[inside] @ coefficients)
+
+
 def test_copies_of_an_outcome_count_once():
     rng = np.random.default_rng(1)
     phi, terms = rng.standard_normal((30, 4)), rng.standard_normal((30, 2))
     once = fitted(phi, terms, ridge=1.0)
-    thrice = fitted(np.tile(phi, (3, 1)), np.tile(terms, (3, 1)), ridge=1.0, weight=1.0 / 3.0)
+    copies = np.tile(np.arange(30), 3)
+    thrice = fitted(phi[copies], terms[copies], ridge=1.0, weight=1.0 / 3.0, groups=copies)
     np.testing.assert_allclose(thrice.coefficients, once.coefficients)
     np.testing.assert_allclose(thrice.left_out[:30], once.left_out)
+
+
+def test_a_picture_is_told_by_what_the_state_says_of_it_once_there_are_many():
+    seen = np.repeat(np.arange(30.0), 2)[:, None].astype(np.float32)
+    assert pictures_of(seen).tolist() == np.repeat(np.arange(30), 2).tolist()
+    assert pictures_of(seen[:58]) is None
 
 
 def test_readings_at_the_risk_level_cover_new_deliveries_about_as_often_as_they_say():
@@ -99,7 +128,7 @@ def test_a_search_starts_with_the_actors_x_and_holds_the_faces():
     assert rows.min() >= 0.0
     assert rows.max() <= 1.0
     np.testing.assert_array_equal(rows[0], x)
-    wanted = [(1.0, 0.95, 0.2, 0.5), (0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0), (0.3, 0.0, 0.0, 0.25)]
+    wanted = [(1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.05), (0.0, 0.0, 0.0, 1.0), (0.3, 0.0, 0.0, 0.25)]
     wanted += [(0.3, 1.0, 0.2, 0.5), (0.2, 0.95, 0.2, 0.5)]  # neighbours, the first one clipped
     for row in wanted:
         assert np.abs(rows - np.array(row, dtype=np.float32)).max(1).min() < 1e-6
@@ -107,7 +136,17 @@ def test_a_search_starts_with_the_actors_x_and_holds_the_faces():
 
 def test_grid_without_a_coarse_layer_is_fine_in_p():
     assert whole_grid(SPACE).shape == (5 * 21, 2)
-    assert whole_grid(ConfigurationSpace(2, has_coarse_layer=True)).shape == (5 * 4 * 21, 3)
+    # Of q 20 values where it is seen, at three p below 1; one row each at p = 1; the whole image once.
+    assert whole_grid(ConfigurationSpace(2, has_coarse_layer=True)).shape == (4 * (3 * 20 + 1) + 1, 3)
+
+
+def test_no_search_offers_a_layer_that_nobody_sees_or_none_where_it_is_needed():
+    space = ConfigurationSpace(2, has_coarse_layer=True)
+    for rows in (whole_grid(space), around(np.array([0.0, 0.9, 0.0], dtype=np.float32), space)):
+        hidden = (rows[:, 0] == 1.0) | (rows[:, 1] == 1.0)
+        assert hidden.any()
+        assert (rows[hidden, 2] == 0.0).all()
+        assert rows[~hidden, 2].min() == pytest.approx(0.05)
 
 
 def test_evaluation_without_a_checkpoint_is_refused():

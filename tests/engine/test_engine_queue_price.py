@@ -43,7 +43,7 @@ def test_decisions_cost_what_is_predicted_and_the_price_of_the_bits(settings):
     network = network_state(RATE_BPS, backlog_bits=4e6)
     state = policy.state_of(image, network)
     np.testing.assert_allclose(policy.predicted_bits(state, actions), true, rtol=0.15)
-    added = policy.decision_costs(image, network, REQUIREMENT, actions) - policy.predicted_costs(
+    added = policy.decision_costs(state, image, network, REQUIREMENT, actions) - policy.predicted_costs(
         state, actions, REQUIREMENT, 0.0
     )
     np.testing.assert_allclose(added, 4.0 * 0.5 * policy.predicted_bits(state, actions), rtol=1e-4)

@@ -82,6 +82,14 @@ def test_numpy_forward_sees_the_weights_that_torch_has_stepped():
     np.testing.assert_allclose(after, net.forward(inputs)[:, 0].numpy(), rtol=1e-5, atol=1e-6)
 
 
+def test_rows_with_shared_inputs_are_seen_as_when_each_has_its_own():
+    net = network()
+    inputs = torch.randn(BATCH, N_IN, generator=torch.Generator().manual_seed(0))
+    inputs[:, :3] = inputs[0, :3]
+    few = net.forward_few(inputs[0, :3].numpy(), inputs[:, 3:].numpy())
+    np.testing.assert_allclose(few, net.forward(inputs).numpy(), rtol=1e-5, atol=1e-6)
+
+
 def test_restored_network_steps_on_exactly_as_the_original():
     original, copy = network(), network()
     generator = torch.Generator().manual_seed(4)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from drawn_memory import fill_memory
 
 from ntnsim.engine.build import build_engine
@@ -25,12 +24,23 @@ def filled(n_images: int, n_updates: int) -> SpiffEngine:
     return engine
 
 
+def base_of(engine, state, x):
+    """Return what least squares say of each term of x [2R+2]."""
+    return engine._base(state[None], engine._acts(state[None], np.array([x], dtype=np.float32)))[:, 0]
+
+
+def added_to(engine, state, x):
+    """Return what the critics add to least squares [2R+2, N]."""
+    terms = engine._terms(state, np.array([x], dtype=np.float32))[:, 0]
+    return terms - base_of(engine, state, x)[:, None]
+
+
 def test_before_the_first_update_quantiles_are_least_squares_and_their_residuals():
     engine = filled(200, 0)
     image, network = INSTANCE.context(stream(1, "test"))
     state, x = engine.state_of(image, network), (0.3, 0.6)
     predicted = engine.predicted_quantiles(state, x)
-    base = engine._base(state[None], np.array([x], dtype=np.float32))
+    base = base_of(engine, state, x)
     levels = (np.arange(51) + 0.5) / 51
     terms = base + np.quantile(engine.replay.part("residual").astype(np.float64), levels, axis=0)
     np.testing.assert_allclose(predicted, np.sort(from_log_terms(terms).T, -1), rtol=1e-4)
@@ -39,22 +49,21 @@ def test_before_the_first_update_quantiles_are_least_squares_and_their_residuals
 def test_a_new_fit_keeps_what_the_critics_have_added():
     engine = filled(200, 150)
     image, network = INSTANCE.context(stream(1, "test"))
-    state, x = engine.state_of(image, network), np.array([[0.3, 0.6]], dtype=np.float32)
-    added = engine._terms(state, x)[:, 0] - engine._base(state[None], x)[0][:, None]
+    state, x = engine.state_of(image, network), (0.3, 0.6)
+    added = added_to(engine, state, x)
     fill_memory(engine, INSTANCE, [REQUIREMENT], 100, stream(2, "offline"))
     before = engine.critics.spread.copy()
     engine._fit_least_squares()
     assert not np.allclose(engine.critics.spread, before)
-    again = engine._terms(state, x)[:, 0] - engine._base(state[None], x)[0][:, None]
-    np.testing.assert_allclose(again, added, atol=1e-5)
+    np.testing.assert_allclose(added_to(engine, state, x), added, atol=1e-5)
 
 
 def test_a_delivery_is_remembered_with_what_least_squares_leave_of_it():
     engine = filled(200, 0)
     fill_memory(engine, INSTANCE, [REQUIREMENT], 1, stream(2, "offline"))
     row = {name: engine.replay.part(name)[-1:] for name in ("state", "action", "outcome", "residual")}
-    expected = np.log(row["outcome"][0, 0]) - engine._base(row["state"], row["action"])[0, 0]
-    assert row["residual"][0, 0] == pytest.approx(expected, abs=1e-4)
+    left = np.log(row["outcome"][0, 0]) - base_of(engine, row["state"][0], row["action"][0])[0]
+    assert row["residual"][0, 0] == pytest.approx(left, abs=1e-4)
 
 
 def test_the_actors_gradient_is_that_of_the_predicted_cost():
@@ -65,18 +74,16 @@ def test_the_actors_gradient_is_that_of_the_predicted_cost():
         image, network = INSTANCE.context(rng)
         state = engine.state_of(image, network)
         x = rng.uniform(0.1, 0.9, (1, 2)).astype(np.float32)
-        states = torch.from_numpy(state[None])
-        acts = engine._acts(states, torch.from_numpy(x))
-        _, by_inputs, by_base = engine.critics.price(
-            engine._inputs(states, acts),
-            engine._base_of(states, acts),
+        acts = engine._acts(state[None], x)
+        pricing = engine.critics.price(
+            engine._inputs(state[None], acts),
+            engine._base(state[None], acts),
             penalties=hinges(price, np.zeros(1, dtype=np.float32)),
-            shift=0.0,
             risk_level=engine.settings.risk_level,
             dimension=2,
             n_proposed=1,
         )
-        found = engine._gradient(by_inputs, by_base, states, torch.from_numpy(x))[0].numpy()
+        found = engine._gradient(pricing, state[None], x)[0]
         step = 2e-3
         ahead, behind = (
             engine.predicted_costs(state, x + sign * step * np.eye(2, dtype=np.float32), REQUIREMENT, 0.0)
