@@ -5,9 +5,10 @@ of images sent with β = 1, a plain AVIF), `generated` (share of pixels that the
 `decision_ms`; where learning and deciding go together, `cpu_ms` per image.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import process_time
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,20 @@ def generated_share(fractions: Sequence[float], configuration: Configuration) ->
     outside = 1.0 - configuration.box_growth
     below = zip(fractions[:-1], configuration.patch_fractions, strict=True)
     return float(sum(outside * fraction * (1.0 - kept) for fraction, kept in below))
+
+
+def record_cost(record: Mapping[Any, Any], requirement: Requirement) -> float:
+    """Return the cost of one delivered image of a run's records, of two ranks, under *requirement*."""
+    pf, sf = ([record[f"{kind}_rank_{rank}"] for rank in (0, 1)] for kind in ("pf", "sf"))
+    return cost_of(1.0 - record["savings"], pf, sf, record["delay_s"], requirement)
+
+
+def generated_in(record: Mapping[Any, Any]) -> float:
+    """Return the generated share of one record's image; a whole-image codec leaves nothing to make."""
+    if not record["x_patch_fraction_0"] >= 0:
+        return 0.0
+    x = Configuration(record["x_box_growth"], (record["x_patch_fraction_0"],), record["x_coarse_quality"])
+    return generated_share([record["rank_fraction_0"], record["rank_fraction_1"]], x)
 
 
 def judged_columns(

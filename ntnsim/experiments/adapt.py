@@ -2,135 +2,276 @@
 
     ntnsim experiment adapt --data PERSONS --out results/adapt
 
-One run in three phases of equal length: light load and intermediate target; heavy load; heavy load and lenient target.
-Policies on `spiff` learn online throughout: the engine that sees Ω_t, the engine on the paper's state alone, the engine
-with its guard, NCB, least squares by Thompson sampling and by LinUCB; one fixed q learns nothing. `cost` is that of
-Eq. 2a, lateness included. Outcomes are interpolated between the grid points of a table of real ones, delays are
-witnessed in the world.
+One simulated run in three phases of equal length: light load and intermediate target; heavy load; heavy load and
+lenient target. Images queue as in every run. Policies on `spiff` learn online throughout, those "from the log" after
+learning offline, the others from nothing. Beside them stand all fixed x of a grid; the best of them in hindsight, for a
+phase or for the run, is what learning has to beat. `cost` is that of Eq. 2a, lateness included. Photographs are those
+of a table of real outcomes, which are interpolated between the grid's points; each policy sees the same.
+
+adapt.csv has windows of 40 images; adapt_summary.csv policies and phases. `worst_window` is the dearest window that
+begins 100 images or more after a step, as a multiple of what the phase's best fixed x costs there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import process_time
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from ntnsim.engine.build import build_policy, requirement_from
-from ntnsim.engine.diagnostics import mean_cost
-from ntnsim.engine.practice import TableInstance, practised
-from ntnsim.experiments.accounts import WHOLE, generated_share, judged_columns
+from ntnsim.engine.build import build_policy, changes_from, requirement_from
+from ntnsim.engine.outcome_table import OutcomeTable
+from ntnsim.engine.practice import Moment
+from ntnsim.experiments.accounts import WHOLE, generated_in, judged_columns, record_cost
 from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.study import Study, learner
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
+from ntnsim.experiments.table_imaging import TableImaging
+from ntnsim.protocols.policy import Policy
 from ntnsim.results.own_files import own_path
-from ntnsim.scenario.policy import FixedPolicySpec, PolicySpec
-from ntnsim.streams import integer_seed, stream
+from ntnsim.results.record import Columns
+from ntnsim.scenario.policy import FixedPolicySpec, PolicySpec, RequirementSpec
+from ntnsim.sky.space_segment import terminal_links
+from ntnsim.streams import integer_seed
+from ntnsim.world.world import World
 
 LIGHT_LOAD, HEAVY_LOAD = 0.3, 0.92  # of the beam, by others
-FIXED_QUALITY = 0.3  # of the rule that never learns
-POINTS_PER_PHASE = 10  # of the curves
+PHASES = ("intermediate", "intermediate", "lenient")  # targets; the load steps up after the first
+WINDOW = 40  # images
+SETTLED = 100  # images after a step from which on windows are compared
+TOLERATED = 0.05  # by which a window may cost more than the best fixed x
+FIXED = "fixed"
 
 
 def run(study: Study) -> pd.DataFrame:
     """Run the experiment; write adapt.csv and its figure to *study.out*; return the windows' means."""
     table = study.table(study.kind, **study.judged_on)
     targets = study.targets()
-    worlds = {load: TableInstance(table, study.moments(load)) for load in (LIGHT_LOAD, HEAVY_LOAD)}
-    phases = [(LIGHT_LOAD, "intermediate"), (HEAVY_LOAD, "intermediate"), (HEAVY_LOAD, "lenient")]
-    fixed = study.plain(FIXED_QUALITY)
-    policies: dict[str, PolicySpec] = {
-        "engine, Ω_t": learner(study.engine(targets)),
-        "engine, paper state": learner(study.engine(targets, paper_state=True)),
-        "engine, Ω_t and guard": learner(study.engine(targets, guard={})),
-        "ncb, Ω_t": learner(study.rival("ncb")),
-        "Thompson sampling": learner(study.rival("linear")),
-        "LinUCB": learner(study.rival("linear", explore="ucb")),
-        f"{'q' if fixed.coarse_quality else 'p'} = {FIXED_QUALITY} always": FixedPolicySpec(
-            patch_fractions=fixed.patch_fractions, coarse_quality=fixed.coarse_quality
-        ),
-    }
-    length = study.training_images // len(phases)
-    window = max(length // POINTS_PER_PHASE, 1)
-    rows: list[dict[str, object]] = []
-    for name, entity in policies.items():
-        for seed in study.seeds:
+    length = study.training_images // len(PHASES)
+    world = _world_of(study, table, targets, length)
+    notes = []
+    for x in fixed_grid(table):
+        study.say(f"{FIXED} {x}")
+        fixed = FixedPolicySpec(
+            box_growth=x[0],
+            patch_fractions=tuple(x[1 : table.space.n_ranks]),
+            coarse_quality=x[-1] if table.space.has_coarse_layer else 0.0,
+        )
+        notes.append(world(build_policy(fixed, table.space, 0)).assign(policy=f"{FIXED} {x}", seed=0))
+    moments = [moment for load in (LIGHT_LOAD, HEAVY_LOAD) for moment in study.moments(load)]
+    for seed in study.seeds:
+        for name, entity in _learners(study, targets, moments, seed).items():
             study.say(f"{name}, seed {seed}")
             policy = build_policy(entity, table.space, integer_seed(seed, "engine"))
-            for number, (load, target) in enumerate(phases):
-                requirement = requirement_from(targets[target])
-
-                rng = stream(seed, "phase", str(number))
-                start_s = process_time()
-                for index, delivered in practised(policy, worlds[load], [requirement], length, rng):
-                    rows.append(
-                        {
-                            "policy": name,
-                            "seed": seed,
-                            "phase": number,
-                            "window": number * length + index // window * window,
-                            "in_time": delivered.delay_s <= requirement.deadline_s,
-                            "pf_ok": delivered.pf[0] >= requirement.pf_min[0],
-                            "photograph": table.place_of(delivered.image),
-                            "cost": mean_cost([delivered], requirement),
-                            "whole_image": float(delivered.configuration.box_growth > WHOLE),
-                            "generated": generated_share(
-                                delivered.image.rank_fractions, delivered.configuration
-                            ),
-                            "cpu_ms": 1e3 * (process_time() - start_s),
-                            "savings": 1.0 - delivered.size_bits / delivered.image.source_bits,
-                        }
-                    )
-                    start_s = process_time()
-    notes = pd.DataFrame(rows)
-    means = notes.groupby(["policy", "seed", "phase", "window"], sort=False).mean().reset_index()
-    # An image that the guard rejected leaves no row: the window holds fewer deliveries than images.
-    means["admitted"] = (
-        notes.groupby(["policy", "seed", "phase", "window"], sort=False).size().to_numpy() / window
+            notes.append(world(policy).assign(policy=name, seed=seed))
+    told = pd.concat(notes, ignore_index=True)
+    phases, windows = summary(told), by_window(told)
+    shown = _shown(phases)
+    study.write(
+        "adapt",
+        caption(phases, study.kind, length),
+        windows[windows["policy"].isin(shown)],
+        lambda directory: draw(windows[windows["policy"].isin(shown)], directory, length),
     )
-    whole_run = summary(notes)
-    best = whole_run.groupby("policy", sort=False)["cost"].mean().sort_values()
-    caption = (
-        f"Cheapest over the whole run: {best.index[0]} ({best.iloc[0]:.3f}), {best.index[1]} next "
-        f"({best.iloc[1]:.3f}).\n\n"
-        f"Adaptation on `{study.kind}`: load {LIGHT_LOAD} and intermediate targets, load {HEAVY_LOAD} and intermediate "
-        f"targets, load {HEAVY_LOAD} and lenient targets, {length} images each; every policy starts from nothing and "
-        "learns online. Outcomes between the grid's points are interpolated."
-    )
-    study.write("adapt", caption, means, lambda directory: draw(means, directory, length, len(phases)))
     with own_path(study.out / "adapt_summary.csv") as path:
-        whole_run.round(6).to_csv(path, index=False)
-    return means
+        phases.round(6).to_csv(path, index=False)
+    return phases[phases["policy"].isin(shown)]
 
 
-def summary(notes: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per policy and phase: cost with its limits over photographs, shares, processor time per image."""
+def _learners(
+    study: Study, targets: Mapping[str, RequirementSpec], moments: Sequence[Moment], seed: int
+) -> dict[str, PolicySpec]:
+    settings = {
+        "engine": study.engine(targets),
+        "engine, paper state": study.engine(targets, paper_state=True),
+        "ncb": study.rival("ncb"),
+        "least squares": study.rival("linear"),
+    }
+    policies: dict[str, PolicySpec] = {}
+    for name, given in settings.items():
+        directory, _ = study.trained(
+            f"adapt {name}", given, study.kind, moments, list(targets.values()), seed
+        )
+        ready = {**given, "checkpoint": str(directory.resolve())}
+        policies[f"{name}, from the log"] = learner(ready)
+        if name == "engine":
+            policies["engine, from the log, guarded"] = learner({**ready, "guard": {}})
+    policies["engine, from nothing"] = learner(settings["engine"])
+    policies["Thompson sampling, from nothing"] = learner(settings["least squares"])
+    policies["LinUCB, from nothing"] = learner(study.rival("linear", explore="ucb"))
+    return policies
+
+
+def fixed_grid(table: OutcomeTable) -> list[tuple[float, ...]]:
+    """Return the fixed x of the table's grid: a tight box with every q (or p) beyond 0, and the whole image."""
+    tight = [0.0] * table.space.dimension
     rows = []
-    for (policy, phase), group in notes.groupby(["policy", "phase"], sort=False):
-        columns = judged_columns(group["cost"], group["photograph"], group["whole_image"], group["generated"])
-        means = {name: float(group[name].mean()) for name in ("in_time", "pf_ok", "savings", "cpu_ms")}
-        rows.append({"policy": policy, "phase": phase, "images": len(group), **columns, **means})
+    for value in table.axes[-1][1:]:
+        tight[-1] = value
+        rows.append(tuple(tight))
+    return [*rows, (1.0, *[0.0] * (table.space.dimension - 1))]
+
+
+def _world_of(
+    study: Study, table: OutcomeTable, targets: Mapping[str, RequirementSpec], length: int
+) -> Callable[[Policy], pd.DataFrame]:
+    """Return what runs a policy through the three phases: to a row per image that had its end."""
+    starts_s = [number * length * study.period_s for number in range(len(PHASES))]
+    first, *later = (targets[name] for name in PHASES)
+    changes = [
+        {"from_s": start_s, **target.model_dump(exclude={"changes"})}
+        for start_s, target in zip(starts_s[1:], later, strict=True)
+    ]
+    asked = RequirementSpec.model_validate({**first.model_dump(), "changes": changes})
+    load = {"kind": "trace", "times_s": [0.0, starts_s[1]], "loads": [LIGHT_LOAD, HEAVY_LOAD]}
+    scenario = study.scenario(
+        [{"name": study.kind, "codec": study.codec(study.kind)}], n_images=length * len(PHASES), load=load
+    )
+    work = study.pipeline(study.kind, **study.judged_on).work
+    sources = terminal_links(scenario)
+    requirements = [requirement_from(targets[name]) for name in PHASES]
+
+    def through(policy: Policy) -> pd.DataFrame:
+        parts: list[Columns] = []
+        start_s = process_time()
+        World(
+            scenario,
+            study.kind,
+            TableImaging(table, work, scenario.seed),
+            policy,
+            requirement_from(asked),
+            parts.append,
+            changes=changes_from(asked),
+            profile_sources=sources,
+        ).run()
+        cpu_ms = 1e3 * (process_time() - start_s) / (length * len(PHASES))
+        records = pd.concat([pd.DataFrame(dict(part)) for part in parts]).sort_values("index")
+        return _noted(records, requirements, length).assign(cpu_ms=cpu_ms)
+
+    return through
+
+
+def _noted(records: pd.DataFrame, requirements: Sequence[Any], length: int) -> pd.DataFrame:
+    """Return what is told of each image; the cost of one that never arrived is unknown."""
+    rows = []
+    for record in records.to_dict("records"):
+        phase = min(int(record["index"]) // length, len(PHASES) - 1)
+        wanted = requirements[phase]
+        arrived = record["state"] in ("delivered", "late")
+        rows.append(
+            {
+                "phase": phase,
+                "image": int(record["index"]) - phase * length,
+                "photograph": record["image_id"],
+                "arrived": arrived,
+                "cost": record_cost(record, wanted) if arrived else np.nan,
+                "in_time": bool(record["deadline_met"]),
+                "pf_ok": arrived and record["pf_rank_0"] >= wanted.pf_min[0],
+                "savings": record["savings"] if arrived else np.nan,
+                "whole_image": arrived and record["x_box_growth"] > WHOLE,
+                "generated": generated_in(record) if arrived else np.nan,
+            }
+        )
     return pd.DataFrame(rows)
 
 
-def draw(means: pd.DataFrame, directory: Path, length: int, n_phases: int) -> None:
-    """Draw the share in time, the share of PF met and the savings over the images; steps marked."""
+def by_window(notes: pd.DataFrame) -> pd.DataFrame:
+    """Return means over windows of 40 images of a phase; `in_time` and `pf_ok` count images that never arrived."""
+    placed = notes.assign(window=notes["image"] // WINDOW * WINDOW)
+    names = ["cost", "in_time", "pf_ok", "savings", "arrived"]
+    means = placed.groupby(["policy", "seed", "phase", "window"], sort=False)[names].mean()
+    return means.reset_index()
+
+
+def summary(notes: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per policy and phase: cost with its limits over photographs, shares, `worst_window`.
+
+    `above_best_fixed` is the mean cost less that of the phase's best fixed x, `best_fixed`.
+    """
+    rows = []
+    for (policy, phase), group in notes.groupby(["policy", "phase"], sort=False):
+        arrived = group[group["arrived"]]
+        rows.append(
+            {
+                "policy": policy,
+                "phase": phase,
+                "images": len(group),
+                **judged_columns(
+                    arrived["cost"], arrived["photograph"], arrived["whole_image"], arrived["generated"]
+                ),
+                **{name: float(group[name].mean()) for name in ("in_time", "pf_ok", "savings", "arrived")},
+                "cpu_ms": float(group["cpu_ms"].mean()),
+            }
+        )
+    table = pd.DataFrame(rows)
+    fixed = table[table["policy"].str.startswith(FIXED)]
+    best = fixed.loc[fixed.groupby("phase")["cost"].idxmin(), ["phase", "policy", "cost"]]
+    best = best.rename(columns={"policy": "best_fixed", "cost": "fixed_cost"})
+    windows = by_window(notes)
+    settled = windows.loc[windows["window"] >= SETTLED, ["policy", "seed", "phase", "window", "cost"]]
+    theirs = settled.merge(best, left_on=["phase", "policy"], right_on=["phase", "best_fixed"])
+    ratios = settled.merge(
+        theirs[["phase", "window", "cost"]], on=["phase", "window"], suffixes=("", "_fixed")
+    )
+    ratios["worst_window"] = ratios["cost"] / ratios["cost_fixed"]
+    worst = ratios.groupby(["policy", "phase"])["worst_window"].max().reset_index()
+    table = table.merge(best, on="phase").merge(worst, on=["policy", "phase"], how="left")
+    table["above_best_fixed"] = table["cost"] - table.pop("fixed_cost")
+    return table
+
+
+def _shown(phases: pd.DataFrame) -> list[str]:
+    """Return the policies that are drawn and kept by windows: all that learn, and fixed x that are best somewhere."""
+    means = phases.groupby("policy", sort=False)["cost"].mean()
+    fixed = means[means.index.str.startswith(FIXED)]
+    kept = {*phases["best_fixed"], str(fixed.idxmin())}
+    return [name for name in means.index if not name.startswith(FIXED) or name in kept]
+
+
+def caption(phases: pd.DataFrame, kind: str, length: int) -> str:
+    """Return the caption; its first line names the cheapest over the run, the second the bar of the windows."""
+    means = phases.groupby("policy", sort=False)["cost"].mean().sort_values()
+    fixed = means[means.index.str.startswith(FIXED)]
+    first = f"Cheapest over the whole run: {means.index[0]} ({means.iloc[0]:.3f})"
+    if not means.index[0].startswith(FIXED):
+        first += f"; the best fixed x in hindsight, {fixed.index[0]}, costs {fixed.iloc[0]:.3f}"
+    worst = phases.groupby("policy", sort=False)["worst_window"].max()
+    held = [
+        f"{name} ({ratio:.2f})"
+        for name, ratio in worst.items()
+        if ratio <= 1.0 + TOLERATED and not str(name).startswith(FIXED)
+    ]
+    return (
+        f"{first}.\n\nFrom image {SETTLED} after a step on, no window of {WINDOW} costs over {TOLERATED:.0%} more than "
+        f"the phase's best fixed x: {', '.join(held) if held else 'none of the learners'}.\n\n"
+        f"Adaptation on `{kind}`, in the simulated world: load {LIGHT_LOAD} and intermediate targets, then load "
+        f"{HEAVY_LOAD}, then lenient targets, {length} images each. Outcomes between the grid's points are "
+        "interpolated."
+    )
+
+
+def draw(means: pd.DataFrame, directory: Path, length: int) -> None:
+    """Draw cost, the share in time and the savings over the images; steps marked."""
     import matplotlib.pyplot as plt
 
     from ntnsim.report.style import DOUBLE_COLUMN_IN, STYLES, journal, save
 
-    labels = {"in_time": "P(d ≤ d_max)", "pf_ok": "P(PF ok)", "savings": "Savings"}
+    labels = {"cost": "Cost (Eq. 2a)", "in_time": "P(d ≤ d_max)", "savings": "Savings"}
     with journal():
-        figure, axes = plt.subplots(1, 3, figsize=(DOUBLE_COLUMN_IN, 2.4), sharex=True)
+        figure, axes = plt.subplots(1, 3, figsize=(DOUBLE_COLUMN_IN, 2.8), sharex=True)
         for axis, (entry, label) in zip(axes, labels.items(), strict=True):
             for look, (policy, lines) in zip(STYLES, means.groupby("policy", sort=False), strict=False):
-                curve = lines.groupby("window")[entry].mean()
+                at = lines["phase"] * length + lines["window"]
+                curve = lines.groupby(at)[entry].mean()
                 axis.plot(curve, color=look.colour, dashes=look.dash or (None, None), label=policy)
-            for step in range(1, n_phases):
+            for step in range(1, len(PHASES)):
                 axis.axvline(step * length, color="#7F7F7F", linewidth=0.6)
             axis.set_title(label)
             axis.set_xlabel("Images")
+        axes[0].set_yscale("log")
         handles, names = axes[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=4)
+        figure.legend(handles, names, loc="outside lower center", ncols=3)
         save(figure, directory, "adapt")
         plt.close(figure)
 
@@ -139,9 +280,6 @@ def main(arguments: Sequence[str]) -> None:
     """Run with the command line's *arguments* that follow the experiment's name."""
     parser = experiment_parser(__name__, __doc__)
     add_study_arguments(parser)
-    means = run(study_from(parser.parse_args(arguments)))
-    print(
-        means.groupby(["policy", "phase"], sort=False)[["cost", "in_time", "pf_ok", "savings", "admitted"]]
-        .mean()
-        .to_string()
-    )
+    phases = run(study_from(parser.parse_args(arguments)))
+    shown = ["policy", "phase", "cost", "above_best_fixed", "worst_window", "in_time", "pf_ok", "savings"]
+    print(phases[shown].round(4).to_string(index=False))
