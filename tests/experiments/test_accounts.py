@@ -12,9 +12,8 @@ from ntnsim.engine.build import build_linear
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits
 from ntnsim.errors import DatasetError
 from ntnsim.experiments.accounts import TIMED_DECISIONS, cheapest, effort_of, generated_share, judged_columns
-from ntnsim.experiments.adapt import summary as adapt_summary
 from ntnsim.experiments.study import Study
-from ntnsim.experiments.table4 import summary
+from ntnsim.experiments.table4 import guarded, summary
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.scenario.policy import LinearBanditSpec, RequirementSpec
 from ntnsim.streams import stream
@@ -75,6 +74,7 @@ def record(**changes):
         "x_box_growth": 0.0,
         "x_patch_fraction_0": 0.0,
         "x_coarse_quality": 0.3,
+        "guarded": False,
         "learning_cpu_s": 7.0,
         "decision_ms": 0.5,
     }
@@ -101,6 +101,29 @@ def test_table4_tells_cost_whole_images_and_generated_pixels():
     assert table.loc["jpeg q45", ["whole_image", "generated"]].tolist() == [0.0, 0.0]
 
 
+def test_table4_shows_every_scheme_without_its_guard_and_behind_it():
+    behind = {"guarded": True, "savings": 0.95, "pf_rank_0": 0.9}
+    records = [
+        record(),
+        record(state="late", deadline_met=False, delay_s=22.0),
+        record(**behind),
+        record(**behind | {"state": "dropped"}),
+    ]
+    row = summary(pd.DataFrame(records), {"strict": RequirementSpec()}).iloc[0]
+    assert (row["images"], row["p_deadline"], row["rejected"]) == (2, 0.5, 0.0)
+    assert row["cost"] == pytest.approx(0.1 + 0.125 + 0.5 * 10.0 * 0.1)
+    assert row["guarded_cost"] == pytest.approx(0.05)
+    assert (row["guarded_p_deadline"], row["guarded_rejected"]) == (1.0, 0.5)
+    schemes = guarded(
+        {"engine": {"policy": {"kind": "ncb"}}, "jpeg": {}, "best": {"policy": {"kind": "oracle"}}}
+    )
+    assert {name: scheme["policy"]["kind"] for name, scheme in schemes.items()} == {
+        "engine, guarded": "ncb",
+        "jpeg, guarded": "fixed",
+    }
+    assert all(scheme["policy"]["guard"]["when_late"] == "reject" for scheme in schemes.values())
+
+
 def test_the_cheapest_is_named_under_each_target_whoever_it_is():
     table = pd.DataFrame(
         [
@@ -115,18 +138,6 @@ def test_the_cheapest_is_named_under_each_target_whoever_it_is():
         cheapest(table, "policy")
         == "Cheapest: strict: rule (0.100), then engine (0.200); lenient: engine (0.100)."
     )
-
-
-def test_adapt_sums_up_each_policy_and_phase():
-    rest = {"phase": 0, "in_time": True, "pf_ok": True, "savings": 0.8, "cpu_ms": 2.0, "generated": 0.3}
-    notes = pd.DataFrame(
-        {"policy": "q", "photograph": place, "cost": cost, "whole_image": float(place == 0)} | rest
-        for place, cost in enumerate((0.1, 0.3))
-    )
-    [row] = adapt_summary(notes).to_dict("records")
-    assert row["cost"] == pytest.approx(0.2)
-    assert row["cost_low"] < 0.2 < row["cost_high"]
-    assert (row["whole_image"], row["generated"], row["cpu_ms"]) == (0.5, pytest.approx(0.3), 2.0)
 
 
 def write_persons(directory: Path) -> None:
