@@ -22,13 +22,13 @@ from ntnsim.engine.outcome_table import OutcomeTable
 from ntnsim.engine.practice import Moment, Witness
 from ntnsim.engine.spiff_engine import SpiffEngine
 from ntnsim.engine.uniform import RandomPolicy
-from ntnsim.experiments.accounts import Effort, cost_of, effort_of
+from ntnsim.experiments.accounts import Effort, effort_of
 from ntnsim.experiments.outcomes import axes_of, build_outcome_log, build_outcome_table
 from ntnsim.experiments.targets import calibrated_targets, requirement_range
+from ntnsim.experiments.whole_images import scores_of
 from ntnsim.images.pipeline import ImagePipeline
 from ntnsim.networks.bundle import open_bundle
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
-from ntnsim.protocols.imaging import Reconstruction
 from ntnsim.results.own_files import own_path, write_own_text
 from ntnsim.results.provenance import PICTURE_ROOMS, code_digest, digest
 from ntnsim.results.read import find_runs
@@ -62,13 +62,6 @@ NCB_UPDATES_PER_OUTCOME = 4  # of NCB: its one critic learns the log by heart st
 CALIBRATION_STRIDE = 5  # every so many photographs one is left out of learning and calibrates the quantiles
 SETTLING_STEPS = 3000  # of a new actor, through the learned critics
 CALIBRATED_ON = 60  # training photographs that JPEG q45 is scored on, for the targets
-# Whole-image rivals: coded as the parts of `spiff` are, each target at its own quality.
-WHOLE_RIVALS: Mapping[str, Mapping[str, Any]] = {
-    "avif": {"kind": "avif", "full_chroma": True, "loop_filters": False},
-    "jxl": {"kind": "jxl"},
-}
-WHOLE_QUALITIES = (30, 45, 60, 75, 90)
-TUNED_ON = 30  # training photographs that the quality is chosen on
 REPORTED_EVERY = 20  # photographs between two lines of progress
 # α of Eq. 5, of engine and least squares: the share of requests that may be missed.
 RISK_LEVEL = 0.05
@@ -272,7 +265,9 @@ class Study:
         """Return the three requirements: Table III's, or calibrated on JPEG q45 over training photographs."""
         if self.table_iii:
             return dict(TABLE_III)
-        scores = [seen for _, seen in self._whole_images("jpeg", min(self.n_logged, CALIBRATED_ON))]
+        n_images = min(self.n_logged, CALIBRATED_ON)
+        pipeline = self.pipeline("jpeg", split="train", n_images=n_images)
+        scores = [seen for _, seen in scores_of(pipeline, SOURCE, n_images)]
         pf, sf = (np.array([getattr(score, name) for score in scores]) for name in ("pf_rank", "sf_rank"))
         return calibrated_targets(
             pf[:, 0],
@@ -280,37 +275,6 @@ class Study:
             top_pf_min=float(np.quantile(pf[:, 1], TOP_SHARE)),
             top_sf_min=float(np.quantile(sf[:, 1], TOP_SHARE)),
         )
-
-    def _whole_images(
-        self, codec: str | Mapping[str, Any], n_images: int
-    ) -> list[tuple[float, Reconstruction]]:
-        """Return bits, as a share of the source's, and scores of training photographs under a whole-image *codec*."""
-        pipeline = self.pipeline(codec, split="train", n_images=n_images)
-        x = SPACES["spiff-paper"].configuration((0.0, 0.0))
-        captures = [pipeline.capture(SOURCE, index) for index in range(n_images)]
-        sizes = [pipeline.encode(capture.image_id, x).size_bits for capture in captures]
-        for capture in captures:
-            pipeline.expect(capture.image_id, x)
-        return [
-            (size_bits / capture.source_bits, pipeline.reconstruct(capture.image_id, x))
-            for capture, size_bits in zip(captures, sizes, strict=True)
-        ]
-
-    def tuned(
-        self, codec: Mapping[str, Any], targets: Mapping[str, RequirementSpec]
-    ) -> dict[str, dict[str, Any]]:
-        """Return a whole-image *codec* at the quality that costs least on training photographs, for each target."""
-        found: dict[str, list[float]] = {name: [] for name in targets}
-        for quality in WHOLE_QUALITIES:
-            seen = self._whole_images({**codec, "quality": quality}, min(self.n_logged, TUNED_ON))
-            for name, spec in targets.items():
-                asked = requirement_from(spec)
-                costs = [cost_of(share, told.pf_rank, told.sf_rank, 0.0, asked) for share, told in seen]
-                found[name].append(float(np.mean(costs)))
-        return {
-            name: {**codec, "quality": WHOLE_QUALITIES[int(np.argmin(costs))]}
-            for name, costs in found.items()
-        }
 
     def engine(
         self, targets: Mapping[str, RequirementSpec], codec: str | None = None, **settings: Any

@@ -1,5 +1,7 @@
 """The table of rivals: its costs and intervals worked by hand, and a first line that says who wins."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -7,7 +9,9 @@ from ntnsim.engine.build import requirement_from
 from ntnsim.engine.outcome_log import LoggedOutcome
 from ntnsim.experiments.accounts import cost_of
 from ntnsim.experiments.rivals import caption, cheapest_quality, summary
+from ntnsim.experiments.whole_images import QUALITIES, cheapest_qualities
 from ntnsim.protocols.configuration import Configuration
+from ntnsim.protocols.imaging import Reconstruction
 from ntnsim.protocols.policy import ImageState
 from ntnsim.scenario.policy import RequirementSpec
 
@@ -31,6 +35,18 @@ def test_one_q_is_the_cheapest_in_the_log_among_plain_configurations():
     assert cheapest_quality(log, requirement_from(SPEC)) == pytest.approx(
         0.5
     )  # the first grid point within 0.1
+
+
+def test_a_whole_image_has_the_quality_that_costs_least_under_each_target():
+    def scored(quality: int):
+        # Bits grow with quality, PF of the low rank too: 0.7, 0.775, 0.85 ….
+        pf = 0.55 + quality / 200.0
+        return [(quality / 200.0, Reconstruction(0.0, (pf, 1.0), (1.0, 1.0)))] * 2
+
+    free = replace(requirement_from(SPEC), lambda_pf=(0.5, 10.0))
+    asked = {"strict": requirement_from(SPEC), "free": free}
+    # λ = 2 pays for each bit until PF 0.8, at quality 50; 60 is the first beyond: 0.3 for 0.225 + 0.05 at 45.
+    assert cheapest_qualities(scored, asked) == {"strict": 45, "free": QUALITIES[0]}
 
 
 def outcomes(costs: dict[str, list[float]]) -> pd.DataFrame:
