@@ -11,7 +11,7 @@ from PIL import Image
 from skimage import data
 
 from ntnsim.errors import DatasetError, InputError
-from ntnsim.experiments import fig2, fig4, fig6, fig8, fig10, fig11, fig12, rate
+from ntnsim.experiments import fig2, fig4, fig5, fig6, fig8, fig10, fig11, fig12, rate
 from ntnsim.experiments.broken_axis import broken_panels
 from ntnsim.experiments.codec_study import pareto
 from ntnsim.experiments.rate_points import Setting, coded_half, coded_whole, measure
@@ -84,6 +84,25 @@ def test_fig4_fidelity_grows_with_p(photographs, tmp_path, monkeypatch):
     run(fig4, *options(photographs, tmp_path))
     for _, line in pd.read_csv(tmp_path / "fig4.csv").groupby(["image", "beta"]):
         assert line["pf"].is_monotonic_increasing and line["savings"].is_monotonic_decreasing
+
+
+def test_fig5_seeks_the_savings_that_it_names_and_says_where_they_are_out_of_reach(
+    photographs, tmp_path, monkeypatch, capsys
+):
+    assert fig5.sought(lambda t: 0.9 - 0.8 * t, 0.5) == pytest.approx(
+        0.5, abs=fig5.NEAR
+    )  # by hand: 0.9 − 0.8·0.5
+    assert fig5.sought(lambda t: 0.9 - 0.8 * t, 0.95) == 0.0
+    assert fig5.sought(lambda t: 0.9 - 0.8 * t, 0.05) == 1.0
+    monkeypatch.setattr(fig5, "SAVINGS", (0.999, 0.3))
+    run(fig5, *options(photographs, tmp_path))
+    table = pd.read_csv(tmp_path / "fig5.csv").set_index("wanted_savings")
+    assert table.loc[0.3, "reached"].all() and table.loc[0.3, "savings"].sub(0.3).abs().max() <= fig5.NEAR
+    assert not table.loc[0.999, "reached"].any() and (table.loc[0.999, "beta"] == 0).all()
+    rows, label = fig5.shown(table.reset_index(), 0.999)
+    assert len(rows) == len(table) / 2
+    assert label == f"savings {100 * table.loc[0.999, 'savings'].mean():.0f} %, the most (99.9 % sought)"
+    assert capsys.readouterr().out.count("99.9 % is out of reach; the nearest is") == 2
 
 
 def test_fig8_lists_the_bytes_of_every_part(photographs, tmp_path):
