@@ -1,7 +1,8 @@
 """Modulation and coding levels, the SINR each needs, and how often a block fails (TS 38.214; AWGN thresholds).
 
 A level fails with the logistic 1 / (1 + exp(a (x − x10) + ln 9)) in the SINR x, which passes 0.1 at its threshold
-x10. Its slope a per dB falls from QPSK to 256QAM. A transport block of k code blocks fails unless all k succeed.
+x10. Its slope a per dB falls from QPSK to 256QAM. A transport block of k code blocks fails unless all k succeed. Short
+blocks need more and fail less abruptly (block_length.py).
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ntnsim.arrays import FloatArray, IntArray
+from ntnsim.link.block_length import short_block
 from ntnsim.link.tables import table
 
 # By bits per symbol; code blocks of 2,000 to 4,000 bits.
@@ -116,6 +118,16 @@ class LevelTable:
         return np.searchsorted(self.switching_db, sinr_db, side="right") - 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    index: int
+    bits_per_symbol: int
+    efficiency: float
+    threshold_db: float
+    slope_per_db: float
+    code_blocks: int
+
+
 def level_table(
     *,
     table_number: int,
@@ -125,6 +137,7 @@ def level_table(
     bler_target: float = 0.1,
     resource_elements_per_slot: float = 1.0,
     repeats: int = 1,
+    short_blocks: bool = False,
 ) -> LevelTable:
     """Return the levels of CQI or MCS table 1, 2, 3 or 4 (TS 38.214), with the thresholds of a named set.
 
@@ -132,26 +145,32 @@ def level_table(
     resource_elements_per_slot: size of a transport block, for its number of code blocks.
     repeats: slots that each block is sent in and combined over, whatever becomes of it: 10 log10 of them less SINR per
         slot is enough, and each slot carries as small a part of the block.
+    short_blocks: whether blocks shorter than those of the thresholds need more and fail less abruptly.
     """
     rows = table("nr")[f"{levels}_tables"][str(table_number)]
     known = _threshold_points(threshold_set)
-    kept: list[tuple[float, float, dict[str, Any]]] = []
+    kept: list[_Kept] = []
     # From the top down, a level survives only if it needs less SINR than all more efficient ones.
     for row in sorted(rows, key=lambda row: -row["qm"] * row["code_rate_x1024"]):
         if row["qm"] not in known:
             continue  # classic sets know no 256QAM
+        efficiency = row["qm"] * row["code_rate_x1024"] / 1024
+        bits = max(efficiency * resource_elements_per_slot, 1.0)
         value_db = threshold_db(row["qm"], row["code_rate_x1024"], threshold_set) + implementation_loss_db
-        if not kept or value_db < kept[-1][1]:
-            kept.append((row["qm"] * row["code_rate_x1024"] / 1024, value_db, row))
+        slope_per_db = SLOPE_PER_DB[row["qm"]]
+        if short_blocks:
+            more_db, gentler = short_block(bits, efficiency, row["code_rate_x1024"])
+            value_db, slope_per_db = value_db + more_db, slope_per_db * gentler
+        if not kept or value_db < kept[-1].threshold_db:
+            blocks = ceil(bits / MAX_CODE_BLOCK_BITS)
+            kept.append(_Kept(row["index"], row["qm"], efficiency, value_db, slope_per_db, blocks))
     kept.reverse()
-    efficiency = np.array([item[0] for item in kept])
-    bits = np.maximum(efficiency * resource_elements_per_slot, 1.0)
     return LevelTable(
-        index=np.array([item[2]["index"] for item in kept], dtype=np.int64),
-        bits_per_symbol=np.array([item[2]["qm"] for item in kept], dtype=np.int64),
-        efficiency=efficiency / repeats,
-        threshold_db=np.array([item[1] for item in kept]) - 10 * log10(repeats),
-        slope_per_db=np.array([SLOPE_PER_DB[item[2]["qm"]] for item in kept]),
-        code_blocks=np.array([ceil(block_bits / MAX_CODE_BLOCK_BITS) for block_bits in bits], dtype=np.int64),
+        index=np.array([level.index for level in kept], dtype=np.int64),
+        bits_per_symbol=np.array([level.bits_per_symbol for level in kept], dtype=np.int64),
+        efficiency=np.array([level.efficiency for level in kept]) / repeats,
+        threshold_db=np.array([level.threshold_db for level in kept]) - 10 * log10(repeats),
+        slope_per_db=np.array([level.slope_per_db for level in kept]),
+        code_blocks=np.array([level.code_blocks for level in kept], dtype=np.int64),
         bler_target=STRICT_TABLE_BLER if table_number == 3 and levels == "cqi" else bler_target,
     )

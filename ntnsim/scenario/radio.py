@@ -168,6 +168,9 @@ class AdaptationSpec(Entity):
     """SINR from which on each level works, by name; `ntnsim/link/tables/nr.json` has the source of each set."""
     implementation_loss_db: float = Field(default=0.0, ge=0)
     """Added to every threshold: channel estimation, receiver."""
+    block_length: Literal["normal_approximation", "none"] = "normal_approximation"
+    """normal_approximation: code blocks shorter than those that thresholds were measured with (1,920 and 3,968 bits)
+    need more SINR and fail less abruptly (Polyanskiy, Poor, Verdu), and carry a CRC. none: all blocks are long."""
     bler_target: float = Field(default=0.1, gt=0, lt=1)  # TS 38.214, 5.2.2.1
     """Share of first transmissions that may fail."""
     outer_loop: bool = True

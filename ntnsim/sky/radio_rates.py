@@ -64,6 +64,7 @@ def _settings(
         bler_target=adaptation.bler_target,
         resource_elements_per_slot=elements_per_s * slot_s,
         repeats=repeats,
+        short_blocks=adaptation.block_length == "normal_approximation",
     )
     return GoodputSettings(
         ErrorTables(levels, settings),
