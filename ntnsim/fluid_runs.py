@@ -219,7 +219,7 @@ def _links(scenario: Scenario) -> Links:
             for gateway in scenario.gateways
         ]
         model = space_model(scenario.space, scenario.start_utc)
-        return SampledSky(model, scenario.radio, *np.array(columns).T)
+        return SampledSky(model, scenario.service_radio, *np.array(columns).T)
     assert not isinstance(link, CustomLinkSpec)
     return WrittenLinks(link, len(scenario.gateways))
 

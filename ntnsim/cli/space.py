@@ -156,7 +156,7 @@ def trace(
     with option_names("site"):
         own_site = site_named(loaded, site)
     terminal = terminal_profile_source(
-        loaded.space, loaded.radio, own_site, loaded.seed, start_utc=loaded.start_utc
+        loaded.space, loaded.service_radio, own_site, loaded.seed, start_utc=loaded.start_utc
     )
     with own_path(out) as partial:
         n_rows = write_trace(terminal, partial, hours * 3600.0, step)
@@ -294,7 +294,7 @@ def _show_pass(
         own_site = site_named(loaded, site)
     terminal = terminal_profile_source(
         loaded.space,
-        loaded.radio,
+        loaded.service_radio,
         own_site,
         loaded.seed,
         start_utc=loaded.start_utc,

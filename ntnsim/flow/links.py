@@ -192,6 +192,7 @@ def _rates_bps(link: LinkModel, model: SpaceModel, radius_m: float) -> FloatArra
         ground_range_m=nothing + ground_m,
         ground_elevation_deg=nothing + model.space.feeder_elevation_deg,
         beam_uv=np.stack([np.sqrt(1 - _view_cosine(range_m, altitude_m, radius_m) ** 2), nothing], axis=1),
+        limb_uv=nothing + earth_model(model.space.earth).equatorial_radius_m / radius_m,
         pieces=(np.arange(len(range_m)), np.arange(len(range_m))),  # each elevation for itself
     )
     return link_along_pass(geometry, link, None).goodput.rate_bps

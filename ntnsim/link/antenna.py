@@ -8,6 +8,7 @@ from math import asin, pi, sin, sqrt
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import j1
 
 from ntnsim.arrays import FloatArray
@@ -85,44 +86,98 @@ def nearest_beam_offset_uv(u: FloatArray, v: FloatArray, spacing_uv: float) -> F
     return np.stack([(left_q + left_r / 2) * spacing_uv, left_r * sqrt(3) / 2 * spacing_uv], axis=-1)
 
 
-def downlink_cir_db(offset_uv: FloatArray, aperture_m: float, carrier_hz: float, reuse: str) -> FloatArray:
+def downlink_cir_db(
+    offset_uv: FloatArray,
+    aperture_m: float,
+    carrier_hz: float,
+    reuse: str,
+    *,
+    tiers: int | None = None,
+    centre_uv: FloatArray | None = None,
+    limb_uv: FloatArray | None = None,
+) -> FloatArray:
     """Return the carrier-to-interference ratio [...] of a terminal *offset_uv* [..., 2] off its beam's centre.
 
-    Beams of equal EIRP on the hexagonal layout, all loaded; two tiers interfere with FRF 1 and four otherwise.
+    Beams of equal EIRP on the hexagonal layout, all loaded.
+    tiers: rings of beams around its own; default two with FRF 1 and four otherwise.
+    centre_uv, limb_uv: [..., 2] its beam's centre in the UV plane and [...] the limb's distance from the plane's own:
+        beams with a centre beyond the limb are not there. Default: all are.
     """
-    spacing = beam_spacing_uv(aperture_m, carrier_hz)
-    centres, lattice = hexagonal_layout(INTERFERING_TIERS[reuse])
-    others = centres[co_channel(lattice, reuse)][1:] * spacing
     own = pattern_gain_ratio(np.hypot(offset_uv[..., 0], offset_uv[..., 1]), aperture_m, carrier_hz)
     # One beam at a time: memory stays that of the offsets.
-    interference = np.zeros_like(own)
-    for centre in others:
-        distance = np.hypot(offset_uv[..., 0] - centre[0], offset_uv[..., 1] - centre[1])
-        interference += pattern_gain_ratio(distance, aperture_m, carrier_hz)
-    return 10 * np.log10(own / interference)
+    interference = np.zeros(own.shape if limb_uv is None else np.broadcast_shapes(own.shape, limb_uv.shape))
+    for centre in _interferers(aperture_m, carrier_hz, reuse, tiers):
+        lit = _meets_earth(centre, centre_uv, limb_uv)
+        if lit is None:
+            distance = np.hypot(offset_uv[..., 0] - centre[0], offset_uv[..., 1] - centre[1])
+            interference += pattern_gain_ratio(distance, aperture_m, carrier_hz)
+        elif offset_uv.ndim > 1:
+            at = offset_uv[lit]
+            distance = np.hypot(at[..., 0] - centre[0], at[..., 1] - centre[1])
+            interference[lit] += pattern_gain_ratio(distance, aperture_m, carrier_hz)
+        else:
+            distance = np.hypot(offset_uv[0] - centre[0], offset_uv[1] - centre[1])
+            interference += lit * pattern_gain_ratio(distance, aperture_m, carrier_hz)
+    return _ratio_db(own, interference)
+
+
+def _interferers(aperture_m: float, carrier_hz: float, reuse: str, tiers: int | None) -> FloatArray:
+    """Return the centres [b, 2] of the beams that share the central one's channel, relative to it."""
+    centres, lattice = hexagonal_layout(tiers or INTERFERING_TIERS[reuse])
+    others: FloatArray = centres[co_channel(lattice, reuse)][1:] * beam_spacing_uv(aperture_m, carrier_hz)
+    return others
+
+
+def _meets_earth(
+    centre: FloatArray, centre_uv: FloatArray | None, limb_uv: FloatArray | None
+) -> npt.NDArray[np.bool_] | None:
+    """Return where [...] the beam at *centre* [2] from the own one lies within the limb; None: everywhere."""
+    if centre_uv is None or limb_uv is None:
+        return None
+    u, v = centre_uv[..., 0] + centre[0], centre_uv[..., 1] + centre[1]
+    within: npt.NDArray[np.bool_] = u * u + v * v <= limb_uv * limb_uv
+    return None if within.all() else within
+
+
+def _ratio_db(own: FloatArray, interference: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore"):  # nothing interferes
+        return 10 * np.log10(own / interference)
 
 
 @cache
-def _uplink_interference(aperture_m: float, carrier_hz: float, reuse: str) -> float:
-    """Return the mean gain, summed over co-channel beams, with which this beam hears one terminal in each of them."""
+def _uplink_gains(aperture_m: float, carrier_hz: float, reuse: str, tiers: int | None) -> FloatArray:
+    """Return the mean gains [b] with which this beam hears one terminal in each co-channel beam."""
     spacing = beam_spacing_uv(aperture_m, carrier_hz)
-    centres, lattice = hexagonal_layout(INTERFERING_TIERS[reuse])
-    others = centres[co_channel(lattice, reuse)][1:] * spacing
     # Terminals spread evenly over their hexagon: a fine grid of points, folded into the cell.
     axis = (np.arange(24) + 0.5) / 24 - 0.5
     grid_u, grid_v = np.meshgrid(2 * axis * spacing, 2 * axis * spacing)
     inside = nearest_beam_offset_uv(grid_u.ravel(), grid_v.ravel(), spacing)
-    total = 0.0
-    for centre in others:
+    means = []
+    for centre in _interferers(aperture_m, carrier_hz, reuse, tiers):
         distance = np.hypot(inside[:, 0] + centre[0], inside[:, 1] + centre[1])
-        total += float(np.mean(pattern_gain_ratio(distance, aperture_m, carrier_hz)))
-    return total
+        means.append(float(np.mean(pattern_gain_ratio(distance, aperture_m, carrier_hz))))
+    return np.array(means)
 
 
-def uplink_cir_db(offset_uv: FloatArray, aperture_m: float, carrier_hz: float, reuse: str) -> FloatArray:
+def uplink_cir_db(
+    offset_uv: FloatArray,
+    aperture_m: float,
+    carrier_hz: float,
+    reuse: str,
+    *,
+    tiers: int | None = None,
+    centre_uv: FloatArray | None = None,
+    limb_uv: FloatArray | None = None,
+) -> FloatArray:
     """Return the carrier-to-interference ratio [...] at the satellite for a terminal *offset_uv* [..., 2] off centre.
 
-    One terminal of equal power transmits in every co-channel beam, anywhere in it with equal chance.
+    One terminal of equal power transmits in every co-channel beam, anywhere in it with equal chance. Other arguments
+    are those of `downlink_cir_db`.
     """
     own = pattern_gain_ratio(np.hypot(offset_uv[..., 0], offset_uv[..., 1]), aperture_m, carrier_hz)
-    return 10 * np.log10(own / _uplink_interference(aperture_m, carrier_hz, reuse))
+    interference = np.zeros(own.shape if limb_uv is None else np.broadcast_shapes(own.shape, limb_uv.shape))
+    gains = _uplink_gains(aperture_m, carrier_hz, reuse, tiers)
+    for centre, gain in zip(_interferers(aperture_m, carrier_hz, reuse, tiers), gains, strict=True):
+        lit = _meets_earth(centre, centre_uv, limb_uv)
+        interference += gain if lit is None else gain * lit
+    return _ratio_db(own, interference)

@@ -63,6 +63,7 @@ class LinkModel:
     """Everything about a service link that does not change along a pass.
 
     channel: None for the deterministic budget. fading: None where the channel's power stands at its local mean.
+    interference_load: share of their resources that co-channel beams use, within so many *interference_tiers*.
     beams: steered (the terminal stays in the centre) or satellite_fixed (a hexagonal layout sweeps over it).
     """
 
@@ -79,7 +80,8 @@ class LinkModel:
     additional_loss_db: float = 0.0
     beams: str = "steered"
     scan_exponent: float = 0.0
-    interference: bool = False
+    interference_load: float = 0.0
+    interference_tiers: int = 2
     residual_frequency_error_ppm: float = 0.1
     feeder: FeederRadio | None = None  # transparent payload
 
@@ -99,8 +101,9 @@ class PassGeometry:
 
     pieces: where the steps are of several passes, one after the other: where each begins [p], from 0 on, and the number
         of its first step [p]; *first_step* then is that of the first.
-    beam_uv: [n, 2] direction of the terminal in the satellite's UV plane, u along its motion; only for fixed beams or
-        scan loss.
+    beam_uv: [n, 2] direction of the terminal in the satellite's UV plane, u along its motion; only for fixed beams,
+        scan loss or interference.
+    limb_uv: [n] distance of the Earth's limb from the centre of that plane; only for interference.
     ground_range_m, ground_elevation_deg: [n] of the hop between satellite and ground station.
     round_trip_s: [n] between the terminal and where the link's control sits: the satellite, or the station behind a
         transparent one.
@@ -117,6 +120,7 @@ class PassGeometry:
     ground_range_m: FloatArray
     ground_elevation_deg: FloatArray
     beam_uv: FloatArray | None = None
+    limb_uv: FloatArray | None = None
     direction: FloatArray | None = None
     pieces: tuple[IntArray, IntArray] | None = None
 
@@ -195,9 +199,8 @@ def link_along_pass(
     limits_db: dict[str, Any] = {}
     if model.feeder is not None:
         limits_db["feeder"] = model.feeder.cnr_db(geometry.ground_range_m, geometry.ground_elevation_deg)
-    if model.interference:
-        cir = downlink_cir_db if model.direction == "dl" else uplink_cir_db
-        limits_db["co_channel"] = cir(offset_uv, model.beam_aperture_m, model.carrier_hz, model.reuse)
+    if model.interference_load > 0:
+        limits_db["co_channel"] = _co_channel_db(geometry, model, offset_uv)
     if model.residual_frequency_error_ppm > 0:
         residual_hz = model.residual_frequency_error_ppm * 1e-6 * model.carrier_hz
         limits_db["frequency_error"] = intercarrier_interference_ratio_db(
@@ -215,6 +218,23 @@ def link_along_pass(
             sinr_db, round_trip_s, geometry.step_s, first_step, model.goodput, begins
         )
     return PassLink(geometry, budget, loss, cnr_db, sinr_db, goodput, limits_db, end, extra_loss_db)
+
+
+def _co_channel_db(geometry: PassGeometry, model: LinkModel, offset_uv: FloatArray) -> FloatArray:
+    """Return the carrier-to-interference ratio [n] of a terminal *offset_uv* [..., 2] off its beam's centre."""
+    if geometry.beam_uv is None or geometry.limb_uv is None:
+        raise ValueError("interference needs the terminal's direction and the limb in the UV plane")
+    cir_db = downlink_cir_db if model.direction == "dl" else uplink_cir_db
+    full_db = cir_db(
+        offset_uv,
+        model.beam_aperture_m,
+        model.carrier_hz,
+        model.reuse,
+        tiers=model.interference_tiers,
+        centre_uv=geometry.beam_uv - offset_uv,
+        limb_uv=geometry.limb_uv,
+    )
+    return full_db - 10 * np.log10(model.interference_load)
 
 
 def _beam(geometry: PassGeometry, model: LinkModel) -> tuple[FloatArray | float, FloatArray]:

@@ -3,6 +3,7 @@
 This is the *constellation load* that sweeps vary. While the load is ρ, our terminals get the share 1 − ρ.
 """
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
@@ -83,3 +84,22 @@ BackgroundSpec = Annotated[
     BeforeValidator(_constant_from_number, json_schema_input_type=Load | BackgroundKind),
 ]
 """ρ(t); a bare number is a constant load."""
+
+
+def mean_load(load: BackgroundKind, until_s: float | None) -> float:
+    """Return the mean of ρ(t), of a trace from 0 to *until_s* (None: to its last change)."""
+    match load:
+        case ConstantLoadSpec():
+            return load.load
+        case DailyLoadSpec():
+            return sum(load.loads) / len(load.loads)
+        case OnOffLoadSpec():
+            on_s, off_s = load.on_s.mean, load.off_s.mean
+            return (on_s * load.on_load + off_s * load.off_load) / (on_s + off_s)
+        case TraceLoadSpec():
+            end_s = load.times_s[-1] if until_s is None else until_s
+            if end_s <= load.times_s[0]:
+                return load.loads[0] if load.times_s[0] == 0 else 0.0
+            edges_s = [*(min(time_s, end_s) for time_s in load.times_s), end_s]
+            held_s = [later - earlier for earlier, later in pairwise(edges_s)]
+            return sum(value * length_s for value, length_s in zip(load.loads, held_s, strict=True)) / end_s

@@ -248,7 +248,12 @@ class RadioSpec(Entity):
     channel: ChannelSpec = LinkBudgetChannelSpec()
     """Fixed margins of a link budget, or a channel that changes along the pass."""
     interference: bool = False
-    """Add the co-channel beams' power; without it the SINR is the CNR of the link budget."""
+    """Add the power of the co-channel beams that meet the Earth; without it the SINR is the CNR of the link budget."""
+    interference_load: float | None = Field(default=None, ge=0, le=1)
+    """Share of their resources that these beams use. Default: the mean of `background`; 1 is full load."""
+    interference_tiers: int | None = Field(default=None, ge=1, le=12)
+    """Rings of beams around the terminal's that interfere. Default: 2 with frf1 and 4 otherwise (TR 38.821, Table
+    6.1.1.1-4)."""
     beams: BeamsSpec = SteeredBeamSpec()
     """Whether beams follow the terminal or pass over it."""
     residual_frequency_error_ppm: float = Field(default=0.1, ge=0)  # TS 38.101-5, 6.4.1

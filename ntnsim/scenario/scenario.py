@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from ntnsim.errors import ScenarioError
-from ntnsim.scenario.background import BackgroundSpec, ConstantLoadSpec
+from ntnsim.scenario.background import BackgroundSpec, ConstantLoadSpec, mean_load
 from ntnsim.scenario.codec import ComponentSpec
 from ntnsim.scenario.complaint import complaint
 from ntnsim.scenario.copies import copy_names
@@ -214,6 +214,14 @@ class Scenario(Entity):
         for path, value in values.items():
             set_at(tree, path, value)
         return type(self)(**tree)
+
+    @property
+    def service_radio(self) -> RadioSpec:
+        """The radio in force: neighbouring beams are as busy as the background, unless the radio says otherwise."""
+        if not self.radio.interference or self.radio.interference_load is not None:
+            return self.radio
+        load = mean_load(self.background, self.horizon.duration_s)
+        return self.radio.model_copy(update={"interference_load": load})
 
     @model_validator(mode="after")
     def _names_are_unique_and_known(self) -> Self:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ntnsim.arrays import FloatArray
 from ntnsim.link.pass_link import LinkModel, PassGeometry
-from ntnsim.orbit.earth import Site
+from ntnsim.orbit.earth import Site, earth_model
 from ntnsim.orbit.geometry import look, satellite_view_uv
 from ntnsim.orbit.pass_book import Pass
 from ntnsim.sky.space_model import SpaceModel
@@ -44,8 +44,10 @@ def pass_geometry(
     payload = model.space.payload
     transparent = payload.kind == "transparent"
     processing_s = payload.processing_s if payload.kind == "regenerative" else 0.0
-    uv = None
-    if link.beams == "satellite_fixed" or link.scan_exponent > 0:
+    uv, limb_uv = None, None
+    if link.interference_load > 0:
+        limb_uv = earth_model(model.space.earth).equatorial_radius_m / np.linalg.norm(positions_m, axis=1)
+    if link.beams == "satellite_fixed" or link.scan_exponent > 0 or limb_uv is not None:
         uv = np.concatenate([satellite_view_uv(site.at(middle_s[own]), positions_m[own]) for own in slices])
     direction = None
     if link.channel is not None:
@@ -61,6 +63,7 @@ def pass_geometry(
         ground_range_m=np.concatenate([way.range_m for way in ways]),
         ground_elevation_deg=np.concatenate([way.elevation_deg for way in ways]),
         beam_uv=uv,
+        limb_uv=limb_uv,
         direction=direction,
         pieces=(begins, first) if len(pieces) > 1 else None,
     )

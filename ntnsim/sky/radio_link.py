@@ -1,5 +1,6 @@
 """From the scenario's radio section to the link model that physics takes."""
 
+from ntnsim.link.antenna import INTERFERING_TIERS
 from ntnsim.link.budget import aperture_gain_dbi
 from ntnsim.link.channel import ChannelSettings
 from ntnsim.link.ionosphere import StrongSpells, ionospheric_scintillation_db, strong_spells
@@ -71,7 +72,8 @@ def link_model(
         additional_loss_db=radio.channel.additional_loss_db,
         beams=radio.beams.kind,
         scan_exponent=radio.beams.scan_exponent if radio.beams.kind == "steered" else 0.0,
-        interference=radio.interference,
+        interference_load=_neighbours_load(radio),
+        interference_tiers=radio.interference_tiers or INTERFERING_TIERS[radio.reuse],
         residual_frequency_error_ppm=radio.residual_frequency_error_ppm,
         feeder=_feeder(model.space, radio.direction),
     )
@@ -98,6 +100,12 @@ def spells_over(channel: ChannelSpec, carrier_hz: float, site: Site, seed: int) 
         mean_s=channel.strong_spell_s,
         rng=stream(seed, "space", site.name, "ionosphere"),
     )
+
+
+def _neighbours_load(radio: RadioSpec) -> float:
+    if not radio.interference:
+        return 0.0
+    return 1.0 if radio.interference_load is None else radio.interference_load
 
 
 def _feeder(space: SpaceSegmentSpec, direction: str) -> FeederRadio | None:

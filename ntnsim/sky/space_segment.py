@@ -46,7 +46,7 @@ def terminal_links(scenario: Scenario, outage: Outage | None = None) -> dict[str
     terminals = {
         gateway.name: terminal_profile_source(
             scenario.space,
-            scenario.radio,
+            scenario.service_radio,
             gateway,
             scenario.seed,
             start_utc=scenario.start_utc,
