@@ -16,7 +16,7 @@ from ntnsim.errors import ScenarioError
 from ntnsim.flow.links import Links, SampledSky, WrittenLinks
 from ntnsim.flow.spread import Spread, of_values, spread
 from ntnsim.flow.stations import Stage, check_line, compute_service, link_stage
-from ntnsim.flow.tables import delay_table, satellite_table, site_table
+from ntnsim.flow.tables import delay_table, satellite_table, savings_table, site_table
 from ntnsim.flow.world import DELAY_EDGES_S, FluidResult, FluidScheme, FluidWorld
 from ntnsim.protocols.network_state import DataNetworkState, GatewayState, NetworkState, SatelliteLinkState
 from ntnsim.results.files import FLOW
@@ -59,7 +59,7 @@ def simulate_fluid(
         step_s=fluid.step_s,
     )
     entries = {}
-    sites, delays, satellites = [], [], []
+    tables: dict[str, list[pa.Table]] = {"sites": [], "delays": [], "savings": [], "satellites": []}
     for entity in scenario.schemes:
         if progress is not None:
             progress.stage(f"{entity.name}: letting images flow")
@@ -67,12 +67,13 @@ def simulate_fluid(
         requirement = entity.requirement or scenario.requirement
         result = world.run(sizes.scheme, requirement.deadline_s)
         entries[entity.name] = _summary(result, sizes)
-        sites.append(site_table(entity.name, scenario.gateways, result))
-        delays.append(delay_table(entity.name, result))
-        satellites.append(satellite_table(entity.name, world.satellites, result, duration_s))
+        tables["sites"].append(site_table(entity.name, scenario.gateways, result))
+        tables["delays"].append(delay_table(entity.name, result))
+        tables["savings"].append(savings_table(entity.name, sizes.savings))
+        tables["satellites"].append(satellite_table(entity.name, world.satellites, result, duration_s))
     (directory / FLOW).mkdir()
-    for name, tables in (("sites", sites), ("delays", delays), ("satellites", satellites)):
-        write_table(pa.concat_tables(tables), directory / FLOW / f"{name}.parquet")
+    for name, of_schemes in tables.items():
+        write_table(pa.concat_tables(of_schemes), directory / FLOW / f"{name}.parquet")
     return entries
 
 

@@ -75,8 +75,8 @@ class Run:
     def plot(self, figure: str = "delay_cdf") -> "Figure":
         """Return a figure of this run as a matplotlib Figure, which a notebook shows.
 
-        figure: ``delay_cdf``, ``savings_cdf``, ``delay_breakdown``, ``pareto``, ``timeline``, ``gallery`` or
-            ``learning``.
+        figure: ``delay_cdf``, ``savings_cdf``, ``delay_breakdown``, ``pareto``, ``timeline``, ``gallery``,
+            ``learning`` or ``map``.
 
         Raises InputError where the run holds no data for it.
         """

@@ -142,7 +142,8 @@ def plot(
         typer.Option(
             "--figure",
             metavar="NAME",
-            help="delay_cdf, savings_cdf, delay_breakdown, load_curves, pareto, timeline, gallery or learning. "
+            help="delay_cdf, savings_cdf, delay_breakdown, load_curves, pareto, timeline, gallery, learning "
+            "or map. "
             "May be repeated; all that apply unless given.",
         ),
     ] = None,

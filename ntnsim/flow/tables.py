@@ -1,10 +1,11 @@
-"""What a fluid run leaves behind, as tables: sites, delays, satellites."""
+"""What a fluid run leaves behind, as tables: sites, delays, savings, satellites."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
+from ntnsim.arrays import FloatArray
 from ntnsim.flow.world import DELAY_EDGES_S, SITE_EDGES_S, FluidResult
 from ntnsim.scenario.terrestrial import GatewaySpec
 
@@ -45,7 +46,13 @@ def delay_table(scheme: str, result: FluidResult) -> pa.Table:
     )
 
 
+def savings_table(scheme: str, savings: FloatArray) -> pa.Table:
+    """Return the distribution of savings: equally likely values, ascending."""
+    return pa.table({"scheme": pa.array([scheme] * len(savings)), "savings": np.sort(savings)})
+
+
 def satellite_table(scheme: str, names: tuple[str, ...], result: FluidResult, duration_s: float) -> pa.Table:
+    """Return what each satellite carried, in bit/s over the whole run."""
     return pa.table(
         {
             "scheme": pa.array([scheme] * len(names)),

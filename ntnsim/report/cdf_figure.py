@@ -1,6 +1,6 @@
 """Distribution functions of delay and savings, one curve per scheme, with confidence bands over replications."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ntnsim.arrays import FloatArray
-from ntnsim.report.groups import Point, Samples, picked, points_of, samples_of
+from ntnsim.report.groups import Point, Samples, picked, points_of, samples_of, schemes_in
 from ntnsim.report.style import DOUBLE_COLUMN_IN, SEQUENCE_COLOURS, SINGLE_COLUMN_IN, scheme_styles
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.statistics import CdfBand, cdf_band, cdf_grid
@@ -41,8 +41,34 @@ class Curve:
 
 def curves_of(runs: Sequence[RunDirectory], quantity: str, *, lost_is_infinite: bool) -> list[Curve]:
     """Return the distribution of *quantity* per point and scheme, each on its own grid of quantiles."""
-    samples = samples_of(points_of(runs), quantity, lost_is_infinite=lost_is_infinite)
-    return [Curve(sample.scheme, sample.point, _band(sample)) for sample in samples]
+    curves = []
+    for point in points_of(runs):
+        if all(run.is_fluid for run in point.runs):
+            curves += [Curve(scheme, point, band) for scheme, band in _fluid_bands(point.runs, quantity)]
+        else:
+            samples = samples_of([point], quantity, lost_is_infinite=lost_is_infinite)
+            curves += [Curve(sample.scheme, sample.point, _band(sample)) for sample in samples]
+    return curves
+
+
+def _fluid_bands(runs: Sequence[RunDirectory], quantity: str) -> Iterator[tuple[str, CdfBand]]:
+    """Yield the distribution of *quantity* in fluid *runs* of one point, by scheme; expected values have no limits."""
+    for scheme in schemes_in(runs):
+        if quantity == "delay_s":
+            tables = [run.flow("delays", scheme) for run in runs]
+            taken = sum(run.summary()["schemes"][scheme]["jobs"] for run in runs)
+            x = tables[0]["delay_from_s"].to_numpy()
+            below = np.cumsum(sum(table["images"].to_numpy() for table in tables)) / max(taken, 1)
+            # A class's images are known at its upper end, where the next begins.
+            x, below = x[1:], np.minimum(below[:-1], 1.0)
+            kept = np.flatnonzero(np.diff(below, prepend=0.0) > 0)
+            x, below = x[kept], below[kept]
+        else:
+            values = np.concatenate([run.flow("savings", scheme)["savings"].to_numpy() for run in runs])
+            x = cdf_grid(values)
+            below = np.searchsorted(np.sort(values), x, side="right") / len(values)
+        unknown = np.full(len(x), np.nan)
+        yield scheme, CdfBand(x, below, unknown, unknown)
 
 
 def _band(samples: Samples) -> CdfBand:
@@ -67,6 +93,8 @@ def savings_cdf(runs: Sequence[RunDirectory]) -> "Figure":
 
 def deadline_s(run: RunDirectory) -> float | None:
     """Return the deadline that all jobs of *run* had, or None when they differ."""
+    if run.is_fluid:
+        return float(run.summary()["deadline_s"])
     if "deadline_s" not in run.record_columns():
         return None
     values = run.records(["deadline_s"])["deadline_s"].unique().to_pylist()

@@ -12,6 +12,7 @@ from ntnsim.report.gallery_figure import gallery
 from ntnsim.report.groups import points_of
 from ntnsim.report.learning_figure import courses_of, learning
 from ntnsim.report.load_figure import load_curves, swept_number
+from ntnsim.report.map_figure import has_map, traffic_map
 from ntnsim.report.pareto_figure import panels_of, pareto, standings_of
 from ntnsim.report.timeline_figure import timeline
 from ntnsim.results.files import IMAGES_INDEX, TIMELINE
@@ -29,12 +30,17 @@ FIGURES: dict[str, Callable[[Sequence[RunDirectory]], "Figure"]] = {
     "timeline": timeline,
     "gallery": gallery,
     "learning": learning,
+    "map": traffic_map,
 }
 
 
 def applicable(runs: Sequence[RunDirectory]) -> list[str]:
     """Return the figures that *runs* hold the data for."""
-    names = ["delay_cdf", "savings_cdf", "delay_breakdown"]
+    names = ["delay_cdf", "savings_cdf"]
+    if not any(run.is_fluid for run in runs):
+        names.append("delay_breakdown")
+    if has_map(runs):
+        names.append("map")
     if swept_number(points_of(runs)) is not None:
         names.append("load_curves")
     if any(standings_of(runs, column) for column, _ in panels_of(runs)):

@@ -44,6 +44,8 @@ class Course:
 
 def courses_of(run: RunDirectory) -> list[Course]:
     """Return the schemes of *run* that changed their configuration, with at least `FEWEST_IMAGES` decisions."""
+    if run.is_fluid:
+        return []
     names = run.record_columns()
     configuration = [name for name in names if name.startswith("x_")]
     outcomes = [name for name in OUTCOMES if name in names]

@@ -43,7 +43,8 @@ def page(runs: Sequence[RunDirectory]) -> str:
             _toggles(data),
             _summary(points, runs),
             _distributions(data),
-            _breakdown(),
+            _breakdown() if data["breakdown"] else "",
+            _maps(data),
             _load(data),
             _pareto(data),
             _timeline(data),
@@ -185,6 +186,20 @@ def _breakdown() -> str:
     )
     chart = _chart("breakdown", "")
     return f"<section><h2>Where the delay goes</h2>{chart}<p>{legend}; striped: waiting.</p></section>"
+
+
+def _maps(data: Mapping[str, Any]) -> str:
+    if data["maps"] is None:
+        return ""
+    charts = "".join(
+        _chart(f"map-{i}", quantity["label"]) for i, quantity in enumerate(data["maps"]["quantities"])
+    )
+    satellites = _chart("map-satellites", "What satellites carried (bit/s), the busiest first.")
+    return (
+        '<section><h2>Maps</h2><p class="soft" id="map-of"></p>'
+        f'<div class="charts">{charts}{satellites}</div>'
+        '<p class="soft">A dot per site; point at one for its value. Coastlines: Natural Earth.</p></section>'
+    )
 
 
 def _load(data: Mapping[str, Any]) -> str:

@@ -2,10 +2,8 @@
 
 import base64
 import io
-import json
 import math
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,9 @@ from ntnsim.report.breakdown_figure import bars_of, metric_interval
 from ntnsim.report.cdf_figure import curves_of, deadline_s
 from ntnsim.report.gallery_figure import caption, configuration_text, rows_of
 from ntnsim.report.groups import Point, points_of, schemes_in
+from ntnsim.report.land import land_outlines
 from ntnsim.report.load_figure import METRICS, axis_name, load_curves_of, swept_number, without_interval
+from ntnsim.report.map_figure import QUANTITIES, has_map, maps_of
 from ntnsim.report.pareto_figure import clouds_of, panels_of, standings_of
 from ntnsim.report.style import (
     COMPONENT_COLOURS,
@@ -40,11 +40,11 @@ from ntnsim.results.summary import figure_of
 # A page with more settings than this is no longer read, and its curves would fill it; the summary lists them all.
 MAX_CDF_POINTS = 24
 MAX_GALLERY_ROWS = 6
+MAX_MAPS = 6
 MAX_TRACKS = 80  # satellites that served come first
 PICTURE_PX = 640
 PICTURE_QUALITY = 80
 SIGNIFICANT_DIGITS = 5
-LAND = files("ntnsim.report") / "assets" / "land.json"
 
 
 def page_data(runs: Sequence[RunDirectory]) -> dict[str, Any]:
@@ -54,6 +54,7 @@ def page_data(runs: Sequence[RunDirectory]) -> dict[str, Any]:
     shown = [run for point in points[:MAX_CDF_POINTS] for run in point.runs]
     styles = scheme_styles(schemes)
     deadlines = {deadline_s(run) for run in shown}
+    track, maps = _track_data(runs), _maps_data(points[:MAX_CDF_POINTS])
     return {
         "schemes": [
             {"name": name, "colour": styles[name].colour, "dash": list(styles[name].dash)} for name in schemes
@@ -65,7 +66,7 @@ def page_data(runs: Sequence[RunDirectory]) -> dict[str, Any]:
             "delay": _cdf_data(shown, "delay_s", 1.0, lost_is_infinite=True),
             "savings": _cdf_data(shown, "savings", 100.0, lost_is_infinite=False),
         },
-        "breakdown": _breakdown_data(shown),
+        "breakdown": [] if any(run.is_fluid for run in shown) else _breakdown_data(shown),
         "components": [
             {"name": COMPONENT_TITLES[name], "colour": COMPONENT_COLOURS[name]} for name in COMPONENTS
         ],
@@ -74,7 +75,9 @@ def page_data(runs: Sequence[RunDirectory]) -> dict[str, Any]:
         "timelines": timelines_data(points[:MAX_CDF_POINTS]),
         "passColour": PASS_COLOUR,
         "faultColour": FAULT_COLOUR,
-        "track": _track_data(runs),
+        "track": track,
+        "maps": maps,
+        "land": land_outlines() if track or maps else [],
     }
 
 
@@ -332,14 +335,38 @@ def _track_data(runs: Sequence[RunDirectory]) -> dict[str, Any] | None:
             {"name": s.name, "latitude": s.latitude_deg, "longitude": s.longitude_deg} for s in track.sites
         ],
         "duration_s": track.duration_s,
-        "land": land_outlines(),
     }
 
 
-def land_outlines() -> list[list[int]]:
-    """Return the coasts: each a closed outline of longitude, latitude, longitude …, in tenths of a degree."""
-    outlines: list[list[int]] = json.loads(LAND.read_text(encoding="utf-8"))["outlines"]
-    return outlines
+def _maps_data(points: Sequence[Point]) -> dict[str, Any] | None:
+    """Return sites and satellites of each point's first run, by scheme; None where there are few places."""
+    if not has_map(points[-1].runs):
+        return None
+    shown = (
+        points if len(points) <= MAX_MAPS else points[-1:]
+    )  # a thousand sites each: more would fill the page
+    return {
+        "quantities": [
+            {"name": one.name, "label": f"{one.label} ({one.unit})", "positive": one.positive}
+            for one in QUANTITIES
+        ],
+        "maps": [
+            {
+                "point": point.title,
+                "scheme": one.scheme,
+                "sites": one.sites["site"].tolist(),
+                "latitude": _numbers(one.sites["latitude_deg"].to_numpy(), 4),
+                "longitude": _numbers(one.sites["longitude_deg"].to_numpy(), 4),
+                "values": {
+                    quantity.name: _numbers(one.sites[quantity.name].to_numpy(dtype=np.float64), 4)
+                    for quantity in QUANTITIES
+                },
+                "satellites": _numbers(one.satellite_bps, 3),
+            }
+            for point in shown
+            for one in maps_of(point.runs[0])
+        ],
+    }
 
 
 def _numbers(values: npt.NDArray[np.float64], digits: int = SIGNIFICANT_DIGITS) -> list[float | None]:

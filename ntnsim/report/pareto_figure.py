@@ -44,6 +44,8 @@ class Standing:
 
 def panels_of(runs: Sequence[RunDirectory]) -> list[tuple[str, str]]:
     """Return (column, title) of the scores to draw: PF and SF of the lowest and of the highest rank."""
+    if any(run.is_fluid for run in runs):
+        return []
     columns = runs[0].record_columns()
     panels = []
     for score, title in TITLES.items():

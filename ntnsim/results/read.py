@@ -49,6 +49,18 @@ class RunDirectory:
         """Return ``provenance.json``."""
         return read_json(self.path / PROVENANCE)
 
+    @property
+    def is_fluid(self) -> bool:
+        """Whether its world was fluid: it has tables in ``flow/`` instead of records."""
+        return (self.path / FLOW).is_dir()
+
+    def flow(self, table: str, scheme: str) -> pd.DataFrame:
+        """Return a *scheme*'s rows of a table of a fluid run: ``sites``, ``delays``, ``savings`` or ``satellites``."""
+        name = f"{FLOW}/{table}.parquet"
+        check_file(self.path, name)
+        rows = _read_part(self.path / name, None).to_pandas()
+        return rows[rows["scheme"] == scheme].reset_index(drop=True)
+
     def record_columns(self) -> list[str]:
         """Return the names of the records' columns."""
         first = self._parts()[0]
@@ -83,7 +95,7 @@ class RunDirectory:
         for name in sealed:
             check_file(self.path, name)
         parts = [self.path / name for name in sealed] or (self.path / RECORDS).glob("part-*.parquet")
-        if (self.path / FLOW).is_dir():
+        if self.is_fluid:
             raise InputError(f"{self.path}: holds no records, as its world was fluid; read {FLOW}/*.parquet")
         if not (ordered := sorted(parts)):
             raise InputError(f"{self.path / RECORDS}: holds no part-*.parquet")

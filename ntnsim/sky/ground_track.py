@@ -43,9 +43,11 @@ def sky_rows(terminals: Mapping[str, TerminalLink], duration_s: float) -> Iterat
 def first_services(terminals: Mapping[str, TerminalLink], until_s: float) -> dict[str, Any]:
     """Return when each satellite first served one of *terminals* ("first_s", by name), as known to *until_s*."""
     first_s: dict[str, float] = {}
-    for row in sky_rows(terminals, until_s):
-        if row["kind"] != "pass":
-            first_s.setdefault(row["satellite"], row["time_s"])
+    for terminal in terminals.values():
+        names = terminal.model.orbits.names
+        for stretch in terminal.services(0.0, until_s):
+            name = names[stretch.satellite_pass.satellite]
+            first_s[name] = min(stretch.start_s, first_s.get(name, stretch.start_s))
     return {"known_to_s": until_s, "first_s": first_s}
 
 

@@ -175,19 +175,26 @@ class TerminalLink:
                     "max_elevation_deg": satellite_pass.max_elevation_deg,
                 }
             )
-        for stretch in self.plan.between(start_s, end_s):
-            if stretch.start_s >= start_s and stretch.begins:
-                rows.append(
-                    {
-                        "kind": stretch.reason,
-                        "terminal": self.site.name,
-                        "time_s": stretch.start_s,
-                        "end_s": stretch.start_s + self._pause_s(stretch),
-                        "satellite": names[stretch.satellite_pass.satellite],
-                        "max_elevation_deg": stretch.satellite_pass.max_elevation_deg,
-                    }
-                )
+        for stretch in self.services(start_s, end_s):
+            rows.append(
+                {
+                    "kind": stretch.reason,
+                    "terminal": self.site.name,
+                    "time_s": stretch.start_s,
+                    "end_s": stretch.start_s + self._pause_s(stretch),
+                    "satellite": names[stretch.satellite_pass.satellite],
+                    "max_elevation_deg": stretch.satellite_pass.max_elevation_deg,
+                }
+            )
         return sorted(rows, key=lambda row: (row["time_s"], row["kind"]))
+
+    def services(self, start_s: float, end_s: float) -> list[Serving]:
+        """Return the stretches in which a satellite serves that begin in [start_s, end_s)."""
+        return [
+            stretch
+            for stretch in self.plan.between(start_s, end_s)
+            if stretch.start_s >= start_s and stretch.begins
+        ]
 
     def pass_link(self, satellite_pass: Pass) -> PassLink:
         """Return the link along a pass, on the scenario's grid; kept for the windows that share it.

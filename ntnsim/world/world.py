@@ -275,8 +275,9 @@ class World:
 
 def placed_sources(scenario: Scenario) -> Iterator[tuple[str, SourceSpec, str]]:
     """Yield every source by the name it has in the world, with its entity and its gateway's name."""
+    gateways = {gateway.name: gateway for gateway in scenario.gateways}
     for source in scenario.sources:
-        site = next(gateway for gateway in scenario.gateways if source.gateway in (None, gateway.name))
+        site = gateways[source.gateway] if source.gateway is not None else scenario.gateways[0]
         sites = copy_names(site.name, site.count)
         for number, name in enumerate(copy_names(source.name, source.count)):
             yield name, source, sites[number % len(sites)]

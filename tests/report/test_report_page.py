@@ -17,8 +17,9 @@ from synthetic_run import write_run, write_sweep
 from ntnsim.report.breakdown_figure import Bar, axis_limit_s
 from ntnsim.report.cdf_figure import curves_of
 from ntnsim.report.groups import points_of
+from ntnsim.report.land import land_outlines
 from ntnsim.report.page import page, write_page
-from ntnsim.report.page_data import land_outlines, summary_rows
+from ntnsim.report.page_data import summary_rows
 from ntnsim.results.ground_track import GroundTrack, SatellitePath, TrackSite, write_ground_track
 from ntnsim.results.read import find_runs
 from ntnsim.results.statistics import Interval

@@ -306,14 +306,67 @@ function drawTimeline(host, index) {
   });
 }
 
-function drawTrack(host) {
-  const box = frame(host, { x: [-180, 180], y: [-90, 90], height: Math.max(200, Math.round((host.clientWidth || 600) / 2)), left: 40, xLabel: "longitude (°)", title: "Ground tracks", xTicks: [-180, -120, -60, 0, 60, 120, 180] });
+// A frame of the whole Earth with its coasts.
+function earth(host, title) {
+  const box = frame(host, { x: [-180, 180], y: [-90, 90], height: Math.max(200, Math.round((host.clientWidth || 600) / 2)), left: 40, xLabel: "longitude (°)", title, xTicks: [-180, -120, -60, 0, 60, 120, 180] });
   const land = make(box.svg, "g", { class: "land", fill: "#eceff1", stroke: "#9aa5ae", "stroke-width": 0.6 });
-  for (const outline of DATA.track.land) {
+  for (const outline of DATA.land) {
     let path = "";
     for (let i = 0; i < outline.length; i += 2) path += `${i ? "L" : "M"}${box.px(outline[i] / 10).toFixed(1)},${box.py(outline[i + 1] / 10).toFixed(1)}`;
     make(land, "path", { d: `${path}Z` });
   }
+  return box;
+}
+
+const RAMP = [[253, 231, 37], [94, 201, 98], [33, 145, 140], [59, 82, 139], [68, 1, 84]]; // viridis, light to dark
+
+function rampColour(share) {
+  const place = Math.min(Math.max(share, 0), 1) * (RAMP.length - 1), i = Math.min(Math.floor(place), RAMP.length - 2);
+  return `rgb(${RAMP[i].map((from, k) => Math.round(from + (place - i) * (RAMP[i + 1][k] - from))).join(",")})`;
+}
+
+function mapsShown() {
+  const here = DATA.maps.maps.filter((one) => one.point === state.point);
+  return here.length ? here : DATA.maps.maps.filter((one) => one.point === DATA.maps.maps[DATA.maps.maps.length - 1].point);
+}
+
+function mapShown() { return mapsShown().find((one) => shown(one.scheme)) ?? null; }
+
+function drawMap(host, quantity) {
+  const box = earth(host, quantity.label);
+  const one = mapShown();
+  document.getElementById("map-of").textContent = one ? `Scheme ${one.scheme}${one.point ? `, ${one.point}` : ""}: the first of those shown.` : "";
+  if (!one) return;
+  const values = one.values[quantity.name];
+  const known = values.filter((value) => value !== null && (!quantity.positive || value > 0));
+  if (!known.length) return;
+  const least = known.reduce((a, b) => Math.min(a, b)), most = known.reduce((a, b) => Math.max(a, b));
+  const log = quantity.positive && most > 20 * least;
+  const scale = (value) => (log ? Math.log(value) : value);
+  const low = scale(least), high = scale(most);
+  const radius = values.length > 300 ? 2.2 : 4;
+  values.forEach((value, i) => {
+    const seen = value !== null && (!quantity.positive || value > 0);
+    const dot = make(box.svg, "circle", { cx: box.px(one.longitude[i]).toFixed(1), cy: box.py(one.latitude[i]).toFixed(1), r: radius, fill: seen ? rampColour(high > low ? (scale(value) - low) / (high - low) : 0.5) : "none", stroke: seen ? "none" : "#888" });
+    make(dot, "title", {}, `${one.sites[i]}: ${seen ? format(value) : "–"}`);
+  });
+  for (let i = 0; i <= 40; i++) make(box.svg, "rect", { x: box.px(-170 + 1.5 * i), y: box.py(-76), width: box.px(1.6) - box.px(0), height: 8, fill: rampColour(i / 40) });
+  make(box.svg, "text", { x: box.px(-170), y: box.py(-72) }, format(least));
+  make(box.svg, "text", { x: box.px(-108.5), y: box.py(-72), "text-anchor": "end" }, format(most));
+}
+
+function drawMapSatellites(host) {
+  const maps = mapsShown().filter((one) => shown(one.scheme) && one.satellites.length);
+  const most = Math.max(1, ...maps.map((one) => one.satellites.length)), high = Math.max(1e-9, ...maps.map((one) => one.satellites[0]));
+  const box = frame(host, { x: [0, most], y: [0, 1.05 * high], height: 220, left: 64, xLabel: "satellites, the busiest first", title: "What satellites carried (bit/s)" });
+  for (const one of maps) {
+    const path = one.satellites.map((value, i) => `${i ? "L" : "M"}${box.px(i + 1).toFixed(1)},${box.py(value).toFixed(1)}`).join("");
+    make(box.svg, "path", { class: "curve", d: path, fill: "none", stroke: STYLE[one.scheme].colour, "stroke-width": 1.6, "stroke-dasharray": STYLE[one.scheme].dash.map((length) => 1.6 * length).join(" ") });
+  }
+}
+
+function drawTrack(host) {
+  const box = earth(host, "Ground tracks");
   for (const satellite of DATA.track.satellites) {
     let path = "";
     satellite.longitude.forEach((longitude, i) => {
@@ -323,7 +376,12 @@ function drawTrack(host) {
     const track = make(box.svg, "path", { class: "curve", d: path, fill: "none", stroke: satellite.served ? DATA.passColour : "#aab4bd", "stroke-width": satellite.served ? 1.6 : 0.6 });
     make(track, "title", {}, satellite.name);
   }
+  const many = DATA.track.sites.length > 40; // names would cover the map
   for (const site of DATA.track.sites) {
+    if (many) {
+      make(make(box.svg, "circle", { cx: box.px(site.longitude).toFixed(1), cy: box.py(site.latitude).toFixed(1), r: 1.8, fill: "#D55E00" }), "title", {}, site.name);
+      continue;
+    }
     make(box.svg, "path", { d: `M${box.px(site.longitude)},${box.py(site.latitude) - 6}l5,9h-10z`, fill: "#D55E00", stroke: "white" });
     make(box.svg, "text", { x: box.px(site.longitude) + 8, y: box.py(site.latitude) + 4, "font-weight": 600 }, site.name);
   }
@@ -423,6 +481,16 @@ function timelineTable(index) {
     panel.lines.flatMap((one) => one.x.map((x, i) => [line.point, one.scheme, x, one.y[i]])));
 }
 
+function mapTable(quantity) {
+  return [["setting", "scheme", "site", "latitude (deg)", "longitude (deg)", quantity.label]].concat(
+    DATA.maps.maps.flatMap((one) => one.sites.map((site, i) => [one.point, one.scheme, site, one.latitude[i], one.longitude[i], one.values[quantity.name][i]])));
+}
+
+function mapSatellitesTable() {
+  return [["setting", "scheme", "rank", "mean rate (bit/s)"]].concat(
+    DATA.maps.maps.flatMap((one) => one.satellites.map((rate, i) => [one.point, one.scheme, i + 1, rate])));
+}
+
 function trackTable() {
   return [["satellite", "served", "latitude (deg)", "longitude (deg)"]].concat(
     DATA.track.satellites.flatMap((one) => one.latitude.map((latitude, i) => [one.name, one.served ? "yes" : "no", latitude, one.longitude[i]])));
@@ -434,6 +502,10 @@ function setUp() {
   add("delay-cdf", (host) => drawCdf(host, DATA.cdf.delay, { xLabel: "end-to-end delay (s)", unit: "s", deadline: DATA.deadline_s, canLog: true, title: "Distribution of end-to-end delay" }), () => cdfTable(DATA.cdf.delay, "delay (s)"));
   add("savings-cdf", (host) => drawCdf(host, DATA.cdf.savings, { xLabel: "bandwidth savings (% of the captured file)", unit: "%", canLog: false, title: "Distribution of bandwidth savings" }), () => cdfTable(DATA.cdf.savings, "savings (%)"));
   add("breakdown", drawBreakdown, breakdownTable);
+  if (DATA.maps) {
+    DATA.maps.quantities.forEach((quantity, i) => add(`map-${i}`, (host) => drawMap(host, quantity), () => mapTable(quantity)));
+    add("map-satellites", drawMapSatellites, mapSatellitesTable);
+  }
   if (DATA.load) DATA.load.metrics.forEach((metric, i) => add(`load-${i}`, (host) => drawLoad(host, metric), () => loadTable(metric)));
   DATA.pareto.forEach((panel, i) => add(`pareto-${i}`, (host) => drawPareto(host, panel), () => paretoTable(panel)));
   const mostPanels = Math.max(0, ...DATA.timelines.map((line) => line.panels.length));
