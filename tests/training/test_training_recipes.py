@@ -10,21 +10,17 @@ import pytest
 import torch
 from diffusers import AutoencoderTiny
 from PIL import Image
+from torchvision.transforms.functional import gaussian_blur
 
 from training import text
-from training.adversary import (
-    FEATURE_CHANNELS,
-    Balance,
-    FeatureJudge,
-    PixelJudge,
-    judges_loss,
-    makers_loss,
-)
+from training.adversary import Balance, FeatureJudge, PixelJudge, judges_loss, makers_loss
 from training.degradation import drawn_quality
-from training.inpainter import Crops
+from training.inpainter import WHOLE, Crops, Eyes, judged
+from training.lite import LiteTrunks, View, judged_channels
 from training.prepare import LAYERS, SIDE_PX, load_prepared
 from training.texture import BANDS, band_kernels, texture_loss
 from training.vae import new_vae, psnr_db, start_in_closed_form, to_tensor
+from training.vgg import JUDGED_CHANNELS, feature_distance, normalised
 
 REPOSITORY = Path(__file__).parents[2]
 GREY = torch.zeros(1, 3, 64, 64)
@@ -89,10 +85,53 @@ def test_adversary_weighs_its_share_of_the_distances_gradient():
     assert float(makers_loss([torch.full((1, 1), 3.0)] * 2)) == -3
 
 
-def test_feature_judge_gives_one_verdict_map_for_each_depth():
+def astronaut() -> torch.Tensor:
+    """A photograph [1, 3, 256, 256] in [−1, 1]."""
+    from skimage import data
+
+    return to_tensor(data.astronaut()[None, :256, 128:384])
+
+
+def test_feature_judge_gives_one_verdict_map_for_each_map_of_the_frozen_networks():
     torch.manual_seed(1)
-    maps = [torch.rand(2, channels, 16, 16) for channels in FEATURE_CHANNELS]
-    assert [tuple(verdict.shape) for verdict in FeatureJudge()(maps)] == [(2, 1, 16, 16)] * 3
+    maps = judged(Eyes("cpu").maps(astronaut(), WHOLE))
+    channels = (*JUDGED_CHANNELS, *judged_channels())
+    assert [values.shape[1] for values in maps] == list(channels)
+    verdicts = FeatureJudge(channels)(maps)
+    assert [verdict.shape[2:] for verdict in verdicts] == [values.shape[2:] for values in maps]
+
+
+def test_lite_trunks_see_photographs_as_lite0_does():
+    """Trained on the same photographs: blur moves their maps about as far as lite0's, so the weights are read right."""
+    from ntnsim.networks import lite0
+
+    trunks = LiteTrunks()
+    original = astronaut()
+    distances = {"lite0": [], "lite1": [], "lite2": []}
+    for deviation in (1, 2, 4, 8):
+        blurred = gaussian_blur(original, 4 * deviation + 1, [float(deviation)] * 2)
+        sets = {"lite0": [lite0.normalised((x + 1) * 127.5) for x in (original, blurred)]}
+        ours, theirs = ([*lite0.pretrained().pyramid(x)] for x in sets["lite0"])
+        distances["lite0"].append(float(feature_distance(normalised(ours), normalised(theirs))))
+        ours, theirs = normalised(trunks(original)), normalised(trunks(blurred))
+        for index, name in enumerate(("lite1", "lite2")):
+            part = slice(5 * index, 5 * index + 5)
+            distances[name].append(float(feature_distance(ours[part], theirs[part])))
+    for name in ("lite1", "lite2"):
+        assert distances[name] == sorted(distances[name])
+        assert distances[name] == pytest.approx(distances["lite0"], rel=0.25)
+
+
+def test_views_are_windows_of_their_picture_at_a_scale():
+    picture = torch.arange(64.0).expand(1, 3, 64, 64)
+    window = View(top=0.125, left=0.125, scale=1.0, mirrored=False).of(picture)
+    assert window.shape == (1, 3, 56, 56)
+    assert torch.equal(window[0, 0, 0], torch.arange(8.0, 64.0))
+    mirrored = View(top=0.0, left=0.0, scale=0.75, mirrored=True).of(picture)
+    assert mirrored.shape == (1, 3, 42, 42)
+    assert (mirrored[0, 0, 0].diff() < 0).all()
+    drawn = [View.drawn(torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
 
 
 @pytest.fixture(scope="module")
