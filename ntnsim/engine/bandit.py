@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ntnsim.arrays import Float32Array, FloatArray
 from ntnsim.engine.checkpoint import read_checkpoint, write_checkpoint
 from ntnsim.engine.conditioning import conditioning_features, interleaved, requirement_vector
 from ntnsim.engine.features import feature_names, state_features
+from ntnsim.engine.first_guess import FirstGuess
 from ntnsim.engine.queue_price import backlog_price
 from ntnsim.engine.replay import Replay
 from ntnsim.engine.stacked_mlp import StackedMlp
@@ -49,6 +51,7 @@ class Bandit(Policy, ABC):
             n_features=self.n_features,
             dimension=space.dimension,
             n_ranks=space.n_ranks,
+            half_life=settings.memory_half_life_images,
         )
         self.exploration_rng = stream(seed, "engine", "exploration")
         self.update_rng = stream(seed, "engine", "updates")
@@ -56,6 +59,7 @@ class Bandit(Policy, ABC):
         self.standardised = False
         self.n_updates = 0
         self.n_unscored = 0
+        self._first_guess = FirstGuess(space, self.n_features) if settings.warm_up == "trials" else None
         self._conditions: dict[Requirement, Float32Array] = {}
         self._recent: deque[tuple[float, ...]] = deque(maxlen=RECENT_IMAGES)
 
@@ -139,13 +143,22 @@ class Bandit(Policy, ABC):
         return condition
 
     def choose(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Decision:
-        """Return the best action's configuration; while learning, the exploring one's."""
-        if not self.standardised and not self.settings.evaluate:
-            return Decision(
-                self.space.configuration(self.exploration_rng.random(self.space.dimension).tolist())
-            )
-        wanted = self.best_action if self.settings.evaluate else self.exploring_action
-        return Decision(self.space.configuration(wanted(image, network, requirement).tolist()))
+        """Return the best action's configuration; while learning, the exploring one's, or the warm-up's."""
+        if self.settings.evaluate:
+            action = self.best_action(image, network, requirement)
+        elif self.standardised:
+            action = self.exploring_action(image, network, requirement)
+        else:
+            action = self._warm_up_action(image, network, requirement)
+        return Decision(self.space.configuration(action.tolist()))
+
+    def _warm_up_action(
+        self, image: ImageState, network: NetworkState, requirement: Requirement
+    ) -> npt.NDArray[np.floating]:
+        """Return the x [dimension] to send before anything was learned."""
+        if self._first_guess is None:
+            return self.exploration_rng.random(self.space.dimension)
+        return self._first_guess.drawn(self.state_of(image, network), requirement, self.exploration_rng)
 
     def learn(self, delivered: DeliveredImage) -> None:
         """Remember a delivery and, after the warm-up, update; deliveries that nobody scored teach nothing."""

@@ -97,6 +97,8 @@ def build_bandit(
     seed: int,
 ) -> "Bandit":
     """Return a learning policy of any kind without its guard."""
+    if entity.warm_up == "trials" and not space.has_coarse_layer:
+        raise ScenarioError("policy.warm_up: trials needs a codec with a coarse layer, such as spiff")
     if isinstance(entity, LinearBanditSpec):
         return build_linear(entity, space, seed)
     return build_engine(entity, space, seed)

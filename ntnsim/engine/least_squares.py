@@ -158,28 +158,29 @@ def fitted(
     phi: FloatArray,
     terms: FloatArray,
     ridge: float,
-    weight: float = 1.0,
+    weights: FloatArray | float = 1.0,
     start: FloatArray | float = 0.0,
     groups: npt.NDArray[np.intp] | None = None,
 ) -> Fit:
     """Return the fit of *terms* [rows, terms] to *phi* [rows, columns].
 
-    ridge: in rows; weight: of each row, below 1 where one outcome stands in several rows. start: the coefficients
+    ridge: in rows; weights: of the rows, below 1 where one outcome stands in several. start: the coefficients
     [columns, terms] that the ridge holds them at. groups: number [rows] of what is left out together; each row by
     itself unless given.
     """
     expected = phi @ np.broadcast_to(start, (phi.shape[1], terms.shape[1]))
     left = terms - expected
-    gram = weight * phi.T @ phi + ridge * np.eye(phi.shape[1])
+    weights = np.broadcast_to(weights, len(phi))
+    gram = phi.T @ (weights[:, None] * phi) + ridge * np.eye(phi.shape[1])
     root = np.linalg.inv(np.linalg.cholesky(gram))
     roots = phi @ root.T  # of each row; products of two of them are the hat matrix
-    change = root.T @ (weight * roots.T @ left)
+    change = root.T @ (roots.T @ (weights[:, None] * left))
     residuals = left - phi @ change
-    unseen = np.maximum(1.0 - weight * (roots**2).sum(1), SMALLEST_UNSEEN)
+    unseen = np.maximum(1.0 - weights * (roots**2).sum(1), SMALLEST_UNSEEN)
     left_out = residuals / unseen[:, None]
     for rows in _shared(groups):
         hat = roots[rows] @ roots[rows].T
-        left_out[rows] = np.linalg.solve(np.eye(len(rows)) - weight * hat, residuals[rows])
+        left_out[rows] = np.linalg.solve(np.eye(len(rows)) - hat * weights[rows], residuals[rows])
     return Fit(start + change, root, left_out)
 
 

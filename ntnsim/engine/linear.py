@@ -56,7 +56,8 @@ class LinearBandit(Bandit):
         phi = self._columns(states, self.replay.part("action"))
         terms = log_terms(self.replay.part("outcome").astype(np.float64))
         groups = pictures_of(states[:, : self._regressors.n_of_image])
-        fit = fitted(phi, terms, self.settings.ridge, start=self._start, groups=groups)
+        weights = self.replay.weights()
+        fit = fitted(phi, terms, self.settings.ridge, weights, self._start, groups)
         self._root, self._coefficients = fit.root, fit.coefficients
         self._spread = fit.left_out.std(0)
         self._margin = np.quantile(fit.left_out, 1.0 - self.settings.risk_level, axis=0)

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from ntnsim.arrays import Float32Array
+from ntnsim.arrays import Float32Array, FloatArray
 
 
 class Replay:
@@ -12,9 +12,13 @@ class Replay:
     Parts: ``state`` [n_features]; ``action`` x [dimension]; ``outcome`` [2R+2] bits share, fidelities, remaining delay
     in nominal deadlines; ``requirement`` [4R+2]; ``elapsed`` [1] nominal deadlines spent before the decision;
     ``residual`` [2R+2], what least squares leave of each term: the engine's alone, 0 with other policies.
+
+    half_life: deliveries after which a row counts half as much; None: all rows count alike.
     """
 
-    def __init__(self, capacity: int, *, n_features: int, dimension: int, n_ranks: int) -> None:
+    def __init__(
+        self, capacity: int, *, n_features: int, dimension: int, n_ranks: int, half_life: float | None = None
+    ) -> None:
         widths = {
             "state": n_features,
             "action": dimension,
@@ -29,6 +33,7 @@ class Replay:
             self.columns[name] = slice(start, start + width)
             start += width
         self.capacity = capacity
+        self._half_life = half_life
         self.n_seen = 0
         self.rows: Float32Array = np.zeros((capacity, start), dtype=np.float32)
 
@@ -47,9 +52,25 @@ class Replay:
         return self.rows[: len(self), self.columns[name]]
 
     def draw(self, n_rows: int, rng: np.random.Generator) -> dict[str, Float32Array]:
-        """Return the parts of *n_rows* rows, drawn uniformly with repetition."""
-        drawn = self.rows[rng.integers(len(self), size=n_rows)]
+        """Return the parts of *n_rows* rows, drawn with repetition by their weights."""
+        if self._half_life is None:
+            places = rng.integers(len(self), size=n_rows)
+        else:
+            # The inverse of the weights' sum from the newest on: ages are geometric, cut at the oldest.
+            forgotten = 0.5 ** (len(self) / self._half_life)
+            ages = -self._half_life * np.log2(1.0 - rng.random(n_rows) * (1.0 - forgotten))
+            newest = (self.n_seen - 1) % self.capacity
+            places = (newest - np.minimum(ages.astype(np.int64), len(self) - 1)) % self.capacity
+        drawn = self.rows[places]
         return {name: drawn[:, columns] for name, columns in self.columns.items()}
+
+    def weights(self) -> FloatArray:
+        """Return how much each row counts [len], the newest 1."""
+        if self._half_life is None:
+            return np.ones(len(self))
+        ages = (self.n_seen - 1 - np.arange(len(self))) % self.capacity
+        weights: FloatArray = 0.5 ** (ages / self._half_life)
+        return weights
 
     def restore(self, rows: Float32Array, n_seen: int) -> None:
         """Take over the filled rows of another memory of the same shape."""

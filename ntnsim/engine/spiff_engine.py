@@ -92,7 +92,7 @@ class SpiffEngine(ActorBandit):
             phi,
             log_terms(outcomes),
             RIDGE,
-            (different.max() + 1) / len(outcomes),
+            self.replay.weights() * (different.max() + 1) / len(outcomes),
             self.start,
             different if groups is None else groups,
         )

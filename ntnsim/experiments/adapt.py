@@ -4,7 +4,7 @@
 
 One simulated run in three phases of equal length: light load and intermediate target; heavy load; heavy load and
 lenient target. Images queue as in every run. Policies on `spiff` learn online throughout, those "from the log" after
-learning offline, the others from nothing. Beside them stand all fixed x of a grid; the best of them in hindsight, for a
+learning offline, those "from trials" with what trial encodings tell as their warm-up, the others from nothing. Beside them stand all fixed x of a grid; the best of them in hindsight, for a
 phase or for the run, is what learning has to beat. `cost` is that of Eq. 2a, lateness included. Photographs are those
 of a table of real outcomes, which are interpolated between the grid's points; each policy sees the same.
 
@@ -97,6 +97,9 @@ def _learners(
         policies[f"{name}, from the log"] = learner(ready)
         if name == "engine":
             policies["engine, from the log, guarded"] = learner({**ready, "guard": {}})
+    if settings["engine"]["trial_state"]:
+        for name in ("engine", "least squares"):
+            policies[f"{name}, from trials"] = learner({**settings[name], "warm_up": "trials"})
     policies["engine, from nothing"] = learner(settings["engine"])
     policies["Thompson sampling, from nothing"] = learner(settings["least squares"])
     policies["LinUCB, from nothing"] = learner(study.rival("linear", explore="ucb"))

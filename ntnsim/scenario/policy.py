@@ -180,8 +180,15 @@ class LearningSpec(Entity):
 
     replay_capacity: int = Field(default=2000, ge=64)
     """Deliveries remembered."""
+    memory_half_life_images: float | None = Field(default=None, gt=0)
+    """Deliveries after which an outcome counts half as much: networks draw it half as often, least squares weigh it
+    half. Null: all that is remembered counts alike, as in the paper. For a world that changes without Ω_t telling
+    it."""
     warm_up_images: int = Field(default=64, ge=8)
-    """Deliveries with random configurations before the first update."""
+    """Deliveries before the first update."""
+    warm_up: Literal["uniform", "trials"] = "uniform"
+    """What is sent before the first update: x drawn uniformly, or about the cheapest by what the codec's trial
+    encodings tell (needs `trial_state`). Beyond the paper, whose engine begins with uniform draws."""
     updates_per_image: int = Field(default=1, ge=0)
     """Updates after each delivery. Least squares are exact: for `linear`, more than 1 changes nothing."""
     feedback_share: float = Field(default=1.0, gt=0, le=1)
@@ -202,6 +209,12 @@ class LearningSpec(Entity):
     """Directory of a trained engine to start from."""
     guard: GuardSpec | None = None
     """Deadline guard; none by default, so that the policy stands alone."""
+
+    @model_validator(mode="after")
+    def _trials_are_seen(self) -> Self:
+        if self.warm_up == "trials" and not self.trial_state:
+            raise ValueError("warm_up: trials needs trial_state: true")
+        return self
 
 
 class LinearBanditSpec(LearningSpec):

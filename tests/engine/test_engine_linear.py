@@ -67,12 +67,12 @@ def test_columns_of_one_state_are_products_of_its_expansion():
 def test_groups_are_left_out_whole():
     rng = np.random.default_rng(1)
     phi, terms = rng.standard_normal((30, 4)), rng.standard_normal((30, 2))
-    groups = np.arange(30) % 8
-    found = fitted(phi, terms, ridge=0.5, weight=0.7, groups=groups)
+    groups, weights = np.arange(30) % 8, rng.uniform(0.2, 1.0, 30)
+    found = fitted(phi, terms, ridge=0.5, weights=weights, groups=groups)
     for group in range(8):
         away = groups != group
-        gram = 0.7 * phi[away].T @ phi[away] + 0.5 * np.eye(4)
-        coefficients = np.linalg.solve(gram, 0.7 * phi[away].T @ terms[away])
+        weighted = weights[away, None] * phi[away]
+        coefficients = np.linalg.solve(weighted.T @ phi[away] + 0.5 * np.eye(4), weighted.T @ terms[away])
         inside = ~away
         np.testing.assert_allclose(found.left_out[inside], terms[inside] - phi[inside] @ coefficients)
 
@@ -82,7 +82,7 @@ def test_copies_of_an_outcome_count_once():
     phi, terms = rng.standard_normal((30, 4)), rng.standard_normal((30, 2))
     once = fitted(phi, terms, ridge=1.0)
     copies = np.tile(np.arange(30), 3)
-    thrice = fitted(phi[copies], terms[copies], ridge=1.0, weight=1.0 / 3.0, groups=copies)
+    thrice = fitted(phi[copies], terms[copies], ridge=1.0, weights=1.0 / 3.0, groups=copies)
     np.testing.assert_allclose(thrice.coefficients, once.coefficients)
     np.testing.assert_allclose(thrice.left_out[:30], once.left_out)
 
@@ -152,6 +152,26 @@ def test_no_search_offers_a_layer_that_nobody_sees_or_none_where_it_is_needed():
 def test_evaluation_without_a_checkpoint_is_refused():
     with pytest.raises(ScenarioError, match="needs a checkpoint"):
         build_policy(LinearBanditSpec(evaluate=True), SPACE, seed=0)
+
+
+def test_a_changed_network_is_learned_sooner_where_old_outcomes_fade():
+    def error(half_life: float | None) -> float:
+        policy = build_linear(
+            LinearBanditSpec(memory_half_life_images=half_life, explore="none"), SPACE, seed=0
+        )
+        fill_memory(policy, INSTANCE, [REQUIREMENT], 400, stream(0, "before"))
+        n_before = len(policy.replay)
+        fill_memory(policy, INSTANCE, [REQUIREMENT], 100, stream(1, "after"))
+        # From then on the same x takes twice the bits; nothing in the state tells it.
+        policy.replay.part("outcome")[n_before:, 0] *= 2.0
+        policy.update(1)
+        image, network = INSTANCE.context(stream(2, "test"))
+        x = np.array([(0.3, 0.4)], dtype=np.float32)
+        true = 2.0 * INSTANCE.bits_share(image.rank_fractions[1], x[0].astype(float))
+        [found] = policy.predicted_bits(policy.state_of(image, network), x)
+        return abs(float(np.log(found / true)))
+
+    assert error(50.0) < 0.5 * error(None)
 
 
 def test_before_learning_the_trials_themselves_are_predicted():
