@@ -3,10 +3,11 @@
     ntnsim experiment adapt --data PERSONS --out results/adapt
 
 One simulated run in three phases of equal length: light load and intermediate target; heavy load; heavy load and
-lenient target. Images queue as in every run. Policies on `spiff` learn online throughout, those "from the log" after
-learning offline, those "from trials" with what trial encodings tell as their warm-up, the others from nothing. Beside them stand all fixed x of a grid; the best of them in hindsight, for a
-phase or for the run, is what learning has to beat. `cost` is that of Eq. 2a, lateness included. Photographs are those
-of a table of real outcomes, which are interpolated between the grid's points; each policy sees the same.
+lenient target. Images queue as in every run. Policies on `spiff` learn online throughout: "from the log" after learning
+offline, "from trials" with what trial encodings tell as their warm-up, or from nothing. Beside them stand all fixed x
+of a grid; the best of them in hindsight, for a phase or for the run, is what learning has to beat. `cost` is that of
+Eq. 2a, lateness included. Photographs are those of a table of real outcomes, which are interpolated between the
+grid's points; each policy sees the same.
 
 adapt.csv has windows of 40 images; adapt_summary.csv policies and phases. `worst_window` is the dearest window that
 begins 100 images or more after a step, as a multiple of what the phase's best fixed x costs there.
