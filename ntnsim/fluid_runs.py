@@ -42,7 +42,7 @@ def simulate_fluid(
 
     Raises ScenarioError with the key where a part of the scenario can only be followed image by image.
     """
-    _check(scenario)
+    check_fluid(scenario)
     assert scenario.horizon.duration_s is not None
     sizes_of = {entity.name: _sizes(scenario, entity, schemes[entity.name]) for entity in scenario.schemes}
     duration_s, fluid = scenario.horizon.duration_s, scenario.fluid
@@ -84,7 +84,8 @@ class _Sizes:
         self.scheme, self.savings, self.original, self.pf = scheme, savings, original, pf
 
 
-def _check(scenario: Scenario) -> None:
+def check_fluid(scenario: Scenario) -> None:
+    """Raise ScenarioError for the first part of *scenario* that can only be followed image by image."""
     if scenario.horizon.duration_s is None:
         raise ScenarioError("horizon.duration_s: is required by fidelity fluid")
     if scenario.faults:

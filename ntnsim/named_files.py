@@ -1,13 +1,18 @@
-"""Every file, bundle and device profile that a scenario names, opened as a run would: what is missing is told before.
+"""Everything that a scenario names, looked up as a run would: what is missing or unfit is told before.
 
-Nothing is simulated, no network is loaded, and no code of the user's own is run.
+Files, bundles, devices, targets of faults. Nothing is simulated, no network is loaded, and no code of the user's own
+is run.
 """
 
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from ntnsim.chance.device_profiles import device_profile
 from ntnsim.errors import ScenarioError
 from ntnsim.plugins import find_parts
+from ntnsim.scenario.codec import InpaintingSpec
+from ntnsim.scenario.copies import copy_names
 from ntnsim.scenario.dataset import SamplesDatasetSpec
 from ntnsim.scenario.path import ScenarioPath
 from ntnsim.scenario.policy import LearningSpec, OraclePolicySpec
@@ -39,6 +44,11 @@ def check_files(scenario: Scenario) -> None:
         elif isinstance(scheme.policy, LearningSpec):
             _exists(f"scheme {scheme.name!r}: policy.checkpoint", scheme.policy.checkpoint)
     find_parts(scenario)
+    _check_faults(scenario)
+    if scenario.fidelity == "fluid":
+        from ntnsim.fluid_runs import check_fluid
+
+        check_fluid(scenario)
     if not all(isinstance(scheme.codec, SizesCodecSpec) for scheme in scenario.schemes):
         _check_pictures(scenario)
 
@@ -52,18 +62,46 @@ def _altitude_m(scenario: Scenario) -> float:
     return space_model(scenario.space, scenario.start_utc).altitude_m
 
 
+def _check_faults(scenario: Scenario) -> None:
+    if not scenario.faults:
+        return
+    from ntnsim.sky.space_segment import check_satellite_faults
+    from ntnsim.sky.way_down import check_way_faults
+    from ntnsim.world.breakdowns import check_gateway_faults
+
+    check_satellite_faults(scenario)
+    check_way_faults(scenario)
+    names = (copy_names(gateway.name, gateway.count) for gateway in scenario.gateways)
+    check_gateway_faults(scenario.faults, chain.from_iterable(names))
+
+
 def _check_pictures(scenario: Scenario) -> None:
     """Open what only schemes with pictures need: photographs, networks, judges."""
-    for wanted in scenario.datasets.values():
-        if not isinstance(wanted, SamplesDatasetSpec):
+    by_truth = scenario.task.segmenter == "truth"
+    for name, wanted in scenario.datasets.items():
+        if by_truth or not isinstance(wanted, SamplesDatasetSpec):
             from ntnsim.datasets.open_dataset import open_dataset
 
-            open_dataset(wanted).image(0)
+            if open_dataset(wanted).image(0).class_map is None and by_truth:
+                raise ScenarioError(
+                    f"task.segmenter: truth needs class maps, and dataset {name!r} of kind {wanted.kind} has none"
+                )
+    for device in {inpaint.device for inpaint in _inpainting(scenario)} - {"cpu"}:
+        from ntnsim.networks.bundle import check_device
+
+        check_device(device)
     _exists("task.lpips_trunk", scenario.task.lpips_trunk)
     _exists("task.clip", scenario.task.clip)
     from ntnsim.networks.bundle import open_bundle
 
     open_bundle(scenario.task.bundle.name_or_location)
+
+
+def _inpainting(scenario: Scenario) -> Iterator[InpaintingSpec]:
+    for scheme in scenario.schemes:
+        inpaint = getattr(scheme.codec, "inpaint", None)
+        if inpaint is not None and inpaint.method == "bundle":
+            yield inpaint
 
 
 def _exists(place: str, path: ScenarioPath | None) -> None:

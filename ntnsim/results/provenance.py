@@ -107,6 +107,11 @@ def code_digest(rooms: frozenset[str] | None = None) -> str:
 
 def package_versions() -> dict[str, str | None]:
     """Return the installed version of each package that can change a result; ``None`` where it is absent."""
+    return dict(_package_versions())
+
+
+@cache
+def _package_versions() -> dict[str, str | None]:
     versions: dict[str, str | None] = {}
     for name in RECORDED_PACKAGES:
         try:

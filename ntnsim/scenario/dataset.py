@@ -136,6 +136,10 @@ DatasetSpec = Annotated[
 ]
 
 
+# How many ranks each preset has; who is in which is in datasets/relevance.py.
+PRESET_RANKS = {"person": 2, "coco-stuff": 3, "sssid": 3, "mastr1325": 3}
+
+
 class RelevanceSpec(Entity):
     """The relevance function r(c): which class has which rank (paper, Table I), as a preset or in full."""
 
@@ -153,6 +157,13 @@ class RelevanceSpec(Entity):
         if self.ranks is not None and max([*self.ranks.values(), self.default_rank]) < 1:
             raise ValueError("ranks must use at least two ranks: some class needs rank 1 or more")
         return self
+
+    @property
+    def n_ranks(self) -> int:
+        """R: one more than the highest rank."""
+        if self.preset is not None:
+            return PRESET_RANKS[self.preset]
+        return max([*(self.ranks or {}).values(), self.default_rank]) + 1
 
 
 class TaskSpec(Entity):
@@ -172,3 +183,11 @@ class TaskSpec(Entity):
     """Local file with torchvision's AlexNet, for `lpips`."""
     clip: ScenarioPath | None = None
     """Local directory with a CLIP model, for `clip`."""
+
+    @model_validator(mode="after")
+    def _judges_have_weights(self) -> Self:
+        if self.pf_backend == "lpips" and self.lpips_trunk is None:
+            raise ValueError("lpips_trunk: is required by pf_backend lpips: a file of torchvision's AlexNet")
+        if self.sf_backend == "clip" and self.clip is None:
+            raise ValueError("clip: is required by sf_backend clip: a local directory with a CLIP model")
+        return self

@@ -216,6 +216,12 @@ class LearningSpec(Entity):
             raise ValueError("warm_up: trials needs trial_state: true")
         return self
 
+    @model_validator(mode="after")
+    def _knows_something(self) -> Self:
+        if self.evaluate and self.checkpoint is None:
+            raise ValueError("evaluate: an engine that does not learn needs a checkpoint")
+        return self
+
 
 class LinearBanditSpec(LearningSpec):
     """Least squares on the engine's own features, searched over a grid of x: the simplest learner that a network must

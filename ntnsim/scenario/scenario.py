@@ -256,6 +256,15 @@ class Scenario(Entity):
         return self
 
     @model_validator(mode="after")
+    def _ranks_agree(self) -> Self:
+        for index, scheme in enumerate(self.schemes):
+            try:
+                scheme.check_ranks(self.task.relevance.n_ranks, self.requirement)
+            except ValueError as error:
+                raise ValueError(f"schemes[{index}].{error}") from None
+        return self
+
+    @model_validator(mode="after")
     def _beams_are_shared_in_one_way(self) -> Self:
         channels = self.space.shared_channels
         if channels is None or self.satellite_link.kind != "orbit":

@@ -47,3 +47,31 @@ class SchemeSpec(Entity):
                 "set trial > 0 on a codec of kind spiff"
             )
         return self
+
+    @model_validator(mode="after")
+    def _coarse_layer_is_there(self) -> Self:
+        quality = self.policy.coarse_quality if isinstance(self.policy, FixedPolicySpec) else 0.0
+        if quality > 0 and not isinstance(self.codec, SpiffCodecSpec | CustomCodecSpec):
+            raise ValueError(
+                f"policy.coarse_quality: is {quality:g}, but codec {self.codec.kind} has no coarse layer: leave it at 0"
+            )
+        return self
+
+    def check_ranks(self, of_task: int, requirement: RequirementSpec) -> None:
+        """Raise ValueError where the policy, or what is asked of it, is for another number of ranks than the images'.
+
+        of_task: ranks of photographs. requirement: the scenario's, for schemes without one of their own.
+        """
+        n_ranks = len(self.codec.rank_fractions) if isinstance(self.codec, SizesCodecSpec) else of_task
+        if isinstance(self.policy, FixedPolicySpec) and isinstance(self.policy.patch_fractions, tuple):
+            given = len(self.policy.patch_fractions)
+            if given != n_ranks - 1:
+                raise ValueError(
+                    f"policy.patch_fractions: has {given} entries; {n_ranks} ranks need {n_ranks - 1}"
+                )
+        asked = len((self.requirement or requirement).pf_min)
+        if isinstance(self.policy, LearningSpec) and asked != n_ranks:
+            raise ValueError(
+                f"policy: {self.policy.kind} learns for {n_ranks} ranks, but the requirement's lists have {asked} "
+                "entries: give one per rank"
+            )

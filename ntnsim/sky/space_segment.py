@@ -23,6 +23,7 @@ __all__ = [
     "SiteLike",
     "SpaceModel",
     "TerminalLink",
+    "check_satellite_faults",
     "lost_satellites",
     "space_model",
     "terminal_links",
@@ -37,12 +38,7 @@ def terminal_links(scenario: Scenario, outage: Outage | None = None) -> dict[str
     """
     if scenario.satellite_link.kind != "orbit":
         return {}
-    names = space_model(scenario.space, scenario.start_utc).orbits.names
-    for fault in scenario.faults:
-        if fault.kind == "satellite" and not any(means(fault.target, name) for name in names):
-            raise ScenarioError(
-                f"fault {fault.name!r}: target {fault.target!r} is none of the satellites {names[0]} … {names[-1]}"
-            )
+    check_satellite_faults(scenario)
     terminals = {
         gateway.name: terminal_profile_source(
             scenario.space,
@@ -60,6 +56,19 @@ def terminal_links(scenario: Scenario, outage: Outage | None = None) -> dict[str
     if len(used) > 1:
         ServingGroup([terminal.plan for terminal in used], used[0].model.orbits)
     return terminals
+
+
+def check_satellite_faults(scenario: Scenario) -> None:
+    """Raise ScenarioError for a fault of satellites that is for none of the scenario's."""
+    faults = [fault for fault in scenario.faults if fault.kind == "satellite"]
+    if not faults or scenario.satellite_link.kind != "orbit":
+        return
+    names = space_model(scenario.space, scenario.start_utc).orbits.names
+    for fault in faults:
+        if not any(means(fault.target, name) for name in names):
+            raise ScenarioError(
+                f"fault {fault.name!r}: target {fault.target!r} is none of the satellites {names[0]} … {names[-1]}"
+            )
 
 
 def lost_satellites(terminals: Mapping[str, TerminalLink], until_s: float) -> dict[str, Any]:

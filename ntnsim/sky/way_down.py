@@ -90,18 +90,30 @@ def way_down(scenario: Scenario, cuts: Sequence[Cut]) -> ConstellationWay | None
 
     cuts: faults of it.
     """
+    check_way_faults(scenario)
+    if not _has_way(scenario):
+        return None
+    return ConstellationWay(space_model(scenario.space, scenario.start_utc), cuts)
+
+
+def _has_way(scenario: Scenario) -> bool:
+    return scenario.satellite_link.kind == "orbit" and scenario.space.carries
+
+
+def check_way_faults(scenario: Scenario) -> None:
+    """Raise ScenarioError for a fault of the way down that is for no part of it."""
     own = [fault for fault in scenario.faults if fault.kind in _RELAY_KINDS]
-    if scenario.satellite_link.kind != "orbit" or not scenario.space.carries:
+    if not own:
+        return
+    if not _has_way(scenario):
         for fault in own:
             raise ScenarioError(
                 f"fault {fault.name!r}: kind {fault.kind} needs satellites that queue on board: give "
                 "space.payload.feeder_rate_bps, space.payload.store_and_forward or "
                 "space.inter_satellite_links.rate_bps"
             )
-        return None
-    way = ConstellationWay(space_model(scenario.space, scenario.start_utc), cuts)
     for fault in own:
-        names = _targets(scenario, way, fault.kind)
+        names = _targets(scenario, fault.kind)
         if fault.kind == "inter_satellite_link" and "--" in fault.target:
             hit = all(any(means(end, name) for name in names) for end in fault.target.split("--", 1))
         else:
@@ -109,15 +121,14 @@ def way_down(scenario: Scenario, cuts: Sequence[Cut]) -> ConstellationWay | None
         if not hit:
             known = f"{names[0]} … {names[-1]}" if names else "(there are none)"
             raise ScenarioError(f"fault {fault.name!r}: target {fault.target!r} is none of {known}")
-    return way
 
 
 _RELAY_KINDS = ("satellite_feeder", "inter_satellite_link", "receiving_station")
 
 
-def _targets(scenario: Scenario, way: ConstellationWay, kind: str) -> Sequence[str]:
+def _targets(scenario: Scenario, kind: str) -> Sequence[str]:
     if kind == "receiving_station":
         return [station.name for station in scenario.space.ground_stations]
-    if kind == "inter_satellite_link" and not way.linked:
+    if kind == "inter_satellite_link" and scenario.space.inter_satellite_links.kind == "none":
         return []
-    return way.names
+    return space_model(scenario.space, scenario.start_utc).orbits.names

@@ -5,7 +5,7 @@ besides, for the work that does not simply resume. Servers only learn of it; eac
 pool has servers of its own there.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import simpy
@@ -16,7 +16,6 @@ from ntnsim.errors import ScenarioError
 from ntnsim.rates.link_clock import Impairments
 from ntnsim.scenario.fault_target import means
 from ntnsim.scenario.faults import AccessFaultSpec, FaultSpec, RainFadeSpec, RelayFaultSpec, ServerFaultSpec
-from ntnsim.scenario.terrestrial import GatewaySpec
 from ntnsim.world.faults import FaultProcess, outage_path
 from ntnsim.world.journey import Stations
 from ntnsim.world.server_pool import ServerPool
@@ -70,11 +69,10 @@ class Breakdowns:
         """Remember an access link of *gateway*."""
         self._access.append((gateway, link))
 
-    def start(self, stations: Stations, gateways: Mapping[str, GatewaySpec]) -> None:
-        """Start a process for each fault. *gateways*: entity of each gateway, for the check of targets."""
+    def start(self, stations: Stations, gateways: Iterable[str]) -> None:
+        """Start a process for each fault. *gateways*: names of all copies, for the check of targets."""
+        check_gateway_faults([fault for fault, _ in self._faults], gateways)
         for fault, streams in self._faults:
-            if fault.kind not in ("gpu", "delivery", "satellite") and not isinstance(fault, RelayFaultSpec):
-                _check_target(fault, gateways)
             begin, end = self._actions(fault, stations)
             FaultProcess(
                 self._env,
@@ -175,8 +173,12 @@ def _concerns_link(fault: FaultSpec, gateway: str) -> bool:
     return fault.kind in ("ground_station", "feeder", "rain") and hits(fault.target, gateway)
 
 
-def _check_target(fault: FaultSpec, gateways: Mapping[str, GatewaySpec]) -> None:
-    if not any(hits(fault.target, name) for name in gateways):
-        raise ScenarioError(
-            f"fault {fault.name!r}: target {fault.target!r} is none of the gateways {', '.join(sorted(gateways))}"
-        )
+def check_gateway_faults(faults: Sequence[FaultSpec], gateways: Iterable[str]) -> None:
+    """Raise ScenarioError for a fault that is for none of *gateways*, the names of all copies."""
+    names = sorted(gateways)
+    for fault in faults:
+        elsewhere = fault.kind in ("gpu", "delivery", "satellite") or isinstance(fault, RelayFaultSpec)
+        if not elsewhere and not any(hits(fault.target, name) for name in names):
+            raise ScenarioError(
+                f"fault {fault.name!r}: target {fault.target!r} is none of the gateways {', '.join(names)}"
+            )

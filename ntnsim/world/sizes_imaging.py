@@ -28,11 +28,12 @@ class SizesImaging:
         self._images: dict[str, tuple[float, float]] = {}  # image_id → coded bits, reconstructed bits
 
     def capture(self, source: str, index: int) -> Capture:
-        """Draw the sizes of image *index* of *source*; a source's images are captured in order."""
+        """Draw the sizes of the next image of *source*: it is a new one, whichever *index* a trace gives it."""
         sizes = self._streams.get(source)
         if sizes is None:
             sizes = self._streams[source] = _SourceSizes(self._codec, self._seed, source)
-        image_id = f"{source}/{index}"
+        image_id = f"{source}/{sizes.captured}"
+        sizes.captured += 1
         self._images[image_id] = (sizes.coded(), sizes.reconstructed())
         source_bits = sizes.original()
         whole_bits = round(source_bits)
@@ -64,6 +65,7 @@ class _SourceSizes:
 
     def __init__(self, codec: SizesCodecSpec, seed: int, source: str) -> None:
         streams = Streams(seed, "source", source)
+        self.captured = 0
         self.coded = sampler(codec.size_bits, streams, "size_bits")
         self.original = sampler(codec.source_bits, streams, "source_bits")
         self.reconstructed = sampler(codec.reconstructed_bits, streams, "reconstructed_bits")

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from drawn_memory import fill_memory
+from pydantic import ValidationError
 
-from ntnsim.engine.build import build_linear, build_policy
+from ntnsim.engine.build import build_linear
 from ntnsim.engine.least_squares import Regressors, fitted, log_terms, pictures_of
 from ntnsim.engine.practice import learn_online
 from ntnsim.engine.search import around, whole_grid
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits
-from ntnsim.errors import ScenarioError
 from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.protocols.policy import ImageState, Trial
 from ntnsim.scenario.policy import LinearBanditSpec
@@ -150,8 +150,8 @@ def test_no_search_offers_a_layer_that_nobody_sees_or_none_where_it_is_needed():
 
 
 def test_evaluation_without_a_checkpoint_is_refused():
-    with pytest.raises(ScenarioError, match="needs a checkpoint"):
-        build_policy(LinearBanditSpec(evaluate=True), SPACE, seed=0)
+    with pytest.raises(ValidationError, match="needs a checkpoint"):
+        LinearBanditSpec(evaluate=True)
 
 
 def test_a_changed_network_is_learned_sooner_where_old_outcomes_fade():

@@ -76,8 +76,8 @@ def test_fixed_policy_that_does_not_fit_the_codec_is_refused():
 
 
 def test_evaluation_without_a_checkpoint_is_refused():
-    with pytest.raises(ScenarioError, match="needs a checkpoint"):
-        build_policy(SpiffEngineSpec(evaluate=True), SPACE, seed=0)
+    with pytest.raises(ValidationError, match="needs a checkpoint"):
+        SpiffEngineSpec(evaluate=True)
 
 
 def test_random_policy_covers_the_cube_and_repeats_with_its_seed():
