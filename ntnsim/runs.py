@@ -16,6 +16,7 @@ from ntnsim.errors import InputError
 from ntnsim.fluid_runs import simulate_fluid
 from ntnsim.images.gallery import RunGallery
 from ntnsim.images.outcome_store import OutcomeStore
+from ntnsim.input_digests import changed_inputs, input_digests
 from ntnsim.networks.bundle import open_bundle
 from ntnsim.own_digest import UNKNOWN, own_digests
 from ntnsim.own_parts import OwnParts
@@ -93,7 +94,11 @@ def run_scenario(
         seed=scenario.seed,
         scenario_file=scenario_file,
         overrides=overrides,
-        digests={"code": program_digest()} | assembly.digests() | part_digests(scenario) | own_digests(own),
+        digests={"code": program_digest()}
+        | assembly.digests()
+        | part_digests(scenario)
+        | own_digests(own)
+        | input_digests(scenario),
         details=_details(scenario),
         command=command,
     )
@@ -255,17 +260,21 @@ def is_finished(directory: Path, scenario: Scenario, own: OwnParts | None = None
     check_replaceable(directory, force=True)
     [run] = find_runs([directory])
     found = run.provenance()
-    bundle = found.get("digests", {}).get("bundle")  # absent where no scheme needs one
+    digests = found.get("digests", {})
+    bundle = digests.get("bundle")  # absent where no scheme needs one
     differs = {
         "another scenario or seed": found.get("scenario_digest") != digest(scenario.model_dump(mode="json")),
         "another version of ntnsim": found.get("code_digest") != code_digest(),
         "another model bundle": bundle is not None
         and open_bundle(scenario.task.bundle.name_or_location).digest != bundle,
         "another version of your own parts": _own_parts_differ(
-            part_digests(scenario) | own_digests(own or OwnParts()), found.get("digests", {})
+            part_digests(scenario) | own_digests(own or OwnParts()), digests
         ),
     }
-    if other := [name for name, true in differs.items() if true]:
+    other = [name for name, true in differs.items() if true]
+    if not differs["another scenario or seed"]:  # whose files would be others
+        other += [f"another {name}" for name in changed_inputs(input_digests(scenario), digests)]
+    if other:
         raise InputError(
             f"{directory}: holds results of {' and '.join(other)}; --force replaces them, or choose another --out"
         )

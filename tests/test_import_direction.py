@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 COMPOSERS = {
     "host_profile",
+    "input_digests",
     "own_answers",
     "own_digest",
     "own_parts",

@@ -89,6 +89,8 @@ def sweep(
         typer.echo(f"interrupted; --resume --out {directory} goes on from here", err=True)
         raise typer.Exit(130)
     summary = swept.summary
+    if outcome.changed_inputs:
+        typer.echo(f"changed since: {', '.join(outcome.changed_inputs)}; cells run anew", err=True)
     damaged = f" ({outcome.n_damaged} had been damaged)" if outcome.n_damaged else ""
     if as_json:
         counts = {"cells": outcome.n_cells, "run": outcome.n_run, "reused": outcome.n_reused}

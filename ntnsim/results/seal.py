@@ -6,13 +6,13 @@ same bytes for the same results: what tells time and host is listed without a di
 
 from collections.abc import Mapping
 from functools import lru_cache
-from hashlib import blake2b, file_digest
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ntnsim.errors import InputError
 from ntnsim.results.atomic import read_json, write_json
 from ntnsim.results.files import PROVENANCE, SEAL, WALL_TIME, WORK
+from ntnsim.results.provenance import file_digest
 
 DIFFERS_FROM_RUN_TO_RUN = {PROVENANCE, WALL_TIME}
 
@@ -79,8 +79,7 @@ def _entry(directory: Path, name: str) -> Entry:
 
 @lru_cache(maxsize=4096)  # a figure reads a part once for each column
 def _digest(path: Path, *_state: int) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, lambda: blake2b(digest_size=16)).hexdigest()
+    return file_digest(path)
 
 
 @lru_cache(maxsize=4096)

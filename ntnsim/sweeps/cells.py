@@ -1,8 +1,7 @@
 """Points × replications → cells: runs that are known by the digest of everything that determines their result.
 
-A cell's address covers the resolved scenario with its seed, ntnsim's code and tables, and the model bundle. Files that
-a scenario names (photographs, traces, checkpoints) are covered by their path only: after changing one, sweep into a
-new directory.
+A cell's address covers the resolved scenario with its seed, ntnsim's code and tables, the model bundle, and the content
+of the files that the scenario names (photographs, masks, traces, element sets, checkpoints).
 """
 
 import copy
@@ -17,6 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 from ntnsim.errors import BundleError, ScenarioError
+from ntnsim.input_digests import input_digests
 from ntnsim.networks.bundle import open_bundle
 from ntnsim.own_digest import UNKNOWN
 from ntnsim.plugins import part_digests
@@ -38,7 +38,7 @@ IN_CODE = Path("scenario")  # what complaints call a scenario that is in no file
 class Cell:
     """One run of a sweep.
 
-    digest: its address. code: the digest of ntnsim's code that the address covers.
+    digest: its address. code: the digest of ntnsim's code that the address covers. inputs: those of the files.
     labels: path → what to call its value; empty for a value that is its own name.
     tree: the scenario as keys and values, before validation. source: the file it came from.
     overrides: what makes the file this cell, as ``--set`` takes it.
@@ -46,6 +46,7 @@ class Cell:
 
     digest: str
     code: str
+    inputs: dict[str, str]
     point: int
     parameters: PointValues
     labels: dict[str, str]
@@ -71,7 +72,8 @@ class Cell:
 
     def entry(self) -> dict[str, Any]:
         """Return the cell's line of ``sweep.json``."""
-        return {
+        inputs = {"inputs": self.inputs} if self.inputs else {}
+        return inputs | {
             "digest": self.digest,
             "label": self.label,
             "point": self.point,
@@ -96,6 +98,7 @@ class SweepPlan:
     ) -> None:
         self.path = IN_CODE if isinstance(given, Scenario) else Path(given)
         self.overrides = tuple(overrides)
+        self._inputs: dict[Path, str] = {}  # digests of files, each read once for the plan
         # What cannot be known again has an address of its own.
         self._own = {name: uuid4().hex if value == UNKNOWN else value for name, value in own.items()}
         scenario = scenario_given(given, overrides)
@@ -134,12 +137,14 @@ class SweepPlan:
         code = code_digest()
         bundle = _bundle_digest(scenario.task.bundle)
         resolved = scenario.model_dump(mode="json")
-        content = {"scenario": resolved, "code": code, "bundle": bundle}
-        classes = part_digests(scenario) | self._own
-        address = digest({**content, **({"classes": classes} if classes else {})})
+        content: dict[str, Any] = {"scenario": resolved, "code": code, "bundle": bundle}
+        inputs = input_digests(scenario, self._inputs)
+        more = {"classes": part_digests(scenario) | self._own, "inputs": inputs}
+        address = digest(content | {name: digests for name, digests in more.items() if digests})
         return Cell(
             address,
             code,
+            inputs,
             point,
             parameters,
             self.labels[point],

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from ntnsim.errors import InputError
+from ntnsim.input_digests import changed_inputs
 from ntnsim.results.atomic import read_json, write_json
 from ntnsim.results.directory import set_aside
 from ntnsim.results.files import CELLS, RECORDS, SUMMARY, SWEEP
@@ -71,6 +72,7 @@ class SweepOutcome:
     """What became of a sweep. failed: label and error of each cell without a result.
 
     n_damaged: cells that were there, but not as they had been written; they lie in ``damaged/`` and were run again.
+    changed_inputs: names of files whose content is another than when the sweep was begun; their cells were run anew.
     """
 
     n_cells: int = 0
@@ -78,6 +80,7 @@ class SweepOutcome:
     n_reused: int = 0
     n_damaged: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
+    changed_inputs: list[str] = field(default_factory=list)
     interrupted: bool = False
 
 
@@ -160,6 +163,7 @@ class _Ledger:
         self.waiting: deque[Cell] = deque()
         self._open: dict[int, int] = {}  # point → cells not yet ended
         self._failed_points: set[int] = set()
+        self._before = _inputs_before(directory)
 
     def add(self, cells: Sequence[Cell]) -> None:
         """Plan *cells*; those with a result on disk end at once."""
@@ -169,6 +173,12 @@ class _Ledger:
             self._open[cell.point] = self._open.get(cell.point, 0) + 1
         self.outcome.n_cells = len(self.cells)
         write_json(self.directory / SWEEP, plan_content(self.plan, self.cells))
+        changed = {
+            name
+            for cell in new
+            for name in changed_inputs(cell.inputs, self._before.get((cell.label, cell.seed), cell.inputs))
+        }
+        self.outcome.changed_inputs = sorted({*self.outcome.changed_inputs, *changed})
         for cell in new:
             directory = self.directory / CELLS / cell.digest
             if is_whole(directory):
@@ -202,6 +212,14 @@ class _Ledger:
         finished = datetime.now(UTC).isoformat(timespec="seconds")
         with (self.directory / JOURNAL).open("a", encoding="utf-8") as lines:
             lines.write(f"{result.digest},{result.wall_s:.6f},{finished}\n")
+
+
+def _inputs_before(directory: Path) -> dict[tuple[str, int], dict[str, str]]:
+    """Return the digests of the files of each cell, by label and seed, that the sweep in *directory* had planned."""
+    if not (directory / SWEEP).is_file():
+        return {}
+    cells = read_json(directory / SWEEP).get("cells", [])
+    return {(cell["label"], cell["seed"]): cell.get("inputs", {}) for cell in cells}
 
 
 def replications_wanted(summaries: Sequence[dict[str, Any]], adaptive: AdaptiveSpec) -> int:
