@@ -155,7 +155,6 @@ def main(arguments: Sequence[str]) -> None:
     print(table.groupby(["wanted_savings", "steps"])[["savings", "pf", "sf"]].mean().to_string())
     for wanted in SAVINGS:
         of_level = table[table["wanted_savings"] == wanted].drop_duplicates("image")
-        for row in of_level[~of_level["reached"]].itertuples():
-            print(
-                f"{row.image}: {100 * wanted:g} % is out of reach; the nearest is {100 * row.savings:.1f} %"
-            )
+        missed = of_level[~of_level["reached"]]
+        for image, savings in zip(missed["image"], missed["savings"], strict=True):
+            print(f"{image}: {100 * wanted:g} % is out of reach; the nearest is {100 * savings:.1f} %")
