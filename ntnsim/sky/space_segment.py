@@ -14,6 +14,7 @@ from ntnsim.scenario.fault_target import means
 from ntnsim.scenario.radio import RadioSpec
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.space import SpaceSegmentSpec
+from ntnsim.sky.kept_passes import KeptPasses
 from ntnsim.sky.space_model import SiteLike, SpaceModel, space_model
 from ntnsim.sky.terminal_link import TerminalLink
 
@@ -95,9 +96,11 @@ def terminal_profile_source(
     *,
     start_utc: datetime,
     outage: Outage | None = None,
+    kept: KeptPasses | None = None,
 ) -> TerminalLink:
     """Return the rate profiles of the terminal at *site*, as a ProfileSource: call it with the start of a window.
 
     outage: asked with a satellite's name and times [t], says when it is out of service: others then take over.
+    kept: passes of random channels, shared with other terminals.
     """
-    return TerminalLink(space_model(space, start_utc), radio, site, seed, outage)
+    return TerminalLink(space_model(space, start_utc), radio, site, seed, outage, kept)

@@ -5,7 +5,6 @@ channel from a stream of its own name, and serving satellites are worked out in 
 do not depend on how the caller cuts its windows.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -34,6 +33,7 @@ from ntnsim.protocols.rate_profile import RateProfile
 from ntnsim.scenario.payload import RegenerativePayloadSpec
 from ntnsim.scenario.radio import RadioSpec
 from ntnsim.scenario.space import SpaceSegmentSpec
+from ntnsim.sky.kept_passes import KeptPasses, OwnPasses, PassSteps, steps_of
 from ntnsim.sky.pass_geometry import Piece, pass_geometry
 from ntnsim.sky.pauses import feeder_flow, takeover_pause_s
 from ntnsim.sky.radio_link import link_model, spells_over
@@ -42,15 +42,23 @@ from ntnsim.streams import stream
 
 LOOK_AHEAD_S = 3600.0  # no end of contact is given further ahead than this
 NEXT_CONTACT_WITHIN_S = 48 * 3600.0
-KEPT_STEPS = 500_000  # of pass links, about 90 MB; two passes are kept in any case
 LONGEST_ROUND_TRIP_S = 1.0  # between terminal and scheduler, as a rule: over a geostationary satellite 0.6 s
 
 
 class TerminalLink:
-    """One terminal's rate profiles, and the passes and handovers behind them."""
+    """One terminal's rate profiles, and the passes and handovers behind them.
+
+    kept: passes of random channels, shared with the run's other terminals.
+    """
 
     def __init__(
-        self, model: SpaceModel, radio: RadioSpec, gateway: SiteLike, seed: int, outage: Outage | None = None
+        self,
+        model: SpaceModel,
+        radio: RadioSpec,
+        gateway: SiteLike,
+        seed: int,
+        outage: Outage | None = None,
+        kept: KeptPasses | None = None,
     ) -> None:
         if getattr(gateway, "on_satellite", False):
             # Born on board, received at the site: its downlink is the whole way.
@@ -65,8 +73,7 @@ class TerminalLink:
         self.link = link_model(model, radio, self.site.latitude_deg, self.site.longitude_deg)
         self.book = PassBook(model.orbits, self.site, step_s=model.space.search_step_s)
         self._seed = seed
-        self._passes: OrderedDict[tuple[int, float], PassLink] = OrderedDict()
-        self._kept_steps = 0
+        self._pass_steps = OwnPasses(KeptPasses() if kept is None else kept, self.pass_link)
         self._channel_ends: dict[tuple[int, float], ChannelState | None] = {}
         # One place in one building for the whole run: its entry loss is a quantile, not a process.
         self._indoor_quantile = float(stream(seed, "space", self.site.name, "building").uniform(0.01, 0.99))
@@ -197,35 +204,26 @@ class TerminalLink:
         ]
 
     def pass_link(self, satellite_pass: Pass) -> PassLink:
-        """Return the link along a pass, on the scenario's grid; kept for the windows that share it.
+        """Return the link along a pass, on the scenario's grid.
 
         A satellite that stays up for hours serves in stretches; the channel goes on from one to the next.
         """
-        key = (satellite_pass.satellite, satellite_pass.rise_s)
-        if key not in self._passes:
-            name = self.model.orbits.names[satellite_pass.satellite]
-            # The culmination tells passes of one satellite apart; to the second, it is the same on every host.
-            rng = stream(self._seed, "space", self.site.name, name, f"{satellite_pass.culmination_s:.0f}")
-            whole = Piece(satellite_pass, *self._steps_of(satellite_pass))
-            geometry = pass_geometry(self.model, self.link, self.site, [whole], self.radio.profile.step_s)
-            extra_loss_db = self._site_loss_db(geometry)
-            self._passes[key] = link = link_along_pass(
-                geometry,
-                self.link,
-                rng,
-                extra_loss_db=extra_loss_db,
-                strong_scintillation_db=self._spells.more_db(geometry.middle_s) if self._spells else 0.0,
-                before=self._channel_before(satellite_pass),
-            )
-            if satellite_pass.set_s % BLOCK_S == 0:  # cut there, so that another stretch may go on
-                self._channel_ends[satellite_pass.satellite, satellite_pass.set_s] = link.end
-            self._kept_steps += len(geometry.range_m)
-            while self._kept_steps > KEPT_STEPS and len(self._passes) > 2:
-                _, forgotten = self._passes.popitem(last=False)
-                self._kept_steps -= len(forgotten.sinr_db)
-        else:
-            self._passes.move_to_end(key)
-        return self._passes[key]
+        name = self.model.orbits.names[satellite_pass.satellite]
+        # The culmination tells passes of one satellite apart; to the second, it is the same on every host.
+        rng = stream(self._seed, "space", self.site.name, name, f"{satellite_pass.culmination_s:.0f}")
+        whole = Piece(satellite_pass, *self._steps_of(satellite_pass))
+        geometry = pass_geometry(self.model, self.link, self.site, [whole], self.radio.profile.step_s)
+        link = link_along_pass(
+            geometry,
+            self.link,
+            rng,
+            extra_loss_db=self._site_loss_db(geometry),
+            strong_scintillation_db=self._spells.more_db(geometry.middle_s) if self._spells else 0.0,
+            before=self._channel_before(satellite_pass),
+        )
+        if satellite_pass.set_s % BLOCK_S == 0:  # cut there, so that another stretch may go on
+            self._channel_ends[satellite_pass.satellite, satellite_pass.set_s] = link.end
+        return link
 
     def whole_pass_terms(self, satellite_pass: Pass) -> dict[str, FloatArray]:
         """Return the middle of each grid step along a pass from rise to set [n] and every term of its link there."""
@@ -272,7 +270,7 @@ class TerminalLink:
         first = int(np.floor(satellite_pass.rise_s / step_s))
         return first, max(int(np.ceil(satellite_pass.set_s / step_s)), first + 1)
 
-    def _links(self, served: Sequence[Piece]) -> list[tuple[PassLink, int]]:
+    def _links(self, served: Sequence[Piece]) -> list[tuple[PassSteps, int]]:
         """Return for each piece of a pass a link that holds its steps as the whole pass's has them, and from where on.
 
         Random channels walk from rise to set, so that whole passes are worked out, and kept. Without them a step
@@ -280,11 +278,8 @@ class TerminalLink:
         all pieces are worked out together.
         """
         if self.link.channel is not None:
-            links = [self.pass_link(piece.satellite_pass) for piece in served]
-            return [
-                (link, piece.first - link.geometry.first_step)
-                for link, piece in zip(links, served, strict=True)
-            ]
+            links = [self._pass_steps(piece.satellite_pass) for piece in served]
+            return [(link, piece.first - link.first_step) for link, piece in zip(links, served, strict=True)]
         step_s = self.radio.profile.step_s
         interval = max(1, round(OUTER_LOOP_INTERVAL_S / step_s))
         report_s = self.link.goodput.csi_delay_s
@@ -304,7 +299,9 @@ class TerminalLink:
             if report_s is not None or longest_s <= back_s:
                 break
             back_s = longest_s
-        link = link_along_pass(geometry, self.link, None, extra_loss_db=self._site_loss_db(geometry))
+        link = steps_of(
+            link_along_pass(geometry, self.link, None, extra_loss_db=self._site_loss_db(geometry))
+        )
         begins = np.cumsum([0, *(piece.end - piece.first for piece in pieces[:-1])])
         return [
             (link, int(begin) + own.first - piece.first)
@@ -340,13 +337,13 @@ class TerminalLink:
                 piece.satellite_pass.satellite,
                 (piece.first, piece.end),
                 step_s,
-                link.geometry.round_trip_s[own],
+                link.round_trip_s[own],
                 self.radio.direction,
             )
-            connected = ~np.isnan(link.geometry.propagation_s[own])
-            rate_bps[window] += np.where(connected, link.goodput.rate_bps[own] * (inside / step_s), 0.0)
-            columns["propagation"][window] = link.geometry.propagation_s[own]
-            columns["elevation"][window] = np.where(connected, link.geometry.elevation_deg[own], np.nan)
+            connected = ~np.isnan(link.propagation_s[own])
+            rate_bps[window] += np.where(connected, link.rate_bps[own] * (inside / step_s), 0.0)
+            columns["propagation"][window] = link.propagation_s[own]
+            columns["elevation"][window] = np.where(connected, link.elevation_deg[own], np.nan)
             columns["sinr"][window] = np.where(connected, link.sinr_db[own], np.nan)
             name = self.model.orbits.names[stretch.satellite_pass.satellite]
             if name not in names:
@@ -389,8 +386,8 @@ class TerminalLink:
         """Score candidates by their SINR at the decision times."""
         score = np.full(sight.elevation_deg.shape, -np.inf)
         for row, satellite_pass in enumerate(candidates):
-            link = self.pass_link(satellite_pass)
-            at = (decision_s / link.geometry.step_s).astype(np.int64) - link.geometry.first_step
+            link = self._pass_steps(satellite_pass)
+            at = (decision_s / link.step_s).astype(np.int64) - link.first_step
             inside = (at >= 0) & (at < len(link.sinr_db))
             score[row, inside] = link.sinr_db[at[inside]]
         return score
