@@ -72,15 +72,21 @@ class CheckedPolicy(Policy):
 
     def diagnostics(self) -> Mapping[str, float]:
         """Return the policy's figures, which the summary must be able to hold."""
-        figures: Any = self._policy.diagnostics()
-        try:
-            return {str(name): float(figure) for name, figure in figures.items()}
-        except (AttributeError, TypeError, ValueError):
-            raise self._wrong(f"diagnostics must return numbers by name, got {kind_of(figures)}") from None
+        return self._numbers("diagnostics", self._policy.diagnostics())
+
+    def lesson(self) -> Mapping[str, float]:
+        """Return the policy's figures of its last delivery, which the log of learning must be able to hold."""
+        return self._numbers("lesson", self._policy.lesson())
 
     def save(self, directory: Path) -> None:
         """Hand on."""
         self._policy.save(directory)
+
+    def _numbers(self, method: str, figures: Any) -> dict[str, float]:
+        try:
+            return {str(name): float(figure) for name, figure in figures.items()}
+        except (AttributeError, TypeError, ValueError):
+            raise self._wrong(f"{method} must return numbers by name, got {kind_of(figures)}") from None
 
     def _wrong(self, what: str) -> ScenarioError:
         return ScenarioError(f"policies[{self._name!r}]: {what}")

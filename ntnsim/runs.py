@@ -7,11 +7,13 @@ seeds, and what the networks had computed is taken from the outcome store.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from ntnsim.datasets.open_dataset import photographs_shown
+from ntnsim.engine.learning_log import LoggedPolicy, tensorboard_teller
 from ntnsim.errors import InputError
 from ntnsim.fluid_runs import simulate_fluid
 from ntnsim.images.gallery import RunGallery
@@ -28,6 +30,7 @@ from ntnsim.results.checkpoint import LEARNED, Checkpoint
 from ntnsim.results.directory import check_replaceable, is_free, new_results, settle
 from ntnsim.results.files import ENGINES, SHARDS
 from ntnsim.results.ground_track import write_ground_track
+from ntnsim.results.learning import write_learning
 from ntnsim.results.provenance import (
     PICTURE_ROOMS,
     code_digest,
@@ -70,6 +73,7 @@ def run_scenario(
     force: bool = False,
     checkpoint_s: float = CHECKPOINT_S,
     parts: Callable[[str, Path], SimulatedParts] | None = None,
+    tensorboard: Path | None = None,
 ) -> dict[str, Any]:
     """Simulate every scheme of *scenario*, write the results to *directory* and return the summary.
 
@@ -77,6 +81,7 @@ def run_scenario(
     own: the parts that stand behind the scenario's ``kind: custom``.
     force: replace the results of an earlier run in *directory*; files that no run wrote stay.
     checkpoint_s: of this host's clock, between two times that a learning policy is saved in case of an interruption.
+    tensorboard: where to log learning for TensorBoard, a directory for each scheme; nowhere if None.
     parts: called with the run's identity and a directory for its work, gives the simulated shards; None: no shards.
     """
     own = own or OwnParts()
@@ -84,7 +89,10 @@ def run_scenario(
     if progress is not None:
         progress.stage("loading networks")
     assembly = SchemeAssembly(scenario, store or default_store(), pictures_digest(), own)
-    schemes = {scheme.name: assembly.assemble(scheme) for scheme in scenario.schemes}
+    schemes = {
+        scheme.name: _logged(scheme.name, assembly.assemble(scheme), tensorboard)
+        for scheme in scenario.schemes
+    }
     fluid = scenario.fidelity == "fluid"
     terminals = {} if fluid else terminal_links(scenario, satellite_outages(scenario.faults, scenario.seed))
     profiles = {} if fluid else profile_sources(scenario, terminals, own)
@@ -119,6 +127,14 @@ def run_scenario(
         summary = _simulated(scenario, make, terminals, scratch, watch, kept)
         write_provenance(scratch, content)
     return summary
+
+
+def _logged(name: str, assembled: Assembled, tensorboard: Path | None) -> Assembled:
+    """Return the scheme with a log of its policy's learning, if that learns."""
+    if not assembled.policy.learns:
+        return assembled
+    tell = None if tensorboard is None else tensorboard_teller(tensorboard / name)
+    return replace(assembled, policy=LoggedPolicy(assembled.policy, tell))
 
 
 def _fluid_summary(scenario: Scenario, schemes: Mapping[str, Any]) -> dict[str, Any]:
@@ -195,6 +211,8 @@ def _simulated(
             watch.stage("drawing the gallery")
             gallery.draw(entity.name, assembled.pipeline, make.capture)
             assembled.policy.save(directory / ENGINES / entity.name)
+            if isinstance(assembled.policy, LoggedPolicy):
+                write_learning(directory, entity.name, assembled.policy.rows)
             if entity is scenario.schemes[-1]:
                 kept.worlds[entity.name] = world  # nothing is left that an interruption could lose
             else:

@@ -129,6 +129,7 @@ def run(
     command: Sequence[str] | None = None,
     shards: int = 1,
     executor: str = "local",
+    tensorboard: Path | str | None = None,
 ) -> Run:
     """Simulate every scheme of a scenario.
 
@@ -150,6 +151,7 @@ def run(
     shards: into how many parts the gateways are dealt, which run at the same time until the data network has their
         images; the results are those of one, to the byte. Only for gateways that nothing behind them acts on.
     executor: where shards run: ``local``, ``dask``, or the address of a Dask scheduler.
+    tensorboard: directory for TensorBoard's logs of what policies learn, one in it per scheme (extra ``tensorboard``).
 
     Raises InputError for whatever the caller can mend: a scenario that is not valid, a file that is missing.
 
@@ -202,6 +204,7 @@ def run(
             own=own,
             force=force or damaged,
             checkpoint_s=checkpoint_s,
+            tensorboard=None if tensorboard is None else path_given("tensorboard", tensorboard),
             parts=parts,
         )
     return Run(scenario, directory, temporary)

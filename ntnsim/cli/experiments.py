@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from ntnsim.cli.simulate import CheckpointEvery, Force, NoPlugins, Resume, interruptible, say_what_next
+from ntnsim.cli.simulate import (
+    CheckpointEvery,
+    Force,
+    NoPlugins,
+    Resume,
+    TensorBoard,
+    interruptible,
+    say_what_next,
+)
 
 EXPERIMENTS = {
     "fig2": "pixel-relevance CDFs of datasets",
@@ -47,6 +55,7 @@ def train(
     resume: Resume = False,
     force: Force = False,
     checkpoint_every: CheckpointEvery = 300.0,
+    tensorboard: TensorBoard = None,
     no_plugins: NoPlugins = False,
 ) -> None:
     """Run a scenario whose policies learn, and keep the engines that it leaves.
@@ -77,6 +86,7 @@ def train(
             resume=resume,
             force=force,
             checkpoint_s=checkpoint_every,
+            tensorboard=tensorboard,
             command=sys.argv,
             progress=True,
         )

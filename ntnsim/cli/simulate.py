@@ -36,6 +36,10 @@ CheckpointEvery = Annotated[
         help="How often what policies have learned is saved while the run goes on.",
     ),
 ]
+TensorBoard = Annotated[
+    Path | None,
+    typer.Option(metavar="LOGDIR", help="Log what policies learn for TensorBoard (extra tensorboard)."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -54,6 +58,7 @@ def run(
     resume: Resume = False,
     force: Force = False,
     checkpoint_every: CheckpointEvery = 300.0,
+    tensorboard: TensorBoard = None,
     no_plugins: NoPlugins = False,
     shards: Annotated[
         int,
@@ -87,6 +92,7 @@ def run(
             resume=resume,
             force=force,
             checkpoint_s=checkpoint_every,
+            tensorboard=tensorboard,
             command=sys.argv,
             progress=True,
             shards=shards,

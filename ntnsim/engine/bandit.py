@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from ntnsim.arrays import Float32Array, FloatArray
 from ntnsim.engine.checkpoint import read_checkpoint, write_checkpoint
-from ntnsim.engine.conditioning import conditioning_features, interleaved, requirement_vector
+from ntnsim.engine.conditioning import Priced, conditioning_features, interleaved, requirement_vector
 from ntnsim.engine.features import feature_names, state_features
 from ntnsim.engine.first_guess import FirstGuess
+from ntnsim.engine.objective import realised_cost
 from ntnsim.engine.queue_price import backlog_price
 from ntnsim.engine.replay import Replay
 from ntnsim.engine.stacked_mlp import StackedMlp
@@ -61,6 +62,7 @@ class Bandit(Policy, ABC):
         self.n_unscored = 0
         self._first_guess = FirstGuess(space, self.n_features) if settings.warm_up == "trials" else None
         self._conditions: dict[Requirement, Float32Array] = {}
+        self._prices: dict[Requirement, Priced] = {}
         self._recent: deque[tuple[float, ...]] = deque(maxlen=RECENT_IMAGES)
 
     @property
@@ -142,6 +144,14 @@ class Bandit(Policy, ABC):
             self._conditions[requirement] = condition
         return condition
 
+    def _priced(self, requirement: Requirement) -> Priced:
+        """Return the weights and targets of *requirement*, one row."""
+        price = self._prices.get(requirement)
+        if price is None:
+            vector = requirement_vector(requirement, self.settings.nominal_deadline_s)
+            price = self._prices[requirement] = Priced.of(vector[None])
+        return price
+
     def choose(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Decision:
         """Return the best action's configuration; while learning, the exploring one's, or the warm-up's."""
         if self.settings.evaluate:
@@ -213,8 +223,15 @@ class Bandit(Policy, ABC):
         self, delivered: DeliveredImage, state: Float32Array, action: tuple[float, ...], outcome: FloatArray
     ) -> tuple[float, ...]:
         """Return one delivery's figures for the diagnostics, in the order of `_judged_names`."""
-        requirement = delivered.requirement
+        requirement, elapsed = delivered.requirement, self.elapsed(delivered.image)
+        price = self._priced(requirement)
+        whole = outcome.copy()
+        whole[-1] += elapsed
+        cost = realised_cost(whole[None], price.weights, price.targets, price.delay_weight, price.deadline)
+        expected = self.predicted_costs(state, np.array([action], dtype=np.float32), requirement, elapsed)
         return (
+            float(cost[0]),
+            float(expected[0]),
             float(outcome[0]),
             *(
                 float(reached >= wanted)
@@ -230,7 +247,8 @@ class Bandit(Policy, ABC):
         return tuple(f"{kind}_{rank}" for rank in range(self.space.n_ranks) for kind in ("pf", "sf"))
 
     def _judged_names(self) -> tuple[str, ...]:
-        return ("bits_share", *(f"{name}_met" for name in self.fidelity_names()), "deadline_met")
+        met = (*(f"{name}_met" for name in self.fidelity_names()), "deadline_met")
+        return ("cost", "predicted_cost", "bits_share", *met)
 
     def diagnostics(self) -> Mapping[str, float]:
         """Return counters, and means over the last deliveries after the warm-up (``recent_…``)."""
@@ -244,6 +262,10 @@ class Bandit(Policy, ABC):
             names = self._judged_names()
             figures.update({f"recent_{name}": float(mean) for name, mean in zip(names, means, strict=True)})
         return figures
+
+    def lesson(self) -> Mapping[str, float]:
+        """Return the last delivery's figures, as it was predicted before it was learned; empty in the warm-up."""
+        return dict(zip(self._judged_names(), self._recent[-1], strict=True)) if self._recent else {}
 
     def save(self, directory: Path) -> None:
         """Write a checkpoint into *directory*; in evaluation nothing was learned, and nothing is written."""

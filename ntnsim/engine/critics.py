@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ntnsim.arrays import Float32Array, FloatArray
-from ntnsim.engine.losses import quantile_huber_gradient, quantile_midpoints
+from ntnsim.engine.losses import quantile_huber_gradient, quantile_huber_loss, quantile_midpoints
 from ntnsim.engine.objective import Hinges, aggregate_cost, read_position
 from ntnsim.engine.stacked_mlp import StackedMlp
 
@@ -75,6 +75,14 @@ class QuantileCritics:
         gradient = quantile_huber_gradient(quantiles, targets, self.levels, self.kappa)
         self.network.backward(gradient, n_fit=len(inputs))
         self.network.step()
+
+    def losses(self, terms: Float32Array, reached: FloatArray) -> FloatArray:
+        """Return the quantile Huber loss of each term [n_critics], counted in spreads, of one row.
+
+        terms: what :meth:`terms` gave for the row [n_critics, n_quantiles]; reached: what came of it [n_critics].
+        """
+        spread = self.spread.astype(np.float32)
+        return quantile_huber_loss(terms / spread[:, None], reached / spread, self.levels.numpy(), self.kappa)
 
     def fit_and_price(
         self,

@@ -197,6 +197,10 @@ class GuardedPolicy(Policy):
         """Pass it on."""
         self.guarded.lose(lost)
 
+    def lesson(self) -> Mapping[str, float]:
+        """Return the guarded policy's figures of its last delivery."""
+        return self.guarded.lesson()
+
     def save(self, directory: Path) -> None:
         """Write what the guarded policy has learned; the guard itself starts anew."""
         self.guarded.save(directory)

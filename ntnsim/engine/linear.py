@@ -12,7 +12,6 @@ import numpy as np
 
 from ntnsim.arrays import Float32Array, FloatArray
 from ntnsim.engine.bandit import Bandit
-from ntnsim.engine.conditioning import Priced, requirement_vector
 from ntnsim.engine.effective import effective, has_box
 from ntnsim.engine.least_squares import fitted, from_log_terms, log_terms, pictures_of
 from ntnsim.engine.objective import realised_cost
@@ -88,7 +87,7 @@ class LinearBandit(Bandit):
     def _cost(self, terms: FloatArray, requirement: Requirement, elapsed: float) -> Float32Array:
         outcomes = from_log_terms(terms + self._margin)
         outcomes[:, -1] += elapsed
-        price = Priced.of(requirement_vector(requirement, self.settings.nominal_deadline_s)[None])
+        price = self._priced(requirement)
         cost = realised_cost(outcomes, price.weights, price.targets, price.delay_weight, price.deadline)
         return cost.astype(np.float32)
 

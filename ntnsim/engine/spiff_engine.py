@@ -12,7 +12,7 @@ import torch
 from ntnsim.arrays import Float32Array, FloatArray
 from ntnsim.engine.actor_bandit import ActorBandit
 from ntnsim.engine.calibration import Calibration
-from ntnsim.engine.conditioning import Priced, RequirementLaw, conditioning_features, requirement_vector
+from ntnsim.engine.conditioning import Priced, RequirementLaw, conditioning_features
 from ntnsim.engine.critics import Pricing, QuantileCritics, quantile_at
 from ntnsim.engine.effective import effective, has_box, pulled_back
 from ntnsim.engine.least_squares import (
@@ -57,7 +57,6 @@ class SpiffEngine(ActorBandit):
         self.start = expected_coefficients(self.regressors, space, trial_state=settings.trial_state)
         self.coefficients: FloatArray = self.start
         self.fitted_on = 0  # deliveries seen when least squares were fitted last
-        self._prices: dict[Requirement, Priced] = {}
         self.law = RequirementLaw.of(settings.requirement_range, space.n_ranks, settings.seen_share)
 
     def networks(self) -> dict[str, StackedMlp]:
@@ -213,11 +212,7 @@ class SpiffEngine(ActorBandit):
         self, state: Float32Array, actions: Float32Array, requirement: Requirement, elapsed: float
     ) -> Float32Array:
         """Return C^agg (Eq. 5) of *actions* [rows, dimension]."""
-        price = self._prices.get(requirement)
-        if price is None:
-            vector = requirement_vector(requirement, self.settings.nominal_deadline_s)
-            price = self._prices[requirement] = Priced.of(vector[None])
-        penalties = hinges(price, np.array([elapsed], dtype=np.float32))
+        penalties = hinges(self._priced(requirement), np.array([elapsed], dtype=np.float32))
         settings = self.settings
         terms = self._terms(state, actions)
         if settings.calibrated:
@@ -240,12 +235,14 @@ class SpiffEngine(ActorBandit):
     def _judge(
         self, delivered: DeliveredImage, state: Float32Array, action: tuple[float, ...], outcome: FloatArray
     ) -> tuple[float, ...]:
-        bits, residuals = self._compared(state, action, outcome)
+        terms = self._terms(state, np.array([action], dtype=np.float32))[:, 0]
+        losses = self.critics.losses(terms, log_terms(outcome[None])[0])
+        bits, residuals = self._compared(terms, outcome)
         # Of a calibrated engine, a share α of the outcomes is worse than the quantile that decisions are made by.
         worse = residuals <= -self.critics.offset[1:]
         self._calibrate_by(residuals)
         covered = (float(bits), *worse[:-1].astype(float).tolist(), 1.0 - float(worse[-1]))
-        return (*super()._judge(delivered, state, action, outcome), *covered)
+        return (*super()._judge(delivered, state, action, outcome), *covered, *losses.tolist())
 
     def _calibrate_by(self, residuals: FloatArray) -> None:
         """Take in how much better one outcome was than the quantiles that decisions read [2R+1]."""
@@ -253,13 +250,13 @@ class SpiffEngine(ActorBandit):
             self.calibration.add(residuals.tolist())
             self.critics.offset[1:] = -self.calibration.shift
 
-    def _compared(
-        self, state: Float32Array, action: tuple[float, ...], outcome: FloatArray
-    ) -> tuple[bool, FloatArray]:
+    def _compared(self, terms: Float32Array, outcome: FloatArray) -> tuple[bool, FloatArray]:
         """Return whether bits lie below their median, and by how many spreads the rest is better than the quantile
         that decisions read [2R+1].
+
+        terms: predicted quantiles [2R+2, N], in no order.
         """
-        ordered = np.sort(self._terms(state, np.array([action], dtype=np.float32))[:, 0], axis=-1)
+        ordered = np.sort(terms, axis=-1)
         reached = log_terms(outcome[None])[0]
         high = np.array([quantile_at(terms, 1.0 - self.settings.risk_level) for terms in ordered[1:]])
         better: FloatArray = (high - reached[1:]) / self.critics.spread[1:]
@@ -274,8 +271,8 @@ class SpiffEngine(ActorBandit):
             outcome = self.outcome_of(seen)
             if outcome is not None:
                 state = self.state_of(seen.image, seen.network)
-                action = self.space.vector(seen.configuration)
-                self._calibrate_by(self._compared(state, action, outcome)[1])
+                action = np.array([self.space.vector(seen.configuration)], dtype=np.float32)
+                self._calibrate_by(self._compared(self._terms(state, action)[:, 0], outcome)[1])
 
     def arrays(self) -> dict[str, dict[str, FloatArray]]:
         """Return the fit of least squares."""
@@ -304,8 +301,12 @@ class SpiffEngine(ActorBandit):
 
     def _judged_names(self) -> tuple[str, ...]:
         # Calibrated critics reach 0.5 for bits, α for each fidelity and 1 − α for the delay.
-        covered = ("bits_coverage", *(f"{name}_coverage" for name in self.fidelity_names()), "delay_coverage")
-        return (*super()._judged_names(), *covered)
+        terms = ("bits", *self.fidelity_names(), "delay")
+        return (
+            *super()._judged_names(),
+            *(f"{name}_coverage" for name in terms),
+            *(f"{name}_loss" for name in terms),
+        )
 
 
 def secant(

@@ -176,6 +176,11 @@ class Policy(Protocol):
         """Return named figures of the policy's inner state for the run summary; empty if it has none."""
         return {}
 
+    def lesson(self) -> Mapping[str, float]:
+        """Return named figures about the delivery that :meth:`learn` took in last, for the log of a run's learning;
+        empty if there are none."""
+        return {}
+
     def save(self, directory: Path) -> None:
         """Write what the policy has learned into *directory*, made for it; without learning, write nothing."""
         return

@@ -10,6 +10,7 @@ SEAL = "seal.json"  # size and digest of every file
 GROUND_TRACK = "ground_track.json"
 IMAGES = "images"  # a directory of sampled photographs and their index
 IMAGES_INDEX = "images/index.csv"
+LEARNING = "learning"  # learning/SCHEME.csv: predictions beside deliveries while a policy learned
 ENGINES = "engines"  # engines/SCHEME holds what a learning policy had learned when the run ended
 
 WORK = ".ntnsim"  # DIR/.ntnsim: the lock, and results that are not complete yet
