@@ -117,7 +117,7 @@ def experiment(
     if name not in EXPERIMENTS:
         raise InputError(f"experiment {name!r} is unknown; allowed are {', '.join(EXPERIMENTS)}")
     for place in _places_of_results(context.args):  # before hours of work, not after
-        for ending in ("csv", "pdf", "png", "md"):
+        for ending in ("csv", "pdf", "png", "md", "tex"):
             check_own(place / f"{name}.{ending}")
     import_module(f"ntnsim.experiments.{name}").main(context.args)
 

@@ -53,17 +53,16 @@ class Panel:
 
     title: str
     ending: str
-    logarithmic: bool = False
 
     def columns(self, course: Course) -> list[str]:
         """Return the columns of the course's log that belong here."""
         log = course.log
-        return [] if log is None else [name for name in log if name.endswith(self.ending)]
+        return [] if log is None else [name for name in map(str, log) if name.endswith(self.ending)]
 
 
 KNOWLEDGE = (
-    Panel("aggregated cost C", "cost", logarithmic=True),
-    Panel("critics' quantile Huber losses, in spreads", "_loss", logarithmic=True),
+    Panel("aggregated cost C", "cost"),
+    Panel("critics' quantile Huber losses, in spreads", "_loss"),
     Panel("coverage of the quantiles read (%)", "_coverage"),
 )
 SMOOTHED_ROWS = 5  # of the log, that one point stands for
@@ -107,9 +106,8 @@ def learning(runs: Sequence[RunDirectory]) -> "Figure":
             f"{runs[0].path}: no scheme changed its configuration over at least {FEWEST_IMAGES} images"
         )
     shown = [name for name in OUTCOMES if any(_known(course, name) for course in courses)]
-    logged = [course for course in courses if course.log is not None]
-    known = [panel for panel in KNOWLEDGE if any(panel.columns(course) for course in logged)]
-    n_panels = len(courses) + len(shown) + len(known) * len(logged)
+    known = [(panel, course) for panel in KNOWLEDGE for course in courses if panel.columns(course)]
+    n_panels = len(courses) + len(shown) + len(known)
     figure = Figure(figsize=(DOUBLE_COLUMN_IN, 1.5 * n_panels))
     grid = figure.subplots(n_panels, 1, sharex=True, squeeze=False)[:, 0]
     for axes, course in zip(grid, courses, strict=False):
@@ -126,10 +124,8 @@ def learning(runs: Sequence[RunDirectory]) -> "Figure":
             look = looks[course.scheme]
             _draw(axes, scale * course.values[name], look.colour, look.dash, course.scheme)
     grid[len(courses)].legend(loc="upper left", bbox_to_anchor=(1.01, 1.05), borderaxespad=0)
-    below = iter(grid[len(courses) + len(shown) :])
-    for course in logged:
-        for panel in known:
-            _draw_knowledge(next(below), course, panel)
+    for axes, (panel, course) in zip(grid[len(courses) + len(shown) :], known, strict=True):
+        _draw_knowledge(axes, course, panel)
     window = window_of(max(len(course.values["savings"]) for course in courses))
     grid[-1].set_xlabel(f"images decided on (means over {window} of them)")
     return figure
@@ -165,8 +161,6 @@ def _draw_knowledge(axes: "Axes", course: Course, panel: Panel) -> None:
         axes.plot(
             course.log["images"], scale * smooth[name], color=style.colour, linestyle=dash, label=_told(name)
         )
-    if panel.logarithmic:
-        axes.set_yscale("log")
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.05), borderaxespad=0)
 
 

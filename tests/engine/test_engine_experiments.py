@@ -22,7 +22,7 @@ from ntnsim.experiments.outcomes import (
     drawn_configuration,
 )
 from ntnsim.experiments.study import SPACES
-from ntnsim.experiments.table4 import summary
+from ntnsim.experiments.table4 import latex, summary
 from ntnsim.experiments.targets import calibrated_targets, requirement_range
 from ntnsim.images.outcome_store import OutcomeStore
 from ntnsim.protocols.imaging import Capture, Encoded, Reconstruction
@@ -220,6 +220,8 @@ def test_summary_counts_rejections_apart_and_late_images_in():
     assert row["savings"] == pytest.approx(0.6)
     assert row["rejected"] == 0.25
     assert row["p_pf_low"] < 2 / 3 < row["p_pf_high"]
+    [line] = [line for line in latex(summary(records, TARGETS)).splitlines() if "66.7" in line]
+    assert [cell.strip() for cell in line.rstrip("\\ ").split("&")][2:6] == ["66.7", "66.7", "66.7", "60.0"]
 
 
 WORLD = """

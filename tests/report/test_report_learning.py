@@ -45,6 +45,33 @@ def drifted(tmp_path_factory):
     return find_runs([out])
 
 
+class Learned(Drifting):
+    """Tells what it learns: a loss that falls."""
+
+    learns = True
+
+    def lesson(self):
+        return {"cost": 0.5, "predicted_cost": 0.4, "pf_0_loss": 1 / self.n, "pf_0_coverage": 0.05}
+
+
+def test_what_a_policy_learned_has_panels_of_its_own(tmp_path):
+    schemes = [{"name": "s", "codec": SIZES, "policy": {"kind": "custom", "name": "learned"}}]
+    for out in ("a", "b"):
+        run(Scenario(**WORLD, schemes=schemes), tmp_path / out, policies={"learned": Learned()})
+    log = (tmp_path / "a/learning/s.csv").read_text()
+    assert log == (tmp_path / "b/learning/s.csv").read_text()
+    assert log.splitlines()[0] == "images,cost,predicted_cost,pf_0_loss,pf_0_coverage"
+    assert len(log.splitlines()) == 1 + 8  # 80 images
+    runs = find_runs([tmp_path / "a"])
+    panels = {axes.get_title(): axes.get_lines() for axes in figure_of(runs, "learning").axes}
+    assert [line.get_label() for line in panels["s: aggregated cost C"]] == ["as it came", "predicted"]
+    [coverage] = panels["s: coverage of the quantiles read (%)"]
+    assert coverage.get_label() == "PF, rank 0"
+    assert coverage.get_ydata() == pytest.approx(np.full(8, 5.0))
+    [loss] = panels["s: critics' quantile Huber losses, in spreads"]
+    assert loss.get_ydata()[-1] < loss.get_ydata()[0]
+
+
 def test_only_what_changed_is_shown(drifted):
     [course] = courses_of(drifted[0])
     assert course.scheme == "drifting"
