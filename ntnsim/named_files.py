@@ -19,6 +19,7 @@ from ntnsim.scenario.policy import LearningSpec, OraclePolicySpec
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.sizes import SizesCodecSpec
 from ntnsim.scenario.space import shells_altitude_m
+from ntnsim.scenario.steps import RecordedRate
 from ntnsim.scenario.traffic import TraceSpec
 
 
@@ -34,6 +35,10 @@ def check_files(scenario: Scenario) -> None:
             from ntnsim.chance.traffic import read_trace
 
             read_trace(source.arrivals.path.location)
+    for rate in _recorded_rates(scenario):
+        from ntnsim.chance.step_path import recorded
+
+        recorded(rate)
     if scenario.satellite_link.kind == "orbit":
         from ntnsim.sky.service_radio import service_satellite
 
@@ -60,6 +65,18 @@ def _altitude_m(scenario: Scenario) -> float:
     from ntnsim.sky.space_model import space_model
 
     return space_model(scenario.space, scenario.start_utc).altitude_m
+
+
+def _recorded_rates(scenario: Scenario) -> Iterator[RecordedRate]:
+    """Yield the rates that a file holds."""
+    access = [
+        *(gateway.access for gateway in scenario.gateways),
+        *(source.access for source in scenario.sources),
+    ]
+    rates = (link.rate for link in (*access, scenario.delivery) if link is not None)
+    for rate in (scenario.satellite_link, *rates):
+        if isinstance(rate, RecordedRate) and rate.path is not None:
+            yield rate
 
 
 def _check_faults(scenario: Scenario) -> None:

@@ -8,10 +8,13 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import count, cycle
 from math import exp, inf, sqrt
+from pathlib import Path
 
 import numpy as np
 
 from ntnsim.chance.sampling import Sampler, Streams, block_sampler, sampler
+from ntnsim.csv_rows import read_rows
+from ntnsim.errors import ScenarioError
 from ntnsim.scenario.background import (
     BackgroundSpec,
     ConstantLoadSpec,
@@ -19,6 +22,7 @@ from ntnsim.scenario.background import (
     OnOffLoadSpec,
     TraceLoadSpec,
 )
+from ntnsim.scenario.steps import RecordedRate
 from ntnsim.scenario.terrestrial import ConstantRateSpec, GaussMarkovRateSpec, RateSpec, TraceRateSpec
 
 Step = tuple[float, float]  # from this time on, this value
@@ -127,11 +131,35 @@ def rate(entity: RateSpec, streams: Streams) -> StepPath:
     match entity:
         case ConstantRateSpec(bps=bps):
             return constant(bps)
-        case TraceRateSpec(times_s=times_s, bps=bps, period_s=period_s):
-            return trace(times_s, bps, period_s)
+        case TraceRateSpec():
+            return recorded(entity)
         case GaussMarkovRateSpec():
             return StepPath(_gauss_markov(entity, streams))
     raise TypeError(f"no path for {entity!r}")
+
+
+def recorded(entity: RecordedRate) -> StepPath:
+    """Return the path of a rate as it was measured. Raises ScenarioError where its file holds none."""
+    if entity.path is None:
+        assert entity.times_s is not None and entity.bps is not None
+        return trace(entity.times_s, entity.bps, entity.period_s)
+    location = entity.path.location
+    times_s, bps = read_rates(location)
+    try:
+        entity.check(times_s, bps)
+    except ValueError as error:
+        raise ScenarioError(f"{location}: {error}") from None
+    return trace(times_s, bps, entity.period_s)
+
+
+def read_rates(path: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the times in seconds and the rates in bits per second of a CSV file."""
+    _, rows = read_rows(path, ("time_s", "bps"))
+    if not rows:
+        raise ScenarioError(
+            f"{path}: holds no rates; a header line time_s,bps and one line per rate is needed"
+        )
+    return tuple(row.number("time_s", 0) for row in rows), tuple(row.number("bps", 0) for row in rows)
 
 
 def trace(times_s: tuple[float, ...], values: tuple[float, ...], period_s: float | None) -> StepPath:

@@ -15,6 +15,7 @@ from ntnsim.scenario.traffic import (
     LATEST_ARRIVAL_S,
     ArrivalsSpec,
     BatchSpec,
+    ClosedSpec,
     DailySpec,
     MmppSpec,
     PeriodicSpec,
@@ -28,7 +29,10 @@ MOST_IMAGES = 1_000_000_000  # of a data set
 
 
 def arrival_times_s(arrivals: ArrivalsSpec, streams: Streams) -> Iterator[float]:
-    """Yield the times of successive images, from 0 s on, for ever or until a trace ends."""
+    """Yield the times of successive images, from 0 s on, for ever or until a trace ends.
+
+    Of a closed source: the times between an image's end and the next.
+    """
     match arrivals:
         case PeriodicSpec():
             return _periodic(arrivals, streams)
@@ -44,6 +48,9 @@ def arrival_times_s(arrivals: ArrivalsSpec, streams: Streams) -> Iterator[float]
             return _mmpp(arrivals, streams)
         case BatchSpec():
             return _batch(arrivals, streams)
+        case ClosedSpec(think_s=think_s):
+            draw_s = sampler(think_s, streams, "think")
+            return (draw_s() for _ in count())
         case TraceSpec(path=ScenarioPath() as path):
             return iter(read_trace(path.location)[0])
         case TraceSpec(times_s=times_s):

@@ -76,6 +76,8 @@ def compute_service(
 
 def check_line(queue: QueueSpec, where: str) -> None:
     """Refuse a waiting line that orders images or loses them."""
+    if queue.patience_s is not None:
+        raise ScenarioError(f"{where}.queue.patience_s: fidelity fluid knows patient images only")
     if queue.discipline != "fifo":
         raise ScenarioError(
             f"{where}.queue.discipline: fidelity fluid knows fifo only, got {queue.discipline!r}"

@@ -234,4 +234,4 @@ def _written_path(entity: WrittenLinkSpec) -> StepPath:
         case WindowsLinkSpec():
             return step_path.windows(entity.period_s, entity.contact_s, entity.offset_s, entity.rate_bps)
         case TraceLinkSpec():
-            return step_path.trace(entity.times_s, entity.bps, entity.period_s)
+            return step_path.recorded(entity)

@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from ntnsim.scenario.entity import Entity
 from ntnsim.scenario.own_part import OwnPartSpec
-from ntnsim.scenario.steps import check_recorded_rate
+from ntnsim.scenario.steps import RecordedRate
 from ntnsim.scenario.terrestrial import Discipline
 
 
@@ -81,23 +81,12 @@ class WindowsLinkSpec(_Transport):
         return self
 
 
-class TraceLinkSpec(_Transport):
+class TraceLinkSpec(RecordedRate, _Transport):
     """A measured rate: *bps* holds from each of *times_s* on, from 0 s; repeats every *period_s* if given."""
 
     kind: Literal["trace"]
-    times_s: tuple[NonNegativeFloat, ...] = Field(min_length=1)
-    """From when on each rate holds; the first is 0."""
-    bps: tuple[NonNegativeFloat, ...] = Field(min_length=1)
-    """Rates in bits per second; 0 is no contact."""
-    period_s: PositiveFloat | None = None
-    """After it the rates begin again; without it the last one holds for ever."""
     propagation_s: NonNegativeFloat = 0.0
     """Time from sent to received."""
-
-    @model_validator(mode="after")
-    def _usable(self) -> Self:
-        check_recorded_rate(self.times_s, self.bps, self.period_s)
-        return self
 
 
 class CustomLinkSpec(OwnPartSpec, _Transport):

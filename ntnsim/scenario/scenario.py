@@ -292,6 +292,10 @@ class Scenario(Entity):
         if not self.horizon.drain:
             raise ValueError("horizon: drain: false needs duration_s, the time at which the run is cut off")
         for index, source in enumerate(self.sources):
+            if source.arrivals.kind == "closed" and source.stop_s is None:
+                raise ValueError(
+                    f"horizon.duration_s: is required, as an image of the closed sources[{index}] may never come back"
+                )
             ends = source.n_jobs or self.horizon.n_jobs or source.stop_s or source.arrivals.kind == "trace"
             if not ends:
                 raise ValueError(

@@ -8,7 +8,7 @@ from ntnsim.scenario.compute import DataNetworkStage, DeviceProfileSpec, Gateway
 from ntnsim.scenario.distribution import DistributionSpec
 from ntnsim.scenario.entity import Entity, Name
 from ntnsim.scenario.path import ScenarioPath
-from ntnsim.scenario.steps import check_recorded_rate
+from ntnsim.scenario.steps import RecordedRate
 from ntnsim.scenario.surroundings import SurroundingsSpec
 from ntnsim.scenario.track import TrackSpec
 
@@ -39,23 +39,16 @@ class GaussMarkovRateSpec(Entity):
     """The rate never falls below it."""
 
 
-class TraceRateSpec(Entity):
+class TraceRateSpec(RecordedRate):
     """A measured rate: *bps* holds from each of *times_s* on. Starts at 0 s; repeats every *period_s* if given."""
 
     kind: Literal["trace"]
-    times_s: tuple[NonNegativeFloat, ...] = Field(min_length=1)
-    """From when on each rate holds; the first is 0."""
-    bps: tuple[NonNegativeFloat, ...] = Field(min_length=1)
-    """Rates in bits per second."""
-    period_s: PositiveFloat | None = None
-    """After it the rates begin again; without it the last one holds for ever."""
 
-    @model_validator(mode="after")
-    def _usable(self) -> Self:
-        check_recorded_rate(self.times_s, self.bps, self.period_s)
-        if not max(self.bps) > 0 or (self.period_s is None and not self.bps[-1] > 0):
+    def check(self, times_s: tuple[float, ...], bps: tuple[float, ...]) -> None:
+        """Raise ValueError where *bps* from *times_s* on is no rate for this link."""
+        super().check(times_s, bps)
+        if not max(bps) > 0 or (self.period_s is None and not bps[-1] > 0):
             raise ValueError("bps must not stay at 0 for ever: no transfer would end")
-        return self
 
 
 def _constant_from_number(value: Any) -> Any:
@@ -85,6 +78,9 @@ class QueueSpec(Entity):
     once: transfers beside the first, so that the link holds as many images as one that serves them in turn."""
     when_full: Literal["drop_new", "drop_oldest", "drop_worst"] = "drop_new"
     """Who leaves when the buffer is full: the newcomer, who waited longest, or who would be served last."""
+    patience_s: DistributionSpec | None = None
+    """How long each image waits in this line at most: it is dropped if its turn has not come by then (reneging). Time
+    in service does not count."""
 
 
 class TerrestrialLinkSpec(Entity):
@@ -100,6 +96,10 @@ class TerrestrialLinkSpec(Entity):
     """Chance that a transfer is lost as a whole and must be sent again."""
     max_attempts: int = Field(default=8, ge=1)
     """After so many losses the image is dropped."""
+    after_loss: Literal["at_once", "end_of_line"] = "at_once"
+    """at_once: a lost transfer holds the link until it is repeated. end_of_line: the sender learns of the loss two
+    propagations later, and the image waits for its turn again behind all others (feedback); a drawn service_s is drawn
+    anew."""
     service_s: DistributionSpec | None = None
     """Transfer times drawn from a distribution instead of size/rate (textbook queues)."""
     queue: QueueSpec = QueueSpec()
@@ -112,6 +112,8 @@ class TerrestrialLinkSpec(Entity):
         if self.sharing == "processor_sharing" and self.service_s is not None:
             raise ValueError("processor_sharing needs a rate: with service_s there is nothing to share")
         queue = self.queue
+        if self.sharing != "fifo" and queue.patience_s is not None:
+            raise ValueError(f"queue.patience_s: nobody waits for a turn under {self.sharing}")
         if self.sharing == "dedicated" and queue.buffer is not None:
             raise ValueError(f"queue.buffer: nobody waits on a dedicated link, got {queue.buffer}")
         if self.sharing != "fifo" and queue.discipline != "fifo":

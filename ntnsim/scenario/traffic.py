@@ -133,6 +133,17 @@ class BatchSpec(Entity):
         return self
 
 
+class ClosedSpec(Entity):
+    """A closed source: its next image is taken *think_s* after the last one came back, delivered or dropped.
+
+    *count* copies of the source are a closed population (machine repair model).
+    """
+
+    kind: Literal["closed"]
+    think_s: DistributionSpec
+    """From an image's end to the next image; from start_s to the first."""
+
+
 class TraceSpec(Entity):
     """Recorded times: listed here, or in a CSV file with a column ``time_s`` and optionally ``image``."""
 
@@ -154,7 +165,7 @@ class TraceSpec(Entity):
 
 
 ArrivalsSpec = Annotated[
-    PeriodicSpec | PoissonSpec | DailySpec | RenewalSpec | MmppSpec | BatchSpec | TraceSpec,
+    PeriodicSpec | PoissonSpec | DailySpec | RenewalSpec | MmppSpec | BatchSpec | ClosedSpec | TraceSpec,
     Field(discriminator="kind"),
 ]
 

@@ -98,6 +98,18 @@ def check_apart(scenario: Scenario) -> None:
             "space: gateways share satellites' beams (payload.service_beams or feeder.channels); --shards needs"
             " gateways with beams of their own"
         )
+    for index, source in enumerate(scenario.sources):
+        if source.arrivals.kind == "closed":
+            raise ScenarioError(
+                f"sources[{index}].arrivals.kind: closed sources wait for what is behind gateways; no --shards"
+            )
+    for name, queue in (("data_network", scenario.data_network.queue), ("delivery", scenario.delivery.queue)):
+        if queue.patience_s is not None:
+            raise ScenarioError(
+                f"{name}.queue.patience_s: --shards knows patient images only behind gateways"
+            )
+    if scenario.delivery.loss_probability > 0 and scenario.delivery.after_loss == "end_of_line":
+        raise ScenarioError("delivery.after_loss: --shards knows at_once only")
     for index, scheme in enumerate(scenario.schemes):
         where = f"schemes[{index}].policy"
         if not isinstance(scheme.policy, FixedPolicySpec):

@@ -9,7 +9,7 @@ from ntnsim.protocols.network_state import DataNetworkState
 from ntnsim.scenario.terrestrial import DataNetworkSpec
 from ntnsim.world.job import Job
 from ntnsim.world.server_pool import ServerPool
-from ntnsim.world.waiting_line import WaitingLine
+from ntnsim.world.waiting_line import Reneging, WaitingLine
 
 
 class Batch:
@@ -46,7 +46,7 @@ class DataNetwork:
         self._enough = entity.batching.min_size or entity.batching.max_size
         self._marginal = marginal
         self._reconstructed, self._dropped = reconstructed, dropped
-        self._line = WaitingLine(entity.queue)
+        self._line = WaitingLine(entity.queue, Reneging(env, "data network", self._gave_up))
         self._waiting_work_s = 0.0
         self._closes_s = -1.0  # a timer is set for this time, when the batch is closed
         self.pool: ServerPool[Batch] = ServerPool(
@@ -82,6 +82,10 @@ class DataNetwork:
             self._dropped(loser, "data network buffer full")
         if self.pool.idle:
             self.pool.pull()
+
+    def _gave_up(self, job: Job) -> None:
+        self._waiting_work_s = self._waiting_work_s - job.reconstruction_mean_s if self._line.count else 0.0
+        self._dropped(job, "lost patience at the data network")
 
     def state(self, delivery_rate_bps: float) -> DataNetworkState:
         """Return ω_DN."""

@@ -116,6 +116,7 @@ class Downstream:
             bits_of=reconstructed_bits,
             work_s_of=lambda job: job.delivery_work_s,
             attempts_of=lambda job: job.delivery_attempts,
+            passes_s_of=lambda job: job.delivery_passes_s,
             factors=breakdowns.link_factors("delivery", "delivery"),
             begun=self._delivery_begun,
             arrived=self._delivered,

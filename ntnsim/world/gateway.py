@@ -8,7 +8,7 @@ from ntnsim.protocols.network_state import GatewayState
 from ntnsim.scenario.terrestrial import GatewaySpec
 from ntnsim.world.job import Job
 from ntnsim.world.server_pool import ServerPool
-from ntnsim.world.waiting_line import WaitingLine
+from ntnsim.world.waiting_line import Reneging, WaitingLine
 
 
 class Gateway:
@@ -29,7 +29,7 @@ class Gateway:
     ) -> None:
         self._env = env
         self._decide, self._encoded, self._dropped = decide, encoded, dropped
-        self._line = WaitingLine(entity.queue)
+        self._line = WaitingLine(entity.queue, Reneging(env, "gateway", self._gave_up))
         self._waiting_work_s = 0.0
         self.pool: ServerPool[Job] = ServerPool(
             env,
@@ -61,6 +61,10 @@ class Gateway:
         if loser is not None:
             self._waiting_work_s -= loser.gateway_mean_s
             self._dropped(loser, "gateway buffer full")
+
+    def _gave_up(self, job: Job) -> None:
+        self._waiting_work_s = self._waiting_work_s - job.gateway_mean_s if self._line.count else 0.0
+        self._dropped(job, "lost patience at the gateway")
 
     def state(self, access_rate_bps: float, access_queue: int) -> GatewayState:
         """Return ω_GW, apart from the image that is being decided about."""

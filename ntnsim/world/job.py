@@ -1,7 +1,9 @@
 """A job: one image on its journey, with the times at which it passed each stage."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import nan
+from types import MappingProxyType
 
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.imaging import Encoded, Reconstruction
@@ -63,11 +65,16 @@ class WayTimes:
         self.last_satellite = self.station = ""
 
 
+NO_TIMES: tuple[float, ...] = ()
+NO_PATIENCE: Mapping[str, float] = MappingProxyType({})
+
+
 class Job:
     """One image. Times are nan until the job has passed the stage; their meaning is in results/record.py."""
 
     __slots__ = (
         "access_attempts",
+        "access_passes_s",
         "access_start_s",
         "access_work_s",
         "after_decision_s",
@@ -81,6 +88,7 @@ class Job:
         "decided_s",
         "delivered_s",
         "delivery_attempts",
+        "delivery_passes_s",
         "delivery_start_s",
         "delivery_work_s",
         "due_s",
@@ -99,6 +107,7 @@ class Job:
         "network",
         "note",
         "origin",
+        "patience_s",
         "priority",
         "reconstructed_s",
         "reconstruction",
@@ -139,6 +148,10 @@ class Job:
         self.interruptions = self.batch_size = 0
         # Drawn when the image is taken, so that the n-th image of a source meets the same times in every scheme.
         self.access_work_s = self.delivery_work_s = 0.0
+        self.access_passes_s = self.delivery_passes_s = (
+            NO_TIMES  # of links that a lost transfer waits again for
+        )
+        self.patience_s = NO_PATIENCE  # by line
         self.before_decision_s = self.after_decision_s = self.reconstruction_work_s = 0.0
         self.gateway_mean_s = self.reconstruction_mean_s = 0.0
         self.access_start_s = self.at_gateway_s = self.gateway_start_s = self.decided_s = self.encoded_s = nan

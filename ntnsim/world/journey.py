@@ -3,7 +3,7 @@
 taken → access link → gateway (segment, Ω_t, policy, encode) → satellite link → data network → delivery link → user
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import nan
 from typing import cast
@@ -73,10 +73,15 @@ class Journey:
         self._policy = policy
         self._recorder = recorder
         self._return_delay_s = return_delay_s
+        self._came_back: Mapping[str, Callable[[], None]] = {}
 
     def connect(self, stations: Stations) -> None:
         """Take the stations."""
         self._stations = stations
+
+    def tell(self, came_back: Mapping[str, Callable[[], None]]) -> None:
+        """Call these, by source, whenever an image of it ends: of closed sources."""
+        self._came_back = came_back
 
     def taken(self, job: Job) -> None:
         """An image was taken: send it to its gateway."""
@@ -146,6 +151,7 @@ class Journey:
             self._env.timeout(self._return_delay_s, job).callbacks.append(self._teach_later)
         else:
             self._teach(job)
+        self._tell_source(job)
 
     def dropped(self, job: Job, reason: str) -> None:
         """It is lost."""
@@ -163,6 +169,11 @@ class Journey:
                     reason=reason,
                 )
             )
+        self._tell_source(job)
+
+    def _tell_source(self, job: Job) -> None:
+        if self._came_back and (came_back := self._came_back.get(job.origin.source)) is not None:
+            came_back()
 
     def _teach_later(self, event: simpy.Event) -> None:
         self._teach(cast(Job, event.value))

@@ -145,6 +145,11 @@ class Transmitter:
         self._next()
         self._sent(job)
 
+    def gave_up(self, job: Job, reason: str) -> None:
+        """Drop *job*, which has left the line."""
+        self._waiting_bits = self._waiting_bits - self._bits_of(job) if self.line.count else 0.0
+        self._dropped(job, reason)
+
     def take_back(self) -> list[tuple[Job, float]]:
         """Give up all that was admitted and is not yet sent, in order: each job and what is left of it in bits."""
         taken = []

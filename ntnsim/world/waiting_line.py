@@ -3,6 +3,9 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
+from typing import NamedTuple, cast
+
+import simpy
 
 from ntnsim.scenario.terrestrial import QueueSpec
 from ntnsim.world.job import Job
@@ -18,15 +21,36 @@ def _earliest_due(job: Job) -> float:
     return job.due_s
 
 
+class Reneging(NamedTuple):
+    """How jobs leave a line that they are tired of. place: of the line. gave_up: called for each that has left."""
+
+    env: simpy.Environment
+    place: str
+    gave_up: Callable[[Job], None]
+
+
 class WaitingLine:
     """A queue of jobs. Those with equal keys leave in the order of arrival.
 
+    reneging: needed where *spec* has a patience; each job has drawn its own.
     count: jobs waiting.
     """
 
-    __slots__ = ("_arrivals", "_capacity", "_fifo", "_heap", "_key", "_when_full", "count")
+    __slots__ = (
+        "_arrivals",
+        "_capacity",
+        "_fifo",
+        "_heap",
+        "_key",
+        "_limits",
+        "_reneging",
+        "_when_full",
+        "count",
+    )
 
-    def __init__(self, spec: QueueSpec) -> None:
+    def __init__(self, spec: QueueSpec, reneging: Reneging | None = None) -> None:
+        self._reneging = None if spec.patience_s is None else reneging
+        self._limits: dict[Job, simpy.Event] = {}  # when the patience of each ends
         self._capacity = spec.buffer
         self._when_full = spec.when_full
         self._key: Key | None = {"fifo": None, "priority": _most_urgent, "edf": _earliest_due}[
@@ -53,20 +77,42 @@ class WaitingLine:
             return job
         self._push(job)
         self.count -= 1
-        return self._remove_oldest() if self._when_full == "drop_oldest" else self._remove_worst()
+        loser = self._remove_oldest() if self._when_full == "drop_oldest" else self._remove_worst()
+        self._limits.pop(loser, None)
+        return loser
 
     def pop(self) -> Job:
         """Take out the job whose turn it is."""
         self.count -= 1
-        return self._fifo.popleft() if self._key is None else heappop(self._heap)[2]
+        job = self._fifo.popleft() if self._key is None else heappop(self._heap)[2]
+        if self._limits:
+            self._limits.pop(job, None)
+        return job
 
     def _push(self, job: Job) -> None:
         self.count += 1
+        if self._reneging is not None:
+            patience_s = job.patience_s[self._reneging.place]
+            self._limits[job] = limit = self._reneging.env.timeout(patience_s, job)
+            limit.callbacks.append(self._renege)
         if self._key is None:
             self._fifo.append(job)
         else:
             self._arrivals += 1
             heappush(self._heap, (self._key(job), self._arrivals, job))
+
+    def _renege(self, limit: simpy.Event) -> None:
+        job = cast(Job, limit.value)
+        if self._limits.get(job) is not limit:
+            return  # its turn came
+        assert self._reneging is not None
+        del self._limits[job]
+        self.count -= 1
+        if self._key is None:
+            self._fifo.remove(job)
+        else:
+            self._take(next(entry for entry in self._heap if entry[2] is job))
+        self._reneging.gave_up(job)
 
     def _remove_oldest(self) -> Job:
         if self._key is None:

@@ -16,6 +16,7 @@ from ntnsim.protocols.rate_profile import ProfileSource
 from ntnsim.protocols.way_down import WayDown
 from ntnsim.results.record import Column, Columns, RecordBuffer, record_columns
 from ntnsim.scenario.copies import copy_names
+from ntnsim.scenario.distribution import DistributionSpec
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.terrestrial import GatewaySpec, TerrestrialLinkSpec
 from ntnsim.scenario.traffic import ArrivalsSpec, SourceSpec, TraceSpec
@@ -134,7 +135,9 @@ class World:
         step_s = self._scenario.output.timeline_step_s
         if step_s is not None:
             self._timeline.sample_every(step_s, self.stations, self._shared_access, self._recorder)
-        self._run.go(list(self._sources()), self._recorder.alive)
+        sources = dict(self._sources())
+        self._journey.tell({name: source.came_back for name, source in sources.items() if source.closed})
+        self._run.go(list(sources.values()), self._recorder.alive)
         self._recorder.close(list(self.stations.held()))
         self._timeline.flush()
         return WorldResult(
@@ -165,6 +168,7 @@ class World:
             bits_of=reconstructed_bits,
             work_s_of=lambda job: job.delivery_work_s,
             attempts_of=lambda job: job.delivery_attempts,
+            passes_s_of=lambda job: job.delivery_passes_s,
             factors=self._breakdowns.link_factors("delivery", "delivery"),
             begun=self._journey.delivery_begun,
             arrived=self._journey.delivered,
@@ -190,6 +194,7 @@ class World:
             bits_of=source_bits,
             work_s_of=lambda job: job.access_work_s,
             attempts_of=lambda job: job.access_attempts,
+            passes_s_of=lambda job: job.access_passes_s,
             factors=self._breakdowns.link_factors("access", gateway),
             begun=self._journey.access_begun,
             arrived=self._journey.at_gateway,
@@ -231,45 +236,56 @@ class World:
                 else self._access_link(source.access, name, gateway),
             )
 
-    def _sources(self) -> Iterator[SourceProcess]:
-        """Yield the process of every source."""
+    def _sources(self) -> Iterator[tuple[str, SourceProcess]]:
+        """Yield the process of every source, by its name."""
         scenario, work = self._scenario, self._imaging.work
         for name, source, gateway in placed_sources(self._scenario):
             site = self._gateways[gateway]
             cpu = device_profile(site.device)
             streams = Streams(scenario.seed, "source", name)
             stop_s, n_jobs = source_limits(scenario, source)
-            yield SourceProcess(
-                self._env,
-                Origin(
-                    source=name,
-                    gateway=gateway,
-                    priority=source.priority,
-                    requirement=_of_source(source, self._requirement),
-                    changes=tuple((from_s, _of_source(source, later)) for from_s, later in self._changes),
-                    gateway_power_w=cpu.power_w or nan,
-                    data_network_power_w=self._gpu.power_w or nan,
-                ),
-                arrival_times_s(source.arrivals, streams),
-                JourneyDraws(
-                    streams,
-                    before_decision=StageTimes(
-                        cpu, site.service_s, work.before_decision, work.steps, streams
+            yield (
+                name,
+                SourceProcess(
+                    self._env,
+                    Origin(
+                        source=name,
+                        gateway=gateway,
+                        priority=source.priority,
+                        requirement=_of_source(source, self._requirement),
+                        changes=tuple((from_s, _of_source(source, later)) for from_s, later in self._changes),
+                        gateway_power_w=cpu.power_w or nan,
+                        data_network_power_w=self._gpu.power_w or nan,
                     ),
-                    after_decision=StageTimes(cpu, site.service_s, work.after_decision, work.steps, streams),
-                    reconstruction=StageTimes(
-                        self._gpu, scenario.data_network.service_s, work.reconstruction, work.steps, streams
+                    arrival_times_s(source.arrivals, streams),
+                    JourneyDraws(
+                        streams,
+                        before_decision=StageTimes(
+                            cpu, site.service_s, work.before_decision, work.steps, streams
+                        ),
+                        after_decision=StageTimes(
+                            cpu, site.service_s, work.after_decision, work.steps, streams
+                        ),
+                        reconstruction=StageTimes(
+                            self._gpu,
+                            scenario.data_network.service_s,
+                            work.reconstruction,
+                            work.steps,
+                            streams,
+                        ),
+                        access_link=source.access or site.access,
+                        delivery_link=scenario.delivery,
+                        patience_s=_patience_s(scenario, source, site),
                     ),
-                    access_link=source.access or site.access,
-                    delivery_link=scenario.delivery,
+                    self._imaging,
+                    start_s=source.start_s,
+                    stop_s=stop_s,
+                    n_jobs=n_jobs,
+                    image_numbers=image_numbers(source.arrivals),
+                    closed=source.arrivals.kind == "closed",
+                    taken=self._journey.taken,
+                    exhausted=self._run.source_exhausted,
                 ),
-                self._imaging,
-                start_s=source.start_s,
-                stop_s=stop_s,
-                n_jobs=n_jobs,
-                image_numbers=image_numbers(source.arrivals),
-                taken=self._journey.taken,
-                exhausted=self._run.source_exhausted,
             )
 
 
@@ -287,6 +303,17 @@ def source_limits(scenario: Scenario, source: SourceSpec) -> tuple[float, int | 
     """Return when *source* falls silent, in seconds, and how many images it takes at most."""
     stop_s = min(source.stop_s or inf, scenario.horizon.duration_s or inf)
     return stop_s, source.n_jobs or scenario.horizon.n_jobs
+
+
+def _patience_s(scenario: Scenario, source: SourceSpec, site: GatewaySpec) -> dict[str, DistributionSpec]:
+    """Return the patience of *source*'s images in each line that has one, by its place."""
+    lines = {
+        "access link": (source.access or site.access).queue,
+        "gateway": site.queue,
+        "data network": scenario.data_network.queue,
+        "delivery link": scenario.delivery.queue,
+    }
+    return {place: line.patience_s for place, line in lines.items() if line.patience_s is not None}
 
 
 def _of_source(source: SourceSpec, requirement: Requirement) -> Requirement:

@@ -60,8 +60,7 @@ WRITTEN = {
     "RadioSpec.bandwidth_hz": 1e6,
     "TraceLinkSpec.times_s": [0, 10],
     "TraceLinkSpec.bps": [1e6, 2e6],
-    "TraceRateSpec.times_s": [0, 10],
-    "TraceRateSpec.bps": [1e6, 2e6],
+    "TraceLinkSpec.path": "rates.csv",
     "TraceSpec.path": "trace.csv",
     "TrackSpec.path": "track.csv",
     "TrackSpec.waypoints": [
@@ -168,7 +167,11 @@ BESIDE = {
     "ObservationSpec.delay_s": {"report_period_s": 1},
     "RegenerativePayloadSpec.buffer_bits": {"feeder_rate_bps": 1e6},
     "RadioSpec.subcarrier_spacing_khz=120": {"band": "ka"},
-    "TraceLinkSpec.period_s": {"times_s": [0], "bps": [1e6]},
+    "TraceLinkSpec": {"path": "rates.csv"},
+    "TraceLinkSpec.times_s": {"bps": [1e6, 2e6], "path": None},
+    "TraceLinkSpec.bps": {"times_s": [0, 1], "path": None},
+    "TraceLinkSpec.period_s": {"path": None, "times_s": [0], "bps": [1e6]},
+    "TraceRateSpec": {"path": "rates.csv"},
     "CustomLinkSpec": {"kind": "python", "class": "own_part_of_options:Channel"},
     "CustomPolicySpec": {"kind": "python", "class": "own_part_of_options:Thrifty"},
     "CustomCodecSpec": {"kind": "python", "class": "own_part_of_options:Whole"},
@@ -232,6 +235,7 @@ WORLD = {
     },
     "TaskSpec.segmenter=truth": {"datasets": {"a": {"kind": "folder", "path": "images", "masks": "masks"}}},
     "SchemeSpec.codec": PIXELS,
+    "SourceSpec.arrivals=ClosedSpec": {"horizon": {"duration_s": 20}},
     "SourceSpec.images": {"datasets": FEW_PIXELS},
     **{f"Scenario.faults={kind}Spec": ORBIT for kind in ("LinkFault", "RainFade")},
     "Scenario.faults=RelayFaultSpec": ORBIT
@@ -298,6 +302,7 @@ def files(tmp_path_factory):
     (root / "annotations.json").write_text(json.dumps(ANNOTATIONS))
     (root / "trace.csv").write_text("time_s,image\n0,0\n2,0\n")
     (root / "sites.csv").write_text("latitude_deg,longitude_deg\n0,0\n1,1\n")
+    (root / "rates.csv").write_text("time_s,bps\n0,1e6\n10,2e6\n")
     (root / "track.csv").write_text("time_s,latitude_deg,longitude_deg\n0,0,0\n60,1,0\n")
     (root / "elements.tle").write_text(ELEMENTS)
     grid = np.full((1, 2, 2), 1e5), *(np.full((1, 2, 2, 2), 0.9),) * 2
