@@ -16,13 +16,16 @@ from ntnsim.protocols.configuration import ConfigurationSpace
 
 STEP = 0.1  # to a neighbour, in each entry
 QUALITIES = 21  # values of what carries the low ranks, on a face
+# Decisions lie on multiples of 1/20: critics tell nothing finer apart, and photographs decided alike are coded once.
+PARTS = 20
 SMALLEST_QUALITY = 0.05  # q of a coarse layer that can be seen
 GROWTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 FRACTIONS = (0.0, 0.1, 0.3, 1.0)
 
 
 def around(x: Float32Array, space: ConfigurationSpace) -> Float32Array:
-    """Return the candidates [rows, dimension] of a search from *x* [dimension]; *x* comes first, so it wins ties.
+    """Return the candidates [rows, dimension] of a search from *x* [dimension], on a lattice; *x* comes first, so it
+    wins ties.
 
     Then its neighbours in each entry; *x* with β = 1; and, at β = 0 and at the β of *x*, a grid of what carries the
     low ranks: q without patches, or where there is no coarse layer one p for all of them. Each as `sensible` has it.
@@ -32,6 +35,9 @@ def around(x: Float32Array, space: ConfigurationSpace) -> Float32Array:
     rows[:n_near] += x
     rows[n_near - 1, 0] = 1.0
     rows[n_near + QUALITIES :, 0] = x[0]
+    np.multiply(rows, PARTS, out=rows)
+    np.rint(rows, out=rows)
+    np.divide(rows, PARTS, out=rows)
     np.maximum(rows, 0.0, out=rows)
     np.minimum(rows, 1.0, out=rows)
     return sensible(rows, space)

@@ -134,6 +134,17 @@ def test_a_search_starts_with_the_actors_x_and_holds_the_faces():
         assert np.abs(rows - np.array(row, dtype=np.float32)).max(1).min() < 1e-6
 
 
+def test_searches_from_near_places_offer_the_same_configurations():
+    space = ConfigurationSpace(n_ranks=2, has_coarse_layer=True)
+    one, other = (
+        around(np.array(x, dtype=np.float32), space) for x in ((0.31, 0.11, 0.52), (0.29, 0.09, 0.48))
+    )
+    assert one.tolist() == other.tolist()
+    # To the last bit those of the grid, so that outcomes are found again.
+    grid = set(map(tuple, whole_grid(space)[:, [2]].tolist()))
+    assert set(map(tuple, one[:, [2]].tolist())) <= grid
+
+
 def test_grid_without_a_coarse_layer_is_fine_in_p():
     assert whole_grid(SPACE).shape == (5 * 21, 2)
     # Of q 20 values where it is seen, at three p below 1; one row each at p = 1; the whole image once.
