@@ -26,8 +26,9 @@ from ntnsim.engine.practice import TableInstance, practised
 from ntnsim.experiments.accounts import WHOLE, cheapest, cost_of, generated_share, judged_columns
 from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.outcomes import build_outcome_log
-from ntnsim.experiments.study import SOURCE, Study, learner
+from ntnsim.experiments.study import Study, learner
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
+from ntnsim.experiments.whole_images import SOURCE
 from ntnsim.protocols.policy import Policy, Requirement
 from ntnsim.results.own_files import own_path
 from ntnsim.scenario.policy import GuardSpec

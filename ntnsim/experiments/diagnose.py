@@ -26,8 +26,9 @@ from ntnsim.engine.practice import Moment
 from ntnsim.engine.spiff_engine import SpiffEngine
 from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.outcomes import delivered_by, drawn_configuration
-from ntnsim.experiments.study import RISK_LEVEL, SOURCE, Study
+from ntnsim.experiments.study import RISK_LEVEL, Study
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
+from ntnsim.experiments.whole_images import SOURCE
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.policy import DeliveredImage, Requirement
 from ntnsim.results.own_files import own_path

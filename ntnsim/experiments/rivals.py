@@ -3,8 +3,9 @@
     ntnsim experiment rivals --data PERSONS --out results/rivals
 
 All have the same log, features, risk level and codec `spiff`, and search x. The rules: the whole image always (β = 1,
-one tuned AVIF); one q for each target, the cheapest in the log; least squares. Photographs of the final tables (`val`)
-are not touched, so this is where settings may be chosen. Bits and fidelity are real; surroundings are drawn from those
+one tuned AVIF); one q for each target, the cheapest in the log; least squares; AVIF and JPEG XL of the whole image,
+each target at the quality that costs least on training photographs. Photographs of the final tables (`val`) are not
+touched, so this is where settings may be chosen. Bits and fidelity are real; surroundings are drawn from those
 witnessed in the simulated world, the same for every policy. The caption begins with who is cheapest.
 """
 
@@ -16,14 +17,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ntnsim.engine.actor_bandit import ActorBandit
 from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.build import requirement_from
 from ntnsim.engine.outcome_log import LoggedOutcome
 from ntnsim.experiments.accounts import WHOLE, cost_of, generated_share, judged_columns
 from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.outcomes import delivered_by
-from ntnsim.experiments.study import SOURCE, SPACES, Study
+from ntnsim.experiments.study import SPACES, Study
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
+from ntnsim.experiments.whole_images import NOTHING, SOURCE, WHOLE_RIVALS, tuned_to
 from ntnsim.images.pipeline import ImagePipeline
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.network_state import NetworkState
@@ -46,11 +49,17 @@ def run(study: Study) -> pd.DataFrame:
     learners: dict[str, dict[str, Any]] = {
         ENGINE: study.engine(targets),
         "engine, calibrated": study.engine(targets, calibrated=True),
-        "engine, actor alone": study.engine(targets, decide="actor"),
         "ncb": study.rival("ncb"),
         "least squares": study.rival("linear"),
     }
     pipeline = study.pipeline(study.kind, **study.judged_on)
+    whole = {
+        kind: {
+            target: study.pipeline(tuned, **study.judged_on)
+            for target, tuned in tuned_to(targets, codec, study.training_pipeline).items()
+        }
+        for kind, codec in WHOLE_RIVALS.items()
+    }
     rows: list[dict[str, Any]] = []
     for seed in study.seeds:
         choosers: dict[str, tuple[Chooser, float]] = {}
@@ -58,7 +67,10 @@ def run(study: Study) -> pd.DataFrame:
             study.say(f"seed {seed}: training {name}")
             start_s = process_time()
             bandit = study.taught(settings, study.kind, moments, list(targets.values()), seed)
-            choosers[name] = (_greedy(bandit), process_time() - start_s)
+            learning_s = process_time() - start_s
+            choosers[name] = (_greedy(bandit), learning_s)
+            if name == ENGINE:
+                choosers["engine, actor alone"] = (_by_actor(bandit), learning_s)
         if seed == study.seeds[0]:
             choosers["whole image"] = (_always(Configuration(1.0, (0.0,))), 0.0)
         for target, spec in targets.items():
@@ -79,6 +91,14 @@ def run(study: Study) -> pd.DataFrame:
                         | {"learning_cpu_s": learning_s}
                         | _judged(pipeline, place, moment, requirement, choose)
                     )
+                if seed == study.seeds[0]:
+                    for kind, coders in whole.items():
+                        rows.append(
+                            {"target": target, "policy": f"{kind}, tuned", "seed": seed, "photograph": place}
+                            | {"learning_cpu_s": 0.0}
+                            | _judged(coders[target], place, moment, requirement, _always(NOTHING))
+                            | {"whole": 1.0, "generated": 0.0}
+                        )
     table = summary(pd.DataFrame(rows), targets)
     study.write("rivals", caption(table), table, lambda directory: draw(table, directory))
     return table
@@ -87,6 +107,16 @@ def run(study: Study) -> pd.DataFrame:
 def _greedy(bandit: Bandit) -> Chooser:
     def choose(image: ImageState, network: NetworkState, requirement: Requirement) -> Configuration:
         return bandit.space.configuration(bandit.best_action(image, network, requirement).tolist())
+
+    return choose
+
+
+def _by_actor(bandit: Bandit) -> Chooser:
+    assert isinstance(bandit, ActorBandit)
+
+    def choose(image: ImageState, network: NetworkState, requirement: Requirement) -> Configuration:
+        action = bandit.greedy_action(bandit.state_of(image, network), requirement)
+        return bandit.space.configuration(action.tolist())
 
     return choose
 

@@ -25,7 +25,7 @@ from ntnsim.engine.uniform import RandomPolicy
 from ntnsim.experiments.accounts import Effort, effort_of
 from ntnsim.experiments.outcomes import axes_of, build_outcome_log, build_outcome_table
 from ntnsim.experiments.targets import calibrated_targets, requirement_range
-from ntnsim.experiments.whole_images import scores_of
+from ntnsim.experiments.whole_images import SOURCE, scores_of
 from ntnsim.images.pipeline import ImagePipeline
 from ntnsim.networks.bundle import open_bundle
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
@@ -47,7 +47,6 @@ from ntnsim.streams import integer_seed, stream
 from ntnsim.world.faults import satellite_outages
 from ntnsim.world.world import World
 
-SOURCE = "camera"
 TASK = {"segmenter": "truth", "bundle": "tiny"}
 SPACES = {
     "spiff-paper": ConfigurationSpace(n_ranks=2, has_coarse_layer=False),
@@ -202,7 +201,7 @@ class Study:
         space = SPACES[kind]
         path = self._path("log", kind, f"train-{self.n_logged}", "")
         if not path.is_file():
-            pipeline = self.pipeline(kind, split="train", n_images=self.n_logged)
+            pipeline = self.training_pipeline(kind, self.n_logged)
             progress = self._progress(f"log of {kind}")
             rng = stream(0, "log", kind)
             n_draws = space.dimension - 1  # one more dimension, one more configuration of each photograph
@@ -221,6 +220,10 @@ class Study:
         pipeline = assembly_of(scenario).assemble(scenario.schemes[0]).pipeline
         assert isinstance(pipeline, ImagePipeline)
         return pipeline
+
+    def training_pipeline(self, kind: str | Mapping[str, Any], n_images: int) -> ImagePipeline:
+        """Return the real pipeline of a codec over the first *n_images* training photographs."""
+        return self.pipeline(kind, split="train", n_images=n_images)
 
     def _path(self, what: str, kind: str, scale: str, more: str) -> Path:
         made_of = repr(
@@ -266,7 +269,7 @@ class Study:
         if self.table_iii:
             return dict(TABLE_III)
         n_images = min(self.n_logged, CALIBRATED_ON)
-        pipeline = self.pipeline("jpeg", split="train", n_images=n_images)
+        pipeline = self.training_pipeline("jpeg", n_images)
         scores = [seen for _, seen in scores_of(pipeline, SOURCE, n_images)]
         pf, sf = (np.array([getattr(score, name) for score in scores]) for name in ("pf_rank", "sf_rank"))
         return calibrated_targets(

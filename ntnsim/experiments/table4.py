@@ -30,9 +30,9 @@ from ntnsim.experiments.accounts import (
     record_cost,
 )
 from ntnsim.experiments.arguments import experiment_parser
-from ntnsim.experiments.study import RISK_LEVEL, SOURCE, Study
+from ntnsim.experiments.study import RISK_LEVEL, Study
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
-from ntnsim.experiments.whole_images import WHOLE_RIVALS, Scored, cheapest_qualities, scores_of
+from ntnsim.experiments.whole_images import WHOLE_RIVALS, tuned_to
 from ntnsim.networks.bundle import open_bundle
 from ntnsim.protocols.policy import Requirement
 from ntnsim.results.latex import latex_table
@@ -43,7 +43,6 @@ from ntnsim.scenario.policy import RequirementSpec
 GUARD = {"confidence": 0.99, "when_late": "reject"}
 GUARDED = ", guarded"  # behind a scheme's name
 JPEG_QUALITIES = (45, 60, 75)
-TUNED_ON = 30  # training photographs that a whole-image rival's quality is chosen on
 
 
 def run(study: Study) -> pd.DataFrame:
@@ -51,7 +50,7 @@ def run(study: Study) -> pd.DataFrame:
     targets = study.targets()
     moments = study.moments()
     untrained = _untrained(study)
-    tuned = {kind: _tuned(study, codec, targets) for kind, codec in WHOLE_RIVALS.items()}
+    tuned = {kind: tuned_to(targets, codec, study.training_pipeline) for kind, codec in WHOLE_RIVALS.items()}
     rows = []
     efforts: dict[tuple[int, str], Effort] = {}
     for seed in study.seeds:
@@ -106,22 +105,6 @@ def run(study: Study) -> pd.DataFrame:
     shown = json.dumps({name: target.model_dump() for name, target in targets.items()}, indent=2)
     write_own_text(study.out / "targets.json", shown + "\n")
     return table
-
-
-def _tuned(
-    study: Study, codec: Mapping[str, Any], targets: Mapping[str, RequirementSpec]
-) -> dict[str, dict[str, Any]]:
-    """Return a whole-image *codec* at the quality that costs least on training photographs, for each target."""
-    n_images = min(study.n_logged, TUNED_ON)
-
-    def scored(quality: int) -> list[Scored]:
-        pipeline = study.pipeline({**codec, "quality": quality}, split="train", n_images=n_images)
-        return scores_of(pipeline, SOURCE, n_images)
-
-    asked = {name: requirement_from(spec) for name, spec in targets.items()}
-    return {
-        name: {**codec, "quality": quality} for name, quality in cheapest_qualities(scored, asked).items()
-    }
 
 
 def guarded(schemes: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
