@@ -104,20 +104,14 @@ def downlink_cir_db(
         beams with a centre beyond the limb are not there. Default: all are.
     """
     own = pattern_gain_ratio(np.hypot(offset_uv[..., 0], offset_uv[..., 1]), aperture_m, carrier_hz)
+    others = _interferers(aperture_m, carrier_hz, reuse, tiers)
+    lit = _within_limb(others, centre_uv, limb_uv)
+    interference = np.zeros(own.shape if lit is None else lit.shape[1:])
     # One beam at a time: memory stays that of the offsets.
-    interference = np.zeros(own.shape if limb_uv is None else np.broadcast_shapes(own.shape, limb_uv.shape))
-    for centre in _interferers(aperture_m, carrier_hz, reuse, tiers):
-        lit = _meets_earth(centre, centre_uv, limb_uv)
-        if lit is None:
-            distance = np.hypot(offset_uv[..., 0] - centre[0], offset_uv[..., 1] - centre[1])
-            interference += pattern_gain_ratio(distance, aperture_m, carrier_hz)
-        elif offset_uv.ndim > 1:
-            at = offset_uv[lit]
-            distance = np.hypot(at[..., 0] - centre[0], at[..., 1] - centre[1])
-            interference[lit] += pattern_gain_ratio(distance, aperture_m, carrier_hz)
-        else:
-            distance = np.hypot(offset_uv[0] - centre[0], offset_uv[1] - centre[1])
-            interference += lit * pattern_gain_ratio(distance, aperture_m, carrier_hz)
+    for number, centre in enumerate(others):
+        distance = np.hypot(offset_uv[..., 0] - centre[0], offset_uv[..., 1] - centre[1])
+        gain = pattern_gain_ratio(distance, aperture_m, carrier_hz)
+        interference += gain if lit is None else gain * lit[number]
     return _ratio_db(own, interference)
 
 
@@ -128,15 +122,25 @@ def _interferers(aperture_m: float, carrier_hz: float, reuse: str, tiers: int | 
     return others
 
 
-def _meets_earth(
-    centre: FloatArray, centre_uv: FloatArray | None, limb_uv: FloatArray | None
+def _within_limb(
+    others: FloatArray, centre_uv: FloatArray | None, limb_uv: FloatArray | None
 ) -> npt.NDArray[np.bool_] | None:
-    """Return where [...] the beam at *centre* [2] from the own one lies within the limb; None: everywhere."""
+    """Return which beams [b, n] at *others* [b, 2] from the own centre [n, 2] meet the Earth; None without a limb."""
     if centre_uv is None or limb_uv is None:
         return None
-    u, v = centre_uv[..., 0] + centre[0], centre_uv[..., 1] + centre[1]
-    within: npt.NDArray[np.bool_] = u * u + v * v <= limb_uv * limb_uv
-    return None if within.all() else within
+    # |c + x|² <= limb². Single precision places the limb to a metre or so; element by element, as a matrix product's
+    # last digits would depend on how windows are cut.
+    u, v = np.ascontiguousarray(centre_uv.T, dtype=np.float32)
+    room = (limb_uv * limb_uv - np.einsum("nx,nx->n", centre_uv, centre_uv)).astype(np.float32)
+    within = np.empty((len(others), len(room)), dtype=np.bool_)
+    along, across = np.empty_like(u), np.empty_like(u)
+    for row, (x, y) in zip(within, others.astype(np.float32), strict=True):
+        np.multiply(u, 2 * x, out=along)
+        np.multiply(v, 2 * y, out=across)
+        along += across
+        along += x * x + y * y
+        np.less_equal(along, room, out=row)
+    return within
 
 
 def _ratio_db(own: FloatArray, interference: FloatArray) -> FloatArray:
@@ -175,9 +179,11 @@ def uplink_cir_db(
     are those of `downlink_cir_db`.
     """
     own = pattern_gain_ratio(np.hypot(offset_uv[..., 0], offset_uv[..., 1]), aperture_m, carrier_hz)
-    interference = np.zeros(own.shape if limb_uv is None else np.broadcast_shapes(own.shape, limb_uv.shape))
     gains = _uplink_gains(aperture_m, carrier_hz, reuse, tiers)
-    for centre, gain in zip(_interferers(aperture_m, carrier_hz, reuse, tiers), gains, strict=True):
-        lit = _meets_earth(centre, centre_uv, limb_uv)
-        interference += gain if lit is None else gain * lit
-    return _ratio_db(own, interference)
+    lit = _within_limb(_interferers(aperture_m, carrier_hz, reuse, tiers), centre_uv, limb_uv)
+    if lit is None:
+        return _ratio_db(own, np.asarray(gains.sum()))
+    heard = np.zeros(lit.shape[1])
+    for gain, row in zip(gains, lit, strict=True):
+        np.add(heard, gain, out=heard, where=row)
+    return _ratio_db(own, heard)

@@ -8,7 +8,7 @@ import numpy as np
 from ntnsim.arrays import FloatArray
 from ntnsim.link.pass_link import LinkModel, PassGeometry
 from ntnsim.orbit.earth import Site, earth_model
-from ntnsim.orbit.geometry import look, satellite_view_uv
+from ntnsim.orbit.geometry import lengths, look, satellite_view_uv
 from ntnsim.orbit.pass_book import Pass
 from ntnsim.sky.space_model import SpaceModel
 from ntnsim.units import SPEED_OF_LIGHT_M_S
@@ -46,7 +46,7 @@ def pass_geometry(
     processing_s = payload.processing_s if payload.kind == "regenerative" else 0.0
     uv, limb_uv = None, None
     if link.interference_load > 0:
-        limb_uv = earth_model(model.space.earth).equatorial_radius_m / np.linalg.norm(positions_m, axis=1)
+        limb_uv = earth_model(model.space.earth).equatorial_radius_m / lengths(positions_m)
     if link.beams == "satellite_fixed" or link.scan_exponent > 0 or limb_uv is not None:
         uv = np.concatenate([satellite_view_uv(site.at(middle_s[own]), positions_m[own]) for own in slices])
     direction = None
