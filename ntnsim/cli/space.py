@@ -85,6 +85,7 @@ def passes(
             + f"  {row['rise_utc']:<22}{row['set_utc']}"
         )
     typer.echo(f"{len(rows)} passes of {n_satellites} satellites in {hours:g} h")
+    _say_way_down(loaded)
     for name, lost_s in space_model(loaded.space, loaded.start_utc).lost(hours * 3600.0):
         typer.echo(f"note: {name} decays at {lost_s:.0f} s and is dropped from then on")
 
@@ -321,9 +322,18 @@ def _show_pass(
         )
         return
     typer.echo(f"{name} over {terminal.site.name}, up to {found.max_elevation_deg:.1f} degrees")
+    _say_way_down(loaded)
     typer.echo("".join(f"{_short(title):>15}" for title in rows))
     for values in zip(*rows.values(), strict=True):
         typer.echo("".join(f"{'-' if value is None else format(value, '.6g'):>15}" for value in values))
+
+
+def _say_way_down(scenario: "Scenario") -> None:
+    """Print what limits images behind the service link, if anything does."""
+    from ntnsim.results.way_down_text import way_down_text
+
+    if text := way_down_text(scenario.space.model_dump()):
+        typer.echo(f"way down: {text}")
 
 
 def _nth_pass(book: Any, number: int) -> Any:

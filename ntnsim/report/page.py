@@ -18,6 +18,7 @@ from ntnsim.results.columns import COMPONENT_TITLES
 from ntnsim.results.own_files import with_seal, write_own_page
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.record import COMPONENTS
+from ntnsim.results.way_down_text import way_down_text
 
 # A table with more lines than this is cut: the rest is in sweep_summary.json.
 MAX_SUMMARY_ROWS = 300
@@ -80,8 +81,13 @@ def _header(
     return (
         f"<header><h1>{escape(title)}</h1>\n"
         + (f"<p>{escape(description)}</p>\n" if description else "")
-        + f'<p class="soft">{extent}</p></header>'
+        + f'<p class="soft">{extent}{_way_down(scenario)}</p></header>'
     )
+
+
+def _way_down(scenario: Mapping[str, Any]) -> str:
+    text = way_down_text(scenario["space"]) if "space" in scenario else ""
+    return f"; way down: {escape(text)}" if text else ""
 
 
 def _toggles(data: Mapping[str, Any]) -> str:

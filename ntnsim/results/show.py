@@ -166,6 +166,7 @@ def _rows(entries: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
             [_mean(entry["transmitted_bits"], "transmitted_bits", 1e-3) for entry in entries],
         ),
     ]
+    rows += _ledger_rows(entries)
     for score in ("pf", "sf"):
         n_ranks = max((len(entry["fidelity"][f"{score}_rank"]) for entry in entries), default=0)
         for rank in range(min(n_ranks, ROWS_OF_RANKS)):
@@ -177,6 +178,21 @@ def _rows(entries: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
             if any(cell != "–" for cell in cells):
                 rows.append((f"{score.upper()}, rank {rank}", cells))
     return rows
+
+
+def _ledger_rows(entries: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Return where the bits are that were sent up and did not arrive, and what crossed between satellites, if any."""
+    ledgers = [entry.get("bits", {}) for entry in entries]
+    titles = {
+        "between_satellites": "between satellites (Mbit)",
+        "lost_on_the_way": "lost on the way (Mbit)",
+        "on_the_way": "still on the way (Mbit)",
+    }
+    return [
+        (title, [f"{ledger.get(name, 0.0) / 1e6:.4g}" for ledger in ledgers])
+        for name, title in titles.items()
+        if any(ledger.get(name) for ledger in ledgers)
+    ]
 
 
 def _mean(entry: Mapping[str, Any], metric: str, scale: float = 1.0, unit: str = "") -> str:

@@ -20,7 +20,7 @@ from ntnsim.results.columns import SERVED, rank_columns
 from ntnsim.results.files import SUMMARY
 from ntnsim.results.pictures import FEWEST_PICTURES, mean_over_pictures, picture_numbers
 from ntnsim.results.read import RunDirectory
-from ntnsim.results.record import COMPONENTS
+from ntnsim.results.record import COMPONENTS, DROPPED
 from ntnsim.results.statistics import DEFAULT_CONFIDENCE, Interval
 from ntnsim.results.within_run import (
     FEWEST_EFFECTIVE,
@@ -159,7 +159,32 @@ def scheme_summary(
         "savings": distribution(served.float("savings"), confidence, shown),
         "transmitted_bits": mean_only(served.float("transmitted_bits"), confidence, shown),
         "original_bits": mean_only(served.float("original_bits"), confidence, shown),
+        **({"bits": bits_ledger(jobs)} if "link_bits" in jobs.names else {}),
         "fidelity": _fidelity(served, confidence, shown),
+    }
+
+
+def bits_ledger(jobs: SchemeRecords) -> dict[str, float]:
+    """Return where all jobs' bits on the satellite link are at the end, protocol overhead included.
+
+    coded = not_sent + received + lost_on_the_way + on_the_way: of images that were coded, those that were not sent up
+    whole, those that the data network has whole, and between these two, on board or on air, those that were dropped and
+    those still there. between_satellites: times each image's bits crossed a link between satellites.
+    """
+    bits, on_air_s = jobs.float("link_bits"), jobs.float("link_end_s")
+    coded, sent = np.isfinite(bits), np.isfinite(on_air_s)
+    received = np.isfinite(jobs.float("at_data_network_s"))
+    positions, states = jobs.texts("state")
+    dropped = np.isin(positions, [k for k, state in enumerate(states) if state == DROPPED])
+    hops = np.nan_to_num(jobs.float("isl_hops")) if "isl_hops" in jobs.names else np.zeros(len(bits))
+    under_way = coded & sent & ~received
+    return {
+        "coded": float(bits[coded].sum()),
+        "not_sent": float(bits[coded & ~sent].sum()),
+        "received": float(bits[coded & sent & received].sum()),
+        "lost_on_the_way": float(bits[under_way & dropped].sum()),
+        "on_the_way": float(bits[under_way & ~dropped].sum()),
+        "between_satellites": float((bits * hops)[coded].sum()),
     }
 
 
