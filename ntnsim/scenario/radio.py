@@ -226,7 +226,8 @@ class RadioSpec(Entity):
     """ul: the gateway sends images up (the paper's case); dl: the source is on the satellite."""
     band: BandName = "s"
     """s: 2 GHz. ka: 20 and 30 GHz. ku: 10.7 to 14.5 GHz, with the Ka radio's antennas. uhf: below 1 GHz, with the S
-    radio. n254 to n256, n510 to n512: TS 38.101-5's. Sets default carriers, bandwidths and radios, and limits them."""
+    radio. n254 to n256 (L and S), n508 and n509 (Ku), n510 to n512 (Ka): TS 38.101-5's. Sets default carriers,
+    bandwidths and radios, and limits them."""
     satellite: Annotated[ReferenceSatelliteSpec | CustomSatelliteSpec, Field(discriminator="kind")] = (
         ReferenceSatelliteSpec()
     )
@@ -342,14 +343,14 @@ class RadioSpec(Entity):
                 f"subcarrier_spacing_khz: {self.spacing_khz} is not used in band {self.band}; "
                 f"allowed: {', '.join(map(str, band.spacings_khz))}"
             )
-        widest_hz = band.widest_hz(self.direction, self.spacing_khz)
+        widest_hz = band.widest_hz(self.spacing_khz)
         if self.bandwidth_hz is not None and self.bandwidth_hz > widest_hz:
             raise ValueError(
                 f"bandwidth_hz: {self.bandwidth_hz:g} is more than the widest channel of band {self.band} with "
                 f"{self.spacing_khz} kHz subcarriers, {widest_hz:g}"
             )
         low_hz, high_hz = band.range_hz(self.direction)
-        half_hz = (self.bandwidth_hz or 0.0) / 2 if band.whole_channel else 0.0
+        half_hz = (self.bandwidth_hz or 0.0) / 2 if band.widest else 0.0
         carrier_hz = self.carrier_in_force_hz
         if not low_hz <= carrier_hz - half_hz <= carrier_hz + half_hz <= high_hz:
             of = f" with bandwidth_hz: {self.bandwidth_hz:g}" if half_hz else ""

@@ -84,7 +84,7 @@ def default_bandwidth_hz(radio: RadioSpec, terminal: TerminalRadio) -> float:
     if radio.direction == "ul" and terminal.uplink_bandwidth_hz is not None:
         return terminal.uplink_bandwidth_hz
     band = radio.band_limits
-    return min(band.system_hz / REUSE_FACTOR[radio.reuse], band.widest_hz(radio.direction, radio.spacing_khz))
+    return min(band.system_hz / REUSE_FACTOR[radio.reuse], band.widest_hz(radio.spacing_khz))
 
 
 def spells_over(channel: ChannelSpec, carrier_hz: float, site: Site, seed: int) -> StrongSpells | None:

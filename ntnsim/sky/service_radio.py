@@ -69,7 +69,7 @@ def service_terminal(radio: RadioSpec) -> TerminalRadio:
 
 def _same_size_gain_db(radio: RadioSpec) -> float:
     """Return how an antenna's gain differs from that at the reference carrier, in dB: in Ku band alone."""
-    if radio.band != "ku":
+    if radio.band_limits.antennas != "same_size":
         return 0.0
     made_for_hz = reference_carrier_hz(radio.band_limits.reference, radio.direction)
     return 20 * log10(radio.carrier_in_force_hz / made_for_hz)
@@ -77,7 +77,7 @@ def _same_size_gain_db(radio: RadioSpec) -> float:
 
 def _at_carrier(satellite: SatelliteRadio, radio: RadioSpec) -> SatelliteRadio:
     """Return a reference satellite's radio in the band in force."""
-    if radio.band == "uhf":
+    if radio.band_limits.antennas == "same_gain":
         wider = reference_carrier_hz("s", radio.direction) / radio.carrier_in_force_hz
         return replace(
             satellite,

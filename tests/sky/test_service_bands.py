@@ -57,6 +57,8 @@ def test_defaults_of_s_and_ka_are_tr_38_821s(band, direction, reuse):
         ("n254", (2483.5, 2500), (1610, 1626.5)),
         ("n255", (1525, 1559), (1626.5, 1660.5)),
         ("n256", (2170, 2200), (1980, 2010)),
+        ("n508", (10_700, 12_750), (13_750, 14_000)),
+        ("n509", (10_700, 12_750), (14_000, 14_500)),
         ("n510", (17_300, 20_200), (27_500, 28_350)),
         ("n511", (17_300, 20_200), (28_350, 30_000)),
         ("n512", (17_300, 20_200), (27_500, 30_000)),
@@ -68,6 +70,25 @@ def test_named_bands_are_those_of_ts_38_101_5(band, down_mhz, up_mhz):
         own = link({"band": band, "direction": direction})
         assert own.carrier_hz == pytest.approx((low + high) / 2 * 1e6)
         assert own.carrier_hz + own.bandwidth_hz / 2 <= high * 1e6
+
+
+@pytest.mark.parametrize(
+    ("band", "widest_mhz"),
+    [  # TS 38.101-5, Tables 5.3.5-1 and -2
+        ("n254", {15: 15, 30: 15, 60: 15}),
+        ("n255", {15: 20, 30: 20, 60: 20}),
+        ("n256", {15: 20, 30: 20, 60: 20}),
+        ("n508", {120: 200}),  # 400 down only
+        ("n509", {120: 400}),
+        ("n510", {60: 200, 120: 400}),
+        ("n511", {60: 200, 120: 400}),
+        ("n512", {60: 200, 120: 400}),
+    ],
+)
+def test_named_bands_have_the_channels_of_ts_38_101_5(band, widest_mhz):
+    assert {
+        spacing: BANDS[band].widest_hz(spacing) / 1e6 for spacing in BANDS[band].spacings_khz
+    } == widest_mhz
 
 
 @pytest.mark.parametrize("band", list(BANDS))
