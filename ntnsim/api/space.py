@@ -14,6 +14,7 @@ from ntnsim.scenario.space import PRESET_SHELLS
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ntnsim.results.read import RunDirectory
     from ntnsim.sky.space_segment import SiteLike
 
 
@@ -231,3 +232,24 @@ def budget_parameters(
         "terminal": terminal,
         "reuse": REUSE_BY_OPTION[reuse],
     }
+
+
+def write_czml(run: "RunDirectory", path: Path) -> None:
+    """Write the sky of a finished *run* to *path* as CZML, which CesiumJS opens: `ntnsim.sky.czml`.
+
+    Raises InputError for a run without satellites or of a fluid world, and where *path* cannot be written.
+    """
+    import json
+
+    from ntnsim.results.own_files import write_own_text
+    from ntnsim.sky.czml import czml
+    from ntnsim.sky.space_segment import terminal_links
+    from ntnsim.world.faults import satellite_outages
+
+    if run.is_fluid:
+        raise InputError(f"{run.path}: --czml: a fluid world keeps no links over time")
+    scenario = validated(Scenario, run.provenance()["scenario"], str(run.path))
+    terminals = terminal_links(scenario, satellite_outages(scenario.faults, scenario.seed))
+    duration_s = max(world["duration_s"] for world in run.summary()["worlds"].values())
+    packets = czml(scenario.name, scenario.start_utc, terminals, duration_s)
+    write_own_text(path, json.dumps(packets, separators=(",", ":"), allow_nan=False) + "\n")

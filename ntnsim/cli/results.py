@@ -226,20 +226,35 @@ def columns(
 def report(
     directories: Directories,
     out: Annotated[
-        Path | None, typer.Option(help="The page; report.html of the first DIR unless given.")
+        Path | None,
+        typer.Option(help="The page; report.html (with --czml: sky.czml) of the first DIR unless given."),
     ] = None,
+    czml: Annotated[
+        bool,
+        typer.Option(
+            "--czml", help="Write satellites, gateways and serving links over time instead, for CesiumJS."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write one self-contained HTML page about results; it opens without a network or a server.
 
     Example: ntnsim report results/quickstart
+
+    Example: ntnsim report results/quickstart --czml
     """
     from ntnsim.report.page import write_page
     from ntnsim.results.read import find_runs
     from ntnsim.run_progress import status_shown
 
-    path = out or directories[0] / "report.html"
+    path = out or directories[0] / ("sky.czml" if czml else "report.html")
     runs = find_runs(directories)
+    if czml:
+        from ntnsim.api.space import write_czml
+
+        write_czml(runs[0], path)
+        typer.echo(json.dumps({"czml": str(path), "bytes": path.stat().st_size}) if as_json else str(path))
+        return
     with status_shown(lambda: f"writing the page about {len(runs)} runs"):
         write_page(runs, path)
     typer.echo(json.dumps({"page": str(path), "bytes": path.stat().st_size}) if as_json else str(path))
