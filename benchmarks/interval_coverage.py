@@ -26,7 +26,7 @@ from ntnsim.results.within_run import (
 SEED = 20
 WARM_UP_JOBS = 2000  # from an empty queue; at a load of 0.8 the start is forgotten within a few hundred
 LOADS = (0.5, 0.8, 0.9)
-N_JOBS = (48, 500, 3_000, 5_000, 30_000)
+N_JOBS = (48, 500, 3_000, 5_000, 30_000, 150_000)
 PROBABILITIES = (0.5, 0.95, 0.99)
 N_PICTURES = (6, 10, 20, 60)
 
