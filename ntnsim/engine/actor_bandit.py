@@ -13,7 +13,7 @@ from ntnsim.arrays import Float32Array, FloatArray
 from ntnsim.engine.actor import Actor
 from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.exploration import decayed_share, ou_step
-from ntnsim.engine.search import around
+from ntnsim.engine.search import around, sensible
 from ntnsim.engine.stacked_mlp import small_network_mode
 from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.protocols.network_state import NetworkState
@@ -64,12 +64,12 @@ class ActorBandit(Bandit):
     def exploring_action(
         self, image: ImageState, network: NetworkState, requirement: Requirement
     ) -> Float32Array:
-        """Return the best action with Ornstein–Uhlenbeck noise."""
+        """Return the best action with Ornstein–Uhlenbeck noise; where it is searched for, `sensible` as all others."""
         settings = self.settings
         action = self.best_action(image, network, requirement)
         self.noise = ou_step(self.noise, settings.noise_theta, settings.noise_sigma, self.exploration_rng)
-        noisy: Float32Array = np.clip(action + self._noise_share() * self.noise, 0.0, 1.0)
-        return noisy
+        noisy = np.clip(action + self._noise_share() * self.noise, 0.0, 1.0).astype(np.float32)
+        return noisy if settings.decide == "actor" else sensible(noisy[None], self.space)[0]
 
     def _noise_share(self) -> float:
         settings = self.settings

@@ -11,12 +11,13 @@ from ntnsim.engine.conditioning import interleaved
 from ntnsim.engine.effective import effective, has_box
 from ntnsim.engine.least_squares import from_log_terms
 from ntnsim.engine.objective import realised_cost
-from ntnsim.engine.search import whole_grid
+from ntnsim.engine.search import sensible, whole_grid
 from ntnsim.engine.trials import expected_coefficients, regressors_of
 from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.protocols.policy import Requirement
 
-SPREAD = 0.15  # standard deviation of the draws about the cheapest x, as of the exploration noise's steps
+SPREAD = 0.05  # standard deviation of the draws about the cheapest x
+MARGIN = 0.3  # added to the logarithms of distances: what is learned of them first is how far trials are off
 
 
 class FirstGuess:
@@ -35,7 +36,9 @@ class FirstGuess:
         """Return the cheapest x [dimension] for the image of *state* [n_features]."""
         acts = effective(self._grid, has_box(state[None], self._space), self._space)
         of_monomials = self._regressors.expansion(state).T @ self._coefficients
-        outcomes = from_log_terms(self._regressors.monomials(acts) @ of_monomials)
+        terms = self._regressors.monomials(acts) @ of_monomials
+        terms[:, 1:-1] += MARGIN
+        outcomes = from_log_terms(terms)
         cost = realised_cost(
             outcomes,
             np.array(interleaved(requirement.lambda_pf, requirement.lambda_sf)),
@@ -49,5 +52,5 @@ class FirstGuess:
     def drawn(self, state: Float32Array, requirement: Requirement, rng: np.random.Generator) -> Float32Array:
         """Return an x [dimension] drawn about the cheapest one."""
         noise = SPREAD * rng.standard_normal(self._space.dimension)
-        found: Float32Array = np.clip(self.cheapest(state, requirement) + noise, 0.0, 1.0)
-        return found
+        noisy = np.clip(self.cheapest(state, requirement) + noise, 0.0, 1.0).astype(np.float32)
+        return sensible(noisy[None], self._space)[0]

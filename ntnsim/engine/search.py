@@ -27,14 +27,13 @@ def around(x: Float32Array, space: ConfigurationSpace) -> Float32Array:
     """Return the candidates [rows, dimension] of a search from *x* [dimension], on a lattice; *x* comes first, so it
     wins ties.
 
-    Then its neighbours in each entry; *x* with β = 1; and, at β = 0 and at the β of *x*, a grid of what carries the
-    low ranks: q without patches, or where there is no coarse layer one p for all of them. Each as `sensible` has it.
+    Then its neighbours in each entry; *x* with β = 1; and, at β = 0 and between, grids of what carries the low ranks: q
+    without patches, or where there is no coarse layer one p for all of them. Each as `sensible` has it.
     """
     rows = _faces(space).copy()
     n_near = 2 * space.dimension + 2
     rows[:n_near] += x
     rows[n_near - 1, 0] = 1.0
-    rows[n_near + QUALITIES :, 0] = x[0]
     np.multiply(rows, PARTS, out=rows)
     np.rint(rows, out=rows)
     np.divide(rows, PARTS, out=rows)
@@ -48,13 +47,16 @@ def _faces(space: ConfigurationSpace) -> Float32Array:
     """Return the rows of `around` as far as they do not depend on x."""
     steps = STEP * np.eye(space.dimension, dtype=np.float32)
     nothing = np.zeros((1, space.dimension), dtype=np.float32)
-    faces = np.zeros((2, QUALITIES, space.dimension), dtype=np.float32)
     grid = np.linspace(0.0, 1.0, QUALITIES, dtype=np.float32)
+    between = [(growth, value) for growth in GROWTHS[1:-1] for value in grid[2::2]]
+    growths, values = np.array([(0.0, value) for value in grid] + between, dtype=np.float32).T
+    faces = np.zeros((len(growths), space.dimension), dtype=np.float32)
+    faces[:, 0] = growths
     if space.has_coarse_layer:
-        faces[..., -1] = grid
+        faces[:, -1] = values
     else:
-        faces[..., 1:] = grid[:, None]
-    return np.concatenate((nothing, steps, -steps, nothing, faces.reshape(-1, space.dimension)))
+        faces[:, 1:] = values[:, None]
+    return np.concatenate((nothing, steps, -steps, nothing, faces))
 
 
 def sensible(rows: Float32Array, space: ConfigurationSpace) -> Float32Array:

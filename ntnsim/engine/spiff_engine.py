@@ -31,7 +31,8 @@ from ntnsim.scenario.policy import SpiffEngineSpec
 from ntnsim.streams import stream
 
 RIDGE = 1.0  # of least squares, in deliveries
-REFIT_GROWTH = 1.25  # least squares are fitted anew when so many times the deliveries have been seen
+REFIT_GROWTH = 1.25  # least squares are fitted anew when so many times the deliveries have been seen,
+REFIT_IMAGES = 50  # or so many more
 SMALLEST_SPREAD = 1e-3  # of residuals, which are logarithms
 AT_ZERO = 0.25  # share of the entries of x that a search sets to 0
 
@@ -75,7 +76,8 @@ class SpiffEngine(ActorBandit):
         return used
 
     def _take_updates(self, n_updates: int) -> None:
-        if self.replay.n_seen >= REFIT_GROWTH * self.fitted_on:
+        due = min(REFIT_GROWTH * self.fitted_on, self.fitted_on + REFIT_IMAGES)
+        if self.replay.n_seen >= due:
             self._fit_least_squares()
         super()._take_updates(n_updates)
 

@@ -262,9 +262,9 @@ class NetworkLearningSpec(LearningSpec):
     minibatch: int = Field(default=32, ge=1)
     """Rows per update."""
     decide: Literal["search", "actor"] = "search"
-    """What is sent: the x that the critics find cheapest among the actor's, its neighbours and the faces of the cube
-    that matter (the whole image; no patches, at a grid of q), or the actor's own, as in the paper. An actor is smooth
-    and can saturate in a corner; a search cannot."""
+    """What is sent: the x that the critics find cheapest among the actor's, its neighbours, the whole image and grids
+    of β and q without patches, on multiples of 1/20, or the actor's own, as in the paper. An actor is smooth and can
+    saturate in a corner; a search cannot."""
 
     @model_validator(mode="after")
     def _price_is_searched(self) -> Self:

@@ -160,6 +160,7 @@ def test_decision_is_the_cheapest_by_the_critics_even_where_the_actor_sits_in_a_
             # By hand: what was named in the scenario's documentation, priced one by one.
             named = [(0.0, 0.0), (0.1, 0.0), (0.0, 0.1), (1.0, 0.0)]
             named += [(0.0, 0.05 * step) for step in range(21)]
+            named += [(growth, 0.1 * step) for growth in (0.25, 0.5, 0.75) for step in range(1, 11)]
             costs = [
                 bandit.predicted_costs(state, np.array([x], dtype=np.float32), requirement, 0.0)[0]
                 for x in named

@@ -128,7 +128,7 @@ def test_a_search_starts_with_the_actors_x_and_holds_the_faces():
     assert rows.min() >= 0.0
     assert rows.max() <= 1.0
     np.testing.assert_array_equal(rows[0], x)
-    wanted = [(1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.05), (0.0, 0.0, 0.0, 1.0), (0.3, 0.0, 0.0, 0.25)]
+    wanted = [(1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.05), (0.0, 0.0, 0.0, 1.0), (0.5, 0.0, 0.0, 0.3)]
     wanted += [(0.3, 1.0, 0.2, 0.5), (0.2, 0.95, 0.2, 0.5)]  # neighbours, the first one clipped
     for row in wanted:
         assert np.abs(rows - np.array(row, dtype=np.float32)).max(1).min() < 1e-6
