@@ -1,5 +1,6 @@
 """The command line: a user's mistake is one clear line and exit code 2, never a traceback."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,6 @@ QUICKSTART = ROOT / "scenarios" / "quickstart.yaml"
 
 
 def ntnsim(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
-    import os
-
     return subprocess.run(
         [sys.executable, "-c", "from ntnsim.cli import main; main()", *arguments],
         capture_output=True,
@@ -34,6 +33,58 @@ def test_help_of_an_experiment_is_its_own():
     assert "Example: ntnsim experiment table4" in ntnsim("experiment", "--help").stdout
     own = ntnsim("experiment", "fig4", "--help").stdout
     assert own.startswith("usage: ntnsim experiment fig4") and "--images" in own
+
+
+def test_version_is_the_packages_also_as_a_module():
+    from ntnsim import __version__
+
+    as_module = subprocess.run(
+        [sys.executable, "-m", "ntnsim", "--version"], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert ntnsim("--version").stdout == as_module.stdout == f"ntnsim {__version__}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands(shell):
+    shown = ntnsim("--show-completion", shell)
+    assert shown.returncode == 0 and "complete" in shown.stdout.lower()
+
+
+def test_completion_offers_the_commands():
+    # What the script of bash asks for behind "ntnsim re".
+    words = {"_NTNSIM_COMPLETE": "complete_bash", "COMP_WORDS": "ntnsim re", "COMP_CWORD": "1"}
+    program = "import sys; sys.argv[0] = 'ntnsim'; from ntnsim.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, **words}, cwd=ROOT
+    )
+    assert done.stdout.split() == ["report"]
+
+
+@pytest.mark.parametrize(
+    ("rate", "answer"),
+    [("10 Mbps", "write 1.0e+7"), ("2.5 Gbit/s", "write 2.5e+9"), ("10e6", "valid"), ("10.0e+6", "valid")],
+)
+def test_a_rate_is_taken_as_a_number_or_its_unit_told(rate, answer):
+    done = ntnsim("validate", str(QUICKSTART), "--set", f"gateways[0].access.rate={rate}")
+    assert answer in done.stdout + done.stderr
+    assert (done.returncode == 0) == (answer == "valid")
+
+
+def test_pages_and_figures_and_the_sky_are_made_without_torch(tmp_path):
+    """Loading it takes seconds."""
+    from ntnsim.api.run import run
+    from ntnsim.scenario.load import load_scenario
+
+    sizes = "schemes=[{name: s, codec: {kind: sizes, size_bits: 8.0e+5}}]"
+    run(load_scenario(QUICKSTART, [sizes, "horizon.n_jobs=20"]), tmp_path / "run")
+    for command in (["plot", "--figure", "delay_cdf"], ["report"], ["report", "--czml"]):
+        program = (
+            "import sys; from ntnsim.cli import app; "
+            "app(sys.argv[1:], standalone_mode=False); print('torch' in sys.modules, file=sys.stderr)"
+        )
+        asked = [sys.executable, "-c", program, *command, str(tmp_path / "run")]
+        done = subprocess.run(asked, capture_output=True, text=True, cwd=ROOT, check=True)
+        assert done.stderr.endswith("False\n"), command
 
 
 def test_quickstart_is_valid():

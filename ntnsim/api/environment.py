@@ -145,6 +145,7 @@ class ImageDeliveryEnv(gymnasium.Env[Float32Array, Float32Array]):
         way = way_of(scenario)
 
         def world(policy: Policy) -> World:
+            """Return the scheme's world under *policy*; its records go nowhere."""
             return World(
                 scenario,
                 self._scheme.name,

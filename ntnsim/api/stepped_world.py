@@ -44,6 +44,7 @@ class _AskedPolicy(Policy):
         return True
 
     def choose(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Decision:
+        """Ask the agent and wait; images before that one ends are the other policy's, or get the last answer."""
         if self._asked is not None:
             return self._meanwhile.choose(image, network, requirement) if self._meanwhile else self._last
         self._asked = image

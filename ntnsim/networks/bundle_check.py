@@ -61,6 +61,7 @@ def _segmenter(bundle: Bundle, pixels: NDArray[np.uint8], device: str) -> Callab
     segmenter = load_segmenter(bundle, device)
 
     def run() -> str:
+        """Segment the photograph, and say what share each class has."""
         class_map = segmenter.class_maps([pixels])[0]
         if class_map.shape != pixels.shape[:2] or int(class_map.max()) >= len(segmenter.class_names):
             raise ValueError(f"class map {class_map.shape} up to {class_map.max()} for {pixels.shape}")

@@ -35,6 +35,7 @@ class SamePadConv(nn.Conv2d):
     """A convolution padded as TensorFlow's SAME: an odd row or column more goes below and to the right."""
 
     def forward(self, input: Tensor) -> Tensor:
+        """Return the convolution of *input* [B, C, H, W], as many pixels by the stride, rounded up."""
         padding: list[int] = []
         for length, kernel, stride in zip(
             reversed(input.shape[-2:]), reversed(self.kernel_size), reversed(self.stride), strict=True
@@ -63,6 +64,7 @@ class InvertedResidual(nn.Module):
         self.adds = stride == 1 and channels_in == channels_out
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the block's maps [B, C', H', W'] of *x* [B, C, H, W]."""
         y = functional.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
         y = functional.relu6(self._bn1(self._depthwise_conv(y)))
         y = self._bn2(self._project_conv(y))
@@ -97,6 +99,7 @@ class Lite0Trunk(nn.Module):
         self._blocks = nn.ModuleList(blocks[: self.taps[-1] + 1])
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
+        """Return the maps of *pixels* [B, 3, H, W] at falling resolutions, finest first."""
         x = functional.relu6(self._bn0(self._conv_stem(pixels)))
         maps = []
         for index, block in enumerate(self._blocks):

@@ -62,6 +62,7 @@ class Lite0ForSemanticSegmentation(PreTrainedModel):
         return
 
     def forward(self, pixel_values: Tensor, **_: Any) -> SemanticSegmenterOutput:
+        """Return the class logits of *pixel_values* [B, 3, H, W], as transformers' segmenters do."""
         maps = self.trunk(pixel_values)[1:]
         gate = torch.sigmoid(self.context(maps[-1].mean(dim=(2, 3))))[:, :, None, None]
         x = self.merge[-1](self.lateral[-1](maps[-1]) * gate)

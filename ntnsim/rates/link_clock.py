@@ -75,6 +75,7 @@ class _ProfileDetails:
         self._profile = replace(profile, rate_bps=np.broadcast_to(0.0, len(profile.rate_bps)))
 
     def state(self, time_s: float) -> ContactState:
+        """Return the state at *time_s*, from the profile's step that holds it."""
         profile = self._profile
         step = profile.index_at(time_s)
         serving = profile.satellite_index.item(step)
@@ -120,6 +121,7 @@ class _WrittenDetails:
         self._propagation_s = propagation_s
 
     def state(self, time_s: float) -> ContactState:
+        """Return the state at *time_s*, from the path of contacts."""
         in_contact = self._contact.at(time_s) > 0
         change_s = time_s
         for _ in range(_CHANGES_LOOKED_AT):
@@ -174,6 +176,7 @@ def orbit_clock(source: ProfileSource, impairments: Impairments, until_s: float)
     paths = impairments.paths()
 
     def next_window(start_s: float) -> RateWindow[LinkDetails]:
+        """Return the window of rates and contact details that begins at *start_s*."""
         profile = source(start_s)
         steps = len(profile.rate_bps)
         begin_s, end_s = profile.start_s, profile.start_s + profile.step_s * steps

@@ -99,6 +99,7 @@ def summary_rows(points: Sequence[Point]) -> list[dict[str, Any]]:
                 point: Point = point,
                 scheme: str = scheme,
             ) -> str:
+                """Return the mean, or another *key*, of a metric over a point's runs, times *scale*."""
                 interval, n_pictures = metric_interval(point.runs, scheme, metric, key)
                 n = _n_images(point.runs[0].summary(), scheme, metric) if len(point.runs) == 1 else None
                 n, kind = independent_values({"n": n, "pictures": n_pictures})

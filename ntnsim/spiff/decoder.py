@@ -72,6 +72,7 @@ class _Recomposition:
         self._top_rank = stream.frame.n_ranks - 1
 
     def result(self) -> PartialImage:
+        """Return what the stream says of the picture: known pixels, and what is to be filled in."""
         region, top, chosen = self._region(), self._top(), None
         if self._stream.find(Kind.TILES) is not None:
             chosen = self._tiles(region)
