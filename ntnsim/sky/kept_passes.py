@@ -9,6 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
+import numpy as np
+
 from ntnsim.arrays import FloatArray
 from ntnsim.link.pass_link import PassLink
 from ntnsim.orbit.pass_book import Pass
@@ -42,6 +44,14 @@ def steps_of(link: PassLink) -> PassSteps:
         geometry.propagation_s,
         geometry.round_trip_s,
     )
+
+
+def _packed(steps: PassSteps) -> PassSteps:
+    """Return *steps* in one block of memory: what is kept does not lie scattered among what is soon freed."""
+    rows = np.stack(
+        [steps.rate_bps, steps.sinr_db, steps.elevation_deg, steps.propagation_s, steps.round_trip_s]
+    )
+    return PassSteps(steps.first_step, steps.step_s, *rows)
 
 
 class KeptPasses:
@@ -85,7 +95,7 @@ class OwnPasses:
         own = (id(self), *key)  # terminals of one store live as long as it does
         steps = self._last.get(key) or self._store.find(own)
         if steps is None:
-            steps = steps_of(self._link(satellite_pass))
+            steps = _packed(steps_of(self._link(satellite_pass)))
             self._store.keep(own, steps)
         self._last[key] = steps
         self._last.move_to_end(key)
