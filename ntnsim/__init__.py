@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, LostImage, Policy, Requirement
     from ntnsim.protocols.rate_profile import RateProfile
     from ntnsim.results.dictionary import columns
-    from ntnsim.results.read import load
+    from ntnsim.results.read import load, scan
     from ntnsim.scenario.load import load_scenario
     from ntnsim.scenario.scenario import Scenario
 
@@ -67,6 +67,7 @@ _HOMES = {
     "open_bundle": "networks.bundle",
     "passes": "api.space",
     "run": "api.run",
+    "scan": "results.read",
     "score": "api.codec",
     "sweep": "api.sweep",
 }
@@ -103,6 +104,7 @@ __all__ = [
     "open_bundle",
     "passes",
     "run",
+    "scan",
     "score",
     "sweep",
 ]

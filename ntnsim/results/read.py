@@ -4,15 +4,18 @@ A directory is a run (it holds ``records/``) or a sweep (it holds ``sweep.json``
 carry the values that the sweep gave them, as columns named by their paths, and their replication.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import and_
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.fs
 import pyarrow.parquet as pq
 
 from ntnsim.errors import InputError
@@ -22,6 +25,9 @@ from ntnsim.results.checkpoint import NEXT
 from ntnsim.results.directory import settle
 from ntnsim.results.files import CELLS, FLOW, PROVENANCE, RECORDS, SUMMARY, SWEEP, TIMELINE
 from ntnsim.results.seal import check_file, sealed_files
+
+if TYPE_CHECKING:
+    from pyarrow.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class RunDirectory:
 
     def record_columns(self) -> list[str]:
         """Return the names of the records' columns."""
-        first = self._parts()[0]
+        first = self.parts()[0]
         try:
             return list(pq.read_schema(first).names)
         except (pa.ArrowException, OSError) as error:
@@ -72,7 +78,7 @@ class RunDirectory:
     def records(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the records, one row per job in order of writing; only *columns*, unless all are wanted."""
         wanted = list(columns) if columns else None
-        tables = [_read_part(part, wanted) for part in self._parts()]
+        tables = [_read_part(part, wanted) for part in self.parts()]
         if missing := [name for name in wanted or () if name not in tables[0].column_names]:
             near = get_close_matches(str(missing[0]), tables[0].column_names, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else "; ntnsim.columns() lists them"
@@ -89,7 +95,7 @@ class RunDirectory:
         path = self.path / TIMELINE
         return _read_part(path, None).to_pandas() if path.exists() else None
 
-    def _parts(self) -> list[Path]:
+    def parts(self) -> list[Path]:
         """Return the records' files, in order: those that the run sealed, where it did."""
         sealed = [name for name in sealed_files(self.path) if name.startswith(f"{RECORDS}/part-")]
         for name in sealed:
@@ -191,6 +197,48 @@ def load(*directories: Any, columns: Sequence[str] | str | None = None) -> pd.Da
     if len(frames) == 1:
         return frames[0]
     return _concatenated(frames)
+
+
+def scan(*directories: Any) -> "Dataset":
+    """Return the records of all runs in *directories* as a pyarrow dataset, which reads only what is asked of it.
+
+    directories: of runs or sweeps, as for `load`. Beside the records' columns there are ``run``, ``replication`` and
+    those that a sweep varied (as text, where they are no numbers). ``to_table`` and ``scanner`` take columns and a
+    filter, part by part: a few sites of many, or one column of a million images, fill no memory.
+
+    Raises InputError where a directory holds no finished run.
+
+    >>> import ntnsim
+    >>> from pyarrow.compute import field
+    >>> drawn = "schemes=[{name: drawn, codec: {kind: sizes, size_bits: 8.0e+5}}]"
+    >>> run = ntnsim.run("scenarios/quickstart.yaml", overrides=[drawn, "horizon.n_jobs=3"])
+    >>> ntnsim.scan(run).to_table(["job"], filter=field("source") == "road")["job"].to_pylist()
+    ['road/0', 'road/1', 'road/2']
+    """
+    from pyarrow import dataset
+
+    parts = [(part, run) for run in find_runs(directories) for part in run.parts()]
+    facts = [
+        {"run": run.label, "replication": run.replication}
+        | {name: _plain(value) for name, value in run.parameters.items()}
+        for _, run in parts
+    ]
+    added = pa.Table.from_pylist(facts).schema
+    schemas = [pq.read_schema(part) for part in dict.fromkeys(part for part, _ in parts)]
+    return dataset.FileSystemDataset.from_paths(
+        [str(part) for part, _ in parts],
+        schema=pa.unify_schemas([*schemas, added]),
+        format=dataset.ParquetFileFormat(),
+        filesystem=pa.fs.LocalFileSystem(),
+        partitions=[
+            reduce(and_, [dataset.field(name) == value for name, value in fact.items() if value is not None])
+            for fact in facts
+        ],
+    )
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, bool | int | float | str) else json.dumps(value)
 
 
 def _concatenated(frames: list[pd.DataFrame]) -> pd.DataFrame:

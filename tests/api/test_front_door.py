@@ -20,6 +20,7 @@ PROMISED = [
     "run",
     "sweep",
     "load",
+    "scan",
     "Policy",
     "Decision",
     "Codec",
