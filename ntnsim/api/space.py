@@ -10,6 +10,7 @@ from ntnsim.given import kind_of, number_given
 from ntnsim.scenario.load import scenario_given, validated
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.scenario.space import PRESET_SHELLS
+from ntnsim.units import EARTH_RADIUS_SPHERE_M
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -181,7 +182,8 @@ def link_budget(
     reuse: frequency reuse option 1, 2 or 3: FRF 1, FRF 3, FRF 2 with polarisation.
     elevation_deg: in (0, 90]; the TR's target elevation unless given.
 
-    Losses are positive dB, and units are in the names. Raises InputError for values outside these.
+    Losses are positive dB, and units are in the names; ``earth_radius_m`` is the sphere that the slant range is over.
+    Raises InputError for values outside these.
 
     >>> import ntnsim
     >>> round(ntnsim.link_budget("SC9")["cnr_db"], 1)  # TR 38.821, Table 6.1.3.3-1
@@ -196,7 +198,7 @@ def link_budget(
         raise InputError(f"elevation_deg: {elevation_deg:g} is not in (0, 90]")
     budget = reference_budget(direction=direction, elevation_deg=elevation_deg, **parameters)
     terms = {name: float(value) for name, value in budget.terms().items()}
-    return {**parameters, "direction": direction, **terms}
+    return {**parameters, "direction": direction, "earth_radius_m": EARTH_RADIUS_SPHERE_M, **terms}
 
 
 def budget_parameters(

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from ntnsim.api.space import link_budget
 from ntnsim.link.antenna import beam_spacing_uv, half_power_beamwidth_rad
 from ntnsim.link.budget import calibration_case, combined_db, g_over_t_db_k, reference_budget
 from ntnsim.link.reference_radio import reference_satellite, reference_terminal
@@ -26,6 +27,14 @@ def test_slant_range_at_10_degrees_matches_table_4_2_2(altitude_m, published_km)
 def test_regenerative_round_trip_matches_table_7_1_1(altitude_m, round_trip_ms):
     delay_ms = 2 * slant_range_m(altitude_m, 10.0) / SPEED_OF_LIGHT_M_S * 1e3
     assert delay_ms == pytest.approx(round_trip_ms, abs=0.01)
+
+
+def test_a_budget_states_the_radius_that_its_range_is_over():
+    budget = link_budget(satellite="geo", terminal="vsat", elevation_deg=10.0)
+    own_m = slant_range_m(35_786e3, 10.0, earth_radius_m=budget["earth_radius_m"])
+    assert (
+        own_m == budget["slant_range_m"] and budget["earth_radius_m"] == 6_371e3
+    )  # TR 38.821's; TR 38.811 has 6,378
 
 
 def test_every_calibration_case_exists_with_both_directions():
