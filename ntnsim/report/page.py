@@ -173,13 +173,16 @@ def _distributions(data: Mapping[str, Any]) -> str:
     cut = ""
     if data["n_shown_points"] < len(data["points"]):
         cut = f" Curves are drawn for the first {data['n_shown_points']} of {len(data['points'])} settings."
+    curves = [curve for quantity in data["cdf"].values() for curve in quantity]
+    banded = any(low is not None for curve in curves for low in curve["low"])
+    shaded = "Shaded: confidence band. " if banded else ""
     return (
         '<section><h2>Delay and savings</h2><div class="charts">\n'
         + _chart(
             "delay-cdf", "Share of images that arrived within a delay. Lost images keep their curve below 1."
         )
         + _chart("savings-cdf", "Share of delivered images that saved at most this much.")
-        + f'</div><p class="soft">Shaded: confidence band. Point at a chart, or focus it and use the arrow keys, '
+        + f'</div><p class="soft">{shaded}Point at a chart, or focus it and use the arrow keys, '
         f"for values.{cut}</p></section>"
     )
 

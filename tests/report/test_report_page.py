@@ -297,6 +297,11 @@ def test_page_is_the_same_bytes_for_the_same_results(run_page, sweep_page):
         assert page(find_runs([path.parent])) == path.read_text()
 
 
+def test_a_band_is_told_of_only_where_one_is_drawn(run_page, sweep_page):
+    assert "Shaded: confidence band." in sweep_page.read_text()
+    assert "Shaded" not in run_page.read_text()  # one run of 300 images has none
+
+
 def test_summary_of_a_sweep_has_a_line_per_setting_and_scheme(sweep_page):
     rows = summary_rows(points_of(find_runs([sweep_page.parent])))
     assert [(row["point"], row["scheme"]) for row in rows][:3] == [
