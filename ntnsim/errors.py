@@ -60,9 +60,9 @@ class CorruptStreamError(BitstreamError):
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what a library's *error* says, or its kind where it says nothing."""
+    """Return the first line of what a library's *error* says, as it can be printed, or its kind if it says nothing."""
     text = str(error).strip()
-    return text.splitlines()[0].strip() if text else type(error).__name__
+    return on_one_line(text.splitlines()[0].strip()) if text else type(error).__name__
 
 
 def on_one_line(text: str, longest: int = 400) -> str:

@@ -11,6 +11,7 @@ from ntnsim.errors import first_line
         (OSError("first\nsecond"), "first"),
         (ValueError("\n  indented\nmore"), "indented"),
         (RuntimeError(), "RuntimeError"),
+        (ValueError("padding side is \0"), r"padding side is \x00"),
         (ValueError(" \n"), "ValueError"),
     ],
 )
