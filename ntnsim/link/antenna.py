@@ -100,8 +100,8 @@ def downlink_cir_db(
 
     Beams of equal EIRP on the hexagonal layout, all loaded.
     tiers: rings of beams around its own; default two with FRF 1 and four otherwise.
-    centre_uv, limb_uv: [..., 2] its beam's centre in the UV plane and [...] the limb's distance from the plane's own:
-        beams with a centre beyond the limb are not there. Default: all are.
+    centre_uv, limb_uv: its beam's centre [..., 2] in the UV plane, and the limb's distance [...] from the plane's own
+    centre. Beams with a centre beyond the limb are not there. Default: all are.
     """
     own = pattern_gain_ratio(np.hypot(offset_uv[..., 0], offset_uv[..., 1]), aperture_m, carrier_hz)
     others = _interferers(aperture_m, carrier_hz, reuse, tiers)
