@@ -29,7 +29,8 @@ def passes(
 
     Columns: ``satellite``, ``rise_s``, ``culmination_s``, ``set_s`` (seconds from the scenario's start),
     ``max_elevation_deg``, and the azimuths then: ``rise_azimuth_deg``, ``culmination_azimuth_deg``,
-    ``set_azimuth_deg`` (0 north, 90 east); the times to the second: ``rise_utc``, ``culmination_utc``, ``set_utc``; and
+    ``set_azimuth_deg`` (0 north, 90 east); ``usable_s``, how much of the pass the site's ``surroundings`` leave,
+    sampled once a second; the times to the second: ``rise_utc``, ``culmination_utc``, ``set_utc``; and
     ``number``, by which ``ntnsim link --pass`` knows the pass, -1 for one that rose before the start.
 
     A pass under way at the start has its true rise, before 0; one under way at the end its true set. Raises InputError
@@ -54,6 +55,7 @@ PASS_COLUMNS = (
     "rise_azimuth_deg",
     "culmination_azimuth_deg",
     "set_azimuth_deg",
+    "usable_s",
     "rise_utc",
     "culmination_utc",
     "set_utc",
@@ -74,6 +76,7 @@ def pass_rows(
     gateway = site_named(loaded, site)
     found = model.passes(gateway, 0.0, hours * 3600.0)
     azimuths_deg = model.azimuths_deg(gateway, found)
+    usable_s = model.usable_s(gateway, found)
     order = sorted((k for k, seen in enumerate(found) if seen.rise_s >= 0), key=lambda k: found[k].rise_s)
     numbers = {k: number for number, k in enumerate(order)}
 
@@ -91,6 +94,7 @@ def pass_rows(
             "rise_azimuth_deg": rise_deg,
             "culmination_azimuth_deg": culmination_deg,
             "set_azimuth_deg": set_deg,
+            "usable_s": usable_s[k],
             "rise_utc": utc(seen.rise_s),
             "culmination_utc": utc(seen.culmination_s),
             "set_utc": utc(seen.set_s),

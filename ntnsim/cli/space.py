@@ -85,6 +85,12 @@ def passes(
             + f"  {row['rise_utc']:<22}{row['set_utc']}"
         )
     typer.echo(f"{len(rows)} passes of {n_satellites} satellites in {hours:g} h")
+    shortened = [row["usable_s"] for row in rows if row["usable_s"] < row["set_s"] - row["rise_s"]]
+    if shortened:
+        typer.echo(
+            f"note: surroundings shorten {len(shortened)} of these passes, {shortened.count(0.0)} of them to nothing; "
+            "--json has usable_s of each"
+        )
     _say_way_down(loaded)
     for name, lost_s in space_model(loaded.space, loaded.start_utc).lost(hours * 3600.0):
         typer.echo(f"note: {name} decays at {lost_s:.0f} s and is dropped from then on")
@@ -140,6 +146,8 @@ def trace(
 ) -> None:
     """Write delay, Doppler shift and rate of a terminal's satellite link over time as CSV, for emulators.
 
+    The delay is one way to the data network, without waiting. The rate is the whole beam's, before background load.
+
     Example: ntnsim trace scenarios/quickstart.yaml --hours 2 --out trace.csv
     """
     from ntnsim.api.space import site_named
@@ -154,6 +162,10 @@ def trace(
         if not 0 < value < float("inf"):
             raise InputError(f"{name}: {value:g} is not a finite number > 0")
     loaded = load_scenario(scenario, set_ or [])
+    if loaded.satellite_link.kind != "orbit":
+        raise InputError(
+            f"{scenario}: satellite_link.kind: {loaded.satellite_link.kind} has no orbit to trace; allowed: orbit"
+        )
     with option_names("site"):
         own_site = site_named(loaded, site)
     terminal = terminal_profile_source(

@@ -18,8 +18,11 @@ def resource_blocks(bandwidth_hz: float, carrier_hz: float, subcarrier_spacing_h
 
     A channel bandwidth of TS 38.101 has its tabulated number. Any other width from 3 MHz on is filled to the same
     share as the widest tabulated channel that fits in it; narrower ones are allocations and are filled wholly.
+    Raises ValueError where not one block fits.
     """
     block_hz = SUBCARRIERS_PER_BLOCK * subcarrier_spacing_hz
+    if not bandwidth_hz >= block_hz:
+        raise ValueError(f"bandwidth_hz must be >= {block_hz:.0f}, one block, got {bandwidth_hz!r}")
     band = "fr2" if carrier_hz >= FR2_FROM_HZ else "fr1"
     rows = table("nr")["prb"][band].get(f"{subcarrier_spacing_hz / 1e3:.0f}kHz")
     if rows is None:
@@ -30,7 +33,7 @@ def resource_blocks(bandwidth_hz: float, carrier_hz: float, subcarrier_spacing_h
         if float(width) * 1e6 <= bandwidth_hz * (1 + 1e-9)
     ]
     if bandwidth_hz < ALLOCATION_BELOW_HZ or not fitting:
-        return max(1, int(bandwidth_hz / block_hz + 1e-9))
+        return int(bandwidth_hz / block_hz + 1e-9)
     widest_mhz, blocks = max(fitting)
     return int(bandwidth_hz / (widest_mhz * 1e6) * blocks + 1e-9)
 

@@ -62,6 +62,10 @@ class Band:
             return self.carriers_hz[direction == "ul"]
         return sum(self.range_hz(direction)) / 2
 
+    def narrowest_hz(self, spacing_khz: int) -> float:
+        """Return the bandwidth of one resource block: 12 subcarriers (TS 38.211, 4.4.4.1)."""
+        return 12 * spacing_khz * 1e3
+
     def widest_hz(self, spacing_khz: int) -> float:
         """Return the bandwidth of the widest channel."""
         return (self.widest or WIDEST_CHANNEL_HZ[self.frequency_range])[spacing_khz]

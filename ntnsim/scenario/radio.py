@@ -240,8 +240,8 @@ class RadioSpec(Entity):
     """Default: 2 GHz in S band; 20 GHz down and 30 GHz up in Ka band (TR 38.821, Table 6.1.3.2-1); 12 and 14 GHz in Ku,
     850 MHz in uhf; else the middle of the band."""
     bandwidth_hz: float | None = Field(default=None, gt=0)
-    """At most the widest channel of the band at this subcarrier spacing. Default: the system bandwidth (30 MHz in S,
-    400 in Ka) over the reuse factor; 0.36 MHz for a handheld's uplink."""
+    """From one resource block to the widest channel of the band, at this subcarrier spacing. Default: the system
+    bandwidth (30 MHz in S, 400 in Ka) over the reuse factor; 0.36 MHz for a handheld's uplink."""
     subcarrier_spacing_khz: Literal[15, 30, 60, 120] | None = None
     """Default: 15 below 6 GHz, 120 above."""
     overhead: float | None = Field(default=None, ge=0, lt=1)
@@ -342,6 +342,12 @@ class RadioSpec(Entity):
             raise ValueError(
                 f"subcarrier_spacing_khz: {self.spacing_khz} is not used in band {self.band}; "
                 f"allowed: {', '.join(map(str, band.spacings_khz))}"
+            )
+        narrowest_hz = band.narrowest_hz(self.spacing_khz)
+        if self.bandwidth_hz is not None and self.bandwidth_hz < narrowest_hz:
+            raise ValueError(
+                f"bandwidth_hz: {self.bandwidth_hz:g} is less than one resource block with "
+                f"{self.spacing_khz} kHz subcarriers, {narrowest_hz:g}"
             )
         widest_hz = band.widest_hz(self.spacing_khz)
         if self.bandwidth_hz is not None and self.bandwidth_hz > widest_hz:

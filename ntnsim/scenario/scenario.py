@@ -8,11 +8,9 @@ breaks (faults), what is asked (requirement) and what is compared (schemes).
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
-    AwareDatetime,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
@@ -38,6 +36,7 @@ from ntnsim.scenario.satellite_link import OrbitLinkSpec, SatelliteLinkSpec
 from ntnsim.scenario.scheme import SchemeSpec
 from ntnsim.scenario.sites import SitesSpec, with_sites
 from ntnsim.scenario.space import SpaceSegmentSpec
+from ntnsim.scenario.start import StartUtc
 from ntnsim.scenario.sweep import SweepSpec
 from ntnsim.scenario.terrestrial import DataNetworkSpec, GatewaySpec, TerrestrialLinkSpec
 from ntnsim.scenario.traffic import SourceSpec
@@ -54,11 +53,6 @@ def _sites_or_both(schema: dict[str, Any]) -> None:
     schema["description"] = "One simulated world, and the schemes that are compared in it."
     schema["required"] = [key for key in schema["required"] if key not in made]
     schema["anyOf"] = [{"required": ["sites"]}, {"required": [*made]}]
-
-
-def _plain_datetime(moment: datetime) -> datetime:
-    """Return *moment* without the YAML library's own kind of it, whose copies lose their time zone."""
-    return datetime.fromisoformat(moment.isoformat())
 
 
 class HorizonSpec(Entity):
@@ -128,8 +122,9 @@ class Scenario(Entity):
     """What the scenario shows, in your words; kept with the results."""
     seed: int = Field(default=1, ge=0)
     """Decides every draw. The same seed gives the same bytes; a replication of a sweep has one of its own."""
-    start_utc: Annotated[AwareDatetime, AfterValidator(_plain_datetime)] = datetime(2026, 1, 1, tzinfo=UTC)
-    """The date and time at which simulated time is 0: it places satellites, sun and Earth."""
+    start_utc: StartUtc = datetime(2026, 1, 1, tzinfo=UTC)
+    """The date and time at which simulated time is 0: it places satellites, sun and Earth. Another zone than Z is
+    converted."""
     horizon: HorizonSpec = HorizonSpec()
     """How long images are taken, and when the run ends."""
     fidelity: Literal["images", "fluid"] = "images"

@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 from math import cos, radians
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import AwareDatetime, Field, NonNegativeFloat, PositiveFloat, TypeAdapter, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, TypeAdapter, model_validator
 
 from ntnsim.csv_rows import read_rows
 from ntnsim.errors import ScenarioError
 from ntnsim.scenario.entity import Entity
 from ntnsim.scenario.path import ScenarioPath
+from ntnsim.scenario.start import StartUtc
 from ntnsim.scenario.terrestrial import GatewaySpec
 
 DAY_S = 86_400.0
@@ -179,7 +180,7 @@ class PopulationSitesSpec(_Sites):
 SitesSpec = Annotated[GridSitesSpec | FileSitesSpec | PopulationSitesSpec, Field(discriminator="kind")]
 
 _SITES: TypeAdapter[GridSitesSpec | FileSitesSpec | PopulationSitesSpec] = TypeAdapter(SitesSpec)
-_START: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+_START: TypeAdapter[datetime] = TypeAdapter(StartUtc)
 
 
 def with_sites(sections: Mapping[str, Any], context: Any, default_start: datetime) -> dict[str, Any]:

@@ -80,10 +80,13 @@ def link_model(
 
 
 def default_bandwidth_hz(radio: RadioSpec, terminal: TerminalRadio) -> float:
-    """Return the system bandwidth over the reuse factor, or what a handheld sends in; no wider than a channel."""
-    if radio.direction == "ul" and terminal.uplink_bandwidth_hz is not None:
-        return terminal.uplink_bandwidth_hz
+    """Return the system bandwidth over the reuse factor, or what a handheld sends in.
+
+    It is no wider than a channel and no narrower than a resource block.
+    """
     band = radio.band_limits
+    if radio.direction == "ul" and terminal.uplink_bandwidth_hz is not None:
+        return max(terminal.uplink_bandwidth_hz, band.narrowest_hz(radio.spacing_khz))
     return min(band.system_hz / REUSE_FACTOR[radio.reuse], band.widest_hz(radio.spacing_khz))
 
 

@@ -18,14 +18,17 @@ from ntnsim.orbit.earth import (
     julian_date,
 )
 from ntnsim.orbit.element_sets import ElementSets, read_element_sets
-from ntnsim.orbit.geometry import azimuth_deg
+from ntnsim.orbit.geometry import azimuth_deg, look
 from ntnsim.orbit.ground import AssumedStation, GroundReach, StationsInView
 from ntnsim.orbit.pass_book import Pass, PassBook
 from ntnsim.orbit.passes import Orbits
 from ntnsim.orbit.routes import PlusGridRoutes
+from ntnsim.orbit.surroundings import clear
 from ntnsim.orbit.track import MovingSite, Waypoint
 from ntnsim.scenario.space import SpaceSegmentSpec, shells_altitude_m
 from ntnsim.scenario.surroundings import SurroundingsSpec
+
+MOST_SAMPLES = 20_000  # of one pass for its usable share: GEO passes never end
 
 
 class SiteLike(Protocol):
@@ -116,6 +119,21 @@ class SpaceModel:
         spots = self.site(gateway).at(times_s.ravel())
         angles: list[list[float]] = azimuth_deg(spots, positions_m).reshape(-1, 3).tolist()
         return angles
+
+    def usable_s(self, gateway: SiteLike, passes: Sequence[Pass]) -> list[float]:
+        """Return the seconds that *gateway*'s skyline and the GSO arc leave of each pass, sampled once a second."""
+        site = self.site(gateway)
+        if not site.surroundings:
+            return [seen.set_s - seen.rise_s for seen in passes]
+        left_s: list[float] = []
+        for seen in passes:
+            extent_s = seen.set_s - seen.rise_s
+            count = min(max(int(extent_s), 1), MOST_SAMPLES)
+            times_s = seen.rise_s + (np.arange(count) + 0.5) * extent_s / count
+            positions_m = self.orbits.positions_of_m(np.full(count, seen.satellite), times_s)
+            sine, _ = look(site, positions_m)
+            left_s.append(extent_s * float(clear(site, positions_m, sine).mean()))
+        return left_s
 
     def passes(self, gateway: SiteLike, start_s: float, end_s: float) -> list[Pass]:
         """Return the satellite passes over *gateway* with a moment in [start_s, end_s)."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from ntnsim.arrays import FloatArray, IntArray
 from ntnsim.orbit.geometry import look
+from ntnsim.orbit.ground import OnBoard
 from ntnsim.sky.terminal_link import TerminalLink
 from ntnsim.units import SPEED_OF_LIGHT_M_S
 
@@ -25,10 +26,23 @@ def doppler_hz(terminal: TerminalLink, satellites: IntArray, times_s: FloatArray
     return -speed_m_s / SPEED_OF_LIGHT_M_S * terminal.link.carrier_hz
 
 
+def _further_s(terminal: TerminalLink, satellites: IntArray, times_s: FloatArray) -> FloatArray:
+    """Return the delay [n] behind *satellites* [n] that queue on board, which profiles leave out; nan without a way."""
+    further_s = np.zeros(len(times_s))
+    reach = terminal.model.reach
+    if isinstance(reach, OnBoard):
+        for satellite in np.unique(satellites):
+            own = satellites == satellite
+            further_s[own] = reach.further.path(int(satellite), times_s[own]).delay_s
+    return further_s
+
+
 def trace_rows(terminal: TerminalLink, duration_s: float, step_s: float) -> Iterator[tuple[object, ...]]:
     """Yield one row per *step_s* in [0, *duration_s*), as in COLUMNS; without contact only time and a rate of 0.
 
-    delay_s: one way, end to end. rate_bps: the mean over the step's share of the scenario's grid that holds the time.
+    delay_s: one way, end to end, in propagation and processing; what waits on board comes on top. Without a value where
+    a satellite stores what it receives and has no way to the ground then. rate_bps: the mean over the step's share of
+    the scenario's grid that holds the time.
     """
     number_of = {name: number for number, name in enumerate(terminal.model.orbits.names)}
     count = int(np.ceil(duration_s / step_s - 1e-9))
@@ -40,10 +54,11 @@ def trace_rows(terminal: TerminalLink, duration_s: float, step_s: float) -> Iter
         at = np.array([profile.index_at(time_s) for time_s in times_s])
         served = profile.satellite_index[at] >= 0
         names = [profile.satellites[satellite] for satellite in profile.satellite_index[at][served]]
-        shift_hz = np.full(len(times_s), np.nan)
+        shift_hz, further_s = np.full((2, len(times_s)), np.nan)
         if names:
             satellites = np.array([number_of[name] for name in names])
             shift_hz[served] = doppler_hz(terminal, satellites, times_s[served])
+            further_s[served] = _further_s(terminal, satellites, times_s[served])
         serving = iter(names)
         for row, time_s in enumerate(times_s.tolist()):
             if not served[row]:
@@ -55,7 +70,7 @@ def trace_rows(terminal: TerminalLink, duration_s: float, step_s: float) -> Iter
                 next(serving),
                 profile.elevation_deg.item(step),
                 profile.sinr_db.item(step),
-                profile.propagation_s.item(step),
+                "" if np.isnan(further_s[row]) else profile.propagation_s.item(step) + further_s.item(row),
                 shift_hz.item(row),
                 profile.rate_bps.item(step),
             )

@@ -105,6 +105,8 @@ def test_peak_rate_of_ts_38_306(bandwidth_hz, carrier_hz, spacing_hz, blocks, bi
 
 def test_a_handhelds_360_khz_are_two_resource_blocks():
     assert resource_blocks(0.36e6, 2e9, 15e3) == 2
+    with pytest.raises(ValueError, match="bandwidth_hz must be >= 720000"):
+        resource_blocks(0.36e6, 2e9, 60e3)
 
 
 def test_a_width_between_two_channels_is_filled_to_the_share_of_the_lower_one():

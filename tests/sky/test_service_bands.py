@@ -141,3 +141,9 @@ def test_a_q_band_feeder_differs_by_its_gas_alone():
     assert (
         link({"direction": "dl"}, {"kind": "transparent", "feeder": {"band": "qv"}}).feeder.carrier_hz == 50e9
     )
+
+
+@pytest.mark.parametrize(("spacing_khz", "bandwidth_hz"), [(15, 0.36e6), (30, 0.36e6), (60, 0.72e6)])
+def test_a_handheld_sends_in_one_resource_block_at_least(spacing_khz, bandwidth_hz):
+    radio = RadioSpec(subcarrier_spacing_khz=spacing_khz)
+    assert default_bandwidth_hz(radio, service_terminal(radio)) == bandwidth_hz

@@ -393,6 +393,7 @@ def test_space_segments_that_cannot_be_are_refused(space, message):
         ({"subcarrier_spacing_khz": 120}, "120 is not used in band s; allowed: 15, 30, 60"),
         ({"carrier_hz": 20e9}, r"2e\+10 is not in band s"),
         ({"band": "ka", "carrier_hz": 8e9}, r"8e\+09 is not in band ka ul; allowed: 1.7e\+10 to 3.1e\+10"),
+        ({"bandwidth_hz": 1e5}, r"100000 is less than one resource block with 15 kHz subcarriers, 180000"),
         (
             {"bandwidth_hz": 1e9},
             r"1e\+09 is more than the widest channel of band s with 15 kHz subcarriers, 5e\+07",
