@@ -198,6 +198,12 @@ class GatewaySpec(Entity):
             raise ValueError(
                 "surroundings: a gateway with a track has no fixed skyline; leave one of them out"
             )
+        if self.track is not None:
+            for name in ("latitude_deg", "longitude_deg", "altitude_m"):
+                if (value := getattr(self, name)) != 0:  # a resolved scenario writes the default
+                    raise ValueError(
+                        f"{name}: {value:g} beside a track, which has its own; leave one of them out"
+                    )
         return self
 
 

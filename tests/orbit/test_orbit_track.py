@@ -89,6 +89,14 @@ def test_tracks_are_read_from_a_file(tmp_path):
     ]
 
 
+WAY = {
+    "waypoints": [
+        {"time_s": 0, "latitude_deg": 0, "longitude_deg": 0},
+        {"time_s": 112, "latitude_deg": 0, "longitude_deg": 1},  # 993 m/s
+    ]
+}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -102,6 +110,15 @@ def test_tracks_are_read_from_a_file(tmp_path):
             r"way.csv:3: needs a number in column latitude_deg, got ''",
         ),
         ("time_s,latitude_deg,longitude_deg\n0,1,1\n0,2,1\n", "time_s must increase, got 0 after 0"),
+        # A degree of the equator is 111.195 km.
+        (
+            "time_s,latitude_deg,longitude_deg\n0,0,179.5\n110,0,-179.5\n",
+            r"from 0 to 110 s the gateway moves at 1,011 m/s; allowed are 1,000 m/s",
+        ),
+        (
+            "time_s,latitude_deg,longitude_deg\n0,10,20\n90000,-10,-160\n",
+            "at 0 and 90000 s lie on opposite sides of the Earth",
+        ),
         (
             "time_s,latitude_deg,longitude_deg\n0,1,1\nx,2,1\n",
             r"way.csv:3: needs a number in column time_s, got 'x'",
@@ -117,20 +134,13 @@ def test_files_that_are_no_track_are_refused(tmp_path, text, message):
     ("gateway", "message"),
     [
         ({"track": {}}, "give either waypoints or path"),
+        ({"track": WAY, "latitude_deg": 44.8}, "latitude_deg: 44.8 beside a track, which has its own"),
         (
             {"track": {"waypoints": [{"time_s": 0, "latitude_deg": 0, "longitude_deg": 0}]}},
             "two points or more",
         ),
         (
-            {
-                "on_satellite": True,
-                "track": {
-                    "waypoints": [
-                        {"time_s": 0, "latitude_deg": 0, "longitude_deg": 0},
-                        {"time_s": 9, "latitude_deg": 0, "longitude_deg": 1},
-                    ]
-                },
-            },
+            {"on_satellite": True, "track": WAY},
             "does not move",
         ),
     ],

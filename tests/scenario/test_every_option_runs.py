@@ -65,7 +65,7 @@ WRITTEN = {
     "TrackSpec.path": "track.csv",
     "TrackSpec.waypoints": [
         {"time_s": 0, "latitude_deg": 0, "longitude_deg": 0},
-        {"time_s": 60, "latitude_deg": 1, "longitude_deg": 0},
+        {"time_s": 600, "latitude_deg": 1, "longitude_deg": 0},
     ],
     "ElementSetConstellationSpec.path": "elements.tle",
     "OraclePolicySpec.table": "table.parquet",
@@ -303,7 +303,7 @@ def files(tmp_path_factory):
     (root / "trace.csv").write_text("time_s,image\n0,0\n2,0\n")
     (root / "sites.csv").write_text("latitude_deg,longitude_deg\n0,0\n1,1\n")
     (root / "rates.csv").write_text("time_s,bps\n0,1e6\n10,2e6\n")
-    (root / "track.csv").write_text("time_s,latitude_deg,longitude_deg\n0,0,0\n60,1,0\n")
+    (root / "track.csv").write_text("time_s,latitude_deg,longitude_deg\n0,0,0\n600,1,0\n")
     (root / "elements.tle").write_text(ELEMENTS)
     grid = np.full((1, 2, 2), 1e5), *(np.full((1, 2, 2, 2), 0.9),) * 2
     image = ImageState((0.6, 0.4), 8_000_000, 512, 512)
