@@ -15,6 +15,8 @@ Reuse = Literal["frf1", "frf3", "frf2_polarisation"]
 Environment = Literal["dense_urban", "urban", "suburban", "rural"]
 ThresholdSet = Literal["measured_nr_ldpc_awgn", "classic_lte", "vienna_style", "matlab_tdl_not_awgn"]
 
+CASES = r"^SC([1-9]|[12][0-9]|30)$"
+
 
 class ReferenceSatelliteSpec(Entity):
     """A satellite radio of TR 38.821, Tables 6.1.1.1-1 and -2."""
@@ -135,6 +137,14 @@ class StochasticChannelSpec(Entity):
     additional_loss_db: float = Field(default=0.0, ge=0)
     """Taken off the link besides; a positive number."""
 
+    @model_validator(mode="after")
+    def _strong_is_stronger(self) -> Self:
+        if self.strong_share > 0 and self.strong_s4_index < self.s4_index:
+            raise ValueError(
+                f"strong_s4_index: must be at least s4_index, {self.s4_index}, got {self.strong_s4_index}"
+            )
+        return self
+
 
 ChannelSpec = Annotated[LinkBudgetChannelSpec | StochasticChannelSpec, Field(discriminator="mode")]
 
@@ -220,7 +230,7 @@ class ProfileSpec(Entity):
 class RadioSpec(Entity):
     """The service link between a gateway and its satellite."""
 
-    case: str | None = Field(default=None, pattern=r"^SC([1-9]|[12][0-9]|30)$")
+    case: str | None = Field(default=None, pattern=CASES)
     """A calibration case SC1 to SC30 of TR 38.821: satellite, band, terminal and reuse, where they are not written."""
     direction: Direction = "ul"
     """ul: the gateway sends images up (the paper's case); dl: the source is on the satellite."""
@@ -269,9 +279,18 @@ class RadioSpec(Entity):
     @model_validator(mode="before")
     @classmethod
     def _case_fills_in(cls, data: Any) -> Any:
-        if isinstance(data, dict) and re.fullmatch(r"SC\d{1,2}", str(data.get("case"))):
-            return {**calibration_case(int(data["case"][2:])), **data}
-        return data
+        if not isinstance(data, dict) or not isinstance(data.get("case"), str):
+            return data
+        if re.fullmatch(CASES, data["case"]) is None:
+            raise ValueError(f"case: must be SC1 to SC30, got {data['case']!r}")
+        return {**calibration_case(int(data["case"][2:])), **data}
+
+    @model_validator(mode="after")
+    def _interference_is_on(self) -> Self:
+        for key in ("interference_load", "interference_tiers"):
+            if not self.interference and getattr(self, key) is not None:
+                raise ValueError(f"{key}: has no effect without interference: true, got {getattr(self, key)}")
+        return self
 
     @property
     def band_limits(self) -> Band:

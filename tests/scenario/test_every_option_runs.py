@@ -167,6 +167,8 @@ BESIDE = {
     "ObservationSpec.delay_s": {"report_period_s": 1},
     "RegenerativePayloadSpec.buffer_bits": {"feeder_rate_bps": 1e6},
     "RadioSpec.subcarrier_spacing_khz=120": {"band": "ka"},
+    "RadioSpec.interference_load": {"interference": True},
+    "RadioSpec.interference_tiers": {"interference": True},
     "TraceLinkSpec": {"path": "rates.csv"},
     "TraceLinkSpec.times_s": {"bps": [1e6, 2e6], "path": None},
     "TraceLinkSpec.bps": {"times_s": [0, 1], "path": None},

@@ -429,8 +429,24 @@ def test_calibration_case_of_a_scenario_is_the_tables(number):
 def test_what_is_written_beside_a_case_wins():
     radio = RadioSpec.model_validate({"case": "SC6", "reuse": "frf3", "direction": "dl"})
     assert (radio.band, radio.reuse, radio.direction) == ("ka", "frf3", "dl")
-    with pytest.raises(ValueError, match="SC31"):
+    with pytest.raises(ValueError, match="case: must be SC1 to SC30, got 'SC31'"):
         RadioSpec.model_validate({"case": "SC31"})
+
+
+@pytest.mark.parametrize(
+    ("radio", "message"),
+    [
+        ({"interference_tiers": 3}, "interference_tiers: has no effect without interference: true, got 3"),
+        ({"interference_load": 0.5}, "interference_load: has no effect without interference: true"),
+        (
+            {"channel": {"mode": "channel", "s4_index": 0.9, "strong_s4_index": 0.1, "strong_share": 0.5}},
+            "strong_s4_index: must be at least s4_index, 0.9, got 0.1",
+        ),
+    ],
+)
+def test_radio_options_that_say_nothing_or_contradict_each_other_are_refused(radio, message):
+    with pytest.raises(ValueError, match=message):
+        RadioSpec.model_validate(radio)
 
 
 def test_a_vsat_in_ka_band_works_with_its_defaults():
