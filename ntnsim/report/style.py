@@ -8,6 +8,7 @@ marker, and neighbours differ in lightness, so that a figure survives printing i
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,18 +63,20 @@ FAULT_COLOUR = "#D55E00"
 
 
 def scheme_styles(schemes: Iterable[str]) -> dict[str, SchemeStyle]:
-    """Return a look for each of *schemes*: a known scheme's own, and the free ones in order for the others."""
+    """Return a look for each of *schemes*: a known scheme's own, and the free ones in order for the others.
+
+    Where all are taken, colours come again, with another marker and other dashes.
+    """
     names = list(dict.fromkeys(schemes))
     taken = {PREFERRED[name] for name in names if name in PREFERRED}
-    free = [index for index in range(len(STYLES)) if index not in taken] or [0]
-    styles, next_free = {}, 0
-    for name in names:
-        if name in PREFERRED:
-            styles[name] = STYLES[PREFERRED[name]]
-        else:
-            styles[name] = STYLES[free[next_free % len(free)]]
-            next_free += 1
-    return styles
+    free = (number for number in count() if number not in taken)
+    return {name: _look(PREFERRED[name] if name in PREFERRED else next(free)) for name in names}
+
+
+def _look(number: int) -> SchemeStyle:
+    turn, index = divmod(number, len(STYLES))
+    shape = STYLES[(index + 3 * turn) % len(STYLES)]
+    return SchemeStyle(STYLES[index].colour, shape.dash, shape.marker)
 
 
 def in_preferred_order(schemes: Iterable[str]) -> list[str]:

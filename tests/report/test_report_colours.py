@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from ntnsim.report.style import COMPONENT_COLOURS, FAULT_COLOUR, PASS_COLOUR, STYLES
+from ntnsim.report.style import COMPONENT_COLOURS, FAULT_COLOUR, PASS_COLOUR, PREFERRED, STYLES, scheme_styles
 
 # About 2 is just noticeable side by side; two areas of a figure and its legend need several times that.
 APART = 10.0
@@ -71,3 +71,8 @@ def test_the_simulation_sees_what_deuteranopes_confuse():
 def test_neighbouring_parts_of_a_bar_differ_even_more(vision):
     lab = seen(PALETTES["components"], vision)
     assert min(float(deltaE_ciede2000(a, b)) for a, b in pairwise(lab)) >= 1.5 * APART
+
+
+def test_more_schemes_than_colours_still_look_different():
+    looks = scheme_styles([*PREFERRED, *(f"own {number}" for number in range(20))]).values()
+    assert len({(look.colour, look.marker) for look in looks}) == len(looks) == 28
