@@ -50,6 +50,10 @@ class ActorBandit(Bandit):
         """Return the actor's x [dimension], without exploration."""
         return self.actor.act_one(np.concatenate((state, self._condition(requirement))))
 
+    def candidates(self, state: Float32Array, requirement: Requirement) -> Float32Array:
+        """Return the x [rows, dimension] of a search around the actor's."""
+        return around(self.greedy_action(state, requirement), self.space)
+
     def best_action(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Float32Array:
         """Return the actor's x [dimension], or what a search around it finds cheaper by the critics."""
         state = self.state_of(image, network)

@@ -24,7 +24,7 @@ from ntnsim.engine.queue_price import backlog_price
 from ntnsim.engine.replay import Replay
 from ntnsim.engine.stacked_mlp import StackedMlp
 from ntnsim.engine.standardisation import Standardisation
-from ntnsim.protocols.configuration import ConfigurationSpace
+from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
 from ntnsim.protocols.network_state import NetworkState
 from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, Policy, Requirement
 from ntnsim.scenario.policy import LearningSpec
@@ -122,6 +122,26 @@ class Bandit(Policy, ABC):
     @abstractmethod
     def best_action(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Float32Array:
         """Return the x [dimension] that this policy believes best."""
+
+    @abstractmethod
+    def candidates(self, state: Float32Array, requirement: Requirement) -> Float32Array:
+        """Return the x [rows, dimension] among which a decision is made."""
+
+    def ranked(
+        self, image: ImageState, network: NetworkState, requirement: Requirement
+    ) -> list[Configuration]:
+        """Return the configurations among which a decision is made, cheapest first."""
+        state = self.state_of(image, network)
+        tried = self.candidates(state, requirement)
+        cost = self.decision_costs(state, image, network, requirement, tried)
+        return [self.space.configuration(x) for x in tried[np.argsort(cost, kind="stable")].tolist()]
+
+    def seen_sizes(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return rank fractions [rows, R], x [rows, dimension] and bits shares [rows] of what is remembered."""
+        # The states begin with 2·fraction − 1 of each rank (`features.py`).
+        fractions = 0.5 * (self.replay.part("state")[:, : self.space.n_ranks].astype(np.float64) + 1.0)
+        shares = self.replay.part("outcome")[:, 0].astype(np.float64)
+        return fractions, self.replay.part("action").astype(np.float64), shares
 
     @abstractmethod
     def exploring_action(

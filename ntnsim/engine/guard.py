@@ -2,20 +2,21 @@
 
 Before sending, it predicts an upper quantile of the delay: the image's age, what follows from Ω_t (`delay_model`) for
 an upper quantile of the coded size, and an upper quantile of the error of past predictions. If the deadline would be
-missed, the configuration is scaled towards 0 until it fits; if nothing fits, the image is rejected (or sent at its
-smallest).
+missed, a policy that can rank its choices sends the cheapest that fits; with others the configuration is scaled towards
+0 until it fits. If nothing fits, the image is rejected (or sent at its smallest).
 
-Sizes are predicted by a quadratic regression on the rank fractions and x, updated with every delivery. The error
-quantile's level follows the misses (adaptive conformal inference, Gibbs & Candès 2021), so that the share of late
+Sizes are predicted by a quadratic regression on the rank fractions and x, updated with every delivery; it begins with
+what the guarded policy remembers, such as a log. The error quantile's level follows the misses (adaptive conformal inference, Gibbs & Candès 2021), so that the share of late
 images tends to 1 − confidence even when the network changes. Until it has seen 30 deliveries the guard shrinks but does
 not reject: it does not know yet. A guard that rejects everything would never learn that the network has recovered:
 after a run of rejections one image is sent at its smallest, as a probe.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import inf, isfinite, log
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -28,9 +29,25 @@ from ntnsim.scenario.policy import GuardSpec
 
 SHRINK_STEPS = 10  # configurations tried on the way to zero
 FEWEST_DELIVERIES = 30  # before these, a size counts as the source's and the error as the initial margin
+REMEMBERED = 500  # of what the guarded policy remembers, rows that the sizes begin with
 SIZE_CONFIDENCE = 0.95
 ADAPTATION_RATE = 0.01  # step of the error quantile's level per delivery
 RATE_MEMORY = 0.9  # weight of the past in the remembered rate of the link, for decisions without contact
+
+
+@runtime_checkable
+class Ranking(Protocol):
+    """A policy that can tell more than its first choice, as all bandits can."""
+
+    def ranked(
+        self, image: ImageState, network: NetworkState, requirement: Requirement
+    ) -> list[Configuration]:
+        """Return what it could send, cheapest first."""
+        ...
+
+    def seen_sizes(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return rank fractions [rows, R], x [rows, dimension] and bits shares [rows] of what it remembers."""
+        ...
 
 
 def _exposure_s(drain_s: float) -> float:
@@ -50,8 +67,12 @@ class SizePredictor:
         self._covariance: FloatArray = np.eye(n_terms) * 1e3  # a weak prior: ridge of 1e-3
 
     def terms(self, image: ImageState, configuration: Configuration) -> FloatArray:
-        """Return the regression's terms: all products of two of (1, fractions but the first, x)."""
-        linear = np.array((1.0, *image.rank_fractions[1:], *self._space.vector(configuration)))
+        """Return the regression's terms for one decision."""
+        return self.terms_of(np.array(image.rank_fractions), np.array(self._space.vector(configuration)))
+
+    def terms_of(self, fractions: FloatArray, x: FloatArray) -> FloatArray:
+        """Return the regression's terms: all products of two of (1, *fractions* [R] but the first, *x* [dimension])."""
+        linear = np.concatenate((np.ones(1), fractions[1:], x))
         products: FloatArray = linear[self._pairs[0]] * linear[self._pairs[1]]
         return products
 
@@ -91,6 +112,15 @@ class GuardedPolicy(Policy):
         self._rejections_in_a_row = 0
         self._n_late = 0
         self._n_delivered = 0
+        if isinstance(guarded, Ranking):
+            fractions, x, shares = (part[-REMEMBERED:] for part in guarded.seen_sizes())
+            for row, share in enumerate(shares):
+                self._learn_size(self._sizes.terms_of(fractions[row], x[row]), log(share))
+
+    def _learn_size(self, terms: FloatArray, log_share: float) -> None:
+        """Note how far the prediction of a size was off, then learn from it."""
+        self._size_errors.append(log_share - self._sizes.log_share(terms))
+        self._sizes.update(terms, log_share)
 
     @property
     def learns(self) -> bool:
@@ -131,7 +161,7 @@ class GuardedPolicy(Policy):
         return image.age_s + known_delay_s(image, network, size_bits, rate_bps) + margin_s
 
     def choose(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Decision:
-        """Return the guarded policy's decision if it fits, else the largest shrunk one that does, else a rejection."""
+        """Return the guarded policy's decision if it fits, else the best smaller one that does, else a rejection."""
         rate_bps = network.satellite_link.rate_bps
         if rate_bps > 0:
             memory = RATE_MEMORY if self._rate_bps else 0.0
@@ -141,27 +171,26 @@ class GuardedPolicy(Policy):
             return decision
         if not network.satellite_link.rate_bps and not self._rate_bps:
             return decision  # no rate was ever seen: nothing to predict with
-        wanted = np.array(self._space.vector(decision.configuration))
-        smallest_s = inf
-        for step in range(SHRINK_STEPS + 1):
-            share = 1.0 - step / SHRINK_STEPS
-            configuration = self._space.configuration((wanted * share).tolist())
-            smallest_s = self.predicted_delay_s(image, network, configuration)
-            if smallest_s <= requirement.deadline_s:
+        smallest, smallest_s = decision.configuration, inf
+        for step, configuration in enumerate(self._tried(image, network, requirement, decision)):
+            predicted_s = self.predicted_delay_s(image, network, configuration)
+            if predicted_s <= requirement.deadline_s:
                 self._rejections_in_a_row = 0
                 if step == 0:
                     self._counts["guard_passed"] += 1
                     return decision
                 self._counts["guard_shrunk"] += 1
-                return Decision(configuration, f"guard: x scaled to {share:.1f}")
+                return Decision(configuration, f"guard: predicted {predicted_s:.1f} s, in time")
+            if predicted_s <= smallest_s:
+                smallest, smallest_s = configuration, predicted_s
         predicted = f"{smallest_s:.1f} s" if isfinite(smallest_s) else "no arrival in this pass"
         if self._settings.when_late == "send-smallest" or self._n_delivered < FEWEST_DELIVERIES:
             self._counts["guard_sent_smallest"] += 1
-            return Decision(configuration, f"guard: smallest sent, predicted {predicted}")
+            return Decision(smallest, f"guard: smallest sent, predicted {predicted}")
         if isfinite(smallest_s) and self._rejections_in_a_row >= self._settings.probe_after_rejections:
             self._rejections_in_a_row = 0
             self._counts["guard_probes"] += 1
-            return Decision(configuration, f"guard: probe, predicted {predicted}")
+            return Decision(smallest, f"guard: probe, predicted {predicted}")
         self._rejections_in_a_row += 1
         self._counts["guard_rejected"] += 1
         return Decision(
@@ -169,13 +198,26 @@ class GuardedPolicy(Policy):
             f"guard: predicted {predicted} at the smallest configuration, deadline {requirement.deadline_s} s",
         )
 
+    def _tried(
+        self, image: ImageState, network: NetworkState, requirement: Requirement, decision: Decision
+    ) -> Iterator[Configuration]:
+        """Yield what may be sent: what *decision* says first, then the policy's next best, or x scaled towards 0."""
+        wanted = decision.configuration
+        assert wanted is not None
+        yield wanted
+        if isinstance(self.guarded, Ranking):
+            yield from self.guarded.ranked(image, network, requirement)
+        else:
+            x = np.array(self._space.vector(wanted))
+            for step in range(1, SHRINK_STEPS + 1):
+                yield self._space.configuration((x * (1.0 - step / SHRINK_STEPS)).tolist())
+
     def learn(self, delivered: DeliveredImage) -> None:
         """Measure the errors of both predictions, then let the guarded policy learn."""
         image, network = delivered.image, delivered.network
         terms = self._sizes.terms(image, delivered.configuration)
         log_share = log(delivered.size_bits / image.source_bits)
-        self._size_errors.append(log_share - self._sizes.log_share(terms))
-        self._sizes.update(terms, log_share)
+        self._learn_size(terms, log_share)
         rate_bps = network.satellite_link.rate_bps or self._rate_bps
         known_s = known_delay_s(image, network, delivered.size_bits, rate_bps)
         if isfinite(known_s):

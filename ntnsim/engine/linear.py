@@ -91,6 +91,10 @@ class LinearBandit(Bandit):
         cost = realised_cost(outcomes, price.weights, price.targets, price.delay_weight, price.deadline)
         return cost.astype(np.float32)
 
+    def candidates(self, state: Float32Array, requirement: Requirement) -> Float32Array:
+        """Return the grid of x [rows, dimension]."""
+        return self._grid
+
     def best_action(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Float32Array:
         """Return the cheapest x of the grid."""
         cost = self.decision_costs(self.state_of(image, network), image, network, requirement, self._grid)

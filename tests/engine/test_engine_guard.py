@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ntnsim.engine.build import build_policy
+from ntnsim.engine.bandit import Bandit
+from ntnsim.engine.build import build_bandit, build_policy
 from ntnsim.engine.delay_model import known_delay_s
 from ntnsim.engine.fixed import FixedPolicy
 from ntnsim.engine.guard import GuardedPolicy
@@ -11,7 +12,7 @@ from ntnsim.engine.practice import learn_online
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits, network_state
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.policy import ImageState, Requirement
-from ntnsim.scenario.policy import GuardSpec, RandomPolicySpec
+from ntnsim.scenario.policy import GuardSpec, LinearBanditSpec, RandomPolicySpec
 from ntnsim.streams import stream
 
 IMAGE = ImageState((0.6, 0.4), 4_000_000, 640, 480)
@@ -68,7 +69,43 @@ def test_size_is_learned_so_that_shrinking_makes_an_image_fit():
     decision = policy.choose(IMAGE, network_state(100e3), REQUIREMENT)
     assert decision.configuration is not None
     assert decision.configuration.box_growth < 1.0
-    assert decision.reason.startswith("guard: x scaled to 0.")
+    assert decision.reason.startswith("guard: predicted")
+
+
+def learned_bandit(instance: SyntheticBits) -> Bandit:
+    bandit = build_bandit(LinearBanditSpec(explore="none", warm_up_images=50), SPACE, seed=0)
+    learn_online(bandit, instance, [REQUIREMENT], 200, stream(2, "bandit"))
+    return bandit
+
+
+def test_guard_of_a_policy_with_a_memory_knows_sizes_from_the_first_image_on():
+    bandit = learned_bandit(SyntheticBits())
+    policy = GuardedPolicy(bandit, GuardSpec(), SPACE)
+    wanted = bandit.choose(IMAGE, network_state(1e6), REQUIREMENT).configuration
+    assert wanted is not None
+    size_bits = IMAGE.source_bits * float(SyntheticBits().bits_share(0.4, np.array(SPACE.vector(wanted))))
+    # As a whole 4-Mbit file it would miss the deadline by far; by what the policy has seen it fits.
+    rate_bps = size_bits / 12.0
+    assert known_delay_s(IMAGE, network_state(rate_bps), IMAGE.source_bits, rate_bps) > REQUIREMENT.deadline_s
+    decision = policy.choose(IMAGE, network_state(rate_bps), REQUIREMENT)
+    assert decision.configuration == bandit.choose(IMAGE, network_state(rate_bps), REQUIREMENT).configuration
+    assert policy.diagnostics()["guard_passed"] == 1.0
+
+
+def test_what_a_bandit_would_send_next_is_the_cheapest_that_is_in_time():
+    bandit = learned_bandit(SyntheticBits())
+    policy = GuardedPolicy(bandit, GuardSpec(), SPACE)
+    for rate_bps in np.geomspace(3e3, 3e5, 40):
+        network = network_state(float(rate_bps))
+        chosen = policy.choose(IMAGE, network, REQUIREMENT).configuration
+        in_time = [
+            x
+            for x in bandit.ranked(IMAGE, network, REQUIREMENT)
+            if policy.predicted_delay_s(IMAGE, network, x) <= REQUIREMENT.deadline_s
+        ]
+        if in_time:
+            assert chosen == in_time[0]
+    assert policy.diagnostics()["guard_shrunk"] > 0.0
 
 
 def test_predicted_upper_size_covers_the_drawn_sizes():
