@@ -92,6 +92,7 @@ def measure_host(bundle: Bundle, *, repeats: int = 3, device: str = "cpu") -> De
                 note("inpainting", size, _timed(inpainter.restore, [canvas])[0], steps)
     stages = {stage: fitted(measured) for stage, measured in times.items()}
     stages["generation"] = stages["inpainting"]  # the same network, with nothing known
+    stages["trial_inpainting"] = stages["inpainting"]  # the same network, at the gateway
     if "captioner" in bundle.members:
         captioner = load_captioner(bundle, device)
         images = [SampleCaptures(repeats).image(index).pixels for index in range(repeats)]

@@ -157,13 +157,15 @@ class SchemeAssembly:
             captioner=load_captioner(bundle) if wanted.caption else None,
             models_digest=restored_by,
             work=Work(
-                ("segmentation", *("trial" for _ in tried), "decision"),
+                ("segmentation", *_trial_stages(wanted, tried), "decision"),
                 ("caption", coding) if wanted.caption else (coding,),
                 ("decode", "inpainting") if inpaint.method == "bundle" else ("decode",),
                 steps,
             ),
         )
-        return codec, GatewayTrial(tried, codec.trial) if tried else None
+        restored = isinstance(wanted, SpiffCodecSpec) and wanted.trial_restored
+        code = codec.restored_trial if restored else codec.trial
+        return codec, GatewayTrial(tried, code, restored=restored) if tried else None
 
     def _bundle(self) -> Bundle:
         self._bundle_used = True
@@ -224,6 +226,14 @@ def _trials(wanted: SpiffCodecSpec, n_ranks: int) -> tuple[Configuration, ...]:
     nothing = (0.0,) * (n_ranks - 1)
     layers = [Configuration(0.0, nothing, quality) for quality in wanted.trial_qualities]
     return (*layers, Configuration(1.0, nothing)) if wanted.trial_whole else tuple(layers)
+
+
+def _trial_stages(wanted: object, tried: tuple[Configuration, ...]) -> tuple[str, ...]:
+    """Return the gateway's stages for its trials; where the box is the image nothing is left to restore."""
+    stages = ("trial",) * len(tried)
+    if isinstance(wanted, SpiffCodecSpec) and wanted.trial_restored:
+        stages += ("trial_inpainting",) * len(wanted.trial_qualities)
+    return stages
 
 
 def _charged_steps(inpainter: Inpainter, wanted: InpaintingSpec) -> int:

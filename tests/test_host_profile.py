@@ -51,7 +51,7 @@ def test_written_profile_is_one_that_scenarios_can_name(tmp_path):
 def test_this_host_is_measured_stage_by_stage(monkeypatch):
     monkeypatch.setattr(host_profile, "SIZES_PX", ((96, 64), (160, 128)))
     profile = host_profile.measure_host(open_bundle("tiny"), repeats=1)
-    gateway = {"segmentation", "trial", "caption", "encode", "encode_jpeg"}
+    gateway = {"segmentation", "trial", "trial_inpainting", "caption", "encode", "encode_jpeg"}
     assert set(profile.stages) == gateway | {"decode", "inpainting", "generation"}
     assert not profile.estimated
     pixels = 160 * 128

@@ -15,7 +15,7 @@ import pytest
 
 import ntnsim
 from ntnsim.api.run import run
-from ntnsim.errors import InputError
+from ntnsim.errors import InputError, ScenarioError
 from ntnsim.images import pipeline as pipeline_module
 from ntnsim.images.outcome_store import OutcomeStore
 from ntnsim.networks.bundle import open_bundle
@@ -124,6 +124,35 @@ def test_trials_are_coded_scored_and_charged_each(scenario_file):
         fidelity = assembled.pipeline.reconstruct(capture.image_id, x)
         assert (trial.pf, trial.sf) == (fidelity.pf_rank, fidelity.sf_rank)
         assert 0.5 < trial.pf[0] < 1.0
+
+
+def test_restored_trials_show_what_the_data_network_will_make_and_are_charged_for_it(scenario_file):
+    codec = "codec: {kind: spiff, trial: [0.3, 0.6], trial_whole: true, trial_restored: true}"
+    scenario = load_scenario(scenario_file, [f"schemes=[{{name: tried, {codec}}}]"])
+    assembled = SchemeAssembly(scenario, OutcomeStore(), "code").assemble(scenario.schemes[0])
+    stages = ("segmentation", *["trial"] * 3, *["trial_inpainting"] * 2, "decision")
+    assert assembled.imaging.work.before_decision == stages
+    capture = assembled.imaging.capture("harbour", 0)
+    for trial in capture.state.trials:
+        assembled.pipeline.encode(capture.image_id, trial.configuration)
+        fidelity = assembled.pipeline.reconstruct(capture.image_id, trial.configuration)
+        assert trial.pf == pytest.approx(fidelity.pf_rank, abs=1e-6)
+        assert trial.sf == pytest.approx(fidelity.sf_rank, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("", "no layer is coded on trial"),
+        ("trial: 0.3, caption: true, ", "a caption, which restoring depends on"),
+    ],
+)
+def test_restored_trials_that_cannot_be_made_are_refused(scenario_file, wrong, told):
+    with pytest.raises(ScenarioError, match=told):
+        load_scenario(
+            scenario_file,
+            [f"schemes=[{{name: tried, codec: {{kind: spiff, {wrong}trial_restored: true}}}}]"],
+        )
 
 
 def test_an_engine_that_sees_trials_learns_in_the_world(scenario_file, tmp_path, monkeypatch):

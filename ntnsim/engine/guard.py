@@ -6,10 +6,11 @@ missed, a policy that can rank its choices sends the cheapest that fits; with ot
 0 until it fits. If nothing fits, the image is rejected (or sent at its smallest).
 
 Sizes are predicted by a quadratic regression on the rank fractions and x, updated with every delivery; it begins with
-what the guarded policy remembers, such as a log. The error quantile's level follows the misses (adaptive conformal inference, Gibbs & Candès 2021), so that the share of late
-images tends to 1 − confidence even when the network changes. Until it has seen 30 deliveries the guard shrinks but does
-not reject: it does not know yet. A guard that rejects everything would never learn that the network has recovered:
-after a run of rejections one image is sent at its smallest, as a probe.
+what the guarded policy remembers, such as a log. The error quantile's level follows the misses (adaptive conformal
+inference, Gibbs & Candès 2021), so that the share of late images tends to 1 − confidence even when the network changes.
+Until it has seen 30 deliveries the guard shrinks but does not reject: it does not know yet. A guard that rejects
+everything would never learn that the network has recovered: after a run of rejections one image is sent at its
+smallest, as a probe.
 """
 
 from collections import deque

@@ -1,7 +1,8 @@
-"""What trial encodings tell before anything is learned: each term of BITS at three x, and lines between.
+"""What trial encodings tell before anything is learned: each term of BITS at four x, and lines between.
 
-A gateway that has coded a photograph at two q, and whole, knows its curve but for what the data network's restoration
-adds. The three are read as logarithms of the terms: between them, and beyond, these are near straight in q.
+A gateway that has coded a photograph at some q, and whole, knows its curve but for what the data network's restoration
+adds; one that has restored them too knows it but for what lies between. The four are read as logarithms of the terms:
+from each q to the next, and beyond, these are near straight in q.
 """
 
 from bisect import bisect_left
@@ -10,12 +11,12 @@ import numpy as np
 
 from ntnsim.arrays import FloatArray
 from ntnsim.engine.conditioning import interleaved
-from ntnsim.engine.least_squares import Regressors, log_terms
+from ntnsim.engine.least_squares import HINGE, Regressors, log_terms
 from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.protocols.policy import ImageState
 
-LOW, HIGH = 0.3, 0.55  # the q at which trials are read
-READINGS = ("low", "high", "whole")
+LOW, MIDDLE, HIGH = 0.3, 0.5, 0.75  # the q at which trials are read
+READINGS = ("low", "middle", "high", "whole")
 
 
 def trial_names(n_ranks: int) -> tuple[str, ...]:
@@ -27,7 +28,7 @@ def trial_names(n_ranks: int) -> tuple[str, ...]:
 def trial_features(image: ImageState) -> list[float]:
     """Return the readings, half a logarithm each and of order one: bits share and distances 1 − fidelity.
 
-    Where the whole image was not tried, or is not in reach for want of a top rank, it counts as the upper q does.
+    Where the whole image was not tried, or is not in reach for want of a top rank, it counts as the highest q does.
     Raises ValueError where *image* had no trial.
     """
     logs = _logs(image)
@@ -39,10 +40,10 @@ def trial_features(image: ImageState) -> list[float]:
     if not layers:
         raise ValueError("the engine's state holds a trial encoding (trial_state), but the codec made none")
     qualities, of_layers = [quality for quality, _ in layers], logs[[place for _, place in layers]]
-    low, high = _on_line(qualities, of_layers, LOW), _on_line(qualities, of_layers, HIGH)
+    of_image = [_on_line(qualities, of_layers, quality) for quality in (LOW, MIDDLE, HIGH)]
     whole = [place for place, trial in enumerate(image.trials) if trial.configuration.box_growth == 1.0]
     reachable = bool(whole) and image.rank_fractions[-1] > 0.0
-    readings = np.concatenate((low, high, logs[whole[0]] if reachable else high))
+    readings = np.concatenate((*of_image, logs[whole[0]] if reachable else of_image[-1]))
     return (0.5 * readings + 1.0).tolist()
 
 
@@ -68,24 +69,30 @@ def _on_line(qualities: list[float], logs: FloatArray, wanted: float) -> FloatAr
 
 
 def trial_weights(space: ConfigurationSpace) -> FloatArray:
-    """Return the weights [3, 1 + dimension] of the three readings in what is expected at x: of 1, and of x's entries by
-    what they act on (`effective.py`).
+    """Return the weights [4, 2 + dimension] of the readings in what is expected at x: of 1, of x's entries by what they
+    act on (`effective.py`), and of their hinge (`Regressors`).
 
     With u the share of the image that shows the coarse layer: u of the line at q, the rest as in the whole image.
     """
-    shown = np.zeros(1 + space.dimension)  # u
+    shown = np.zeros(2 + space.dimension)  # u
     shown[0], shown[1] = 1.0, -1.0
     shown[2 : 1 + space.n_ranks] = -1.0 / (space.n_ranks - 1)
-    along = -LOW * shown  # u·(q − LOW)
-    along[-1] += 1.0
-    along /= HIGH - LOW
-    return np.stack((shown - along, along, -shown + np.eye(1, len(shown))[0]))
+    along = -LOW * shown  # u·(q − LOW), in steps from LOW to MIDDLE
+    along[-2] += 1.0
+    along /= MIDDLE - LOW
+    beyond = np.zeros_like(shown)  # u·(q − MIDDLE)⁺
+    beyond[-1] = 1.0
+    bent, rising = beyond / (MIDDLE - LOW), beyond / (HIGH - MIDDLE)
+    whole = np.eye(1, len(shown))[0] - shown
+    return np.stack((shown - along + bent, along - bent - rising, rising, whole))
 
 
 def regressors_of(space: ConfigurationSpace, n_features: int, *, trial_state: bool) -> Regressors:
     """Return the columns for a codec's *space* and states of *n_features* entries."""
-    n_readings = len(READINGS) * (2 * space.n_ranks + 1) if trial_state else 0
-    return Regressors(n_features, space.dimension, space.n_ranks + n_readings)
+    if not (trial_state and space.has_coarse_layer):
+        return Regressors(n_features, space.dimension, space.n_ranks)
+    n_readings = len(READINGS) * (2 * space.n_ranks + 1)
+    return Regressors(n_features, space.dimension, space.n_ranks + n_readings, knot=MIDDLE)
 
 
 def expected_coefficients(
@@ -97,13 +104,13 @@ def expected_coefficients(
     if not (trial_state and space.has_coarse_layer):
         return coefficients
     weights = trial_weights(space)
+    entries = [None, *range(space.dimension), HINGE]
     for term in range(n_terms - 1):
         for reading in range(len(READINGS)):
             feature = (
                 space.n_ranks + reading * (n_terms - 1) + term
             )  # the state begins with the ranks' fractions
-            for place, weight in enumerate(weights[reading]):
-                entry = place - 1 if place else None
+            for entry, weight in zip(entries, weights[reading], strict=True):
                 # The feature is half the logarithm, and 1.
                 coefficients[regressors.place(entry, feature), term] += 2.0 * weight
                 coefficients[regressors.place(entry), term] -= 2.0 * weight

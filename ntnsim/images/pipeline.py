@@ -28,6 +28,8 @@ DECODE_AT_ONCE = 8  # images per call of codec and scorer: enough to fill the co
 
 WHOLE_SCORES = ("pf", "sf", "caption_sf", "psnr_db", "ssim", "ms_ssim")
 
+TRIAL_STAGES = ("trial", "restored trial")
+
 _NO_CONFIGURATION = Configuration(0.0, ())
 
 
@@ -45,10 +47,17 @@ class GatewayTrial:
     """The trial encodings that the gateway makes, decodes and judges before it decides.
 
     configurations: what is coded. code: pixels, rank map, configuration and seed to the size in bits and the picture.
+    restored: whether the picture is the one that the data network will make, else a decoder's without networks.
     """
 
     configurations: tuple[Configuration, ...]
     code: Callable[[UInt8Image, RankMap, Configuration, int], tuple[int, UInt8Image]]
+    restored: bool = False
+
+    @property
+    def stage(self) -> str:
+        """What the outcomes of its trials are stored under."""
+        return TRIAL_STAGES[int(self.restored)]
 
 
 class Scorer(Protocol):
@@ -205,7 +214,7 @@ class ImagePipeline:
         gateway = self._gateway_trial
         if gateway is None:
             return ()
-        keys = {x: self._key(image_id, x, "trial") for x in gateway.configurations}
+        keys = {x: self._key(image_id, x, gateway.stage) for x in gateway.configurations}
         found = {x: self._store.get(key) for x, key in keys.items()}
         missing = [x for x, outcome in found.items() if outcome is None]
         if missing:
@@ -283,7 +292,7 @@ class ImagePipeline:
 
     def _key(self, image_id: str, configuration: Configuration, stage: str) -> OutcomeKey:
         models = self._photographs.ranks_digest
-        if stage == "trial":
+        if stage in TRIAL_STAGES:
             models = f"{models} {self._scorer.digest}"
         elif stage == "reconstruct":
             models = f"{models} {self._scorer.digest} delivered={self._delivered_as!r}"

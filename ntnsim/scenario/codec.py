@@ -1,8 +1,8 @@
 """The codecs a scheme may name. What is left null here takes the codec's own default (`ntnsim/spiff/settings.py`)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from ntnsim.scenario.entity import Entity
 from ntnsim.scenario.own_part import OwnPartSpec
@@ -80,6 +80,22 @@ class SpiffCodecSpec(_SpiffBase):
     decides, for policies with `trial_state`: one or several; 0: none. The stage `trial` charges the time of each."""
     trial_whole: bool = False
     """Also code the whole image (β = 1) on trial."""
+    trial_restored: bool = False
+    """Restore each trial layer as the data network will, with the same inpainting and seed, before it is scored, so
+    that PF and SF are those of its stream; else a decoder without networks shows it. The stage `trial_inpainting`
+    charges the time of each. Not with a caption, which is written after the decision."""
+
+    @model_validator(mode="after")
+    def _restored_trials_can_be_made(self) -> Self:
+        if self.trial_restored and not self.trial_qualities:
+            raise ValueError(
+                "trial_restored: true, but no layer is coded on trial; give trial: one or several q"
+            )
+        if self.trial_restored and self.caption:
+            raise ValueError(
+                "trial_restored: true beside caption: true; a caption, which restoring depends on, is written later"
+            )
+        return self
 
     @property
     def trial_qualities(self) -> tuple[float, ...]:

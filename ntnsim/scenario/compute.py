@@ -10,7 +10,9 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator
 
 from ntnsim.scenario.entity import Entity
 
-GatewayStage = Literal["segmentation", "trial", "decision", "caption", "encode", "encode_jpeg"]
+GatewayStage = Literal[
+    "segmentation", "trial", "trial_inpainting", "decision", "caption", "encode", "encode_jpeg"
+]
 DataNetworkStage = Literal["decode", "inpainting", "generation"]
 
 REFERENCE_PIXELS = 512 * 512  # a step of a diffusion model is quoted for an image of this size
@@ -49,8 +51,8 @@ class DeviceProfileSpec(Entity):
     estimated: bool = True
     """Whether the figures are estimates rather than measurements of this machine."""
     stages: dict[str, StageTimeSpec] = Field(default_factory=dict)
-    """Times of segmentation, trial, decision, caption, encode (AVIF, JPEG XL or WebP), encode_jpeg (gateway); decode,
-    inpainting, generation (data network)."""
+    """Times of segmentation, trial, trial_inpainting, decision, caption, encode (AVIF, JPEG XL or WebP), encode_jpeg
+    (gateway); decode, inpainting, generation (data network)."""
     batch_marginal: float = Field(default=1.0, ge=0, le=1)
     """What each further image of a batch adds, as a share of the first one's time: 1 gains nothing."""
     power_w: PositiveFloat | None = None

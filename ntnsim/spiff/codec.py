@@ -92,6 +92,13 @@ class SpiffCodec(SpiffEncoder, Codec):
         """Return the restored images; received pixels are exactly those of the decoded components."""
         return decoded(payloads, seeds, self._inpainter)
 
+    def restored_trial(
+        self, pixels: UInt8Image, rank_map: RankMap, configuration: Configuration, seed: int
+    ) -> tuple[int, UInt8Image]:
+        """Return the stream's size in bits, without a caption, and its image as `decode` restores it."""
+        coded = self._coded(pixels, rank_map, configuration, seed, caption="")
+        return coded.size_bits, self.decode([coded.payload], [seed])[0]
+
     def received_picture(self, payload: bytes) -> UInt8Image:
         """Return received pixels, else the coarse layer, else grey."""
         return received_picture(payload)

@@ -43,11 +43,12 @@ def test_margins_are_quantiles_of_residuals_of_fits_made_without_the_row():
     np.testing.assert_allclose(policy._spread, residuals.std(0), rtol=1e-6)
 
 
-def test_gradient_of_the_regressors_is_that_of_differences():
+@pytest.mark.parametrize("knot", [None, 0.4])
+def test_gradient_of_the_regressors_is_that_of_differences(knot):
     rng = np.random.default_rng(0)
     states = rng.standard_normal((5, 7)).astype(np.float32)
     acts, direction = rng.random((5, 3)), rng.standard_normal((5, 3))
-    regressors = Regressors(n_features=7, dimension=3, n_of_image=4)
+    regressors = Regressors(n_features=7, dimension=3, n_of_image=4, knot=knot)
     weights = rng.standard_normal((5, regressors.columns(states, acts).shape[1]))
     step = 1e-5 * direction
     change = regressors.columns(states, acts + step) - regressors.columns(states, acts - step)
@@ -55,10 +56,12 @@ def test_gradient_of_the_regressors_is_that_of_differences():
     np.testing.assert_allclose(found, (weights * change).sum(1) / 2e-5, rtol=1e-6)
 
 
-def test_columns_of_one_state_are_products_of_its_expansion():
+@pytest.mark.parametrize("knot", [None, 0.4])
+def test_columns_of_one_state_are_products_of_its_expansion(knot):
     rng = np.random.default_rng(0)
     state, acts = rng.standard_normal(7).astype(np.float32), rng.random((5, 3)).astype(np.float32)
-    regressors = Regressors(n_features=7, dimension=3, n_of_image=4)
+    regressors = Regressors(n_features=7, dimension=3, n_of_image=4, knot=knot)
+    assert regressors.n_columns == len(regressors.expansion(state))
     columns = regressors.columns(np.tile(state, (5, 1)), acts)
     found = regressors.monomials(acts) @ regressors.expansion(state).T
     np.testing.assert_allclose(found, columns, rtol=1e-6, atol=1e-7)
@@ -189,7 +192,8 @@ def test_before_learning_the_trials_themselves_are_predicted():
     space = ConfigurationSpace(n_ranks=2, has_coarse_layer=True)
     known = {  # x: bits share and distances; a straight line of logarithms through the layers
         (0.0, 0.0, 0.3): (0.10, 0.16, 0.08, 0.02, 0.01),
-        (0.0, 0.0, 0.55): (0.20, 0.04, 0.04, 0.02, 0.01),
+        (0.0, 0.0, 0.5): (0.18, 0.04, 0.04, 0.02, 0.01),
+        (0.0, 0.0, 0.75): (0.36, 0.02, 0.03, 0.02, 0.01),
         (1.0, 0.0, 0.0): (0.15, 0.03, 0.02, 0.04, 0.02),
     }
     trials = tuple(
@@ -200,12 +204,13 @@ def test_before_learning_the_trials_themselves_are_predicted():
     policy = build_linear(LinearBanditSpec(trial_state=True), space, seed=0)
     _, network = INSTANCE.context(stream(0, "one"))
     state = policy.state_of(image, network)
-    x = np.array([*known, (0.0, 0.0, 0.425), (0.0, 1.0, 0.7)], dtype=np.float32)
+    x = np.array([*known, (0.0, 0.0, 0.4), (0.0, 0.0, 0.625), (0.0, 1.0, 0.7)], dtype=np.float32)
     found = policy._columns(np.tile(state, (len(x), 1)), x) @ policy._start
-    wanted = [*known.values(), [(a * b) ** 0.5 for a, b in zip(*list(known.values())[:2], strict=True)]]
-    np.testing.assert_allclose(np.exp(found[:4, :-1]), wanted, rtol=1e-5)
+    low, middle, high, whole = (np.array(terms) for terms in known.values())
+    wanted = [low, middle, high, whole, np.sqrt(low * middle), np.sqrt(middle * high)]
+    np.testing.assert_allclose(np.exp(found[:6, :-1]), wanted, rtol=1e-5)
     np.testing.assert_allclose(
-        found[4, :-1], found[2, :-1], rtol=1e-5
+        np.exp(found[6, :-1]), whole, rtol=1e-5
     )  # all tiles sent: as in the whole image
 
 

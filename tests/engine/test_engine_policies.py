@@ -114,29 +114,31 @@ def test_paper_state_is_the_rank_fractions_alone():
 def test_trial_state_adds_what_the_trials_showed():
     names = feature_names(2, paper_state=True, trial_state=True)[2:]
     assert names[:3] == ("trial_low_bits", "trial_low_pf_0", "trial_low_sf_0")
-    assert [name.split("_")[1] for name in names] == ["low"] * 5 + ["high"] * 5 + ["whole"] * 5
+    assert [name.split("_")[1] for name in names] == [
+        name for name in ("low", "middle", "high", "whole") for _ in range(5)
+    ]
     layers = [
         Trial(Configuration(0.0, (0.0,), q), bits, (pf, 1.0), (0.91, 1.0))
-        for q, bits, pf in ((0.55, 800_000, 0.97), (0.3, 400_000, 0.91))
+        for q, bits, pf in ((0.5, 600_000, 0.95), (0.75, 800_000, 0.97), (0.3, 400_000, 0.91))
     ]
     whole = Trial(Configuration(1.0, (0.0,)), 600_000, (0.99, 0.99), (1.0, 1.0))
     tried = replace(IMAGE, trials=(*layers, whole))
     state = state_features(tried, NETWORK, paper_state=True, nominal_deadline_s=20.0, trial_state=True)
     # Half the logarithm of the bits share and of 1.01 − fidelity, and 1; the layers are at the q that are read.
-    shares = np.array((400_000, 800_000, 600_000)) / IMAGE.source_bits
+    shares = np.array((400_000, 600_000, 800_000, 600_000)) / IMAGE.source_bits
     np.testing.assert_allclose(state[2::5], 0.5 * np.log(shares) + 1.0, rtol=1e-6)
-    np.testing.assert_allclose(state[3::5], 0.5 * np.log((0.1, 0.04, 0.02)) + 1.0, rtol=1e-6)
+    np.testing.assert_allclose(state[3::5], 0.5 * np.log((0.1, 0.06, 0.04, 0.02)) + 1.0, rtol=1e-6)
     both = state_features(tried, NETWORK, paper_state=False, nominal_deadline_s=20.0, trial_state=True)
     assert len(both) == len(feature_names(2, paper_state=False, trial_state=True))
-    # A single layer stands for both q, and for the whole image where that was not tried.
+    # A single layer stands for every q, and for the whole image where that was not tried.
     once = replace(IMAGE, trials=tuple(layers[:1]))
     state = state_features(once, NETWORK, paper_state=True, nominal_deadline_s=20.0, trial_state=True)
-    np.testing.assert_allclose(state[2:7], state[7:12])
-    np.testing.assert_allclose(state[2:7], state[12:])
+    for reading in range(1, 4):
+        np.testing.assert_allclose(state[2:7], state[2 + 5 * reading : 7 + 5 * reading])
     # Without a top rank, β does nothing: the whole image is out of reach.
     nobody = replace(tried, rank_fractions=(1.0, 0.0))
     state = state_features(nobody, NETWORK, paper_state=True, nominal_deadline_s=20.0, trial_state=True)
-    np.testing.assert_allclose(state[7:12], state[12:])
+    np.testing.assert_allclose(state[12:17], state[17:])
     with pytest.raises(ValueError, match="the codec made none"):
         state_features(IMAGE, NETWORK, paper_state=True, nominal_deadline_s=20.0, trial_state=True)
 

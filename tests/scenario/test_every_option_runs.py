@@ -186,6 +186,7 @@ BESIDE = {
     "NeuralContextualBanditSpec": {"warm_up_images": 8, "hidden_units": 8, "replay_capacity": 64},
     "LinearBanditSpec": {"warm_up_images": 8, "replay_capacity": 64},
     "SpiffCodecSpec": {"inpaint": {"method": "telea"}},
+    "SpiffCodecSpec.trial_restored": {"trial": 0.3},
     "SpiffPaperCodecSpec": {"inpaint": {"method": "telea"}},
     "SchemeSpec.policy": {"codec": BASE["schemes"][0]["codec"]},
     "RangeSpec": INTERVAL,
