@@ -2,8 +2,9 @@
 
     ntnsim experiment rivals --data PERSONS --out results/rivals
 
-All have the same log, features, risk level and codec `spiff`, and search x. The rules: the whole image always (β = 1,
-one tuned AVIF); one q for each target, the cheapest in the log; least squares; AVIF and JPEG XL of the whole image,
+All have the same log, features, risk level and codec `spiff`, and search x. The rivals: the whole image always (β = 1,
+one tuned AVIF); one q for each target, the cheapest in the log; least squares; the trials' curves alone, with margins
+from the log; a contextual Gaussian process (scikit-learn, where it is installed); AVIF and JPEG XL of the whole image,
 each target at the quality that costs least on training photographs. Photographs of the final tables (`val`) are not
 touched, so this is where settings may be chosen. Bits and fidelity are real; surroundings are drawn from those
 witnessed in the simulated world, the same for every policy. The caption begins with who is cheapest.
@@ -32,8 +33,8 @@ from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.network_state import NetworkState
 from ntnsim.protocols.policy import ImageState, Requirement
 from ntnsim.results.statistics import clustered_interval
-from ntnsim.scenario.policy import RequirementSpec
-from ntnsim.streams import stream
+from ntnsim.scenario.policy import LinearBanditSpec, RequirementSpec
+from ntnsim.streams import integer_seed, stream
 
 ENGINE = "engine"
 Chooser = Callable[[ImageState, NetworkState, Requirement], Configuration]
@@ -52,6 +53,8 @@ def run(study: Study) -> pd.DataFrame:
         "ncb": study.rival("ncb"),
         "least squares": study.rival("linear"),
     }
+    if study.kind == "spiff":
+        learners["trials alone"] = study.trials_alone()
     pipeline = study.pipeline(study.kind, **study.judged_on)
     whole = {
         kind: {
@@ -72,6 +75,10 @@ def run(study: Study) -> pd.DataFrame:
             if name == ENGINE:
                 choosers["engine, actor alone"] = (_by_actor(bandit), learning_s)
         if seed == study.seeds[0]:
+            start_s = process_time()
+            process = _gaussian_process(study, moments, list(targets.values()), seed)
+            if process is not None:
+                choosers["gaussian process"] = (_greedy(process), process_time() - start_s)
             choosers["whole image"] = (_always(Configuration(1.0, (0.0,))), 0.0)
         for target, spec in targets.items():
             requirement = requirement_from(spec)
@@ -102,6 +109,21 @@ def run(study: Study) -> pd.DataFrame:
     table = summary(pd.DataFrame(rows), targets)
     study.write("rivals", caption(table), table, lambda directory: draw(table, directory))
     return table
+
+
+def _gaussian_process(
+    study: Study, moments: Sequence[Any], requirements: Sequence[RequirementSpec], seed: int
+) -> Bandit | None:
+    """Return a Gaussian process that learned from the log, or None, said so, where scikit-learn lacks."""
+    try:
+        from ntnsim.experiments.gaussian_process import GaussianProcessBandit
+    except ImportError:
+        study.say("gaussian process is left out: it needs scikit-learn (ntnsim[rivals])")
+        return None
+    study.say(f"seed {seed}: training gaussian process")
+    settings = LinearBanditSpec.model_validate(study.rival("linear"))
+    untaught = GaussianProcessBandit(settings, SPACES[study.kind], integer_seed(seed, "engine"))
+    return study.teach(untaught, study.kind, moments, requirements, seed)
 
 
 def _greedy(bandit: Bandit) -> Chooser:

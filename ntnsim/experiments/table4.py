@@ -62,6 +62,7 @@ def run(study: Study) -> pd.DataFrame:
                 "spiff",
                 {"kind": "linear", "trial_state": True, "risk_level": RISK_LEVEL},
             ),
+            "trials alone on spiff": ("spiff", study.trials_alone()),
         }
         engines: dict[str, dict[str, Any]] = {}
         for name, (kind, settings) in learning.items():

@@ -233,7 +233,7 @@ class LinearBanditSpec(LearningSpec):
     optimism: float = Field(default=1.0, ge=0)
     """Of `ucb`: standard errors by which each term is believed better than predicted."""
     ridge: float = Field(default=1.0, gt=0)
-    """Weight of the ridge, in observations: how strongly coefficients are held at 0."""
+    """Weight of the ridge, in observations: how strongly coefficients are held at 0, or at what trials tell."""
     risk_level: float = Field(default=0.1, gt=0, lt=0.5)
     """α: fidelities are read at this quantile and the delay at 1 − α, by the residuals of left-out deliveries."""
 
