@@ -104,7 +104,8 @@ class Regressors:
         first, second = _pairs(acts.shape[1])
         entries = range(acts.shape[1])
         of_image = states[:, : self.n_of_image]
-        parts = [np.ones((len(acts), 1)), states, acts, acts[:, first] * acts[:, second]]
+        parts: list[npt.NDArray[np.floating]] = [np.ones((len(acts), 1)), states, acts]
+        parts.append(acts[:, first] * acts[:, second])
         parts += [states * acts[:, entry, None] for entry in entries]
         parts += [of_image * acts[:, entry, None] ** 2 for entry in entries]
         if self.knot is not None:
