@@ -16,13 +16,12 @@ import pandas as pd
 
 from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.build import build_bandit, requirement_from
-from ntnsim.engine.linear import LinearBandit
-from ntnsim.engine.outcome_log import LoggedOutcome, deliveries_from_log, fill_from_log, load_log, save_log
+from ntnsim.engine.outcome_log import LoggedOutcome, load_log, save_log
 from ntnsim.engine.outcome_table import OutcomeTable
 from ntnsim.engine.practice import Moment, Witness
-from ntnsim.engine.spiff_engine import SpiffEngine
 from ntnsim.engine.uniform import RandomPolicy
 from ntnsim.experiments.accounts import Effort, effort_of
+from ntnsim.experiments.offline import taught_from
 from ntnsim.experiments.outcomes import axes_of, build_outcome_log, build_outcome_table
 from ntnsim.experiments.targets import calibrated_targets, requirement_range
 from ntnsim.experiments.whole_images import SOURCE, scores_of
@@ -53,16 +52,10 @@ SPACES = {
     "spiff": ConfigurationSpace(n_ranks=2, has_coarse_layer=True),
 }
 WITNESSED_IMAGES = 300  # decisions whose surroundings training draws from
-# Of the engine, whose critics begin as least squares do: no more, as few hundred photographs are soon known by heart.
-# Costs in four-fold cross-validation: 0.178, 0.139, 0.118 with one update, 0.197, 0.157, 0.118 with one per outcome.
-UPDATES = 1
 HIDDEN_UNITS = 64  # of the engine: for a log of hundreds as good as 256, at a quarter of the time
 # Of the engine's critics, a tenth of the default: online, at 1e-3, they unlearn what least squares know of photographs
 # that they have not seen. Offline it makes no difference.
 CRITIC_LEARNING_RATE = 1e-4
-NCB_UPDATES_PER_OUTCOME = 4  # of NCB: its one critic learns the log by heart still sooner
-CALIBRATION_STRIDE = 5  # every so many photographs one is left out of learning and calibrates the quantiles
-SETTLING_STEPS = 3000  # of a new actor, through the learned critics
 CALIBRATED_ON = 60  # training photographs that JPEG q45 is scored on, for the targets
 REPORTED_EVERY = 20  # photographs between two lines of progress
 # α of Eq. 5, of engine and least squares: the share of requests that may be missed.
@@ -335,22 +328,8 @@ class Study:
         seed: int,
     ) -> Bandit:
         """Let *engine* learn offline from the log of codec *kind*, and return it."""
-        engine_requirements = [requirement_from(requirement) for requirement in requirements]
-        rng = stream(seed, "training")
-        log = self.log(kind)
-        if not isinstance(engine, SpiffEngine):
-            # Least squares would take a repeated outcome for new evidence; networks draw from their memory anyway.
-            capacity = engine.settings.replay_capacity
-            n_remembered = min(len(log), capacity) if isinstance(engine, LinearBandit) else capacity
-            fill_from_log(engine, log, moments, engine_requirements, n_remembered, rng)
-            engine.update(NCB_UPDATES_PER_OUTCOME * len(log))
-            return engine
-        kept, left_out = parted(log) if engine.settings.calibrated else (log, [])
-        fill_from_log(engine, kept, moments, engine_requirements, engine.settings.replay_capacity, rng)
-        engine.update(UPDATES)
-        engine.calibrate(deliveries_from_log(left_out, moments, engine_requirements, len(left_out), rng))
-        engine.settle(SETTLING_STEPS)
-        return engine
+        asked = [requirement_from(requirement) for requirement in requirements]
+        return taught_from(self.log(kind), engine, moments, asked, stream(seed, "training"))
 
     def trained(
         self,
@@ -397,13 +376,6 @@ class Study:
             "what the outcome store held already."
         )
         write_own_text(self.out / f"{name}.md", f"{caption}\n\n{facts}\n")
-
-
-def parted(log: Sequence[LoggedOutcome]) -> tuple[list[LoggedOutcome], list[LoggedOutcome]]:
-    """Return the log without every fifth photograph, for learning, and the outcomes of those, for calibration."""
-    photographs = list(dict.fromkeys(seen.image for seen in log))
-    held_out = set(photographs[::CALIBRATION_STRIDE])
-    return [s for s in log if s.image not in held_out], [s for s in log if s.image in held_out]
 
 
 def learner(settings: Mapping[str, Any]) -> SpiffEngineSpec | NeuralContextualBanditSpec | LinearBanditSpec:
