@@ -13,14 +13,12 @@ its own. Prints a line per world and writes results/benchmarks/fluid.json.
 import argparse
 import csv
 import json
-import multiprocessing
-import resource
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from constellation_scale import SHELL, places
+from many_sites import SHELL, drawn_sizes, in_process, places, run_measured
 
 RESULTS = Path("results/benchmarks/fluid.json")
 RATE_PER_S = 5.0  # of each site
@@ -132,50 +130,36 @@ def accuracy(link: str, load: float, minutes: float) -> dict[str, Any]:
 
 
 def _scale(sites: int, hours: float) -> dict[str, Any]:
-    from ntnsim.runs import run_scenario
-    from ntnsim.scenario.scenario import Scenario
-
-    bits = {"kind": "exponential", "mean": 2e5}
-    began_s = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "sites.csv"
         with table.open("w", newline="") as lines:
             csv.writer(lines).writerows([("latitude_deg", "longitude_deg"), *places(sites)])
-        scenario = {
-            "name": f"{sites} sites",
-            "fidelity": "fluid",
-            "horizon": {"duration_s": 3600 * hours},
-            "sites": {
-                "kind": "file",
-                "path": str(table),
-                "rate_per_s": 0.02 * sites,
-                "local_hours": BY_HOUR,
-                "gateway": {"name": "site", "device": "instant", "access": {"rate": 1e9}},
-            },
-            "space": {"constellation": {"kind": "walker", "shells": SHELLS}},
-            "radio": {"band": "ka"},
-            "data_network": {"device": "instant", "gpus": max(1, sites // 100)},
-            "output": {"timeline_step_s": None},
-            "schemes": [
-                {
-                    "name": "sizes",
-                    "codec": {
-                        "kind": "sizes",
-                        "size_bits": bits,
-                        "source_bits": bits,
-                        "reconstructed_bits": bits,
-                    },
-                }
-            ],
-        }
-        summary = run_scenario(Scenario.model_validate(scenario), Path(folder) / "run")
+        found = run_measured(
+            {
+                "name": f"{sites} sites",
+                "fidelity": "fluid",
+                "horizon": {"duration_s": 3600 * hours},
+                "sites": {
+                    "kind": "file",
+                    "path": str(table),
+                    "rate_per_s": 0.02 * sites,
+                    "local_hours": BY_HOUR,
+                    "gateway": {"name": "site", "device": "instant", "access": {"rate": 1e9}},
+                },
+                "space": {"constellation": {"kind": "walker", "shells": SHELLS}},
+                "radio": {"band": "ka"},
+                "data_network": {"device": "instant", "gpus": max(1, sites // 100)},
+                "output": {"timeline_step_s": None},
+                "schemes": [drawn_sizes({"kind": "exponential", "mean": 2e5})],
+            }
+        )
     return {
         "sites": sites,
         "satellites": sum(int(shell["satellites"]) for shell in SHELLS),
         "hours": hours,
-        "images": summary["schemes"]["sizes"]["jobs"],
-        "cpu_s": round(time.process_time() - began_s, 1),
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "images": found["summary"]["schemes"]["sizes"]["jobs"],
+        "cpu_s": round(found["cpu_s"], 1),
+        "peak_mb": round(found["peak_mb"]),
     }
 
 
@@ -189,8 +173,7 @@ def main() -> None:
     arguments = parser.parse_args()
     scale = []
     for sites in arguments.sites:
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            scale.append(pool.apply(_scale, (sites, arguments.hours)))
+        scale.append(in_process(_scale, sites, arguments.hours))
         row = scale[-1]
         print(
             f"{row['sites']} sites, {row['satellites']} satellites, {arguments.hours:g} h, {row['images']} images:"

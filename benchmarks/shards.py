@@ -2,7 +2,7 @@
 
 Run: python benchmarks/shards.py [--sites 1000] [--minutes 60] [--shards 2] [--rounds 3]
 
-The world is that of constellation_scale.py. Each shard runs in a process of its own, then the process that a user would
+The world is that of many_sites.py. Each shard runs in a process of its own, then the process that a user would
 have started merges them; the longest way is that process's time and its slowest shard's, start and imports included.
 Processor time, not wall time, so that what else the machine does counts little; the median of some rounds. Checks that
 the records are the same bytes, prints a line per round and writes results/benchmarks/shards.json.
@@ -10,14 +10,13 @@ the records are the same bytes, prints a line per round and writes results/bench
 
 import argparse
 import json
-import multiprocessing
 import statistics
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from constellation_scale import world
+from many_sites import in_process, world_of_sites
 
 RESULTS = Path("results/benchmarks/shards.json")
 
@@ -26,7 +25,7 @@ def _whole(sites: int, minutes: float, rate_per_s: float, directory: Path) -> fl
     from ntnsim.runs import run_scenario
     from ntnsim.scenario.scenario import Scenario
 
-    run_scenario(Scenario.model_validate(world(sites, minutes, rate_per_s)), directory)
+    run_scenario(Scenario.model_validate(world_of_sites(sites, minutes, rate_per_s)), directory)
     return time.process_time()
 
 
@@ -56,7 +55,7 @@ class _Apart:
         from ntnsim.sweeps.execute import CellResult
 
         shard = self.waiting.pop(0)
-        self.times_s.append(_in_process(_shard, shard, self.directory))
+        self.times_s.append(in_process(_shard, shard, self.directory))
         return CellResult(shard.digest, 0.0)
 
     def __enter__(self) -> "_Apart":
@@ -79,36 +78,10 @@ def _parts(
         used.append(_Apart(place))
         return used[0]
 
-    scenario = Scenario.model_validate(world(sites, minutes, rate_per_s))
+    scenario = Scenario.model_validate(world_of_sites(sites, minutes, rate_per_s))
     parts = run_shards(scenario, n_shards, executor, lambda what: None)
     run_scenario(scenario, directory, parts=parts)
     return time.process_time(), used[0].times_s
-
-
-class _NotDaemonic(multiprocessing.context.SpawnProcess):
-    """A process that may start others."""
-
-    @property
-    def daemon(self) -> bool:
-        return False
-
-    @daemon.setter
-    def daemon(self, value: bool) -> None:
-        pass
-
-
-def _in_process(function: Any, *arguments: Any) -> Any:
-    context = multiprocessing.get_context("spawn")
-    own, other = context.Pipe()
-    process = _NotDaemonic(target=_answer, args=(other, function, arguments))
-    process.start()
-    answer = own.recv()
-    process.join()
-    return answer
-
-
-def _answer(pipe: Any, function: Any, arguments: Any) -> None:
-    pipe.send(function(*arguments))
 
 
 def _records(directory: Path) -> list[bytes]:
@@ -128,8 +101,8 @@ def main() -> None:
     rounds = []
     for _ in range(arguments.rounds):
         with tempfile.TemporaryDirectory() as folder:
-            whole_s = _in_process(_whole, *size, Path(folder) / "whole")
-            merge_s, shards_s = _in_process(_parts, *size, Path(folder) / "parts", arguments.shards)
+            whole_s = in_process(_whole, *size, Path(folder) / "whole")
+            merge_s, shards_s = in_process(_parts, *size, Path(folder) / "parts", arguments.shards)
             assert _records(Path(folder) / "whole") == _records(Path(folder) / "parts")
         longest_s = merge_s + max(shards_s)
         rounds.append(

@@ -10,7 +10,6 @@ five servers in a row, written in SimPy's usual way, and records nothing but the
 import argparse
 import json
 import platform
-import resource
 import statistics
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import simpy
+from many_sites import drawn_sizes, peak_mb
 
 from ntnsim.engine.build import requirement_from
 from ntnsim.engine.fixed import FixedPolicy
@@ -58,17 +58,7 @@ def five_stages(jobs: int) -> Scenario:
             "data_network": {"device": "instant", "service_s": {"inpainting": service}},
             "delivery": {"rate": 1e6, "propagation_s": 0.001},
             "output": {"timeline_step_s": None},
-            "schemes": [
-                {
-                    "name": "sizes",
-                    "codec": {
-                        "kind": "sizes",
-                        "size_bits": bits,
-                        "source_bits": bits,
-                        "reconstructed_bits": bits,
-                    },
-                }
-            ],
+            "schemes": [drawn_sizes(bits)],
         }
     )
 
@@ -237,7 +227,7 @@ def whole_run(jobs: int) -> tuple[float, float]:
         taken_s = cpu_s(
             lambda: run_scenario(five_stages(jobs), Path(directory) / "run", store=OutcomeStore(None))
         )
-    return taken_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return taken_s, peak_mb()
 
 
 def main() -> None:

@@ -15,6 +15,8 @@ from ntnsim.orbit.passes import Orbits, PassTable, find_passes, find_passes_over
 
 BLOCK_S = 3600.0
 KEPT_BLOCKS = 64
+FEWEST_BLOCKS = 6  # that joining passes across boundaries and looking an hour ahead come back to
+KEPT_PASSES = 10_000  # of a block's table each pass takes 42 bytes
 LONGEST_PASS_BLOCKS = 48
 
 
@@ -30,10 +32,17 @@ class Pass:
 
 
 class PassBook:
-    """The passes over *site*, looked up by time."""
+    """The passes over *site*, looked up by time; what was not asked for the longest is searched again if need be.
 
-    def __init__(self, orbits: Orbits, site: Site, *, step_s: float | None = None) -> None:
+    kept_passes: how many are remembered, beside those of the last few hours.
+    """
+
+    def __init__(
+        self, orbits: Orbits, site: Site, *, step_s: float | None = None, kept_passes: int = KEPT_PASSES
+    ) -> None:
         self.orbits = orbits
+        self._kept_passes = kept_passes
+        self._n_passes = 0
         self.site = site
         self.step_s = step_s
         self._tables: OrderedDict[int, PassTable] = OrderedDict()
@@ -168,8 +177,12 @@ class PassBook:
     def keep(self, block: int, table: PassTable) -> None:
         """Take the passes of one block of the search."""
         self._tables[block] = table
-        while len(self._tables) > KEPT_BLOCKS:
-            self._tables.popitem(last=False)
+        self._n_passes += len(table.satellite)
+        while len(self._tables) > KEPT_BLOCKS or (
+            self._n_passes > self._kept_passes and len(self._tables) > FEWEST_BLOCKS
+        ):
+            _, forgotten = self._tables.popitem(last=False)
+            self._n_passes -= len(forgotten.satellite)
 
     def _table(self, block: int) -> PassTable:
         if block not in self._tables:

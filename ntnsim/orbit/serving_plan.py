@@ -18,6 +18,8 @@ from ntnsim.units import SPEED_OF_LIGHT_M_S
 
 BLOCK_S = 600.0  # constant, so that results cannot depend on how a caller cuts its windows
 KEPT_BLOCKS = 512  # 3.5 days: more than anybody looks ahead
+FEWEST_BLOCKS = 12  # more than a window and its look-ahead
+KEPT_STRETCHES = 5_000  # half a kilobyte each, its pass included
 MILESTONE_BLOCKS = 144  # a day
 
 
@@ -72,7 +74,10 @@ def score_remaining_time(candidates: Sequence[Pass], decision_s: FloatArray, sig
 
 
 class ServingPlan:
-    """Serving stretches of one terminal."""
+    """Serving stretches of one terminal.
+
+    kept_stretches: how many are remembered, beside those of the last two hours.
+    """
 
     def __init__(
         self,
@@ -83,8 +88,11 @@ class ServingPlan:
         *,
         decision_interval_s: float,
         outage: Outage | None = None,
+        kept_stretches: int = KEPT_STRETCHES,
     ) -> None:
         self.book = book
+        self._kept_stretches = kept_stretches
+        self._n_stretches = 0
         self._reach = reach
         self._rule = rule
         self._score = score
@@ -118,7 +126,9 @@ class ServingPlan:
 
     def solve(self, block: int, positions: GridPositions | None = None) -> None:
         """Work out a block whose beginning is known. positions: of satellites at the decision times, if they are."""
+        self._n_stretches -= len(self._stretches.pop(block, ()))
         self._stretches[block], self._states[block + 1] = self._solve(block, self._states[block], positions)
+        self._n_stretches += len(self._stretches[block])
         self.next_block = max(self.next_block, block + 1)
         self._forget(block)
 
@@ -135,8 +145,11 @@ class ServingPlan:
     def _forget(self, newest: int) -> None:
         """Keep the blocks asked for last, and of the others' states one a day, so that memory stays small."""
         self._stretches.move_to_end(newest)
-        while len(self._stretches) > KEPT_BLOCKS:
-            old, _ = self._stretches.popitem(last=False)
+        while len(self._stretches) > KEPT_BLOCKS or (
+            self._n_stretches > self._kept_stretches and len(self._stretches) > FEWEST_BLOCKS
+        ):
+            old, forgotten = self._stretches.popitem(last=False)
+            self._n_stretches -= len(forgotten)
             if (old + 1) % MILESTONE_BLOCKS:
                 self._states.pop(old + 1, None)
 

@@ -97,9 +97,9 @@ class RateClock(Generic[Details]):
         return number * self._window_s
 
     def forget_before(self, time_s: float) -> None:
-        """Drop windows that ended before *time_s*, but for the last of them: an end just reached may be asked about."""
+        """Drop windows that ended before *time_s*; one that ends there may still be asked about."""
         windows = self._windows
-        while len(windows) > 1 and windows[1].end_s <= time_s:
+        while len(windows) > 1 and windows[0].end_s < time_s:
             windows.popleft()
 
     def rate_bps(self, time_s: float) -> float:

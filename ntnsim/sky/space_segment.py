@@ -40,6 +40,9 @@ def terminal_links(scenario: Scenario, outage: Outage | None = None) -> dict[str
     if scenario.satellite_link.kind != "orbit":
         return {}
     check_satellite_faults(scenario)
+    # Only gateways with sources: a site without traffic costs nothing.
+    senders = dict.fromkeys(source.gateway for source in scenario.sources)
+    kept = KeptPasses()
     terminals = {
         gateway.name: terminal_profile_source(
             scenario.space,
@@ -48,11 +51,11 @@ def terminal_links(scenario: Scenario, outage: Outage | None = None) -> dict[str
             scenario.seed,
             start_utc=scenario.start_utc,
             outage=outage,
+            kept=kept,
+            terminals=max(1, len(senders)),
         )
         for gateway in scenario.gateways
     }
-    # Only gateways with sources: a site without traffic costs nothing.
-    senders = dict.fromkeys(source.gateway for source in scenario.sources)
     used = [terminals[name] for name in senders if name in terminals]
     if len(used) > 1:
         ServingGroup([terminal.plan for terminal in used], used[0].model.orbits)
@@ -97,10 +100,11 @@ def terminal_profile_source(
     start_utc: datetime,
     outage: Outage | None = None,
     kept: KeptPasses | None = None,
+    terminals: int = 1,
 ) -> TerminalLink:
     """Return the rate profiles of the terminal at *site*, as a ProfileSource: call it with the start of a window.
 
     outage: asked with a satellite's name and times [t], says when it is out of service: others then take over.
-    kept: passes of random channels, shared with other terminals.
+    kept: passes of random channels, shared with other terminals. terminals: how many those are, this one included.
     """
-    return TerminalLink(space_model(space, start_utc), radio, site, seed, outage, kept)
+    return TerminalLink(space_model(space, start_utc), radio, site, seed, outage, kept, terminals)

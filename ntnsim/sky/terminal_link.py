@@ -19,9 +19,10 @@ from ntnsim.link.pass_link import PassGeometry, PassLink, link_along_pass, terms
 from ntnsim.link.path_loss import building_entry_loss_db
 from ntnsim.link.rain import RainFade
 from ntnsim.orbit.ground import OnBoard, SiteIsTheEnd
-from ntnsim.orbit.pass_book import BLOCK_S, Pass, PassBook
+from ntnsim.orbit.pass_book import BLOCK_S, KEPT_PASSES, Pass, PassBook
 from ntnsim.orbit.serving import HandoverRule, Serving
 from ntnsim.orbit.serving_plan import (
+    KEPT_STRETCHES,
     Outage,
     ServingPlan,
     Sight,
@@ -42,13 +43,18 @@ from ntnsim.streams import stream
 
 LOOK_AHEAD_S = 3600.0  # no end of contact is given further ahead than this
 NEXT_CONTACT_WITHIN_S = 48 * 3600.0
+PASSES_OF_ALL = 1_000_000  # that all terminals of a run remember together: 42 MB
+STRETCHES_OF_ALL = 500_000  # 250 MB
+KEPT_ENDS = 2  # of a satellite's stretches, that the next one goes on from
 LONGEST_ROUND_TRIP_S = 1.0  # between terminal and scheduler, as a rule: over a geostationary satellite 0.6 s
+NO_VALUES = np.zeros(0)
 
 
 class TerminalLink:
     """One terminal's rate profiles, and the passes and handovers behind them.
 
     kept: passes of random channels, shared with the run's other terminals.
+    terminals: how many the run has: of many, each remembers less, so that memory does not grow with them for ever.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class TerminalLink:
         seed: int,
         outage: Outage | None = None,
         kept: KeptPasses | None = None,
+        terminals: int = 1,
     ) -> None:
         if getattr(gateway, "on_satellite", False):
             # Born on board, received at the site: its downlink is the whole way.
@@ -71,10 +78,17 @@ class TerminalLink:
         self.radio = radio
         self.site = model.site(gateway)
         self.link = link_model(model, radio, self.site.latitude_deg, self.site.longitude_deg)
-        self.book = PassBook(model.orbits, self.site, step_s=model.space.search_step_s)
+        self.book = PassBook(
+            model.orbits,
+            self.site,
+            step_s=model.space.search_step_s,
+            kept_passes=min(KEPT_PASSES, PASSES_OF_ALL // terminals),
+        )
         self._seed = seed
         self._pass_steps = OwnPasses(KeptPasses() if kept is None else kept, self.pass_link)
-        self._channel_ends: dict[tuple[int, float], ChannelState | None] = {}
+        self._channel_ends: dict[int, dict[float, ChannelState | None]] = {}  # by satellite, and when
+        # SINRs at decisions to come, of passes by satellite and rise: known from which decision on, the first, values.
+        self._decided: dict[tuple[int, float], tuple[int, int, FloatArray]] = {}
         # One place in one building for the whole run: its entry loss is a quantile, not a process.
         self._indoor_quantile = float(stream(seed, "space", self.site.name, "building").uniform(0.01, 0.99))
         self._rain: RainFade | None = None
@@ -102,6 +116,7 @@ class TerminalLink:
             score,
             decision_interval_s=rules.decision_interval_s,
             outage=outage,
+            kept_stretches=min(KEPT_STRETCHES, STRETCHES_OF_ALL // terminals),
         )
 
     @property
@@ -222,7 +237,10 @@ class TerminalLink:
             before=self._channel_before(satellite_pass),
         )
         if satellite_pass.set_s % BLOCK_S == 0:  # cut there, so that another stretch may go on
-            self._channel_ends[satellite_pass.satellite, satellite_pass.set_s] = link.end
+            ends = self._channel_ends.setdefault(satellite_pass.satellite, {})
+            ends[satellite_pass.set_s] = link.end
+            if len(ends) > KEPT_ENDS:
+                del ends[next(iter(ends))]
         return link
 
     def whole_pass_terms(self, satellite_pass: Pass) -> dict[str, FloatArray]:
@@ -245,12 +263,13 @@ class TerminalLink:
             return None
         missing = []
         before = self.book.stretch_before(satellite_pass)
-        while before is not None and (before.satellite, before.set_s) not in self._channel_ends:
+        ends = self._channel_ends.get(satellite_pass.satellite, {})
+        while before is not None and before.set_s not in ends:
             missing.append(before)
             before = self.book.stretch_before(before) if before.rise_s > 0 else None
         for stretch in reversed(missing):
             self.pass_link(stretch)
-        return self._channel_ends.get((satellite_pass.satellite, satellite_pass.rise_s))
+        return self._channel_ends.get(satellite_pass.satellite, {}).get(satellite_pass.rise_s)
 
     def _site_loss_db(self, geometry: PassGeometry) -> FloatArray | float:
         """Return what rain, cloud and walls take along a pass [n]: losses of the site, whichever satellite serves."""
@@ -278,7 +297,7 @@ class TerminalLink:
         all pieces are worked out together.
         """
         if self.link.channel is not None:
-            links = [self._pass_steps(piece.satellite_pass) for piece in served]
+            links = [self._pass_steps(piece.satellite_pass, piece.first) for piece in served]
             return [(link, piece.first - link.first_step) for link, piece in zip(links, served, strict=True)]
         step_s = self.radio.profile.step_s
         interval = max(1, round(OUTER_LOOP_INTERVAL_S / step_s))
@@ -349,6 +368,11 @@ class TerminalLink:
             if name not in names:
                 names.append(name)
             satellite_index[window] = np.where(connected, names.index(name), -1)
+        if self.link.channel is not None:
+            used = zip(
+                (piece.satellite_pass for _, piece in served), (link for link, _ in links), strict=True
+            )
+            self._pass_steps.keep_left(used, first + len(rate_bps))
         return names
 
     def _contacts(
@@ -384,13 +408,35 @@ class TerminalLink:
 
     def _score_sinr(self, candidates: Sequence[Pass], decision_s: FloatArray, sight: Sight) -> FloatArray:
         """Score candidates by their SINR at the decision times."""
+        interval_s = self.model.space.handover.decision_interval_s
         score = np.full(sight.elevation_deg.shape, -np.inf)
-        for row, satellite_pass in enumerate(candidates):
-            link = self._pass_steps(satellite_pass)
-            at = (decision_s / link.step_s).astype(np.int64) - link.first_step
-            inside = (at >= 0) & (at < len(link.sinr_db))
-            score[row, inside] = link.sinr_db[at[inside]]
+        numbers = np.rint(decision_s / interval_s).astype(np.int64)
+        begin, end = int(numbers[0]), int(numbers[-1]) + 1
+        known, self._decided = self._decided, {}
+        for row, candidate in enumerate(candidates):
+            key = (candidate.satellite, candidate.rise_s)
+            known_from, first, sinr_db = known.get(key, (end, 0, NO_VALUES))
+            if known_from > begin:
+                first, sinr_db = self._sinr_at_decisions(candidate, interval_s)
+            at = numbers - first
+            inside = (at >= 0) & (at < len(sinr_db))
+            score[row, inside] = sinr_db[at[inside]]
+            # Many candidates never serve: of these, what the next block asks for is all that is kept.
+            if first + len(sinr_db) > end:
+                rest = max(end - first, 0)
+                self._decided[key] = end, first + rest, sinr_db[rest:].copy()
         return score
+
+    def _sinr_at_decisions(self, candidate: Pass, interval_s: float) -> tuple[int, FloatArray]:
+        """Return the number of the first decision along a pass, and the SINR [k] at this one and those that follow."""
+        link = self._pass_steps(candidate)
+        last = link.first_step + len(link.sinr_db)
+        numbers = np.arange(
+            int(link.first_step * link.step_s / interval_s), int(last * link.step_s / interval_s) + 2
+        )
+        at = (numbers.astype(np.float64) * interval_s / link.step_s).astype(np.int64) - link.first_step
+        inside = (at >= 0) & (at < len(link.sinr_db))
+        return int(numbers[inside][0]) if inside.any() else 0, link.sinr_db[at[inside]]
 
 
 def _without_feeder(space: SpaceSegmentSpec) -> SpaceSegmentSpec:
