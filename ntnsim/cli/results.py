@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
     app.command()(report)
     app.command()(table)
     app.command()(columns)
+    app.command()(query)
 
 
 def sweep(
@@ -221,6 +222,29 @@ def columns(
         return
     for row in rows:
         typer.echo(f"{row.name:<28}{row.type:<9}{row.unit:<7}{row.meaning}")
+
+
+def query(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Result directory of a run or a sweep.")],
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT.")],
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask results in SQL: tables records and timeline, of fluid runs sites, delays, savings and satellites.
+
+    Needs ntnsim[sql]. Only what is asked for is read; nothing is changed. `ntnsim columns` says what records hold.
+
+    Example: ntnsim query results/quickstart "SELECT scheme, avg(delay_s) FROM records GROUP BY scheme"
+    """
+    from ntnsim.errors import InputError
+    from ntnsim.results.query import query as ask
+    from ntnsim.results.rows_text import as_csv, as_json_rows, as_table
+
+    if csv and as_json:
+        raise InputError("--csv, --json: give one of them")
+    names, rows = ask([directory], sql)
+    for line in (as_csv if csv else as_json_rows if as_json else as_table)(names, rows):
+        typer.echo(line)
 
 
 def report(

@@ -62,18 +62,18 @@ class RunDirectory:
 
     def flow(self, table: str, scheme: str) -> pd.DataFrame:
         """Return a *scheme*'s rows of a table of a fluid run: ``sites``, ``delays``, ``savings`` or ``satellites``."""
+        rows = _read_part(self.flow_file(table), None).to_pandas()
+        return rows[rows["scheme"] == scheme].reset_index(drop=True)
+
+    def flow_file(self, table: str) -> Path:
+        """Return the file of a table of a fluid run, which is as the run sealed it."""
         name = f"{FLOW}/{table}.parquet"
         check_file(self.path, name)
-        rows = _read_part(self.path / name, None).to_pandas()
-        return rows[rows["scheme"] == scheme].reset_index(drop=True)
+        return self.path / name
 
     def record_columns(self) -> list[str]:
         """Return the names of the records' columns."""
-        first = self.parts()[0]
-        try:
-            return list(pq.read_schema(first).names)
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{first}: cannot be read as Parquet ({error})") from None
+        return list(_schema_of(self.parts()[0]).names)
 
     def records(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the records, one row per job in order of writing; only *columns*, unless all are wanted."""
@@ -91,9 +91,14 @@ class RunDirectory:
 
     def timeline(self) -> pd.DataFrame | None:
         """Return the timeline's rows, or None when the run kept none."""
+        path = self.timeline_file()
+        return None if path is None else _read_part(path, None).to_pandas()
+
+    def timeline_file(self) -> Path | None:
+        """Return the timeline's file, which is as the run sealed it; None when the run kept none."""
         check_file(self.path, TIMELINE)
         path = self.path / TIMELINE
-        return _read_part(path, None).to_pandas() if path.exists() else None
+        return path if path.exists() else None
 
     def parts(self) -> list[Path]:
         """Return the records' files, in order: those that the run sealed, where it did."""
@@ -111,6 +116,13 @@ class RunDirectory:
 @lru_cache(maxsize=64)  # a table asks for each figure of a run in turn
 def _summary_at(path: Path, _modified_ns: int) -> dict[str, Any]:
     return read_json(path)
+
+
+def _schema_of(part: Path) -> pa.Schema:
+    try:
+        return pq.read_schema(part)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{part}: cannot be read as Parquet ({error})") from None
 
 
 def _read_part(part: Path, columns: list[str] | None) -> pa.Table:
@@ -215,16 +227,20 @@ def scan(*directories: Any) -> "Dataset":
     >>> ntnsim.scan(run).to_table(["job"], filter=field("source") == "road")["job"].to_pylist()
     ['road/0', 'road/1', 'road/2']
     """
+    return dataset_of([(part, run) for run in find_runs(directories) for part in run.parts()])
+
+
+def dataset_of(parts: Sequence[tuple[Path, RunDirectory]]) -> "Dataset":
+    """Return Parquet files, each of a run, as one dataset; columns say the run, and what a sweep gave it."""
     from pyarrow import dataset
 
-    parts = [(part, run) for run in find_runs(directories) for part in run.parts()]
     facts = [
         {"run": run.label, "replication": run.replication}
         | {name: _plain(value) for name, value in run.parameters.items()}
         for _, run in parts
     ]
     added = pa.Table.from_pylist(facts).schema
-    schemas = [pq.read_schema(part) for part in dict.fromkeys(part for part, _ in parts)]
+    schemas = [_schema_of(part) for part in dict.fromkeys(part for part, _ in parts)]
     return dataset.FileSystemDataset.from_paths(
         [str(part) for part, _ in parts],
         schema=pa.unify_schemas([*schemas, added]),
