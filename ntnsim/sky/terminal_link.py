@@ -15,17 +15,15 @@ import numpy.typing as npt
 from ntnsim.arrays import FloatArray
 from ntnsim.link.channel import ChannelState
 from ntnsim.link.goodput import OUTER_LOOP_INTERVAL_S, steady_efficiency
-from ntnsim.link.pass_link import PassGeometry, PassLink, link_along_pass, terms_table
-from ntnsim.link.path_loss import building_entry_loss_db
-from ntnsim.link.rain import RainFade
+from ntnsim.link.pass_link import PassLink, link_along_pass, terms_table
 from ntnsim.orbit.ground import OnBoard, SiteIsTheEnd
 from ntnsim.orbit.pass_book import BLOCK_S, KEPT_PASSES, Pass, PassBook
 from ntnsim.orbit.serving import HandoverRule, Serving
 from ntnsim.orbit.serving_plan import (
     KEPT_STRETCHES,
     Outage,
+    Score,
     ServingPlan,
-    Sight,
     score_elevation,
     score_remaining_time,
     score_shortest_delay,
@@ -38,6 +36,8 @@ from ntnsim.sky.kept_passes import KeptPasses, OwnPasses, PassSteps, steps_of
 from ntnsim.sky.pass_geometry import Piece, pass_geometry
 from ntnsim.sky.pauses import feeder_flow, takeover_pause_s
 from ntnsim.sky.radio_link import link_model, spells_over
+from ntnsim.sky.sinr_score import SinrScore
+from ntnsim.sky.site_losses import SiteLosses
 from ntnsim.sky.space_model import SiteLike, SpaceModel
 from ntnsim.streams import stream
 
@@ -47,7 +47,6 @@ PASSES_OF_ALL = 1_000_000  # that all terminals of a run remember together: 42 M
 STRETCHES_OF_ALL = 500_000  # 250 MB
 KEPT_ENDS = 2  # of a satellite's stretches, that the next one goes on from
 LONGEST_ROUND_TRIP_S = 1.0  # between terminal and scheduler, as a rule: over a geostationary satellite 0.6 s
-NO_VALUES = np.zeros(0)
 
 
 class TerminalLink:
@@ -87,28 +86,17 @@ class TerminalLink:
         self._seed = seed
         self._pass_steps = OwnPasses(KeptPasses() if kept is None else kept, self.pass_link)
         self._channel_ends: dict[int, dict[float, ChannelState | None]] = {}  # by satellite, and when
-        # SINRs at decisions to come, of passes by satellite and rise: known from which decision on, the first, values.
-        self._decided: dict[tuple[int, float], tuple[int, int, FloatArray]] = {}
-        # One place in one building for the whole run: its entry loss is a quantile, not a process.
-        self._indoor_quantile = float(stream(seed, "space", self.site.name, "building").uniform(0.01, 0.99))
-        self._rain: RainFade | None = None
-        if radio.channel.mode == "channel" and radio.channel.rain == "itu":
-            self._rain = RainFade(
-                self.site.latitude_deg,
-                self.site.longitude_deg,
-                self.link.carrier_hz,
-                correlation_s=radio.channel.rain_correlation_s,
-                seed=seed,
-            )
+        self._losses = SiteLosses(radio.channel, self.link.carrier_hz, self.site, seed)
         self._spells = spells_over(radio.channel, self.link.carrier_hz, self.site, seed)
         rules = model.space.handover
         policy = model.space.handover_policy
-        score, hysteresis = {
+        scores: dict[str, tuple[Score, float]] = {
             "max_elevation": (score_elevation, rules.hysteresis_deg),
             "longest_remaining": (score_remaining_time, 0.0),
-            "best_sinr": (self._score_sinr, rules.hysteresis_db),
+            "best_sinr": (SinrScore(self._pass_steps, rules.decision_interval_s), rules.hysteresis_db),
             "shortest_delay": (score_shortest_delay(model.reach), rules.hysteresis_s),
-        }[policy]
+        }
+        score, hysteresis = scores[policy]
         self.plan = ServingPlan(
             self.book,
             model.reach,
@@ -232,7 +220,7 @@ class TerminalLink:
             geometry,
             self.link,
             rng,
-            extra_loss_db=self._site_loss_db(geometry),
+            extra_loss_db=self._losses.at_db(geometry),
             strong_scintillation_db=self._spells.more_db(geometry.middle_s) if self._spells else 0.0,
             before=self._channel_before(satellite_pass),
         )
@@ -271,18 +259,6 @@ class TerminalLink:
             self.pass_link(stretch)
         return self._channel_ends.get(satellite_pass.satellite, {}).get(satellite_pass.rise_s)
 
-    def _site_loss_db(self, geometry: PassGeometry) -> FloatArray | float:
-        """Return what rain, cloud and walls take along a pass [n]: losses of the site, whichever satellite serves."""
-        loss_db: FloatArray | float = 0.0
-        if self._rain is not None:
-            loss_db = loss_db + self._rain.loss_db(geometry.middle_s, geometry.elevation_deg)
-        channel = self.radio.channel
-        if channel.mode == "channel" and channel.building != "outdoor":
-            loss_db = loss_db + building_entry_loss_db(
-                self.link.carrier_hz, geometry.elevation_deg, self._indoor_quantile, channel.building
-            )
-        return loss_db
-
     def _steps_of(self, satellite_pass: Pass) -> tuple[int, int]:
         """Return the numbers of a pass's first step on the scenario's grid and of the step after its last."""
         step_s = self.radio.profile.step_s
@@ -319,7 +295,7 @@ class TerminalLink:
                 break
             back_s = longest_s
         link = steps_of(
-            link_along_pass(geometry, self.link, None, extra_loss_db=self._site_loss_db(geometry))
+            link_along_pass(geometry, self.link, None, extra_loss_db=self._losses.at_db(geometry))
         )
         begins = np.cumsum([0, *(piece.end - piece.first for piece in pieces[:-1])])
         return [
@@ -405,38 +381,6 @@ class TerminalLink:
         if connected.all():  # a column of no values takes no memory
             return ahead_s, np.broadcast_to(np.nan, len(steps))
         return np.where(connected, ahead_s, np.nan), np.where(connected, np.nan, following)
-
-    def _score_sinr(self, candidates: Sequence[Pass], decision_s: FloatArray, sight: Sight) -> FloatArray:
-        """Score candidates by their SINR at the decision times."""
-        interval_s = self.model.space.handover.decision_interval_s
-        score = np.full(sight.elevation_deg.shape, -np.inf)
-        numbers = np.rint(decision_s / interval_s).astype(np.int64)
-        begin, end = int(numbers[0]), int(numbers[-1]) + 1
-        known, self._decided = self._decided, {}
-        for row, candidate in enumerate(candidates):
-            key = (candidate.satellite, candidate.rise_s)
-            known_from, first, sinr_db = known.get(key, (end, 0, NO_VALUES))
-            if known_from > begin:
-                first, sinr_db = self._sinr_at_decisions(candidate, interval_s)
-            at = numbers - first
-            inside = (at >= 0) & (at < len(sinr_db))
-            score[row, inside] = sinr_db[at[inside]]
-            # Many candidates never serve: of these, what the next block asks for is all that is kept.
-            if first + len(sinr_db) > end:
-                rest = max(end - first, 0)
-                self._decided[key] = end, first + rest, sinr_db[rest:].copy()
-        return score
-
-    def _sinr_at_decisions(self, candidate: Pass, interval_s: float) -> tuple[int, FloatArray]:
-        """Return the number of the first decision along a pass, and the SINR [k] at this one and those that follow."""
-        link = self._pass_steps(candidate)
-        last = link.first_step + len(link.sinr_db)
-        numbers = np.arange(
-            int(link.first_step * link.step_s / interval_s), int(last * link.step_s / interval_s) + 2
-        )
-        at = (numbers.astype(np.float64) * interval_s / link.step_s).astype(np.int64) - link.first_step
-        inside = (at >= 0) & (at < len(link.sinr_db))
-        return int(numbers[inside][0]) if inside.any() else 0, link.sinr_db[at[inside]]
 
 
 def _without_feeder(space: SpaceSegmentSpec) -> SpaceSegmentSpec:
