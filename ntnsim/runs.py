@@ -2,7 +2,8 @@
 
 Results appear whole or not at all (`ntnsim.results.directory`). A run that was interrupted is resumed by running it
 again: schemes that had finished are kept (`ntnsim.results.checkpoint`), the others' worlds are replayed from their
-seeds, and what the networks had computed is taken from the outcome store.
+seeds, and what the networks had computed is taken from the outcome store. Until then the records of the scheme under
+way can be read.
 """
 
 import os
@@ -26,6 +27,7 @@ from ntnsim.plugins import own_parts_of, part_digests
 from ntnsim.protocols.policy import Policy
 from ntnsim.protocols.rate_profile import ProfileSource
 from ntnsim.protocols.way_down import WayDown
+from ntnsim.results.atomic import check_writable
 from ntnsim.results.checkpoint import LEARNED, Checkpoint
 from ntnsim.results.directory import check_replaceable, is_free, new_results, settle
 from ntnsim.results.files import ENGINES, SHARDS
@@ -54,10 +56,12 @@ from ntnsim.sky.feeder_windows import Cut
 from ntnsim.sky.ground_track import ground_track, sky_rows
 from ntnsim.sky.space_segment import TerminalLink, lost_satellites, terminal_links
 from ntnsim.sky.way_down import way_down
+from ntnsim.uninterrupted import uninterrupted
 from ntnsim.world.faults import satellite_outages, way_cuts
 
 STORE_VARIABLE = "NTNSIM_STORE"
 CHECKPOINT_S = 300.0
+LONG_S = 10.0
 
 
 def run_scenario(
@@ -80,12 +84,14 @@ def run_scenario(
     store: where outcomes are kept between runs; ``default_store()`` unless given.
     own: the parts that stand behind the scenario's ``kind: custom``.
     force: replace the results of an earlier run in *directory*; files that no run wrote stay.
-    checkpoint_s: of this host's clock, between two times that a learning policy is saved in case of an interruption.
+    checkpoint_s: of this host's clock, between two times that the records so far and what a policy has learned are
+        saved in case of an interruption.
     tensorboard: where to log learning for TensorBoard, a directory for each scheme; nowhere if None.
     parts: called with the run's identity and a directory for its work, gives the simulated shards; None: no shards.
     """
     own = own or OwnParts()
     check_replaceable(directory, force=force)
+    check_writable(directory)
     if progress is not None:
         progress.stage("loading networks")
     assembly = SchemeAssembly(scenario, store or default_store(), pictures_digest(), own)
@@ -110,10 +116,7 @@ def run_scenario(
         details=_details(scenario),
         command=command,
     )
-    # What a user's own parts do is not known by a digest: nothing of such a run is kept for another.
-    identity = (
-        "" if own or any(own_parts_of(scenario)) else digest([content["scenario_digest"], content["digests"]])
-    )
+    identity = digest([content["scenario_digest"], content["digests"]])
     with new_results(directory, force=force, identity=identity) as scratch:
         if fluid:
             summary = _fluid_summary(scenario, simulate_fluid(scenario, schemes, scratch, progress))
@@ -121,7 +124,8 @@ def run_scenario(
             write_provenance(scratch, content)
             return summary
         watch = _Watch(directory / LEARNED, progress, checkpoint_s)
-        kept = Checkpoint(directory, identity)
+        # What a user's own parts do is not known by a digest: nothing of such a run is gone on with.
+        kept = Checkpoint(directory, identity, repeatable=not (own or any(own_parts_of(scenario))))
         shards = None if parts is None else parts(identity, directory / SHARDS)
         make = WorldMaker(scenario, schemes, profiles, way, shards, watch.advance)
         summary = _simulated(scenario, make, terminals, scratch, watch, kept)
@@ -168,11 +172,16 @@ def way_of(scenario: Scenario) -> WayDown | None:
 
 def default_store() -> OutcomeStore:
     """Return the outcome store in $NTNSIM_STORE, or in the user's cache directory."""
+    return OutcomeStore(place_of_outcomes())
+
+
+def place_of_outcomes() -> Path | None:
+    """Return where outcomes are kept between runs; None where the user wants that nowhere."""
     chosen = os.environ.get(STORE_VARIABLE)
     if chosen is not None:
-        return OutcomeStore(Path(chosen).expanduser() if chosen else None)
+        return Path(chosen).expanduser() if chosen else None
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return OutcomeStore(cache / "ntnsim" / "outcomes")
+    return cache / "ntnsim" / "outcomes"
 
 
 def _simulated(
@@ -191,16 +200,26 @@ def _simulated(
             gallery.go_on(kept.gallery)
         for number, entity in enumerate(scenario.schemes):
             assembled = make.schemes[entity.name]
-            watch.begin(entity.name, assembled)
             if entity.name in kept.worlds:
                 continue
+
+            def show(scheme: str = entity.name) -> None:
+                make.hand_over()
+                kept.show(scheme, writer)
+
+            watch.begin(entity.name, assembled, show)
 
             def write(columns: Columns, pictures: bool = assembled.pipeline is not None) -> None:
                 writer.write(columns)
                 if pictures:
                     gallery.see(columns)
 
-            result = make.run(number, write, timeline.write if scenario.output.timeline_step_s else None)
+            try:
+                result = make.run(number, write, timeline.write if scenario.output.timeline_step_s else None)
+            except KeyboardInterrupt:
+                with uninterrupted():
+                    watch.save()
+                raise
             world = {
                 "duration_s": result.duration_s,
                 "created": result.created,
@@ -213,8 +232,8 @@ def _simulated(
             assembled.policy.save(directory / ENGINES / entity.name)
             if isinstance(assembled.policy, LoggedPolicy):
                 write_learning(directory, entity.name, assembled.policy.rows)
-            if entity is scenario.schemes[-1]:
-                kept.worlds[entity.name] = world  # nothing is left that an interruption could lose
+            if entity is scenario.schemes[-1] and not watch.is_long():
+                kept.worlds[entity.name] = world  # not worth the milliseconds, in a sweep of many
             else:
                 kept.keep(entity.name, world, writer, timeline, gallery.state())
     gallery.close()
@@ -305,7 +324,10 @@ def _own_parts_differ(own: Mapping[str, str], found: Mapping[str, str]) -> bool:
 
 
 class _Watch:
-    """Hands on how far a run is, and saves what a policy has learned every *checkpoint_s* of this host's clock."""
+    """Hands on how far a run is, and saves what can be saved of it every *checkpoint_s* of this host's clock.
+
+    learned: the directory for what a policy has learned.
+    """
 
     def __init__(self, learned: Path, progress: Progress | None, checkpoint_s: float) -> None:
         self._learned = learned
@@ -313,15 +335,21 @@ class _Watch:
         self._checkpoint_s = checkpoint_s
         self._scheme = ""
         self._policy: Policy | None = None
-        self._save_at = 0.0
+        self._show: Callable[[], None] = lambda: None
+        self._begun_at = self._save_at = 0.0
 
-    def begin(self, scheme: str, assembled: Assembled) -> None:
-        """Watch *scheme* from now on."""
-        self._scheme, self._policy = scheme, assembled.policy
-        self._save_at = monotonic() + self._checkpoint_s
+    def begin(self, scheme: str, assembled: Assembled, show: Callable[[], None]) -> None:
+        """Watch *scheme* from now on. show: lets its records so far be read."""
+        self._scheme, self._policy, self._show = scheme, assembled.policy, show
+        self._begun_at = monotonic()
+        self._save_at = self._begun_at + self._checkpoint_s
         self.stage("")
         if self._progress is not None and assembled.pipeline is not None:
             assembled.pipeline.watch(self._progress.stage)
+
+    def is_long(self) -> bool:
+        """Return whether the scheme took so long that nobody wants to wait for it again."""
+        return monotonic() - self._begun_at > LONG_S
 
     def stage(self, what: str) -> None:
         """Say what is being done."""
@@ -332,6 +360,12 @@ class _Watch:
         """Say how far the scheme is; called between two events of its world."""
         if self._progress is not None:
             self._progress.advance(self._scheme, ended, time_s)
-        if self._policy is not None and ended and monotonic() >= self._save_at:
-            self._policy.save(self._learned / self._scheme)
+        if ended and monotonic() >= self._save_at:
+            self.save()
             self._save_at = monotonic() + self._checkpoint_s
+
+    def save(self) -> None:
+        """Save the records so far, and what the policy has learned from their images."""
+        self._show()
+        if self._policy is not None and self._policy.learns:
+            self._policy.save(self._learned / self._scheme)

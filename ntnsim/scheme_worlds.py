@@ -48,6 +48,7 @@ class WorldMaker:
         self.schemes = schemes
         self.parts = parts
         self._scenario, self._profiles, self._way, self._progress = scenario, profiles, way, progress
+        self._world: World | None = None
         self._n_ranks, self._score_names = score_columns(schemes.values())
         self.schema = arrow_schema(record_columns(self._n_ranks, self._score_names))
 
@@ -59,7 +60,7 @@ class WorldMaker:
             return self._rest(number, self.parts, write)
         scenario, entity = self._scenario, self._scenario.schemes[number]
         assembled = self.schemes[entity.name]
-        return World(
+        self._world = World(
             scenario,
             entity.name,
             assembled.imaging,
@@ -73,7 +74,13 @@ class WorldMaker:
             score_names=self._score_names,
             write_timeline=write_timeline,
             progress=self._progress,
-        ).run()
+        )
+        return self._world.run()
+
+    def hand_over(self) -> None:
+        """Let the world that runs write the records that wait for their batch."""
+        if self._world is not None:
+            self._world.hand_over()
 
     def capture(self, pipeline: ImagePipeline, source: str, index: int) -> None:
         """Let *pipeline* capture an image that a shard captured."""

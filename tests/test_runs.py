@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -408,10 +410,11 @@ def test_an_interrupted_run_goes_on_after_the_schemes_that_had_finished(
         interrupt_world(patch, 3)
         run_scenario(scenario, out, store=OutcomeStore())
     assert [path.name for path in out.iterdir()] == [".ntnsim"]
-    assert what_is_kept(out).startswith("kept: finished schemes (spiff, paper);")
+    assert what_is_kept(out).startswith("kept: finished schemes (spiff, paper)")
     other = load_scenario(scenario_file, ["seed=6"])
     with pytest.raises(
-        InputError, match=r"holds an interrupted run of another .* \(spiff, paper finished\); --force"
+        InputError,
+        match=r"holds an interrupted run of another .*, with finished schemes \(spiff, paper\); --force",
     ):
         run_scenario(other, out, store=OutcomeStore())
     begun = interrupt_world(monkeypatch, 99)
@@ -436,28 +439,36 @@ def test_kept_records_that_were_damaged_are_not_used(finished, scenario_file, tm
 
 
 class Learner(ntnsim.Policy):
-    """Learns how many images were delivered, until it is interrupted."""
+    """Learns how many images were delivered; while it learns from the 50th, the user presses Ctrl-C."""
 
     learns = True
 
     def __init__(self) -> None:
-        self.n_seen = 0
+        self.n_seen = self.n_half_seen = 0
 
     def choose(self, image, network, requirement):
         return ntnsim.Decision(ntnsim.Configuration(0.0, (0.0,)))
 
     def learn(self, delivered):
+        self.n_half_seen += 1
+        if self.n_half_seen == 50:
+            signal.raise_signal(signal.SIGINT)
         self.n_seen += 1
-        if self.n_seen == 50:
-            raise KeyboardInterrupt
 
     def save(self, directory):
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / "seen").write_text(str(self.n_seen))
+        (directory / "seen").write_text(f"{self.n_seen} of {self.n_half_seen}")
 
 
-def test_what_a_policy_had_learned_outlives_an_interruption(tmp_path, monkeypatch):
-    monkeypatch.setattr("ntnsim.world.run_control.TOLD_EVERY_S", 0.0)
+@pytest.fixture
+def ctrl_c_interrupts():
+    """As in a shell's foreground; what a shell starts in the background ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def learned_until_interrupted(tmp_path):
     file = tmp_path / "sky.yaml"
     file.write_text(
         SKY.replace("duration_s: 240", "duration_s: 2400").replace(
@@ -465,9 +476,29 @@ def test_what_a_policy_had_learned_outlives_an_interruption(tmp_path, monkeypatc
         )
     )
     with pytest.raises(KeyboardInterrupt):
-        run(file, tmp_path / "out", policies={"learner": Learner()}, checkpoint_s=0.0)
-    assert 40 < int((tmp_path / "out/.ntnsim/engines/sizes/seen").read_text()) < 50
+        run(file, tmp_path / "out", policies={"learner": Learner()})
+    return file
+
+
+@pytest.mark.usefixtures("ctrl_c_interrupts")
+def test_what_a_policy_had_learned_outlives_an_interruption(tmp_path):
+    learned_until_interrupted(tmp_path)
+    assert (tmp_path / "out/.ntnsim/engines/sizes/seen").read_text() == "50 of 50"  # not half a lesson
     assert "what sizes had learned" in what_is_kept(tmp_path / "out")
+
+
+@pytest.mark.usefixtures("ctrl_c_interrupts")
+def test_an_interrupted_run_with_parts_of_ones_own_begins_anew_and_keeps_its_records_until_then(tmp_path):
+    file = learned_until_interrupted(tmp_path)
+    left = ntnsim.load(tmp_path / "out/.ntnsim/unfinished")
+    assert len(left) >= 49
+    with pytest.raises(
+        InputError, match=r"interrupted run of another .* records of sizes, unfinished; --force"
+    ):
+        run(file, tmp_path / "out", policies={"learner": Learner()}, overrides=["seed=8"])
+    with pytest.raises(KeyboardInterrupt):
+        run(file, tmp_path / "out", policies={"learner": Learner()}, resume=True)
+    assert ntnsim.load(tmp_path / "out/.ntnsim/unfinished").equals(left)
 
 
 TWO = """\
@@ -483,21 +514,103 @@ schemes:
 """
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_says_what_is_kept_and_how_to_go_on(tmp_path, number, code):
+def command_line(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    """Start ntnsim with *arguments*, as a shell would in the foreground."""
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "  # a background shell ignores it
+        f"sys.argv[1:] = {list(arguments)!r}; from ntnsim.cli import main; main()"
+    )
+    return subprocess.Popen([sys.executable, "-c", program], cwd=cwd, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(sign: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    ends = time.monotonic() + 120
+    while not sign():
+        assert time.monotonic() < ends and process.poll() is None
+        time.sleep(0.01)
+
+
+def under_way(out: Path) -> dict[str, Any]:
+    """What the state of an unfinished run says of the scheme that runs; empty before anything was saved of it."""
+    try:
+        return json.loads((out / ".ntnsim/kept/state.json").read_text())["under_way"] or {}
+    except FileNotFoundError:
+        return {}
+
+
+def test_ctrl_c_says_what_is_kept_and_how_to_go_on_to_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setenv("NTNSIM_STORE", str(tmp_path / "store"))
     (tmp_path / "two.yaml").write_text(TWO)
     out = tmp_path / "out"
-    program = f"import sys; sys.argv[1:] = ['run', 'two.yaml', '--out', {str(out)!r}]; from ntnsim.cli import main; main()"
-    victim = subprocess.Popen(
-        [sys.executable, "-c", program], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    victim = command_line("run", "two.yaml", "--out", "out", "--checkpoint-every", "0.2", cwd=tmp_path)
+    wait_for(lambda: under_way(out).get("scheme") == "second", victim)
+    victim.send_signal(signal.SIGINT)
+    said = re.fullmatch(
+        r"ntnsim: interrupted; kept: finished schemes \(first\); (\d+) records of second, unfinished "
+        rf"\(all in out/.ntnsim/unfinished/records\); what networks computed is in {tmp_path}/store; the same command "
+        "with --resume goes on: finished schemes stay, others are replayed from their seeds",
+        victim.communicate()[1].splitlines()[-1],
     )
-    ends = time.monotonic() + 120
-    while not (out / ".ntnsim/kept/state.json").exists():
-        assert time.monotonic() < ends and victim.poll() is None
-        time.sleep(0.01)
-    victim.send_signal(number)
-    assert victim.communicate()[1].splitlines()[-1] == (
-        "ntnsim: interrupted; kept: finished schemes (first); what the networks computed is in the outcome store; "
-        "the same command with --resume goes on"
-    )
-    assert victim.returncode == code
+    assert said
+    assert victim.returncode == 130
+    left = ntnsim.load(out / ".ntnsim/unfinished")
+    assert left.groupby("scheme").size().to_dict() == {"first": 20000, "second": int(said[1])}
+
+    assert command_line("run", "two.yaml", "--out", "out", "--resume", cwd=tmp_path).wait() == 0
+    run(tmp_path / "two.yaml", tmp_path / "undisturbed")
+    assert files_of(out) == files_of(tmp_path / "undisturbed")
+    assert ntnsim.load(out)[: len(left)].drop(columns="run").equals(left.drop(columns="run"))
+
+
+def test_a_killed_run_keeps_the_records_of_its_last_checkpoint(tmp_path):
+    (tmp_path / "two.yaml").write_text(TWO)
+    out = tmp_path / "out"
+    victim = command_line("run", "two.yaml", "--out", "out", "--checkpoint-every", "0.2", cwd=tmp_path)
+    wait_for(lambda: under_way(out).get("scheme") == "second", victim)
+    at_least = under_way(out)["records"]
+    victim.kill()
+    victim.communicate()
+    left = ntnsim.load(out / ".ntnsim/unfinished")
+    assert left["scheme"].value_counts()["second"] >= at_least > 0
+    assert not left[["scheme", "job"]].duplicated().any()
+
+
+LEARNING = """\
+name: learning
+horizon: {n_jobs: 24}
+sources: [{name: a, arrivals: {kind: poisson, rate_per_s: 0.5}}]
+datasets: {samples: {kind: samples, count: 2, width_px: 144, height_px: 104}}
+gateways: [{name: parma, latitude_deg: 44.8, longitude_deg: 10.3}]
+satellite_link: {kind: constant, rate_bps: 1.0e+6}
+requirement: {deadline_s: 10}
+schemes:
+  - {name: ncb, codec: {kind: spiff, inpaint: {method: telea}}, policy: {kind: ncb, warm_up_images: 8}}
+output: {gallery_images: 0}
+"""
+
+
+def images_learned(engine: Path) -> int:
+    return json.loads((engine / "engine.json").read_text())["variables"]["n_seen"]
+
+
+def test_interrupted_training_goes_on_to_the_same_engine_and_leaves_one_to_go_on_from(tmp_path, monkeypatch):
+    monkeypatch.setenv("NTNSIM_STORE", str(tmp_path / "store"))
+    file = tmp_path / "learning.yaml"
+    file.write_text(LEARNING)
+    out = tmp_path / "out"
+    victim = command_line("train", "learning.yaml", "--out", "out", "--checkpoint-every", "0.2", cwd=tmp_path)
+    wait_for(lambda: (out / ".ntnsim/engines/ncb/engine.json").exists(), victim)
+    victim.send_signal(signal.SIGTERM)
+    assert "what ncb had learned (out/.ntnsim/engines/ncb)" in victim.communicate()[1].splitlines()[-1]
+    assert victim.returncode == 143
+    n_learned = images_learned(out / ".ntnsim/engines/ncb")
+    left = ntnsim.load(out / ".ntnsim/unfinished")
+    assert 0 < n_learned <= len(left) < 24
+
+    checkpoint = [f"schemes[0].policy.checkpoint={out / '.ntnsim/engines/ncb'}", "horizon.n_jobs=1"]
+    run(file, tmp_path / "further", overrides=checkpoint)
+    assert images_learned(tmp_path / "further/engines/ncb") == n_learned + 1
+    assert command_line("train", "learning.yaml", "--out", "out", "--resume", cwd=tmp_path).wait() == 0
+    run(file, tmp_path / "undisturbed")
+    assert files_of(out) == files_of(tmp_path / "undisturbed")
+    assert (out / "engines/ncb/engine.safetensors").exists()

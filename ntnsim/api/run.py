@@ -144,8 +144,8 @@ def run(
     resume: if *out* already holds the complete results of this very scenario, they are returned as they are; damaged
         ones are made again.
     force: results of an earlier run in *out* are replaced, whichever scenario's they are; files that no run wrote stay.
-    checkpoint_s: time on this host's clock between two times that learning policies are saved into *out*, in case the
-        run is interrupted. Running it again goes on after the last scheme that had finished.
+    checkpoint_s: time on this host's clock between two times that the records so far and learning policies are saved
+        into *out*, in case the run is interrupted. Running it again goes on after the last scheme that had finished.
     store: directory where outcomes of the networks are kept between runs; the user's cache directory unless given.
     command: what the provenance names as the command.
     shards: into how many parts the gateways are dealt, which run at the same time until the data network has their
@@ -175,19 +175,12 @@ def run(
     shards = whole_number_given("shards", shards, 1)
     if shards > 1 and (own or store is not None):
         raise InputError("shards: cannot be given parts of your own or a store; leave them out, or take 1")
-    if isinstance(store, str | PathLike):
-        from ntnsim.images.outcome_store import OutcomeStore
-
-        store = OutcomeStore(Path(store))
-    directory = Path() if out is None else path_given("out", out)
     temporary = tempfile.TemporaryDirectory(prefix="ntnsim-") if out is None else None
-    if temporary is not None:
-        directory = Path(temporary.name) / "run"
+    directory = path_given("out", out) if temporary is None else Path(temporary.name) / "run"
     if resume and is_finished(directory, scenario, own):
         return Run(scenario, directory)
-    damaged = resume and not is_free(
-        directory
-    )  # results of this very scenario, or is_finished had refused them
+    # Results of this very scenario, or is_finished had refused them.
+    damaged = resume and not is_free(directory)
     with _shown(scenario, progress) as report_progress:
         parts = None
         if shards > 1:
@@ -200,7 +193,7 @@ def run(
             overrides=overrides,
             command=command,
             progress=report_progress,
-            store=store,
+            store=_store_given(store),
             own=own,
             force=force or damaged,
             checkpoint_s=checkpoint_s,
@@ -208,6 +201,12 @@ def run(
             parts=parts,
         )
     return Run(scenario, directory, temporary)
+
+
+def _store_given(store: "OutcomeStore | Path | str | None") -> "OutcomeStore | None":
+    from ntnsim.images.outcome_store import OutcomeStore
+
+    return OutcomeStore(Path(store)) if isinstance(store, str | PathLike) else store
 
 
 def _shard_executor(name: str, directory: Path, n_shards: int) -> Executor:

@@ -11,6 +11,7 @@ import typer
 from ntnsim.cli.simulate import NoPlugins, say_what_next
 
 if TYPE_CHECKING:
+    from ntnsim.api.sweep import Sweep
     from ntnsim.sweeps.cells import SweepPlan
 
 Directories = Annotated[
@@ -89,20 +90,7 @@ def sweep(
     if outcome.interrupted:
         typer.echo(f"interrupted; --resume --out {directory} goes on from here", err=True)
         raise typer.Exit(130)
-    summary = swept.summary
-    if outcome.changed_inputs:
-        typer.echo(f"changed since: {', '.join(outcome.changed_inputs)}; cells run anew", err=True)
-    damaged = f" ({outcome.n_damaged} had been damaged)" if outcome.n_damaged else ""
-    if as_json:
-        counts = {"cells": outcome.n_cells, "run": outcome.n_run, "reused": outcome.n_reused}
-        counts["damaged"] = outcome.n_damaged
-        failed = [{"cell": label, "error": error} for label, error in outcome.failed]
-        typer.echo(json.dumps({"directory": str(directory), **counts, "failed": failed, **summary}, indent=2))
-    else:
-        typer.echo(str(swept))
-        typer.echo(
-            f"{outcome.n_run} cells run, {outcome.n_reused} reused, {len(outcome.failed)} failed{damaged}: {directory}"
-        )
+    _show_swept(swept, directory, as_json)
     say_what_next(directory)
     if outcome.failed:
         label, error = outcome.failed[0]
@@ -110,6 +98,25 @@ def sweep(
             f"{len(outcome.failed)} failed; first {label}: {error}; see {directory / 'failed'}", err=True
         )
         raise typer.Exit(1)
+
+
+def _show_swept(swept: "Sweep", directory: Path, as_json: bool) -> None:
+    """Print the table of a sweep, and what became of its cells."""
+    outcome = swept.outcome
+    if outcome.changed_inputs:
+        typer.echo(f"changed since: {', '.join(outcome.changed_inputs)}; cells run anew", err=True)
+    damaged = f" ({outcome.n_damaged} had been damaged)" if outcome.n_damaged else ""
+    if as_json:
+        counts = {"cells": outcome.n_cells, "run": outcome.n_run, "reused": outcome.n_reused}
+        counts["damaged"] = outcome.n_damaged
+        failed = [{"cell": label, "error": error} for label, error in outcome.failed]
+        shown = {"directory": str(directory), **counts, "failed": failed, **swept.summary}
+        typer.echo(json.dumps(shown, indent=2))
+    else:
+        typer.echo(str(swept))
+        typer.echo(
+            f"{outcome.n_run} cells run, {outcome.n_reused} reused, {len(outcome.failed)} failed{damaged}: {directory}"
+        )
 
 
 def _show_plan(plan: "SweepPlan", directory: Path, n_workers: int, *, probe: bool, as_json: bool) -> None:

@@ -31,9 +31,9 @@ NoPlugins = Annotated[
 CheckpointEvery = Annotated[
     float,
     typer.Option(
-        min=1.0,
+        min=0.1,
         metavar="SECONDS",
-        help="How often what policies have learned is saved while the run goes on.",
+        help="How often the records so far and what policies have learned are saved while the run goes on.",
     ),
 ]
 TensorBoard = Annotated[
@@ -107,12 +107,16 @@ def interruptible(directory: Path) -> Iterator[None]:
     """Say what a run into *directory* keeps when it is interrupted while the block runs, and how to go on."""
     from ntnsim.errors import InterruptionError
     from ntnsim.results.checkpoint import what_is_kept
+    from ntnsim.runs import place_of_outcomes
 
     try:
         yield
     except KeyboardInterrupt:
+        outcomes = place_of_outcomes()
         raise InterruptionError(
-            f"{what_is_kept(directory)}; the same command with --resume goes on"
+            what_is_kept(directory)
+            + (f"; what networks computed is in {outcomes}" if outcomes else "")
+            + "; the same command with --resume goes on: finished schemes stay, others are replayed from their seeds"
         ) from None
 
 

@@ -1,7 +1,7 @@
 """Commands about orbit and link: passes over a site, one link budget, or the link along a whole pass."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -248,7 +248,12 @@ def link(
         )
     if as_json:
         typer.echo(json.dumps(values, indent=1))
-        return
+    else:
+        _show_budget(values)
+
+
+def _show_budget(values: Mapping[str, Any]) -> None:
+    """Print the terms of a link budget, one a line."""
     for name, value in values.items():
         if not isinstance(value, float):
             shown = f"{value:>16}"

@@ -11,6 +11,7 @@ import numpy as np
 from ntnsim.errors import InputError
 from ntnsim.protocols.network_state import NetworkState
 from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, LostImage, Policy, Requirement
+from ntnsim.uninterrupted import uninterrupted
 
 EVERY_IMAGES = 10  # deliveries that one row is the mean of
 IMAGES = "images"  # deliveries by the end of a row
@@ -19,7 +20,10 @@ Tell = Callable[[int, Mapping[str, float]], None]
 
 
 class LoggedPolicy(Policy):
-    """A policy that learns, and the log of it. tell: called with each row's images and means."""
+    """A policy that learns, and the log of it. tell: called with each row's images and means.
+
+    An interruption waits until the policy has decided or learned: what it then saves is sound.
+    """
 
     def __init__(self, policy: Policy, tell: Tell | None = None) -> None:
         self._policy, self._tell = policy, tell
@@ -34,11 +38,13 @@ class LoggedPolicy(Policy):
 
     def choose(self, image: ImageState, network: NetworkState, requirement: Requirement) -> Decision:
         """Pass the question on."""
-        return self._policy.choose(image, network, requirement)
+        with uninterrupted():
+            return self._policy.choose(image, network, requirement)
 
     def learn(self, delivered: DeliveredImage) -> None:
         """Pass the delivery on, and note what it taught."""
-        self._policy.learn(delivered)
+        with uninterrupted():
+            self._policy.learn(delivered)
         self._images += 1
         if lesson := self._policy.lesson():
             self._lessons.append(lesson)
@@ -55,7 +61,8 @@ class LoggedPolicy(Policy):
 
     def lose(self, lost: LostImage) -> None:
         """Pass it on."""
-        self._policy.lose(lost)
+        with uninterrupted():
+            self._policy.lose(lost)
 
     def diagnostics(self) -> Mapping[str, float]:
         """Return the policy's figures."""

@@ -3,8 +3,9 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 from uuid import uuid4
 
@@ -28,6 +29,21 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def check_writable(directory: Path) -> None:
+    """Refuse, before long work, a *directory* that cannot be made or written to; nothing of the try stays."""
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise InputError(f"{directory}: cannot be written to ({error.strerror})") from None
+    finally:
+        for made in missing:
+            with suppress(OSError):  # not made, or another process has begun to write there
+                made.rmdir()
 
 
 def write_bytes(path: Path, content: bytes) -> None:

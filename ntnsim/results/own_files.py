@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ntnsim.errors import InputError
-from ntnsim.results.atomic import atomic_path, read_json, write_bytes, write_json
+from ntnsim.results.atomic import atomic_path, check_writable, read_json, write_bytes, write_json
 from ntnsim.results.lock import only_writer
 from ntnsim.results.provenance import file_digest
 
@@ -63,8 +63,9 @@ def _is_own_page(content: bytes) -> bool:
 
 
 def check_own(path: Path) -> None:
-    """Refuse to write to *path* where a file is that no command wrote, or that was changed since."""
+    """Refuse to write to *path* where that cannot be, or a file is that no command wrote or that was changed since."""
     if not path.exists():
+        check_writable(path.parent)
         return
     if not path.is_file() or _written(path.parent).get(path.name) != file_digest(path):
         raise InputError(

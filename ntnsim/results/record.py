@@ -11,6 +11,7 @@ from math import nan
 from typing import TYPE_CHECKING, Any
 
 from ntnsim.protocols.network_state import DataNetworkState, GatewayState, SatelliteLinkState
+from ntnsim.uninterrupted import uninterrupted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -245,16 +246,18 @@ class RecordBuffer:
         """Take one job's *row*, in the order of the columns."""
         self._lot.append(row)
         if len(self._lot) >= self._LOT_ROWS:
-            self._turn()
+            with uninterrupted():
+                self._turn()
             if len(self._columns[0]) >= self._batch_rows:
                 self.flush()
 
     def flush(self) -> None:
-        """Hand on what is left."""
-        self._turn()
-        if self._columns[0]:
-            self._write(dict(zip(self._names, self._columns, strict=True)))
-            self._columns = tuple([] for _ in self._names)
+        """Hand on what there is."""
+        with uninterrupted():
+            self._turn()
+            if self._columns[0]:
+                self._write(dict(zip(self._names, self._columns, strict=True)))
+                self._columns = tuple([] for _ in self._names)
 
     def _turn(self) -> None:
         for column, values in zip(self._columns, zip(*self._lot, strict=True), strict=False):

@@ -19,10 +19,12 @@ import pyarrow.parquet as pq
 
 from ntnsim.results.atomic import atomic_path
 from ntnsim.results.files import RECORDS, WALL_TIME
+from ntnsim.uninterrupted import uninterrupted
 
 ROWS_PER_PART = 32_768  # some 30 MB while they wait to be written
 WALL_PREFIX = "wall_"
 _WAITING = "waiting.parquet"  # rows that fill no part yet
+_TAIL = "part-unfinished.parquet"  # the same rows beside the parts, for whoever reads an unfinished run
 
 Columns = Mapping[str, Sequence[Any] | np.ndarray]
 
@@ -90,8 +92,19 @@ class PartWriter:
         while self._pending_rows >= self._rows_per_part:
             self._flush(self._rows_per_part)
 
+    @property
+    def n_rows(self) -> int:
+        """How many rows were written, those included that wait for their part."""
+        return self._n_parts * self._rows_per_part + self._pending_rows
+
+    def show(self) -> None:
+        """Write the rows that wait for their part beside the parts, so that all rows so far can be read."""
+        if self._pending_rows:
+            write_table(pa.concat_tables(self._pending), self._directory / _TAIL)
+
     def close(self) -> None:
         """Write what is left; a table without rows still gets one part when its schema is known."""
+        (self._directory / _TAIL).unlink(missing_ok=True)
         if self._pending_rows or (self._n_parts == 0 and self._schema is not None):
             self._flush(self._pending_rows)
 
@@ -111,6 +124,7 @@ class PartWriter:
         table = pa.concat_tables(self._pending) if self._pending else self._schema.empty_table()
         # One chunk per column: chunk borders would show in the encoded pages.
         part = table.slice(0, n_rows).combine_chunks()
+        (self._directory / _TAIL).unlink(missing_ok=True)  # its rows are in the part
         write_table(part, self._directory / f"part-{self._n_parts:05d}.parquet")
         self._n_parts += 1
         self._pending_rows -= n_rows
@@ -161,12 +175,25 @@ class RecordWriter(ClosedOnSuccess):
         self._wall: list[pa.Table] = []
 
     def write(self, columns: Columns) -> None:
-        """Append a batch of jobs: equally long columns."""
+        """Append a batch of jobs, equally long columns; an interruption waits until that is done."""
+        with uninterrupted():
+            self._write(columns)
+
+    def _write(self, columns: Columns) -> None:
         measured = [name for name in columns if name.startswith(WALL_PREFIX)]
         self._records.write({name: values for name, values in columns.items() if name not in measured})
         if measured:
             kept = [*(key for key in self._keys if key in columns), *measured]
             self._wall.append(pa.table({name: columns[name] for name in kept}))
+
+    @property
+    def n_rows(self) -> int:
+        """How many jobs were written."""
+        return self._records.n_rows
+
+    def show(self) -> None:
+        """Let all records so far be read where they are written."""
+        self._records.show()
 
     def keep(self, directory: Path) -> None:
         """Write what waits in memory into *directory*."""

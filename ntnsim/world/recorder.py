@@ -56,6 +56,10 @@ class Recorder(Census[Job]):
         """Note that *job* is lost, and why."""
         self._end(job, DROPPED, reason, self._env.now)
 
+    def hand_over(self) -> None:
+        """Hand on the records of all jobs that have ended."""
+        self._buffer.flush()
+
     def close(self, held: Sequence[Job]) -> None:
         """Record what is still in flight, and check that nothing was lost.
 

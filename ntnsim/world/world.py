@@ -144,6 +144,10 @@ class World:
             self._env.now, self._recorder.created, self._recorder.counts, self._recorder.little()
         )
 
+    def hand_over(self) -> None:
+        """Give *write* the records that wait for their batch, of all images that have ended."""
+        self._recorder.hand_over()
+
     def _relay(self, way: WayDown | None) -> Relay | None:
         space = self._scenario.space
         if self._scenario.satellite_link.kind != "orbit" or not space.carries:

@@ -1,5 +1,6 @@
 """Files that commands write beside results: own ones are made anew, others are never written over."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -104,9 +105,26 @@ def test_a_command_writes_its_file_anew_but_never_over_anybody_elses(command, pi
     assert target.read_text() == "a week of work"
     words[-1] = f"/proc/none/{target.name}"
     done = CliRunner().invoke(app, words, standalone_mode=False)
-    assert isinstance(done.exception, InputError) and str(done.exception).startswith(
-        f"{words[-1]}: cannot be written"
-    )
+    assert isinstance(done.exception, InputError)
+    assert re.match(rf"/proc/none(/{target.name})?: cannot be written", str(done.exception))
+
+
+@pytest.mark.parametrize(
+    ("words", "work"),
+    [
+        (["run", "scenarios/quickstart.yaml", "--out", "/proc/none"], "ntnsim.runs.SchemeAssembly"),
+        (["train", "scenarios/load_sweep.yaml", "--out", "/proc/none"], "ntnsim.runs.SchemeAssembly"),
+        (["experiment", "fig4", "--out", "/proc/none"], "ntnsim.experiments.fig4.main"),
+        (["encode", "a.jpg", "-o", "/proc/none/a.spiff"], "ntnsim.api.codec.encode"),
+        (["decode", "a.spiff", "-o", "/proc/none/a.png"], "ntnsim.api.codec.decode"),
+        (["profile", "-o", "/proc/none/host.yaml"], "ntnsim.host_profile.measure_host"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_networks_are_loaded(monkeypatch, words, work):
+    monkeypatch.setattr(work, lambda *_, **__: pytest.fail("the work has begun"))
+    done = CliRunner().invoke(app, words, standalone_mode=False)
+    assert isinstance(done.exception, InputError)
+    assert str(done.exception).startswith("/proc/none: cannot be written to (")
 
 
 def test_a_photograph_is_not_coded_over_itself(pictures):

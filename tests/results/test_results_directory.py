@@ -90,7 +90,7 @@ def test_a_second_run_into_the_same_directory_is_refused_and_the_first_unharmed(
 
 
 def test_what_a_killed_run_left_is_gone_after_the_next(tmp_path):
-    left = tmp_path / "out/.ntnsim/next/records"
+    left = tmp_path / "out/.ntnsim/unfinished/records"
     left.mkdir(parents=True)
     (left / "part-00000.parquet").write_text("half")
     with pytest.raises(InputError, match="its run is not finished"):
