@@ -33,6 +33,7 @@ class Panel:
 
 PANELS = (
     Panel("elevation_deg", "elevation (°)", 1.0, False),
+    Panel("propagation_s", "propagation (ms)", 1e3, False),  # with the links between satellites
     Panel("rate_bps", "link rate (Mbit/s)", 1e-6, False),
     Panel("load", "load of others (%)", 100.0, False),
     Panel("backlog_bits", "link backlog (Mbit)", 1e-6, True),
@@ -206,15 +207,15 @@ def time_unit(duration_s: float) -> tuple[float, str]:
 
 
 def _lines(samples: Any, panel: Panel) -> list[Line]:
+    """Return a line for each scheme; where all see the same, that of the one whose world lasted longest."""
     lines = []
-    for scheme in dict.fromkeys(samples.scheme):
+    longest = samples.scheme[samples.time_s.idxmax()]
+    for scheme in dict.fromkeys(samples.scheme) if panel.per_scheme else (longest,):
         of_scheme = samples[samples.scheme == scheme]
         step = -(-len(of_scheme) // MAX_POINTS)
         thinned = of_scheme.iloc[::step]
         name = str(scheme) if panel.per_scheme else ""
         lines.append(Line(name, thinned.time_s.to_numpy(), thinned.value.to_numpy()))
-        if not panel.per_scheme:
-            break
     return lines
 
 

@@ -97,6 +97,7 @@ class Timeline:
                 self.add("sample", name, "rate_bps", link.rate_bps)
                 self.add("sample", name, "load", link.load)
                 self.add("sample", name, "elevation_deg", link.elevation_deg, link.satellite)
+                self.add("sample", name, "propagation_s", link.propagation_s)
                 self.add("sample", name, "access_queue", access[name].queue)
         if len(sites) > MOST_GATEWAYS:
             for quantity, value in totals.items():

@@ -51,6 +51,26 @@ def test_faults_that_all_schemes_noted_are_drawn_once_with_their_ends(tmp_path):
     assert np.isnan(view.spans[2].end_s)
 
 
+def test_what_all_schemes_see_is_drawn_as_the_one_saw_it_whose_world_lasted_longest(tmp_path):
+    with TimelineWriter(tmp_path) as writer:
+        for scheme, until_s in (("small", 20.0), ("large", 40.0)):
+            times_s = list(np.arange(0.0, until_s + 1, 10.0))
+            same = {"scheme": scheme, "kind": "sample", "entity": "parma", "text": ""}
+            for quantity in ("rate_bps", "propagation_s", "backlog_bits"):
+                columns = {name: [value] * len(times_s) for name, value in same.items()}
+                writer.write(
+                    {**columns, "time_s": times_s, "quantity": [quantity] * len(times_s), "value": times_s}
+                )
+    lines = timeline_view(RunDirectory(tmp_path, "run")).lines
+    ends_s = {quantity: {line.scheme: line.time_s[-1] for line in of_it} for quantity, of_it in lines.items()}
+    shared = {"": 40.0}
+    assert ends_s == {
+        "rate_bps": shared,
+        "propagation_s": shared,
+        "backlog_bits": {"small": 20.0, "large": 40.0},
+    }
+
+
 def test_every_figure_is_drawn_as_pdf_and_png_at_a_column_width(run, tmp_path):
     runs = find_runs([run])
     single = ["delay_cdf", "savings_cdf", "delay_breakdown", "pareto", "timeline", "gallery"]

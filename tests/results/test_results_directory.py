@@ -40,11 +40,11 @@ def test_a_replacement_killed_at_any_step_leaves_results_that_can_be_read(tmp_pa
         remaining = [step]
 
         def dies(method, remaining=remaining):
-            def counted(path, *arguments):
+            def counted(path, *arguments, **options):
                 if remaining[0] == 0:
                     raise Killed
                 remaining[0] -= 1
-                return method(path, *arguments)
+                return method(path, *arguments, **options)
 
             return counted
 

@@ -364,6 +364,19 @@ def test_run_that_can_never_drain_ends_at_the_limit(textbook):
     assert list(run["state"]) == ["delivered", "in_flight"] and run.result.duration_s == 106.0
 
 
+def test_the_timeline_tells_the_propagation_of_the_satellite_link(textbook):
+    world_of, run_world, _, _ = textbook
+    link = {"kind": "constant", "rate_bps": 1e6, "propagation_s": 0.12}
+    run = run_world(world_of(satellite_link=link, horizon={"n_jobs": 2}, output={"timeline_step_s": 1.0}))
+    told = [
+        value
+        for batch in run.timeline
+        for quantity, value in zip(batch["quantity"], batch["value"], strict=True)
+        if quantity == "propagation_s"
+    ]
+    assert told and set(told) == {0.12}
+
+
 def test_sampling_the_timeline_changes_no_record(textbook):
     world_of, run_world, _, exponential = textbook
     sections = {

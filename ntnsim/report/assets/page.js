@@ -218,7 +218,7 @@ function drawBreakdown(host) {
       const middle = y + tall / 2;
       make(box.svg, "path", { d: `M${box.px(Math.max(0, bar.total[1]))},${middle}H${box.px(bar.total[2])}m0,-4v8M${box.px(Math.max(0, bar.total[1]))},${middle - 4}v8`, stroke: "#111", fill: "none" });
     }
-    const text = bar.total[0] === null ? "none arrived" : `${Number(bar.total[0].toPrecision(3))} s${left > limit ? " ▸" : ""}`;
+    const text = bar.total[0] === null ? "none arrived" : `${Number(bar.total[0].toPrecision(3))} s${left > limit * (1 + 1e-9) ? " ▸" : ""}`;
     make(box.svg, "text", { x: box.px(Math.min(limit, Math.max(left, bar.total[2] ?? 0))) + 6, y: y + tall / 2 + 4 }, text);
   });
 }
