@@ -3,6 +3,7 @@
 TR 38.821 lists the *diameter* of the equivalent aperture; the pattern takes the radius.
 """
 
+from collections.abc import Iterable
 from functools import cache
 from math import asin, pi, sin, sqrt
 from typing import Any
@@ -103,16 +104,51 @@ def downlink_cir_db(
     centre_uv, limb_uv: its beam's centre [..., 2] in the UV plane, and the limb's distance [...] from the plane's own
     centre. Beams with a centre beyond the limb are not there. Default: all are.
     """
-    own = pattern_gain_ratio(np.hypot(offset_uv[..., 0], offset_uv[..., 1]), aperture_m, carrier_hz)
     others = _interferers(aperture_m, carrier_hz, reuse, tiers)
-    lit = _within_limb(others, centre_uv, limb_uv)
-    interference = np.zeros(own.shape if lit is None else lit.shape[1:])
     # One beam at a time: memory stays that of the offsets.
-    for number, centre in enumerate(others):
-        distance = np.hypot(offset_uv[..., 0] - centre[0], offset_uv[..., 1] - centre[1])
-        gain = pattern_gain_ratio(distance, aperture_m, carrier_hz)
-        interference += gain if lit is None else gain * lit[number]
-    return _ratio_db(own, interference)
+    gains = (
+        pattern_gain_ratio(
+            np.hypot(offset_uv[..., 0] - centre[0], offset_uv[..., 1] - centre[1]), aperture_m, carrier_hz
+        )
+        for centre in others
+    )
+    return _cir_db(offset_uv, aperture_m, carrier_hz, gains, _within_limb(others, centre_uv, limb_uv))
+
+
+def uplink_cir_db(
+    offset_uv: FloatArray,
+    aperture_m: float,
+    carrier_hz: float,
+    reuse: str,
+    *,
+    tiers: int | None = None,
+    centre_uv: FloatArray | None = None,
+    limb_uv: FloatArray | None = None,
+) -> FloatArray:
+    """Return the carrier-to-interference ratio [...] at the satellite for a terminal *offset_uv* [..., 2] off centre.
+
+    One terminal of equal power transmits in every co-channel beam, anywhere in it with equal chance. Other arguments
+    are those of `downlink_cir_db`.
+    """
+    gains = _uplink_gains(aperture_m, carrier_hz, reuse, tiers)
+    lit = _within_limb(_interferers(aperture_m, carrier_hz, reuse, tiers), centre_uv, limb_uv)
+    return _cir_db(offset_uv, aperture_m, carrier_hz, gains, lit)
+
+
+def _cir_db(
+    offset_uv: FloatArray,
+    aperture_m: float,
+    carrier_hz: float,
+    gains: Iterable[Any],
+    lit: npt.NDArray[np.bool_] | None,
+) -> FloatArray:
+    """Return the ratio [...] of the own beam's gain to the sum of those of others that are *lit* [b, ...]: *gains*."""
+    own = pattern_gain_ratio(np.hypot(offset_uv[..., 0], offset_uv[..., 1]), aperture_m, carrier_hz)
+    interference = np.zeros(own.shape if lit is None else lit.shape[1:])
+    for number, gain in enumerate(gains):
+        np.add(interference, gain, out=interference, where=True if lit is None else lit[number])
+    with np.errstate(divide="ignore"):  # nothing interferes
+        return 10 * np.log10(own / interference)
 
 
 def _interferers(aperture_m: float, carrier_hz: float, reuse: str, tiers: int | None) -> FloatArray:
@@ -143,11 +179,6 @@ def _within_limb(
     return within
 
 
-def _ratio_db(own: FloatArray, interference: FloatArray) -> FloatArray:
-    with np.errstate(divide="ignore"):  # nothing interferes
-        return 10 * np.log10(own / interference)
-
-
 @cache
 def _uplink_gains(aperture_m: float, carrier_hz: float, reuse: str, tiers: int | None) -> FloatArray:
     """Return the mean gains [b] with which this beam hears one terminal in each co-channel beam."""
@@ -161,29 +192,3 @@ def _uplink_gains(aperture_m: float, carrier_hz: float, reuse: str, tiers: int |
         distance = np.hypot(inside[:, 0] + centre[0], inside[:, 1] + centre[1])
         means.append(float(np.mean(pattern_gain_ratio(distance, aperture_m, carrier_hz))))
     return np.array(means)
-
-
-def uplink_cir_db(
-    offset_uv: FloatArray,
-    aperture_m: float,
-    carrier_hz: float,
-    reuse: str,
-    *,
-    tiers: int | None = None,
-    centre_uv: FloatArray | None = None,
-    limb_uv: FloatArray | None = None,
-) -> FloatArray:
-    """Return the carrier-to-interference ratio [...] at the satellite for a terminal *offset_uv* [..., 2] off centre.
-
-    One terminal of equal power transmits in every co-channel beam, anywhere in it with equal chance. Other arguments
-    are those of `downlink_cir_db`.
-    """
-    own = pattern_gain_ratio(np.hypot(offset_uv[..., 0], offset_uv[..., 1]), aperture_m, carrier_hz)
-    gains = _uplink_gains(aperture_m, carrier_hz, reuse, tiers)
-    lit = _within_limb(_interferers(aperture_m, carrier_hz, reuse, tiers), centre_uv, limb_uv)
-    if lit is None:
-        return _ratio_db(own, np.asarray(gains.sum()))
-    heard = np.zeros(lit.shape[1])
-    for gain, row in zip(gains, lit, strict=True):
-        np.add(heard, gain, out=heard, where=row)
-    return _ratio_db(own, heard)

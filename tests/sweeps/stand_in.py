@@ -11,6 +11,7 @@ import numpy as np
 from ntnsim.results.atomic import write_json
 from ntnsim.results.writer import PartWriter
 from ntnsim.sweeps.cells import Cell
+from ntnsim.sweeps.shards import Shard, simulate_shard
 
 SCENARIO = """
 name: sweep-test
@@ -89,3 +90,11 @@ def busy(cell: Cell, directory: Path) -> None:
     while time.process_time() < ends:
         pass
     tiny(cell, directory)
+
+
+def shard_after_a_kill(died: Path, shard: Shard, directory: Path) -> None:
+    """Simulate a shard; the first time that the first one is tried, kill this process instead, and note it in *died*."""
+    if shard.label.startswith("shard 1 ") and not died.exists():
+        died.write_text(shard.label)
+        os.kill(os.getpid(), signal.SIGKILL)
+    simulate_shard(shard, directory)
