@@ -22,7 +22,7 @@ from ntnsim.runs import CHECKPOINT_S, is_finished, run_scenario
 from ntnsim.scenario.load import scenario_given
 from ntnsim.scenario.scenario import Scenario
 from ntnsim.sweeps.drive import Executor
-from ntnsim.sweeps.executor import executor_named
+from ntnsim.sweeps.executor import LOCAL, executor_named
 from ntnsim.sweeps.shards import run_shards, simulate_shard
 
 if TYPE_CHECKING:
@@ -175,6 +175,9 @@ def run(
     shards = whole_number_given("shards", shards, 1)
     if shards > 1 and (own or store is not None):
         raise InputError("shards: cannot be given parts of your own or a store; leave them out, or take 1")
+    if shards == 1 and executor != LOCAL:
+        raise InputError(f"--executor {executor}: where shards run; a run without --shards runs here")
+    executor_named(executor, Path(), simulate_shard, shards)  # complains before anything is computed
     temporary = tempfile.TemporaryDirectory(prefix="ntnsim-") if out is None else None
     directory = path_given("out", out) if temporary is None else Path(temporary.name) / "run"
     if resume and is_finished(directory, scenario, own):

@@ -51,3 +51,8 @@ def test_a_scheduler_that_is_not_there_is_told_and_nothing_is_left(tmp_path):
         ntnsim.run(world(**CUT), tmp_path / "parts", shards=2, executor="tcp://127.0.0.1:9")
     with pytest.raises(InputError, match=r"^--executor slurm: not one of local, dask"):
         ntnsim.run(world(**CUT), tmp_path / "parts", shards=2, executor="slurm")
+    with pytest.raises(
+        InputError, match=r"^--executor dask: where shards run; a run without --shards runs here$"
+    ):
+        ntnsim.run(world(**CUT), tmp_path / "parts", executor="dask")
+    assert not list((tmp_path / "parts").glob("[!.]*"))
