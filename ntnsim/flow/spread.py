@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 from scipy.special import gamma as gamma_function
 
 from ntnsim.arrays import FloatArray
@@ -101,6 +100,8 @@ def total(parts: list[Spread]) -> Spread:
 
 
 def _law(distribution: laws.DistributionSpec) -> Any:
+    from scipy import stats  # half a second, which only fluid worlds need
+
     match distribution:
         case laws.ExponentialSpec(mean=mean):
             return stats.expon(scale=mean)

@@ -2,7 +2,6 @@
 
 import numpy as np
 from scipy.special import gammaincinv, ndtri
-from scipy.stats import qmc
 
 from ntnsim.arrays import FloatArray, IntArray
 
@@ -16,6 +15,8 @@ _DEVIATIONS = np.vstack(
 
 def even_points(count: int, dimensions: int) -> FloatArray:
     """Return [count, dimensions] points of Halton's sequence, scrambled with a fixed seed."""
+    from scipy.stats import qmc  # half a second, which only fluid worlds need
+
     points: FloatArray = qmc.Halton(dimensions, scramble=True, rng=np.random.default_rng(7)).random(count)
     return points
 

@@ -9,7 +9,6 @@ from functools import cache
 
 import numpy as np
 from scipy.special import j0, ndtri
-from scipy.stats import qmc
 
 from ntnsim.arrays import FloatArray
 from ntnsim.link.tables import table
@@ -46,6 +45,8 @@ def tapped_delay_line(profile: str, delay_spread_s: float) -> Multipath:
 @cache
 def _unit_normals(count: int) -> FloatArray:
     """Return standard normal draws [2^DRAWS_LOG2, count] that cover the space evenly."""
+    from scipy.stats import qmc  # half a second, which only fading needs
+
     points = qmc.Sobol(count, seed=SEED).random_base2(DRAWS_LOG2)
     normal: FloatArray = ndtri(np.clip(points, 1e-12, 1 - 1e-12))
     return normal
