@@ -175,7 +175,7 @@ def learner(user: Newcomer, reduced: bool) -> None:
     user.types("experiment table4 --help", shows="--seeds")
     if not reduced:
         user.types("scenarios copy load_sweep")
-        user.types("train load_sweep.yaml --out learned --set horizon.n_jobs=25", shows="checkpoint:")
+        user.types("train load_sweep.yaml --out learned --set horizon.n_jobs=20", shows="checkpoint:")
         user.types("plot learned --figure learning")
 
 

@@ -340,9 +340,11 @@ def _show_pass(
         return
     typer.echo(f"{name} over {terminal.site.name}, up to {found.max_elevation_deg:.1f} degrees")
     _say_way_down(loaded)
-    typer.echo("".join(f"{_short(title):>15}" for title in rows))
+    widths = [max(13, len(title)) + 2 for title in rows]
+    typer.echo("".join(f"{title:>{width}}" for title, width in zip(rows, widths, strict=True)))
     for values in zip(*rows.values(), strict=True):
-        typer.echo("".join(f"{'-' if value is None else format(value, '.6g'):>15}" for value in values))
+        shown = ["-" if value is None else format(value, ".6g") for value in values]
+        typer.echo("".join(f"{text:>{width}}" for text, width in zip(shown, widths, strict=True)))
 
 
 def _say_way_down(scenario: "Scenario") -> None:
@@ -367,7 +369,3 @@ def _nth_pass(book: Any, number: int) -> Any:
 def _finite(values: list[float]) -> list[float | None]:
     """JSON has no infinity and no NaN."""
     return [value if abs(value) < float("inf") else None for value in values]
-
-
-def _short(title: str) -> str:
-    return title if len(title) <= 14 else title[:13] + "…"

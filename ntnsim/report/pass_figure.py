@@ -55,7 +55,7 @@ def draw_pass(times_s: FloatArray, columns: Mapping[str, FloatArray], title: str
         ratios.set_ylabel("ratios (dB)")
         rate.plot(minutes, columns["rate_bps"] / 1e6, color=STYLES[0].colour)
         rate.set_ylabel("goodput\n(Mbit/s)")
-        rate.set_ylim(bottom=0)
+        rate.set_ylim(0, 1.05 * rate.get_ylim()[1])
         rate.set_xlabel("minutes since rise")
         figure.align_ylabels()
         try:

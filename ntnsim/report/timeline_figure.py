@@ -121,7 +121,7 @@ def timeline(runs: Sequence[RunDirectory]) -> "Figure":
             )
         _shade(axes, view, unit_s, passes=panel.quantity == "elevation_deg")
         axes.set_ylabel(panel.title.replace(" (", "\n("), fontsize=7)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
     if title := _which(shown, runs):
         grid[0].set_title(title)
     figure.align_ylabels(grid)

@@ -127,6 +127,18 @@ def test_every_chart_of_a_run_is_drawn_and_the_console_stays_silent(browser, run
     assert browser.execute_script("return [...document.images].every(i => i.naturalWidth > 0 || !i.alt)")
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_label_of_an_axis_is_cut_and_no_whole_bar_is_marked_as_cut(browser, run_page, width):
+    opened(browser, run_page, width=width)
+    cut = browser.execute_script(
+        "return [...document.querySelectorAll('svg g.axis text')].filter(t => {"
+        "  const box = t.getBBox(); return box.x < 0 || box.x + box.width > t.ownerSVGElement.viewBox.baseVal.width;"
+        "}).map(t => t.textContent)"
+    )
+    assert cut == []
+    assert "▸" not in browser.execute_script("return document.getElementById('breakdown').textContent")
+
+
 def test_page_fetches_nothing(browser, run_page):
     opened(browser, run_page)
     fetched = browser.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")

@@ -54,10 +54,13 @@ function frame(host, options) {
   const width = Math.max(240, Math.round(host.clientWidth || 480));
   const height = options.height;
   const margin = { left: options.left ?? 46, right: options.right ?? 12, top: options.heading ? 24 : 10, bottom: options.xLabel ? 40 : 24 };
+  const [y0, y1] = options.y, [x0, x1] = options.x;
+  const tall = height - margin.top - margin.bottom;
+  const ys = options.hideY ? [] : options.logY ? logTicks(y0, y1) : ticks(y0, y1, tall / (options.yTickPx ?? 38));
+  margin.left = Math.max(margin.left, 10 + 7 * Math.max(0, ...ys.map((value) => format(value).length)));  // labels stand whole
   const svg = make(host, "svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": options.title, tabindex: options.focusable ? 0 : -1 });
   make(svg, "title", {}, options.title);
-  const [x0, x1] = options.x, [y0, y1] = options.y;
-  const inner = { width: width - margin.left - margin.right, height: height - margin.top - margin.bottom };
+  const inner = { width: width - margin.left - margin.right, height: tall };
   const tx = options.log ? (v) => Math.log10(v) : (v) => v;
   const px = (v) => margin.left + (tx(v) - tx(x0)) / (tx(x1) - tx(x0)) * inner.width;
   const ty = options.logY ? (v) => Math.log10(Math.max(v, y0)) : (v) => v;
@@ -72,7 +75,7 @@ function frame(host, options) {
     make(grid, "line", { x1: px(value), x2: px(value), y1: margin.top, y2: margin.top + inner.height });
     make(axis, "text", { x: px(value), y: height - margin.bottom + 16, "text-anchor": "middle" }, format(value));
   }
-  if (!options.hideY) for (const value of options.logY ? logTicks(y0, y1) : ticks(y0, y1, inner.height / (options.yTickPx ?? 38))) {
+  for (const value of ys) {
     make(grid, "line", { x1: margin.left, x2: margin.left + inner.width, y1: py(value), y2: py(value) });
     make(axis, "text", { x: margin.left - 6, y: py(value) + 4, "text-anchor": "end" }, format(value));
   }
@@ -218,7 +221,7 @@ function drawBreakdown(host) {
       const middle = y + tall / 2;
       make(box.svg, "path", { d: `M${box.px(Math.max(0, bar.total[1]))},${middle}H${box.px(bar.total[2])}m0,-4v8M${box.px(Math.max(0, bar.total[1]))},${middle - 4}v8`, stroke: "#111", fill: "none" });
     }
-    const text = bar.total[0] === null ? "none arrived" : `${Number(bar.total[0].toPrecision(3))} s${left > limit * (1 + 1e-9) ? " ▸" : ""}`;
+    const text = bar.total[0] === null ? "none arrived" : `${Number(bar.total[0].toPrecision(3))} s${bar.total[0] > limit ? " ▸" : ""}`;
     make(box.svg, "text", { x: box.px(Math.min(limit, Math.max(left, bar.total[2] ?? 0))) + 6, y: y + tall / 2 + 4 }, text);
   });
 }
