@@ -18,21 +18,28 @@ def product_clock(
 ) -> RateClock[Details]:
     """Return the clock of the product of *paths*, which it owns; every window carries *details*.
 
-    steps: how many changes of the rate one window holds at most. search_s: how far ahead is looked at once.
+    steps: how many rates one window holds at most. search_s: how far ahead is looked at once.
     """
 
     def next_window(start_s: float) -> RateWindow[Details]:
-        edges_s = [start_s]
-        while len(edges_s) <= steps and edges_s[-1] < inf:
-            edges_s.append(min(path.next_change_s(edges_s[-1]) for path in paths))
-        rates_bps = []
-        for edge_s in edges_s[:-1]:
-            rate_bps = 1.0
-            for path in paths:
-                rate_bps *= path.at(edge_s)
-            rates_bps.append(rate_bps)
+        edges_s, rates_bps, edge_s = [start_s], [_product(paths, start_s)], start_s
+        # A run goes on where the rate stays as it was: in an outage, whatever the load does.
+        while edge_s < inf and edge_s - edges_s[-1] < search_s:
+            edge_s = min(path.next_change_s(edge_s) for path in paths)
+            if edge_s < inf and (rate_bps := _product(paths, edge_s)) != rates_bps[-1]:
+                if len(edges_s) == steps:
+                    break
+                edges_s.append(edge_s)
+                rates_bps.append(rate_bps)
         for path in paths:
-            path.forget_before(edges_s[-2])
-        return RateWindow(edges_s, rates_bps, details)
+            path.forget_before(edges_s[-1] if edge_s == inf else edge_s)
+        return RateWindow([*edges_s, edge_s], rates_bps, details)
 
     return RateClock(next_window, until_s, search_s=search_s)
+
+
+def _product(paths: Sequence[StepPath], time_s: float) -> float:
+    product = 1.0
+    for path in paths:
+        product *= path.at(time_s)
+    return product
