@@ -184,3 +184,35 @@ def test_window_that_nobody_asks_about_is_not_made_and_changes_nothing():
     for time_s in range(0, 101, 2):
         dense.rate_bps(float(time_s))
     assert dense.finish_s(101.0, 5e3) == skipped
+
+
+def test_outage_is_one_run_whatever_the_load_does_and_looking_at_it_again_walks_nothing():
+    asked = []
+
+    class Counted(step_path.StepPath):
+        def at(self, time_s):
+            asked.append(time_s)
+            return super().at(time_s)
+
+    load = Counted((30.0 * number, 1e6 - 1e5 * (number % 2)) for number in range(10**6))
+    outage = step_path.trace((0.0, 100.0, 1e6), (1.0, 0.0, 1.0), None)
+    clock = product_clock([load, outage], None)
+    assert clock.finish_s(90.0, 1e7) == inf  # nobody looks on to the end of it
+    for hour in range(1, 278):
+        assert clock.bits_between(90.0, 3_600.0 * hour) == pytest.approx(9e6)
+    assert len(asked) < 1e6 / 30 + 100  # once per change of the load
+    assert len(clock._windows) < 20
+    assert clock.finish_s(999_990.0, 1e6) == pytest.approx(1e6 + 1.0)
+
+
+def test_windows_far_ahead_are_found_and_forgotten_in_order():
+    clock, rate = random_clock(3)
+    clock.bits_between(0.0, 5_000.0)
+    assert [clock.rate_bps(t) for t in (4_999.0, 2.0, 17.0, 4_321.0)] == [
+        rate(t) for t in (4_999.0, 2.0, 17.0, 4_321.0)
+    ]
+    clock.forget_before(4_321.0)
+    assert clock._windows[0].end_s == 4_325.0
+    clock.forget_before(4_325.0)
+    assert clock._windows[0].end_s == 4_325.0  # its very end may still be asked about
+    assert clock.rate_bps(4_321.0) == rate(4_321.0)

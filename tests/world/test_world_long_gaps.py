@@ -5,6 +5,9 @@ from math import inf
 import pytest
 import simpy
 
+from ntnsim.chance import step_path
+from ntnsim.protocols.rate_profile import RateProfile
+from ntnsim.rates.link_clock import Impairments, orbit_clock
 from ntnsim.rates.rate_clock import RateClock, RateWindow
 from ntnsim.world.shared_medium import SharedMedium
 from ntnsim.world.solo_medium import SoloMedium
@@ -85,3 +88,17 @@ def test_nothing_at_all_waits_for_the_contact_too(medium_of, n_clocks):
         medium.start(clock, 0.0, None)
     env.run(until=4 * DAY_S)
     assert ends[n_clocks:] == pytest.approx([AGAIN_S] * n_clocks)
+
+
+def test_an_orbit_link_that_a_fault_cuts_is_looked_at_an_hour_ahead_and_no_further():
+    made = []
+
+    def window(start_s):
+        made.append(start_s)
+        return RateProfile.of_rates(start_s, 10.0, [1e6] * 60)
+
+    cut = Impairments(factors=[step_path.constant(0.0)])
+    clock = orbit_clock(window, cut, until_s=inf)
+    assert clock.next_flow_s(5.0) == clock.finish_s(5.0, 1e5) == inf
+    assert max(made) <= HOUR_S
+    assert clock.look_again_s(5.0) == HOUR_S + 5.0
