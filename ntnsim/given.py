@@ -56,7 +56,7 @@ def kind_of(value: Any) -> str:
 
 def _allowed(what: str, low: float, high: float, above: float = -inf) -> str:
     if above > -inf:
-        return f"{what} > {above:g}"
+        return f"{what} > {above:g}" + (f" and <= {high:g}" if high < inf else "")
     if low > -inf and high < inf:
         return f"{'' if what == NUMBER else f'{what} '}in {low:g} to {high:g}"
     return f"{what} >= {low:g}" if low > -inf else what

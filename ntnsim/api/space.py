@@ -25,7 +25,7 @@ def passes(
     """Return the satellite passes over a site of a scenario, in order of rising.
 
     site: a gateway or ground station by name; the first gateway unless given.
-    hours: length of the search from the scenario's start.
+    hours: length of the search from the scenario's start, up to a year.
 
     Columns: ``satellite``, ``rise_s``, ``culmination_s``, ``set_s`` (seconds from the scenario's start),
     ``max_elevation_deg``, and the azimuths then: ``rise_azimuth_deg``, ``culmination_azimuth_deg``,
@@ -61,6 +61,7 @@ PASS_COLUMNS = (
     "set_utc",
     "number",
 )
+LONGEST_HOURS = 8784.0  # a leap year
 EARLIER = -1  # the number of a pass that rose before the start
 
 
@@ -70,7 +71,7 @@ def pass_rows(
     """Return the rows of `passes`, and how many satellites were looked at."""
     from ntnsim.sky.space_segment import space_model
 
-    hours = number_given("hours", hours, above=0)
+    hours = number_given("hours", hours, high=LONGEST_HOURS, above=0)
     loaded = scenario_given(scenario)
     model = space_model(loaded.space, loaded.start_utc)
     gateway = site_named(loaded, site)

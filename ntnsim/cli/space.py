@@ -18,6 +18,7 @@ Override = Annotated[
     typer.Option("--set", metavar="A.B=C", help="Change one value of the scenario. May be repeated."),
 ]
 
+MOST_ROWS = 10_000_000  # of a trace: 115 days of seconds
 AZIMUTH_COLUMNS = (("rise", 12), ("culmination", 4), ("set", 4))
 
 
@@ -150,7 +151,7 @@ def trace(
 
     Example: ntnsim trace scenarios/quickstart.yaml --hours 2 --out trace.csv
     """
-    from ntnsim.api.space import site_named
+    from ntnsim.api.space import LONGEST_HOURS, site_named
     from ntnsim.errors import InputError
     from ntnsim.results.own_files import check_own, own_path
     from ntnsim.scenario.load import load_scenario
@@ -161,11 +162,14 @@ def trace(
     for name, value in (("--hours", hours), ("--step", step)):
         if not 0 < value < float("inf"):
             raise InputError(f"{name}: {value:g} is not a finite number > 0")
-    loaded = load_scenario(scenario, set_ or [])
-    if loaded.satellite_link.kind != "orbit":
+    if hours > LONGEST_HOURS:
+        raise InputError(f"--hours: {hours:g} is not <= {LONGEST_HOURS:g}, a year")
+    if not hours * 3600.0 / step <= MOST_ROWS:
         raise InputError(
-            f"{scenario}: satellite_link.kind: {loaded.satellite_link.kind} has no orbit to trace; allowed: orbit"
+            f"--step: {hours:g} h in steps of {step:g} s are more rows than a trace may have, {MOST_ROWS:,}"
         )
+    loaded = load_scenario(scenario, set_ or [])
+    _check_orbit(loaded, scenario)
     with option_names("site"):
         own_site = site_named(loaded, site)
     terminal = terminal_profile_source(
@@ -308,6 +312,7 @@ def _show_pass(
     if not 0 < step_s < float("inf"):
         raise InputError(f"--step: {step_s:g} is not a finite number > 0")
     loaded = load_scenario(scenario, overrides)
+    _check_orbit(loaded, scenario)
     with option_names("site"):
         own_site = site_named(loaded, site)
     terminal = terminal_profile_source(
@@ -345,6 +350,15 @@ def _show_pass(
     for values in zip(*rows.values(), strict=True):
         shown = ["-" if value is None else format(value, ".6g") for value in values]
         typer.echo("".join(f"{text:>{width}}" for text, width in zip(shown, widths, strict=True)))
+
+
+def _check_orbit(loaded: "Scenario", path: Path) -> None:
+    """Refuse a scenario whose satellite link has no satellite: nothing of it can be shown along an orbit."""
+    from ntnsim.errors import InputError
+
+    kind = loaded.satellite_link.kind
+    if kind != "orbit":
+        raise InputError(f"{path}: satellite_link.kind: {kind} has no orbit to follow; allowed: orbit")
 
 
 def _say_way_down(scenario: "Scenario") -> None:

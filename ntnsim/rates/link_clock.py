@@ -30,7 +30,7 @@ WrittenLinkSpec = ConstantLinkSpec | WindowsLinkSpec | TraceLinkSpec
 
 _CHANGES_LOOKED_AT = 1000  # when the end of a written contact is searched
 
-ORBIT_SEARCH_S = 3_600.0  # no more windows are worked out at once, when a contact is looked for: the run may end first
+ORBIT_SEARCH_S = 3_600.0  # looked ahead at once, when a contact is searched: the run may end first
 
 
 class ContactState(NamedTuple):

@@ -40,7 +40,7 @@ class ErlangSpec(Entity):
     """Sum of *shape* exponentials: squared coefficient of variation 1/shape."""
 
     kind: Literal["erlang"]
-    shape: int = Field(ge=1)
+    shape: int = Field(ge=1, le=1_000_000)
     """Number of exponentials that are added up."""
     mean: PositiveFloat
     """Mean of the sum, in the unit of the key that holds it."""
@@ -52,7 +52,7 @@ class GammaSpec(Entity):
     kind: Literal["gamma"]
     mean: PositiveFloat
     """Mean, in the unit of the key that holds it."""
-    cv: PositiveFloat
+    cv: float = Field(ge=1e-6, le=1e3)
     """Coefficient of variation: standard deviation over mean."""
 
 
@@ -130,7 +130,7 @@ class WeibullSpec(Entity):
     kind: Literal["weibull"]
     mean: PositiveFloat
     """Mean, in the unit of the key that holds it."""
-    shape: PositiveFloat
+    shape: float = Field(ge=0.01, le=1e4)
     """Exponent: below 1 long times are common, 1 is memoryless."""
 
 

@@ -211,6 +211,9 @@ class RetransmissionSpec(Entity):
     bler_target."""
 
 
+MOST_STEPS = 1_000_000  # of one profile in memory
+
+
 class ProfileSpec(Entity):
     """How the link is sampled."""
 
@@ -222,6 +225,10 @@ class ProfileSpec(Entity):
     @model_validator(mode="after")
     def _window_holds_whole_steps(self) -> Self:
         steps = self.window_s / self.step_s
+        if steps > MOST_STEPS:
+            raise ValueError(
+                f"window_s: {self.window_s:g} holds more than {MOST_STEPS:,} steps of {self.step_s:g} s"
+            )
         if abs(steps - round(steps)) > 1e-6:
             raise ValueError(f"window_s: {self.window_s} is not a multiple of step_s: {self.step_s}")
         return self

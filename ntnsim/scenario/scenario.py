@@ -8,6 +8,7 @@ breaks (faults), what is asked (requirement) and what is compared (schemes).
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, Literal, Self
 
 from pydantic import (
@@ -29,6 +30,7 @@ from ntnsim.scenario.copies import copy_names
 from ntnsim.scenario.dataset import DatasetSpec, SamplesDatasetSpec, TaskSpec
 from ntnsim.scenario.entity import Entity, Name
 from ntnsim.scenario.faults import FaultSpec
+from ntnsim.scenario.magnitudes import absurd_number
 from ntnsim.scenario.override import set_at
 from ntnsim.scenario.policy import RequirementSpec
 from ntnsim.scenario.radio import RadioSpec
@@ -39,7 +41,7 @@ from ntnsim.scenario.space import SpaceSegmentSpec
 from ntnsim.scenario.start import StartUtc
 from ntnsim.scenario.sweep import SweepSpec
 from ntnsim.scenario.terrestrial import DataNetworkSpec, GatewaySpec, TerrestrialLinkSpec
-from ntnsim.scenario.traffic import SourceSpec
+from ntnsim.scenario.traffic import SourceSpec, images_per_s
 from ntnsim.scenario.tree import tree_of
 
 # Stand in for what sites would make, while those are not valid.
@@ -53,6 +55,9 @@ def _sites_or_both(schema: dict[str, Any]) -> None:
     schema["description"] = "One simulated world, and the schemes that are compared in it."
     schema["required"] = [key for key in schema["required"] if key not in made]
     schema["anyOf"] = [{"required": ["sites"]}, {"required": [*made]}]
+
+
+MOST_IMAGES = 1e9  # of one source; a simulator takes a day for so many
 
 
 class HorizonSpec(Entity):
@@ -218,6 +223,14 @@ class Scenario(Entity):
         load = mean_load(self.background, self.horizon.duration_s)
         return self.radio.model_copy(update={"interference_load": load})
 
+    # The last "before" runs first.
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_mean_something(cls, given: Any) -> Any:
+        if problem := absurd_number(given):
+            raise ValueError(problem)
+        return given
+
     @model_validator(mode="after")
     def _names_are_unique_and_known(self) -> Self:
         for section, names in (
@@ -282,6 +295,15 @@ class Scenario(Entity):
 
     @model_validator(mode="after")
     def _every_source_ends(self) -> Self:
+        for index, source in enumerate(self.sources):
+            n_jobs = source.n_jobs or self.horizon.n_jobs or inf
+            ends_s = min(self.horizon.duration_s or inf, source.stop_s or inf)
+            n_jobs = min(n_jobs, images_per_s(source.arrivals) * ends_s) if ends_s < inf else n_jobs
+            if MOST_IMAGES < source.count * n_jobs < inf:
+                raise ValueError(
+                    f"sources[{index}]: would take {source.count * n_jobs:.3g} images until the end; allowed are "
+                    f"{MOST_IMAGES:g}"
+                )
         if self.horizon.duration_s is not None:
             return self
         if not self.horizon.drain:

@@ -291,7 +291,7 @@ class SpaceSegmentSpec(Entity):
     """Which satellite serves a gateway."""
     feeder_switch: FeederSwitchSpec = SoftFeederSwitchSpec()
     """From one ground station to the next, without inter-satellite links."""
-    search_step_s: float = Field(default=60.0, gt=0, le=300)
+    search_step_s: float = Field(default=60.0, ge=1, le=300)
     """Step of the coarse pass search; edges are refined to a millisecond whatever it is."""
 
     @property

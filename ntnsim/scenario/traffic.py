@@ -170,6 +170,18 @@ ArrivalsSpec = Annotated[
 ]
 
 
+def images_per_s(arrivals: ArrivalsSpec) -> float:
+    """Return the mean number of images per second, at the busiest level; 0 where none is stated."""
+    match arrivals:
+        case PeriodicSpec():
+            return 1 / arrivals.period_s
+        case PoissonSpec() | DailySpec():
+            return arrivals.rate_per_s
+        case MmppSpec():
+            return max(arrivals.rates_per_s)
+    return 0.0
+
+
 class SourceSpec(Entity):
     """A camera, or *count* alike ones, behind one gateway."""
 

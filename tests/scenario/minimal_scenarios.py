@@ -19,6 +19,8 @@ class Option:
 
     name: str  # Entity.key=value
     scenario: Tree
+    inner: Any  # the value, or what it is a list or a mapping of
+    with_inner: Callable[[Any], Tree]  # the scenario with something else in its place
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Walk:
                         continue
                     name = f"{place}={value.entity or value.whole}"
                     within = self._scenario_of(minimal, place, name, value, scenario_of)
-                    yield Option(name, within(value.inner))
+                    yield Option(name, within(value.inner), value.inner, within)
                     if value.entity is not None and value.entity not in seen:
                         seen.add(value.entity)
                         waiting.append((value.entity, within))

@@ -507,6 +507,19 @@ def test_link_command_knows_calibration_cases_and_refuses_others():
         ("link --plot pass.png", "--plot: goes only with --scenario"),
         (f"link --scenario {QUICKSTART} --case SC9", "--case: does not go with --scenario"),
         (f"link --scenario {QUICKSTART} --step inf", "--step: inf is not a finite number"),
+        (
+            f"link --scenario {QUICKSTART} --set satellite_link={{kind:constant,rate_bps:1}}",
+            "satellite_link.kind: constant has no orbit to follow; allowed: orbit",
+        ),
+        (
+            f"passes {QUICKSTART} --hours 1e5",
+            "--hours: must be a finite number > 0 and <= 8784, got 100000.0",
+        ),
+        (f"trace {QUICKSTART} --out x.csv --hours 1e5", "--hours: 100000 is not <= 8784, a year"),
+        (
+            f"trace {QUICKSTART} --out x.csv --hours 8000 --step 1e-3",
+            "--step: 8000 h in steps of 0.001 s are more rows than a trace may have, 10,000,000",
+        ),
     ):
         with pytest.raises(InputError, match=message):
             runner.invoke(app, arguments.split(), catch_exceptions=False)

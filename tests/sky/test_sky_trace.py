@@ -135,7 +135,7 @@ def test_trace_refuses_what_it_cannot_do(tmp_path):
             *["--set", "satellite_link={kind: constant, rate_bps: 1}"],
         ],
     )
-    assert "satellite_link.kind: constant has no orbit to trace" in str(result.exception)
+    assert "satellite_link.kind: constant has no orbit to follow" in str(result.exception)
     assert not (tmp_path / "x.csv").exists()
     for arguments in (["--hours", "0"], ["--step", "-1"], ["--site", "nowhere"]):
         result = CliRunner().invoke(
