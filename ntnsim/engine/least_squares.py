@@ -43,21 +43,21 @@ class Regressors:
     What x does depends on the image and on the network: the same bits take longer on a slow link.
 
     n_of_image: the state's leading entries that tell of the image; x's squares and hinge are crossed with these alone.
-    knot: q from which on the last entry of x may act otherwise than below: with u the share of the image that shows
-    the coarse layer, the hinge is u·(q − knot)⁺. None: there is no hinge.
+    trials: q of the trials, ascending. From the second on the last entry of x may act otherwise than below: with u the
+    share of the image that shows the coarse layer, the hinge is u·(q − that)⁺. Empty: there is no hinge.
     """
 
     n_features: int
     dimension: int
     n_of_image: int
-    knot: float | None = None
+    trials: tuple[float, ...] = ()
 
     @property
     def n_columns(self) -> int:
         """Number of the columns."""
         squares = self.dimension * (self.dimension + 1) // 2
         by_entry = self.n_features + self.n_of_image
-        hinge = 0 if self.knot is None else 1 + self.n_of_image
+        hinge = 1 + self.n_of_image if self.trials else 0
         return 1 + self.n_features + self.dimension + squares + self.dimension * by_entry + hinge
 
     def place(self, entry: int | None = None, feature: int | None = None) -> int:
@@ -76,18 +76,17 @@ class Regressors:
         """Return 1, x, the products of two of its entries and its hinge [rows, monomials]: what Φ holds of x alone."""
         first, second = _pairs(self.dimension)
         n_of_x = 1 + self.dimension + len(first)
-        found = np.ones((len(acts), n_of_x + (self.knot is not None)))
+        found = np.ones((len(acts), n_of_x + bool(self.trials)))
         found[:, 1 : 1 + self.dimension] = acts
         np.multiply(acts[:, first], acts[:, second], out=found[:, 1 + self.dimension : n_of_x])
-        if self.knot is not None:
+        if self.trials:
             found[:, -1] = self._hinge(acts)
         return found
 
     def _hinge(self, acts: Float32Array) -> Float32Array:
-        """Return u·(q − knot)⁺ [rows]; *acts* ends with u·q, and 1 − u is β and the mean of the p, as they act."""
-        assert self.knot is not None
+        """Return the hinge [rows]; *acts* ends with u·q, and 1 − u is β and the mean of the p, as they act."""
         shown = 1.0 - acts[:, 0] - acts[:, 1:-1].mean(1)
-        return np.maximum(acts[:, -1] - np.float32(self.knot) * shown, 0.0)
+        return np.maximum(acts[:, -1] - np.float32(self.trials[1]) * shown, 0.0)
 
     def expansion(self, state: Float32Array) -> FloatArray:
         """Return what the columns of one *state* [n_features] are of the monomials of x [columns, monomials].
@@ -108,7 +107,7 @@ class Regressors:
         parts.append(acts[:, first] * acts[:, second])
         parts += [states * acts[:, entry, None] for entry in entries]
         parts += [of_image * acts[:, entry, None] ** 2 for entry in entries]
-        if self.knot is not None:
+        if self.trials:
             hinge = self._hinge(acts)[:, None]
             parts += [hinge, of_image * hinge]
         return np.concatenate(parts, 1).astype(np.float64)
@@ -132,12 +131,12 @@ class Regressors:
             by_square = (gradient[:, start : start + self.n_of_image] * of_image).sum(1)
             result[:, entry] += 2.0 * acts[:, entry] * by_square
             start += self.n_of_image
-        if self.knot is not None:
+        if self.trials:
             by_hinge = gradient[:, start] + (gradient[:, start + 1 :] * of_image).sum(1)
             by_hinge *= self._hinge(acts) > 0.0
             result[:, -1] += by_hinge
-            result[:, 0] += self.knot * by_hinge
-            result[:, 1:-1] += self.knot * by_hinge[:, None] / (dimension - 2)
+            result[:, 0] += self.trials[1] * by_hinge
+            result[:, 1:-1] += self.trials[1] * by_hinge[:, None] / (dimension - 2)
         return result
 
 
@@ -167,7 +166,7 @@ def _layout(
     for square in squares:
         monomials.append(np.full(len(of_image), square))
         sources.append(of_image)
-    if regressors.knot is not None:
+    if regressors.trials:
         monomials.append(np.full(1 + len(of_image), 1 + n_of_x))
         sources += [np.zeros(1), of_image]
     of_x = np.concatenate(monomials).astype(np.intp)

@@ -17,6 +17,7 @@ from ntnsim.engine.least_squares import fitted, from_log_terms, log_terms, pictu
 from ntnsim.engine.objective import realised_cost
 from ntnsim.engine.queue_price import backlog_price
 from ntnsim.engine.search import whole_grid
+from ntnsim.engine.spread import Spread
 from ntnsim.engine.stacked_mlp import StackedMlp
 from ntnsim.engine.trials import expected_coefficients, regressors_of
 from ntnsim.protocols.configuration import ConfigurationSpace
@@ -37,55 +38,64 @@ class LinearBandit(Bandit):
         self._start = expected_coefficients(self._regressors, space, trial_state=settings.trial_state)
         self._coefficients: FloatArray = self._start  # [columns, 2R+2]
         self._root: FloatArray = np.zeros((self._regressors.n_columns,) * 2)  # of the fit
-        self._spread: FloatArray = np.zeros(2 * space.n_ranks + 2)  # of each term's left-out residuals
-        self._margin: FloatArray = np.zeros(2 * space.n_ranks + 2)  # to a term's reading at the risk level
+        self._spread = Spread.one(2 * space.n_ranks + 2)  # of each term's left-out residuals
+        self._margin: FloatArray = np.zeros(
+            2 * space.n_ranks + 2
+        )  # to a reading at the risk level, in spreads
 
     def networks(self) -> dict[str, StackedMlp]:
         """Return none: the fit follows from the memory."""
         return {}
 
-    def _columns(self, states: Float32Array, x: Float32Array) -> FloatArray:
-        """Return the regressors Φ [rows, columns] of *states* [rows, n_features] and *x* [rows, dimension]."""
-        return self._regressors.columns(states, effective(x, has_box(states, self.space), self.space))
+    def _acts(self, states: Float32Array, x: Float32Array) -> Float32Array:
+        """Return *x* [rows, dimension] by what it acts on; states: [rows or 1, n_features]."""
+        return effective(x, has_box(states, self.space), self.space)
 
     def _take_updates(self, n_updates: int) -> None:
         if n_updates == 0:
             return
         states = self.replay.part("state")
-        phi = self._columns(states, self.replay.part("action"))
+        acts = self._acts(states, self.replay.part("action"))
+        phi = self._regressors.columns(states, acts)
         terms = log_terms(self.replay.part("outcome").astype(np.float64))
         groups = pictures_of(states[:, : self._regressors.n_of_image])
         weights = self.replay.weights()
         fit = fitted(phi, terms, self.settings.ridge, weights, self._start, groups)
         self._root, self._coefficients = fit.root, fit.coefficients
-        self._spread = fit.left_out.std(0)
-        self._margin = np.quantile(fit.left_out, 1.0 - self.settings.risk_level, axis=0)
-        self._margin[0] = 0.5 * self._spread[0] ** 2  # bits count at their mean: that of a log-normal
+        self._spread = Spread.fitted(fit.left_out, acts, self._regressors.trials)
+        counted = fit.left_out / self._spread.of(acts).T
+        self._margin = np.quantile(counted, 1.0 - self.settings.risk_level, axis=0)
         self.n_updates += n_updates
 
-    def _monomials(self, state: Float32Array, x: Float32Array) -> FloatArray:
-        """Return the monomials [rows, monomials] of *x* [rows, dimension] by what it acts on in one *state*."""
-        return self._regressors.monomials(effective(x, has_box(state[None], self.space), self.space))
+    def _predicted(self, state: Float32Array, acts: Float32Array) -> FloatArray:
+        """Return the terms [rows, 2R+2] at *acts* [rows, dimension] in one *state*."""
+        of_monomials = self._regressors.expansion(state).T @ self._coefficients
+        return self._regressors.monomials(acts) @ of_monomials
 
-    def _predicted(self, state: Float32Array, x: Float32Array) -> FloatArray:
-        """Return the terms [rows, 2R+2] of *x* [rows, dimension] in one *state*."""
-        return self._monomials(state, x) @ (self._regressors.expansion(state).T @ self._coefficients)
+    def _at_risk(self, terms: FloatArray, acts: Float32Array) -> FloatArray:
+        """Return *terms* [rows, 2R+2] as decisions read them: at the risk level, bits at their mean."""
+        spread = self._spread.of(acts).T.astype(np.float64)
+        read = terms + self._margin * spread
+        read[:, 0] = terms[:, 0] + 0.5 * spread[:, 0] ** 2  # the mean of a log-normal
+        return read
+
+    def _readings(self, state: Float32Array, x: Float32Array) -> FloatArray:
+        """Return the terms [rows, 2R+2] of *x* [rows, dimension] in one *state*, as decisions read them."""
+        acts = self._acts(state[None], x)
+        return self._at_risk(self._predicted(state, acts), acts)
 
     def predicted_costs(
         self, state: Float32Array, actions: Float32Array, requirement: Requirement, elapsed: float
     ) -> Float32Array:
         """Return C^agg (Eq. 5) of *actions* [rows, dimension]."""
-        return self._cost(self._predicted(state, actions), requirement, elapsed)
+        return self._cost(self._readings(state, actions), requirement, elapsed)
 
     def predicted_bits(self, state: Float32Array, actions: Float32Array) -> Float32Array:
         """Return the expected bits share of *actions* [rows, dimension]."""
-        return self._bits(self._predicted(state, actions))
+        return _bits(self._readings(state, actions))
 
-    def _bits(self, terms: FloatArray) -> Float32Array:
-        return from_log_terms(terms + self._margin)[:, 0].astype(np.float32)
-
-    def _cost(self, terms: FloatArray, requirement: Requirement, elapsed: float) -> Float32Array:
-        outcomes = from_log_terms(terms + self._margin)
+    def _cost(self, readings: FloatArray, requirement: Requirement, elapsed: float) -> Float32Array:
+        outcomes = from_log_terms(readings)
         outcomes[:, -1] += elapsed
         price = self._priced(requirement)
         cost = realised_cost(outcomes, price.weights, price.targets, price.delay_weight, price.deadline)
@@ -109,16 +119,19 @@ class LinearBandit(Bandit):
         if explore == "none":
             return self.best_action(image, network, requirement)
         state = self.state_of(image, network)
-        terms, monomials = self._predicted(state, self._grid), self._monomials(state, self._grid)
-        roots = monomials @ (self._root @ self._regressors.expansion(state)).T  # Φ · rootᵀ
+        acts = self._acts(state[None], self._grid)
+        terms, spread = self._predicted(state, acts), self._spread.of(acts).T
+        # Each row's Φ · rootᵀ.
+        roots = self._regressors.monomials(acts) @ (self._root @ self._regressors.expansion(state)).T
         if explore == "thompson":
-            terms += roots @ self.exploration_rng.standard_normal(self._coefficients.shape) * self._spread
+            terms += roots @ self.exploration_rng.standard_normal(self._coefficients.shape) * spread
         else:
             error = np.sqrt((roots**2).sum(1))  # of what is predicted, in spreads
-            terms -= self.settings.optimism * error[:, None] * self._spread
-        cost = self._cost(terms, requirement, self.elapsed(image))
+            terms -= self.settings.optimism * error[:, None] * spread
+        readings = self._at_risk(terms, acts)
+        cost = self._cost(readings, requirement, self.elapsed(image))
         price = backlog_price(network, requirement.deadline_s, self.settings.queue_price)
-        cost += np.float32(price) * self._bits(terms)
+        cost += np.float32(price) * _bits(readings)
         best: Float32Array = self._grid[int(cost.argmin())]
         return best
 
@@ -129,3 +142,7 @@ class LinearBandit(Bandit):
             n_updates = self.n_updates
             self._take_updates(1)
             self.n_updates = n_updates
+
+
+def _bits(readings: FloatArray) -> Float32Array:
+    return from_log_terms(readings)[:, 0].astype(np.float32)

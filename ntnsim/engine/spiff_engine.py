@@ -23,6 +23,7 @@ from ntnsim.engine.least_squares import (
     pictures_of,
 )
 from ntnsim.engine.objective import expected_cost, hinges
+from ntnsim.engine.spread import Spread
 from ntnsim.engine.stacked_mlp import StackedMlp, small_network_mode
 from ntnsim.engine.trials import expected_coefficients, regressors_of
 from ntnsim.protocols.configuration import ConfigurationSpace
@@ -33,7 +34,6 @@ from ntnsim.streams import stream
 RIDGE = 1.0  # of least squares, in deliveries
 REFIT_GROWTH = 1.25  # least squares are fitted anew when so many times the deliveries have been seen,
 REFIT_IMAGES = 50  # or so many more
-SMALLEST_SPREAD = 1e-3  # of residuals, which are logarithms
 AT_ZERO = 0.25  # share of the entries of x that a search sets to 0
 
 
@@ -57,6 +57,7 @@ class SpiffEngine(ActorBandit):
         self.regressors = regressors_of(space, self.n_features, trial_state=settings.trial_state)
         self.start = expected_coefficients(self.regressors, space, trial_state=settings.trial_state)
         self.coefficients: FloatArray = self.start
+        self.spread = Spread.one(2 * space.n_ranks + 2)  # of what they leave
         self.fitted_on = 0  # deliveries seen when least squares were fitted last
         self.law = RequirementLaw.of(settings.requirement_range, space.n_ranks, settings.seen_share)
 
@@ -70,9 +71,9 @@ class SpiffEngine(ActorBandit):
         if used and self.fitted_on:
             place = (self.replay.n_seen - 1) % self.replay.capacity
             row = {name: self.replay.part(name)[place : place + 1] for name in ("state", "action", "outcome")}
-            base = self._base(row["state"], self._acts(row["state"], row["action"]))
-            left = log_terms(row["outcome"].astype(np.float64))[0] - base[:, 0]
-            self.replay.part("residual")[place] = left
+            acts = self._acts(row["state"], row["action"])
+            left = log_terms(row["outcome"].astype(np.float64))[0] - self._base(row["state"], acts)[:, 0]
+            self.replay.part("residual")[place] = left / self.spread.of(acts)[:, 0]
         return used
 
     def _take_updates(self, n_updates: int) -> None:
@@ -84,7 +85,8 @@ class SpiffEngine(ActorBandit):
     def _fit_least_squares(self) -> None:
         """Fit what the critics start from; what they add to it stays."""
         outcomes, states = self.replay.part("outcome").astype(np.float64), self.replay.part("state")
-        phi = self.regressors.columns(states, self._acts(states, self.replay.part("action")))
+        acts = self._acts(states, self.replay.part("action"))
+        phi = self.regressors.columns(states, acts)
         # A log's outcome may be remembered in many surroundings; all but its delay is the same each time.
         _, different = np.unique(outcomes[:, :-1], axis=0, return_inverse=True)
         different = different.reshape(-1)
@@ -97,18 +99,17 @@ class SpiffEngine(ActorBandit):
             self.start,
             different if groups is None else groups,
         )
-        spread = np.maximum(fit.left_out.std(0), SMALLEST_SPREAD)
-        if self.fitted_on:
-            self.critics.recount(spread)
-        else:
-            self.critics.begin(fit.left_out, spread)
-        self.replay.part("residual")[:] = fit.left_out
+        self.spread = Spread.fitted(fit.left_out, acts, self.regressors.trials)
+        counted = fit.left_out / self.spread.of(acts).T
+        if not self.fitted_on:
+            self.critics.begin(counted)
+        self.replay.part("residual")[:] = counted
         self.coefficients, self.fitted_on = fit.coefficients, self.replay.n_seen
 
     def _update(self) -> None:
         settings = self.settings
         rows = self.replay.draw(settings.minibatch, self.update_rng)
-        targets = torch.from_numpy((rows["residual"] / self.critics.spread).T.astype(np.float32))
+        targets = torch.from_numpy(np.ascontiguousarray(rows["residual"].T))
         requirements = self.law.draw(rows["requirement"], self.update_rng)
         conditions = torch.from_numpy(conditioning_features(requirements, self.standard))
 
@@ -127,6 +128,7 @@ class SpiffEngine(ActorBandit):
             self._inputs(every_state, acts),
             targets,
             self._base(every_state[n_proposed:], acts[n_proposed:]),
+            self.spread.of(acts[n_proposed:]),
             penalties=hinges(price, np.concatenate((elapsed, elapsed[:n_searched]))),
             risk_level=settings.risk_level,
             dimension=self.space.dimension,
@@ -169,6 +171,7 @@ class SpiffEngine(ActorBandit):
                 pricing = self.critics.price(
                     self._inputs(every_state, acts),
                     self._base(every_state, acts),
+                    self.spread.of(acts),
                     penalties=hinges(price, np.tile(rows["elapsed"][:, 0], every)),
                     risk_level=settings.risk_level,
                     dimension=dimension,
@@ -201,6 +204,7 @@ class SpiffEngine(ActorBandit):
         acts = self._acts(states, x)
         by_acts: Float32Array = (2.0 * pricing.by_inputs).numpy()
         by_acts += self.regressors.pulled_back(by_columns, states, acts).astype(np.float32)
+        by_acts += self.spread.pulled_back(pricing.by_spread, acts)
         return pulled_back(by_acts, x, has_box(states, self.space), self.space)
 
     def _terms(self, state: Float32Array, actions: Float32Array) -> Float32Array:
@@ -208,7 +212,11 @@ class SpiffEngine(ActorBandit):
         acts = self._acts(state[None], actions)
         of_monomials = self.regressors.expansion(state).T @ self.coefficients
         base = (self.regressors.monomials(acts) @ of_monomials).T.astype(np.float32)
-        return self.critics.terms(state, acts, base)
+        return self.critics.terms(state, acts, base, self.spread.of(acts))
+
+    def _spread_of(self, state: Float32Array, actions: Float32Array) -> Float32Array:
+        """Return the spread of each term [2R+2, rows] at *actions* [rows, dimension]."""
+        return self.spread.of(self._acts(state[None], actions))
 
     def predicted_costs(
         self, state: Float32Array, actions: Float32Array, requirement: Requirement, elapsed: float
@@ -218,7 +226,8 @@ class SpiffEngine(ActorBandit):
         settings = self.settings
         terms = self._terms(state, actions)
         if settings.calibrated:
-            terms += (self.critics.spread * self.critics.offset).astype(np.float32)[:, None, None]
+            shift = self.critics.offset[:, None] * self._spread_of(state, actions)
+            terms += shift.astype(np.float32)[..., None]
         return expected_cost(terms, penalties, settings.risk_level, settings.expected_share)
 
     def predicted_bits(self, state: Float32Array, actions: Float32Array) -> Float32Array:
@@ -237,9 +246,10 @@ class SpiffEngine(ActorBandit):
     def _judge(
         self, delivered: DeliveredImage, state: Float32Array, action: tuple[float, ...], outcome: FloatArray
     ) -> tuple[float, ...]:
-        terms = self._terms(state, np.array([action], dtype=np.float32))[:, 0]
-        losses = self.critics.losses(terms, log_terms(outcome[None])[0])
-        bits, residuals = self._compared(terms, outcome)
+        one = np.array([action], dtype=np.float32)
+        terms, spread = self._terms(state, one)[:, 0], self._spread_of(state, one)[:, 0]
+        losses = self.critics.losses(terms, log_terms(outcome[None])[0], spread)
+        bits, residuals = self._compared(terms, spread, outcome)
         # Of a calibrated engine, a share α of the outcomes is worse than the quantile that decisions are made by.
         worse = residuals <= -self.critics.offset[1:]
         self._calibrate_by(residuals)
@@ -252,16 +262,18 @@ class SpiffEngine(ActorBandit):
             self.calibration.add(residuals.tolist())
             self.critics.offset[1:] = -self.calibration.shift
 
-    def _compared(self, terms: Float32Array, outcome: FloatArray) -> tuple[bool, FloatArray]:
+    def _compared(
+        self, terms: Float32Array, spread: Float32Array, outcome: FloatArray
+    ) -> tuple[bool, FloatArray]:
         """Return whether bits lie below their median, and by how many spreads the rest is better than the quantile
         that decisions read [2R+1].
 
-        terms: predicted quantiles [2R+2, N], in no order.
+        terms: predicted quantiles [2R+2, N], in no order. spread: [2R+2].
         """
         ordered = np.sort(terms, axis=-1)
         reached = log_terms(outcome[None])[0]
         high = np.array([quantile_at(terms, 1.0 - self.settings.risk_level) for terms in ordered[1:]])
-        better: FloatArray = (high - reached[1:]) / self.critics.spread[1:]
+        better: FloatArray = (high - reached[1:]) / spread[1:]
         return bool(reached[0] <= quantile_at(ordered[0], 0.5)), better
 
     def calibrate(self, deliveries: Iterable[DeliveredImage]) -> None:
@@ -274,7 +286,8 @@ class SpiffEngine(ActorBandit):
             if outcome is not None:
                 state = self.state_of(seen.image, seen.network)
                 action = np.array([self.space.vector(seen.configuration)], dtype=np.float32)
-                self._calibrate_by(self._compared(self._terms(state, action)[:, 0], outcome)[1])
+                terms, spread = self._terms(state, action)[:, 0], self._spread_of(state, action)[:, 0]
+                self._calibrate_by(self._compared(terms, spread, outcome)[1])
 
     def arrays(self) -> dict[str, dict[str, FloatArray]]:
         """Return the fit of least squares."""
@@ -288,7 +301,7 @@ class SpiffEngine(ActorBandit):
         """Return the bandit's variables, the spread of residuals and the calibration's."""
         return {
             **super().variables(),
-            "spread": self.critics.spread.tolist(),
+            "variances": self.spread.variances.tolist(),
             "fitted_on": self.fitted_on,
             "residuals": [list(row) for row in self.calibration.residuals],
         }
@@ -296,8 +309,9 @@ class SpiffEngine(ActorBandit):
     def restore_variables(self, variables: dict[str, Any]) -> None:
         """Take over what `variables` returned."""
         super().restore_variables(variables)
-        self.critics.spread = np.array(variables["spread"])
         self.fitted_on = int(variables["fitted_on"])
+        knots = self.regressors.trials if self.fitted_on else ()
+        self.spread = Spread(np.array(variables["variances"]), knots)
         self.calibration.restore(variables["residuals"])
         self.critics.offset[1:] = -self.calibration.shift
 

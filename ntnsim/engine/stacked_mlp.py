@@ -172,11 +172,6 @@ class StackedMlp:
         self._weights[4].zero_()
         self._weights[5].copy_(torch.from_numpy(outputs)[:, None, :])
 
-    def scale_outputs(self, factors: Float32Array) -> None:
-        """Multiply each network's outputs by its entry of *factors* [n_networks]."""
-        for weight in self._weights[4:]:
-            weight.mul_(torch.from_numpy(factors)[:, None, None])
-
     def state(self) -> dict[str, Float32Array]:
         """Return parameters and Adam's moments, copied."""
         tensors = {

@@ -92,7 +92,7 @@ def regressors_of(space: ConfigurationSpace, n_features: int, *, trial_state: bo
     if not (trial_state and space.has_coarse_layer):
         return Regressors(n_features, space.dimension, space.n_ranks)
     n_readings = len(READINGS) * (2 * space.n_ranks + 1)
-    return Regressors(n_features, space.dimension, space.n_ranks + n_readings, knot=MIDDLE)
+    return Regressors(n_features, space.dimension, space.n_ranks + n_readings, trials=(LOW, MIDDLE, HIGH))
 
 
 def expected_coefficients(

@@ -15,7 +15,6 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
 from ntnsim.arrays import Float32Array, FloatArray
-from ntnsim.engine.effective import effective, has_box
 from ntnsim.engine.least_squares import log_terms
 from ntnsim.engine.linear import LinearBandit
 
@@ -47,7 +46,7 @@ class GaussianProcessBandit(LinearBandit):
 
     def _inputs(self, states: Float32Array, x: Float32Array) -> tuple[FloatArray, FloatArray]:
         """Return the inputs [rows, dimension + 2R + 2], and what the trials tell of all terms but the delay."""
-        acts = effective(x, has_box(states, self.space), self.space)
+        acts = self._acts(states, x)
         told = (self._regressors.columns(states, acts) @ self._start)[:, :-1]
         top_share = states[:, self.space.n_ranks - 1 : self.space.n_ranks]
         return np.concatenate((acts, told, top_share), 1).astype(np.float64), told
@@ -57,15 +56,14 @@ class GaussianProcessBandit(LinearBandit):
         scaled: FloatArray = (inputs - mean) / spread
         return scaled
 
-    def _predicted(self, state: Float32Array, x: Float32Array) -> FloatArray:
-        """Return the terms [rows, 2R+2] at which decisions read them, so that no margin is left to add."""
-        terms = super()._predicted(state, x)
-        terms[:, -1] += self._margin[-1]
+    def _readings(self, state: Float32Array, x: Float32Array) -> FloatArray:
+        """Return the terms [rows, 2R+2] of *x* [rows, dimension], as decisions read them."""
+        readings = super()._readings(state, x)  # the delay's stays
         inputs, told = self._inputs(np.tile(state, (len(x), 1)), x)
         scaled = self._scaled(inputs)
         level = norm.ppf(1.0 - self.settings.risk_level)
         for place, process in enumerate(self._processes):
             mean, spread = process.predict(scaled, return_std=True)
             # Bits count at their mean: that of a log-normal.
-            terms[:, place] = told[:, place] + mean + (level * spread if place else 0.5 * spread**2)
-        return terms - self._margin
+            readings[:, place] = told[:, place] + mean + (level * spread if place else 0.5 * spread**2)
+        return readings

@@ -27,7 +27,9 @@ def filled(n_images: int, **settings):
 
 def test_margins_are_quantiles_of_residuals_of_fits_made_without_the_row():
     policy = filled(90, ridge=2.0, risk_level=0.2)
-    phi = policy._columns(policy.replay.part("state"), policy.replay.part("action"))
+    states = policy.replay.part("state")
+    acts = policy._acts(states, policy.replay.part("action"))
+    phi = policy._regressors.columns(states, acts)
     terms = log_terms(policy.replay.part("outcome").astype(np.float64))
     residuals = np.empty_like(terms)
     for row in range(len(phi)):
@@ -39,16 +41,18 @@ def test_margins_are_quantiles_of_residuals_of_fits_made_without_the_row():
             stacked, np.vstack((terms[kept], np.zeros((len(below), terms.shape[1])))), rcond=None
         )
         residuals[row] = terms[row] - phi[row] @ coefficients
-    np.testing.assert_allclose(policy._margin[1:], np.quantile(residuals, 0.8, axis=0)[1:], atol=1e-6)
-    np.testing.assert_allclose(policy._spread, residuals.std(0), rtol=1e-6)
+    spread = policy._spread.of(acts).T
+    np.testing.assert_allclose(spread, np.tile(np.sqrt((residuals**2).mean(0)), (90, 1)), rtol=1e-5)
+    margins = np.quantile(residuals, 0.8, axis=0)
+    np.testing.assert_allclose((policy._margin * spread[0])[1:], margins[1:], atol=1e-5)
 
 
-@pytest.mark.parametrize("knot", [None, 0.4])
-def test_gradient_of_the_regressors_is_that_of_differences(knot):
+@pytest.mark.parametrize("trials", [(), (0.2, 0.4, 0.7)])
+def test_gradient_of_the_regressors_is_that_of_differences(trials):
     rng = np.random.default_rng(0)
     states = rng.standard_normal((5, 7)).astype(np.float32)
     acts, direction = rng.random((5, 3)), rng.standard_normal((5, 3))
-    regressors = Regressors(n_features=7, dimension=3, n_of_image=4, knot=knot)
+    regressors = Regressors(n_features=7, dimension=3, n_of_image=4, trials=trials)
     weights = rng.standard_normal((5, regressors.columns(states, acts).shape[1]))
     step = 1e-5 * direction
     change = regressors.columns(states, acts + step) - regressors.columns(states, acts - step)
@@ -56,11 +60,11 @@ def test_gradient_of_the_regressors_is_that_of_differences(knot):
     np.testing.assert_allclose(found, (weights * change).sum(1) / 2e-5, rtol=1e-6)
 
 
-@pytest.mark.parametrize("knot", [None, 0.4])
-def test_columns_of_one_state_are_products_of_its_expansion(knot):
+@pytest.mark.parametrize("trials", [(), (0.2, 0.4, 0.7)])
+def test_columns_of_one_state_are_products_of_its_expansion(trials):
     rng = np.random.default_rng(0)
     state, acts = rng.standard_normal(7).astype(np.float32), rng.random((5, 3)).astype(np.float32)
-    regressors = Regressors(n_features=7, dimension=3, n_of_image=4, knot=knot)
+    regressors = Regressors(n_features=7, dimension=3, n_of_image=4, trials=trials)
     assert regressors.n_columns == len(regressors.expansion(state))
     columns = regressors.columns(np.tile(state, (5, 1)), acts)
     found = regressors.monomials(acts) @ regressors.expansion(state).T
@@ -100,9 +104,10 @@ def test_readings_at_the_risk_level_cover_new_deliveries_about_as_often_as_they_
     policy = filled(1500, risk_level=0.1)
     fresh = build_linear(LinearBanditSpec(), SPACE, seed=1)
     fill_memory(fresh, INSTANCE, [REQUIREMENT], 600, stream(9, "fresh"))
-    phi = policy._columns(fresh.replay.part("state"), fresh.replay.part("action"))
     terms = log_terms(fresh.replay.part("outcome").astype(np.float64))
-    beyond = (terms > phi @ policy._coefficients + policy._margin)[:, 1:].mean(0)
+    states, x = fresh.replay.part("state"), fresh.replay.part("action")
+    read = np.concatenate([policy._readings(state, x[row : row + 1]) for row, state in enumerate(states)])
+    beyond = (terms > read)[:, 1:].mean(0)
     np.testing.assert_allclose(beyond, 0.1, atol=0.05)  # within half of alpha
 
 
@@ -205,7 +210,7 @@ def test_before_learning_the_trials_themselves_are_predicted():
     _, network = INSTANCE.context(stream(0, "one"))
     state = policy.state_of(image, network)
     x = np.array([*known, (0.0, 0.0, 0.4), (0.0, 0.0, 0.625), (0.0, 1.0, 0.7)], dtype=np.float32)
-    found = policy._columns(np.tile(state, (len(x), 1)), x) @ policy._start
+    found = policy._predicted(state, policy._acts(state[None], x))
     low, middle, high, whole = (np.array(terms) for terms in known.values())
     wanted = [low, middle, high, whole, np.sqrt(low * middle), np.sqrt(middle * high)]
     np.testing.assert_allclose(np.exp(found[:6, :-1]), wanted, rtol=1e-5)

@@ -42,20 +42,23 @@ def test_before_the_first_update_quantiles_are_least_squares_and_their_residuals
     predicted = engine.predicted_quantiles(state, x)
     base = base_of(engine, state, x)
     levels = (np.arange(51) + 0.5) / 51
-    terms = base + np.quantile(engine.replay.part("residual").astype(np.float64), levels, axis=0)
+    residuals = engine.replay.part("residual").astype(np.float64)
+    spread = engine._spread_of(state, np.array([x], dtype=np.float32))[:, 0]
+    terms = base + spread * np.quantile(residuals, levels, axis=0)
     np.testing.assert_allclose(predicted, np.sort(from_log_terms(terms).T, -1), rtol=1e-4)
 
 
-def test_a_new_fit_keeps_what_the_critics_have_added():
+def test_a_new_fit_keeps_what_the_critics_have_added_in_spreads():
     engine = filled(200, 150)
     image, network = INSTANCE.context(stream(1, "test"))
     state, x = engine.state_of(image, network), (0.3, 0.6)
-    added = added_to(engine, state, x)
+    before = engine._spread_of(state, np.array([x], dtype=np.float32)).copy()
+    added = added_to(engine, state, x) / before
     fill_memory(engine, INSTANCE, [REQUIREMENT], 100, stream(2, "offline"))
-    before = engine.critics.spread.copy()
     engine._fit_least_squares()
-    assert not np.allclose(engine.critics.spread, before)
-    np.testing.assert_allclose(added_to(engine, state, x), added, atol=1e-5)
+    after = engine._spread_of(state, np.array([x], dtype=np.float32))
+    assert not np.allclose(after, before)
+    np.testing.assert_allclose(added_to(engine, state, x) / after, added, rtol=1e-4, atol=1e-4)
 
 
 def test_a_delivery_is_remembered_with_what_least_squares_leave_of_it():
@@ -63,7 +66,8 @@ def test_a_delivery_is_remembered_with_what_least_squares_leave_of_it():
     fill_memory(engine, INSTANCE, [REQUIREMENT], 1, stream(2, "offline"))
     row = {name: engine.replay.part(name)[-1:] for name in ("state", "action", "outcome", "residual")}
     left = np.log(row["outcome"][0, 0]) - base_of(engine, row["state"][0], row["action"][0])[0]
-    assert row["residual"][0, 0] == pytest.approx(left, abs=1e-4)
+    spread = engine._spread_of(row["state"][0], row["action"])[0, 0]
+    assert row["residual"][0, 0] == pytest.approx(left / spread, abs=1e-3)
 
 
 def test_the_actors_gradient_is_that_of_the_predicted_cost():
@@ -78,6 +82,7 @@ def test_the_actors_gradient_is_that_of_the_predicted_cost():
         pricing = engine.critics.price(
             engine._inputs(state[None], acts),
             engine._base(state[None], acts),
+            engine.spread.of(acts),
             penalties=hinges(price, np.zeros(1, dtype=np.float32)),
             risk_level=engine.settings.risk_level,
             dimension=2,

@@ -56,7 +56,7 @@ def test_an_engines_lesson_is_what_it_predicted_before_it_learned():
     expected = engine.predicted_costs(state, action, REQUIREMENT, engine.elapsed(image))
     terms = engine._terms(state, action)[:, 0]
     reached = log_terms(engine.outcome_of(delivered)[None])[0]
-    spread = engine.critics.spread.copy()
+    spread = engine._spread_of(state, action)[:, 0].copy()
     engine.learn(delivered)
     lesson = engine.lesson()
     assert lesson["predicted_cost"] == pytest.approx(expected[0], rel=1e-5)

@@ -21,7 +21,7 @@ def fresh(policy, n_images):
         x = rng.random(SPACE.dimension).astype(np.float32)
         delivered = INSTANCE.deliver(image, network, REQUIREMENT, SPACE.configuration(x.tolist()), rng)
         outcome = policy.outcome_of(delivered)
-        read.append((policy._predicted(policy.state_of(image, network), x[None]) + policy._margin)[0])
+        read.append(policy._readings(policy.state_of(image, network), x[None])[0])
         came.append(log_terms(outcome[None])[0])
     return np.array(read), np.array(came)
 
