@@ -69,10 +69,10 @@ def test_engine_of_few_outcomes_covers_too_little_until_it_is_calibrated():
     def below() -> np.ndarray:
         residuals = [
             engine._compared(
-                engine._terms(state, np.array([SPACE.vector(seen.configuration)], np.float32))[:, 0],
-                engine.outcome_of(seen),
+                engine._terms(state, x)[:, 0], engine._spread_of(state, x)[:, 0], engine.outcome_of(seen)
             )[1]
             for state, seen in state_of
+            for x in [np.array([SPACE.vector(seen.configuration)], np.float32)]
         ]
         return (np.array(residuals) <= engine.calibration.shift).mean(0)
 
