@@ -60,7 +60,7 @@ class Bandit(Policy, ABC):
         self.standardised = False
         self.n_updates = 0
         self.n_unscored = 0
-        self._first_guess = FirstGuess(space, self.n_features) if settings.warm_up == "trials" else None
+        self._first_guess = FirstGuess(space) if settings.warm_up == "trials" else None
         self._conditions: dict[Requirement, Float32Array] = {}
         self._prices: dict[Requirement, Priced] = {}
         self._recent: deque[tuple[float, ...]] = deque(maxlen=RECENT_IMAGES)

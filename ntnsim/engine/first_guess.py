@@ -12,7 +12,7 @@ from ntnsim.engine.effective import effective, has_box
 from ntnsim.engine.least_squares import from_log_terms
 from ntnsim.engine.objective import realised_cost
 from ntnsim.engine.search import sensible, whole_grid
-from ntnsim.engine.trials import expected_coefficients, regressors_of
+from ntnsim.engine.trials import TrialCurves
 from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.protocols.policy import Requirement
 
@@ -23,20 +23,18 @@ MARGIN = 0.3  # added to the logarithms of distances: what is learned of them fi
 class FirstGuess:
     """The cheapest x of a grid by the trials alone: without patches, which none has, and without delays."""
 
-    def __init__(self, space: ConfigurationSpace, n_features: int) -> None:
+    def __init__(self, space: ConfigurationSpace) -> None:
         if not space.has_coarse_layer:
             raise ValueError("trials tell of codecs with a coarse layer alone")
         self._space = space
         grid = whole_grid(space)
         self._grid = grid[(grid[:, 1 : space.n_ranks] == 0.0).all(1)]
-        self._regressors = regressors_of(space, n_features, trial_state=True)
-        self._coefficients = expected_coefficients(self._regressors, space, trial_state=True)
+        self._told = TrialCurves(space, trial_state=True)
 
     def cheapest(self, state: Float32Array, requirement: Requirement) -> Float32Array:
         """Return the cheapest x [dimension] for the image of *state* [n_features]."""
         acts = effective(self._grid, has_box(state[None], self._space), self._space)
-        of_monomials = self._regressors.expansion(state).T @ self._coefficients
-        terms = self._regressors.monomials(acts) @ of_monomials
+        terms = self._told.of(state[None], acts).astype(np.float64)
         terms[:, 1:-1] += MARGIN
         outcomes = from_log_terms(terms)
         cost = realised_cost(

@@ -19,7 +19,7 @@ from ntnsim.engine.queue_price import backlog_price
 from ntnsim.engine.search import whole_grid
 from ntnsim.engine.spread import Spread
 from ntnsim.engine.stacked_mlp import StackedMlp
-from ntnsim.engine.trials import expected_coefficients, regressors_of
+from ntnsim.engine.trials import TrialCurves, regressors_of
 from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.protocols.network_state import NetworkState
 from ntnsim.protocols.policy import ImageState, Requirement
@@ -35,8 +35,9 @@ class LinearBandit(Bandit):
         super().__init__(settings, space, seed)
         self._grid = whole_grid(space)
         self._regressors = regressors_of(space, self.n_features, trial_state=settings.trial_state)
-        self._start = expected_coefficients(self._regressors, space, trial_state=settings.trial_state)
-        self._coefficients: FloatArray = self._start  # [columns, 2R+2]
+        self._told = TrialCurves(space, trial_state=settings.trial_state)
+        # [columns, 2R+2], of what the trials do not tell
+        self._coefficients: FloatArray = np.zeros((self._regressors.n_columns, 2 * space.n_ranks + 2))
         self._root: FloatArray = np.zeros((self._regressors.n_columns,) * 2)  # of the fit
         self._spread = Spread.one(2 * space.n_ranks + 2)  # of each term's left-out residuals
         self._margin: FloatArray = np.zeros(
@@ -57,12 +58,12 @@ class LinearBandit(Bandit):
         states = self.replay.part("state")
         acts = self._acts(states, self.replay.part("action"))
         phi = self._regressors.columns(states, acts)
-        terms = log_terms(self.replay.part("outcome").astype(np.float64))
+        terms = log_terms(self.replay.part("outcome").astype(np.float64)) - self._told.of(states, acts)
         groups = pictures_of(states[:, : self._regressors.n_of_image])
         weights = self.replay.weights()
-        fit = fitted(phi, terms, self.settings.ridge, weights, self._start, groups)
+        fit = fitted(phi, terms, self.settings.ridge, weights, groups)
         self._root, self._coefficients = fit.root, fit.coefficients
-        self._spread = Spread.fitted(fit.left_out, acts, self._regressors.trials)
+        self._spread = Spread.fitted(fit.left_out, acts, self._told.qualities)
         counted = fit.left_out / self._spread.of(acts).T
         self._margin = np.quantile(counted, 1.0 - self.settings.risk_level, axis=0)
         self.n_updates += n_updates
@@ -70,7 +71,8 @@ class LinearBandit(Bandit):
     def _predicted(self, state: Float32Array, acts: Float32Array) -> FloatArray:
         """Return the terms [rows, 2R+2] at *acts* [rows, dimension] in one *state*."""
         of_monomials = self._regressors.expansion(state).T @ self._coefficients
-        return self._regressors.monomials(acts) @ of_monomials
+        learned: FloatArray = self._regressors.monomials(acts) @ of_monomials
+        return learned + self._told.of(state[None], acts)
 
     def _at_risk(self, terms: FloatArray, acts: Float32Array) -> FloatArray:
         """Return *terms* [rows, 2R+2] as decisions read them: at the risk level, bits at their mean."""

@@ -25,7 +25,7 @@ from ntnsim.engine.least_squares import (
 from ntnsim.engine.objective import expected_cost, hinges
 from ntnsim.engine.spread import Spread
 from ntnsim.engine.stacked_mlp import StackedMlp, small_network_mode
-from ntnsim.engine.trials import expected_coefficients, regressors_of
+from ntnsim.engine.trials import TrialCurves, regressors_of
 from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.protocols.policy import DeliveredImage, Requirement
 from ntnsim.scenario.policy import SpiffEngineSpec
@@ -55,8 +55,9 @@ class SpiffEngine(ActorBandit):
         )
         self.calibration = Calibration(2 * space.n_ranks + 1, settings.risk_level)
         self.regressors = regressors_of(space, self.n_features, trial_state=settings.trial_state)
-        self.start = expected_coefficients(self.regressors, space, trial_state=settings.trial_state)
-        self.coefficients: FloatArray = self.start
+        self.told = TrialCurves(space, trial_state=settings.trial_state)
+        # Of what the trials do not tell.
+        self.coefficients: FloatArray = np.zeros((self.regressors.n_columns, 2 * space.n_ranks + 2))
         self.spread = Spread.one(2 * space.n_ranks + 2)  # of what they leave
         self.fitted_on = 0  # deliveries seen when least squares were fitted last
         self.law = RequirementLaw.of(settings.requirement_range, space.n_ranks, settings.seen_share)
@@ -93,13 +94,12 @@ class SpiffEngine(ActorBandit):
         groups = pictures_of(states[:, : self.regressors.n_of_image])
         fit = fitted(
             phi,
-            log_terms(outcomes),
+            log_terms(outcomes) - self.told.of(states, acts),
             RIDGE,
             self.replay.weights() * (different.max() + 1) / len(outcomes),
-            self.start,
             different if groups is None else groups,
         )
-        self.spread = Spread.fitted(fit.left_out, acts, self.regressors.trials)
+        self.spread = Spread.fitted(fit.left_out, acts, self.told.qualities)
         counted = fit.left_out / self.spread.of(acts).T
         if not self.fitted_on:
             self.critics.begin(counted)
@@ -195,8 +195,9 @@ class SpiffEngine(ActorBandit):
         return torch.from_numpy(np.concatenate((states, 2.0 * acts - 1.0), 1))
 
     def _base(self, states: Float32Array, acts: Float32Array) -> Float32Array:
-        """Return what least squares say of each term [2R+2, rows]."""
-        return (self.regressors.columns(states, acts) @ self.coefficients).T.astype(np.float32)
+        """Return what trials tell and least squares add of each term [2R+2, rows]."""
+        added = self.regressors.columns(states, acts) @ self.coefficients
+        return (self.told.of(states, acts) + added).T.astype(np.float32)
 
     def _gradient(self, pricing: Pricing, states: Float32Array, x: Float32Array) -> Float32Array:
         """Return the gradient of *pricing*'s cost with respect to the *x* [rows, dimension] that it priced first."""
@@ -204,6 +205,7 @@ class SpiffEngine(ActorBandit):
         acts = self._acts(states, x)
         by_acts: Float32Array = (2.0 * pricing.by_inputs).numpy()
         by_acts += self.regressors.pulled_back(by_columns, states, acts).astype(np.float32)
+        by_acts += self.told.pulled_back(pricing.by_base.T, states, acts)
         by_acts += self.spread.pulled_back(pricing.by_spread, acts)
         return pulled_back(by_acts, x, has_box(states, self.space), self.space)
 
@@ -211,7 +213,8 @@ class SpiffEngine(ActorBandit):
         """Return quantiles of the terms [2R+2, rows, N], in no order, for *actions* [rows, dimension]."""
         acts = self._acts(state[None], actions)
         of_monomials = self.regressors.expansion(state).T @ self.coefficients
-        base = (self.regressors.monomials(acts) @ of_monomials).T.astype(np.float32)
+        added = self.regressors.monomials(acts) @ of_monomials
+        base = (self.told.of(state[None], acts) + added).T.astype(np.float32)
         return self.critics.terms(state, acts, base, self.spread.of(acts))
 
     def _spread_of(self, state: Float32Array, actions: Float32Array) -> Float32Array:
@@ -310,7 +313,7 @@ class SpiffEngine(ActorBandit):
         """Take over what `variables` returned."""
         super().restore_variables(variables)
         self.fitted_on = int(variables["fitted_on"])
-        knots = self.regressors.trials if self.fitted_on else ()
+        knots = self.told.qualities if self.fitted_on else ()
         self.spread = Spread(np.array(variables["variances"]), knots)
         self.calibration.restore(variables["residuals"])
         self.critics.offset[1:] = -self.calibration.shift

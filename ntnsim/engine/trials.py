@@ -9,13 +9,14 @@ from bisect import bisect_left
 
 import numpy as np
 
-from ntnsim.arrays import FloatArray
+from ntnsim.arrays import Float32Array, FloatArray
 from ntnsim.engine.conditioning import interleaved
-from ntnsim.engine.least_squares import HINGE, Regressors, log_terms
+from ntnsim.engine.least_squares import LARGEST_LOG, Regressors, log_terms
 from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.protocols.policy import ImageState
 
 LOW, MIDDLE, HIGH = 0.3, 0.5, 0.75  # the q at which trials are read
+SMALLEST_SHOWN = 1e-3  # share of the image that shows the coarse layer: what less counts as where q is asked for
 READINGS = ("low", "middle", "high", "whole")
 
 
@@ -68,50 +69,58 @@ def _on_line(qualities: list[float], logs: FloatArray, wanted: float) -> FloatAr
     return between
 
 
-def trial_weights(space: ConfigurationSpace) -> FloatArray:
-    """Return the weights [4, 2 + dimension] of the readings in what is expected at x: of 1, of x's entries by what they
-    act on (`effective.py`), and of their hinge (`Regressors`).
+class TrialCurves:
+    """What the trials tell of every term of BITS at any x; of the delay, and where there are none, nothing: 0.
 
-    With u the share of the image that shows the coarse layer: u of the line at q, the rest as in the whole image.
+    Over the share u of the image that shows the coarse layer a term is the layer's, over the rest the whole image's.
+    Bits and distances are sums over the image, so it is these that are mixed, not their logarithms.
     """
-    shown = np.zeros(2 + space.dimension)  # u
-    shown[0], shown[1] = 1.0, -1.0
-    shown[2 : 1 + space.n_ranks] = -1.0 / (space.n_ranks - 1)
-    along = -LOW * shown  # u·(q − LOW), in steps from LOW to MIDDLE
-    along[-2] += 1.0
-    along /= MIDDLE - LOW
-    beyond = np.zeros_like(shown)  # u·(q − MIDDLE)⁺
-    beyond[-1] = 1.0
-    bent, rising = beyond / (MIDDLE - LOW), beyond / (HIGH - MIDDLE)
-    whole = np.eye(1, len(shown))[0] - shown
-    return np.stack((shown - along + bent, along - bent - rising, rising, whole))
+
+    def __init__(self, space: ConfigurationSpace, *, trial_state: bool) -> None:
+        self._space = space
+        self._n_terms = 2 * space.n_ranks + 2
+        self.known = trial_state and space.has_coarse_layer
+        self.qualities = (LOW, MIDDLE, HIGH) if self.known else ()
+
+    def of(self, states: Float32Array, acts: Float32Array) -> Float32Array:
+        """Return the logarithms of the terms [rows, 2R+2].
+
+        states: [rows or 1, n_features]; acts: x by what it acts on (`effective.py`) [rows, dimension].
+        """
+        told = np.zeros((len(acts), self._n_terms), dtype=np.float32)
+        if self.known:
+            layer, _, whole, shown, _ = self._mixture(states, acts)
+            told[:, :-1] = np.log(shown * layer + (1.0 - shown) * whole)
+        return told
+
+    def pulled_back(self, gradient: Float32Array, states: Float32Array, acts: Float32Array) -> Float32Array:
+        """Return the gradient by *acts* [rows, dimension] of what has *gradient* [rows, 2R+2] by the terms."""
+        result = np.zeros_like(acts)
+        if self.known:
+            layer, slope, whole, shown, quality = self._mixture(states, acts)
+            share = gradient[:, :-1] / (shown * layer + (1.0 - shown) * whole)
+            by_shown = (share * (layer * (1.0 - slope * quality) - whole)).sum(1)
+            result[:, -1] = (share * layer * slope).sum(1)
+            result[:, 0] = -by_shown
+            result[:, 1:-1] = -by_shown[:, None] / (self._space.n_ranks - 1)
+        return result
+
+    def _mixture(self, states: Float32Array, acts: Float32Array) -> tuple[Float32Array, ...]:
+        """Return terms of the layer, slopes of their logarithms by q, terms of the whole image; u, and q [rows, 1]."""
+        start, width = self._space.n_ranks, self._n_terms - 1  # the state begins with the ranks' fractions
+        features = states[:, start : start + len(READINGS) * width].reshape(-1, len(READINGS), width)
+        logs = 2.0 * (features - 1.0)  # the features are half the logarithm, and 1
+        slopes = np.diff(logs[:, :3], axis=1) / np.diff(np.array(self.qualities, np.float32))[None, :, None]
+        shown = np.clip(1.0 - acts[:, :1] - acts[:, 1:-1].mean(1, keepdims=True), 0.0, 1.0)
+        quality = acts[:, -1:] / np.maximum(shown, SMALLEST_SHOWN)
+        beyond = quality > MIDDLE
+        slope = np.where(beyond, slopes[:, 1], slopes[:, 0])
+        line = logs[:, 1] + slope * (quality - np.float32(MIDDLE))
+        layer, slope = np.exp(np.minimum(line, LARGEST_LOG)), np.where(line < LARGEST_LOG, slope, 0.0)
+        return layer, slope, np.exp(logs[:, 3]), shown, quality
 
 
 def regressors_of(space: ConfigurationSpace, n_features: int, *, trial_state: bool) -> Regressors:
     """Return the columns for a codec's *space* and states of *n_features* entries."""
-    if not (trial_state and space.has_coarse_layer):
-        return Regressors(n_features, space.dimension, space.n_ranks)
-    n_readings = len(READINGS) * (2 * space.n_ranks + 1)
-    return Regressors(n_features, space.dimension, space.n_ranks + n_readings, trials=(LOW, MIDDLE, HIGH))
-
-
-def expected_coefficients(
-    regressors: Regressors, space: ConfigurationSpace, *, trial_state: bool
-) -> FloatArray:
-    """Return the coefficients [columns, 2R+2] of what trials tell of each term; 0 for the delay, and without trials."""
-    n_terms = 2 * space.n_ranks + 2
-    coefficients = np.zeros((regressors.n_columns, n_terms))
-    if not (trial_state and space.has_coarse_layer):
-        return coefficients
-    weights = trial_weights(space)
-    entries = [None, *range(space.dimension), HINGE]
-    for term in range(n_terms - 1):
-        for reading in range(len(READINGS)):
-            feature = (
-                space.n_ranks + reading * (n_terms - 1) + term
-            )  # the state begins with the ranks' fractions
-            for entry, weight in zip(entries, weights[reading], strict=True):
-                # The feature is half the logarithm, and 1.
-                coefficients[regressors.place(entry, feature), term] += 2.0 * weight
-                coefficients[regressors.place(entry), term] -= 2.0 * weight
-    return coefficients
+    n_readings = len(READINGS) * (2 * space.n_ranks + 1) if trial_state else 0
+    return Regressors(n_features, space.dimension, space.n_ranks + n_readings)

@@ -47,7 +47,7 @@ class GaussianProcessBandit(LinearBandit):
     def _inputs(self, states: Float32Array, x: Float32Array) -> tuple[FloatArray, FloatArray]:
         """Return the inputs [rows, dimension + 2R + 2], and what the trials tell of all terms but the delay."""
         acts = self._acts(states, x)
-        told = (self._regressors.columns(states, acts) @ self._start)[:, :-1]
+        told = self._told.of(states, acts)[:, :-1].astype(np.float64)
         top_share = states[:, self.space.n_ranks - 1 : self.space.n_ranks]
         return np.concatenate((acts, told, top_share), 1).astype(np.float64), told
 
