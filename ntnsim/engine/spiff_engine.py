@@ -31,7 +31,7 @@ from ntnsim.protocols.policy import DeliveredImage, Requirement
 from ntnsim.scenario.policy import SpiffEngineSpec
 from ntnsim.streams import stream
 
-RIDGE = 1.0  # of least squares, in deliveries
+RIDGE, RIDGE_BESIDE_TRIALS = 1.0, 10.0  # of least squares, in deliveries; trials leave them less to explain
 REFIT_GROWTH = 1.25  # least squares are fitted anew when so many times the deliveries have been seen,
 REFIT_IMAGES = 50  # or so many more
 AT_ZERO = 0.25  # share of the entries of x that a search sets to 0
@@ -95,7 +95,7 @@ class SpiffEngine(ActorBandit):
         fit = fitted(
             phi,
             log_terms(outcomes) - self.told.of(states, acts),
-            RIDGE,
+            RIDGE_BESIDE_TRIALS if self.told.known else RIDGE,
             self.replay.weights() * (different.max() + 1) / len(outcomes),
             different if groups is None else groups,
         )

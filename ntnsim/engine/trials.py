@@ -16,7 +16,9 @@ from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.protocols.policy import ImageState
 
 LOW, MIDDLE, HIGH = 0.3, 0.5, 0.75  # the q at which trials are read
-SMALLEST_SHOWN = 1e-3  # share of the image that shows the coarse layer: what less counts as where q is asked for
+SMALLEST_SHOWN = (
+    1e-3  # share of the image that shows the coarse layer: what less counts as where q is asked for
+)
 READINGS = ("low", "middle", "high", "whole")
 
 

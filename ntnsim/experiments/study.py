@@ -19,6 +19,7 @@ from ntnsim.engine.build import build_bandit, requirement_from
 from ntnsim.engine.outcome_log import LoggedOutcome, load_log, save_log
 from ntnsim.engine.outcome_table import OutcomeTable
 from ntnsim.engine.practice import Moment, Witness
+from ntnsim.engine.spiff_engine import RIDGE, RIDGE_BESIDE_TRIALS
 from ntnsim.engine.uniform import RandomPolicy
 from ntnsim.experiments.accounts import Effort, effort_of
 from ntnsim.experiments.offline import taught_from
@@ -289,8 +290,11 @@ class Study:
 
     def rival(self, kind: str, **settings: Any) -> dict[str, Any]:
         """Return the policy entry of `ncb` or `linear` on this study's codec: the engine's state and risk level."""
-        risk = {"risk_level": RISK_LEVEL} if kind == "linear" else {}
-        return {"kind": kind, "trial_state": self.kind == "spiff", **risk, **settings}
+        tried = self.kind == "spiff"
+        as_ours: dict[str, Any] = {}
+        if kind == "linear":
+            as_ours = {"risk_level": RISK_LEVEL, "ridge": RIDGE_BESIDE_TRIALS if tried else RIDGE}
+        return {"kind": kind, "trial_state": tried, **as_ours, **settings}
 
     def trials_alone(self) -> dict[str, Any]:
         """Return the policy entry that follows the trials' curves; a log gives nothing but its margins and the delay.

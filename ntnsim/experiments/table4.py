@@ -30,7 +30,7 @@ from ntnsim.experiments.accounts import (
     record_cost,
 )
 from ntnsim.experiments.arguments import experiment_parser
-from ntnsim.experiments.study import RISK_LEVEL, Study
+from ntnsim.experiments.study import Study
 from ntnsim.experiments.study_arguments import add_study_arguments, study_from
 from ntnsim.experiments.whole_images import WHOLE_RIVALS, tuned_to
 from ntnsim.networks.bundle import open_bundle
@@ -60,7 +60,7 @@ def run(study: Study) -> pd.DataFrame:
             "ncb on spiff": ("spiff", {"kind": "ncb", "trial_state": True}),
             "least squares on spiff": (
                 "spiff",
-                {"kind": "linear", "trial_state": True, "risk_level": RISK_LEVEL},
+                {**study.rival("linear"), "trial_state": True},
             ),
             "trials alone on spiff": ("spiff", study.trials_alone()),
         }
