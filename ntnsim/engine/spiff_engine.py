@@ -221,16 +221,21 @@ class SpiffEngine(ActorBandit):
         """Return the spread of each term [2R+2, rows] at *actions* [rows, dimension]."""
         return self.spread.of(self._acts(state[None], actions))
 
+    def _terms_read(self, state: Float32Array, actions: Float32Array) -> Float32Array:
+        """Return the quantiles of `_terms` as decisions read them: where it is asked for, shifted to cover α."""
+        terms = self._terms(state, actions)
+        if self.settings.calibrated:
+            shift = self.critics.offset[:, None] * self._spread_of(state, actions)
+            terms += shift.astype(np.float32)[..., None]
+        return terms
+
     def predicted_costs(
         self, state: Float32Array, actions: Float32Array, requirement: Requirement, elapsed: float
     ) -> Float32Array:
         """Return C^agg (Eq. 5) of *actions* [rows, dimension]."""
         penalties = hinges(self._priced(requirement), np.array([elapsed], dtype=np.float32))
         settings = self.settings
-        terms = self._terms(state, actions)
-        if settings.calibrated:
-            shift = self.critics.offset[:, None] * self._spread_of(state, actions)
-            terms += shift.astype(np.float32)[..., None]
+        terms = self._terms_read(state, actions)
         return expected_cost(terms, penalties, settings.risk_level, settings.expected_share)
 
     def predicted_bits(self, state: Float32Array, actions: Float32Array) -> Float32Array:
@@ -239,11 +244,11 @@ class SpiffEngine(ActorBandit):
         return share
 
     def predicted_quantiles(self, state: Float32Array, action: tuple[float, ...]) -> FloatArray:
-        """Return the critics' sorted quantiles [2R+2, N] in natural units.
+        """Return the sorted quantiles [2R+2, N] that decisions read, in natural units.
 
         Bits as a share of the source, fidelities, and remaining delay in nominal deadlines.
         """
-        terms = self._terms(state, np.array([action], dtype=np.float32))[:, 0].astype(np.float64)
+        terms = self._terms_read(state, np.array([action], dtype=np.float32))[:, 0].astype(np.float64)
         return np.sort(from_log_terms(terms.T).T, axis=-1)
 
     def _judge(

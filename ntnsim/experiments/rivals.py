@@ -49,7 +49,7 @@ def run(study: Study) -> pd.DataFrame:
     log = study.log(study.kind)
     learners: dict[str, dict[str, Any]] = {
         ENGINE: study.engine(targets),
-        "engine, calibrated": study.engine(targets, calibrated=True),
+        "engine, not calibrated": study.engine(targets, calibrated=False),
         "ncb": study.rival("ncb"),
         "least squares": study.rival("linear"),
     }

@@ -285,7 +285,7 @@ class Study:
         codec = self.kind if codec is None else codec
         served = {"requirement_range": requirement_range(targets), "risk_level": RISK_LEVEL}
         scale = {"trial_state": codec == "spiff", "hidden_units": HIDDEN_UNITS, "expected_share": EXPECTED}
-        scale["critic_learning_rate"] = CRITIC_LEARNING_RATE
+        scale |= {"critic_learning_rate": CRITIC_LEARNING_RATE, "calibrated": True}
         return {"kind": "spiff-engine", **served, **scale, **settings}
 
     def rival(self, kind: str, **settings: Any) -> dict[str, Any]:

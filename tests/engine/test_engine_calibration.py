@@ -91,12 +91,12 @@ def test_uncalibrated_engine_reads_its_quantiles_as_they_are():
         engine.update(50)
         state = engine.state_of(seen.image, seen.network)
         [before] = engine.predicted_costs(state, x, REQUIREMENT, 0.0)
+        low = quantile_at(engine.predicted_quantiles(state, (0.3, 0.4))[1:2], engine.settings.risk_level)[0]
         engine.critics.offset[1] = 1.0
         [after] = engine.predicted_costs(state, x, REQUIREMENT, 0.0)
         raised[calibrated] = float(after - before)
     assert raised[False] == 0.0
     # PF of rank 0 is missed at this x: its distance is believed a spread larger, at its weight of 1.25.
-    low = quantile_at(engine.predicted_quantiles(state, (0.3, 0.4))[1:2], engine.settings.risk_level)[0]
     distance = 1.0 + SMALLEST_DISTANCE - low
     growth = np.exp(engine._spread_of(state, x)[1, 0]) - 1.0
     assert raised[True] == pytest.approx(1.25 * distance * growth, rel=1e-3)
