@@ -508,7 +508,7 @@ def test_link_command_knows_calibration_cases_and_refuses_others():
         (f"link --scenario {QUICKSTART} --case SC9", "--case: does not go with --scenario"),
         (f"link --scenario {QUICKSTART} --step inf", "--step: inf is not a finite number"),
         (
-            f"link --scenario {QUICKSTART} --set satellite_link={{kind:constant,rate_bps:1}}",
+            f'link --scenario {QUICKSTART} --set satellite_link={{"kind":"constant","rate_bps":1}}',
             "satellite_link.kind: constant has no orbit to follow; allowed: orbit",
         ),
         (
