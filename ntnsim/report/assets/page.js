@@ -82,7 +82,11 @@ function frame(host, options) {
   make(axis, "line", { x1: margin.left, x2: margin.left + inner.width, y1: margin.top + inner.height, y2: margin.top + inner.height });
   make(axis, "line", { x1: margin.left, x2: margin.left, y1: margin.top, y2: margin.top + inner.height });
   if (options.heading) make(svg, "text", { x: margin.left, y: 15, "font-weight": 600 }, options.heading);
-  if (options.xLabel) make(svg, "text", { x: margin.left + inner.width / 2, y: height - 4, "text-anchor": "middle" }, options.xLabel);
+  if (options.xLabel) {
+    const below = make(svg, "text", { x: margin.left + inner.width / 2, y: height - 4, "text-anchor": "middle" }, options.xLabel);
+    const half = below.getBBox().width / 2;  // a long one stands left of the middle of a narrow chart
+    below.setAttribute("x", Math.max(half, Math.min(margin.left + inner.width / 2, width - half)));
+  }
   return { svg, px, py, fromPx, width, height, margin, inner };
 }
 
