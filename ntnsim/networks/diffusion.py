@@ -6,14 +6,14 @@ and on the CPU its bytes depend on neither its company nor the number of threads
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ntnsim.arrays import UInt8Image
+from ntnsim.arrays import BoolMask, UInt8Image
 from ntnsim.errors import BundleError, InputError, first_line
 from ntnsim.networks.bundle import Member, quiet_libraries
 from ntnsim.networks.loading import pipeline_parts
@@ -104,7 +104,7 @@ class _DiffusionInpainter:
         raise NotImplementedError
 
 
-# A photograph above this size is restored in tiles, so that memory stays near 1.5 GB.
+# A photograph above this size is restored in tiles, so that memory stays below 1.5 GB.
 LARGEST_WHOLE_PX = 640 * 960
 TILE_PX, OVERLAP_PX = 512, 64
 
@@ -130,10 +130,14 @@ def _levels(picture: NDArray[np.float32]) -> UInt8Image:
 
 @dataclass(frozen=True)
 class _Part:
-    """What the network is told: fill uint8 [H, W, 3], mask float32 [H, W], noise [1, 4, h, w], the residual's share."""
+    """What the network is told of a canvas.
+
+    fill: uint8 [H, W, 3]. unknown: bool [H, W]; the mask is *level* there. noise: [1, 4, h, w]. share: of the residual.
+    """
 
     fill: UInt8Image
-    mask: NDArray[np.float32]
+    unknown: BoolMask
+    level: float
     noise: "torch.Tensor"
     share: float
 
@@ -141,7 +145,12 @@ class _Part:
         """Return the part's window; its bounds divide by *stride*."""
         inner = [slice(window.start // stride, window.stop // stride) for window in (rows, columns)]
         noise = self.noise[:, :, inner[0], inner[1]]
-        return _Part(self.fill[rows, columns], self.mask[rows, columns], noise, self.share)
+        return replace(self, fill=self.fill[rows, columns], unknown=self.unknown[rows, columns], noise=noise)
+
+    @property
+    def mask(self) -> NDArray[np.float32]:
+        """The mask float32 [H, W] as the network takes it."""
+        return self.unknown * np.float32(self.level)
 
 
 class LatentResidualInpainter(_DiffusionInpainter):
@@ -216,36 +225,43 @@ class LatentResidualInpainter(_DiffusionInpainter):
     def _restored(self, canvases: Sequence[Canvas], states: "torch.Tensor") -> list[UInt8Image]:
         """Return the restored images of canvases that pad to one size, as one batch; a large one in tiles."""
         parts = [self._part(canvas) for canvas in canvases]
-        if parts[0].mask.size > LARGEST_WHOLE_PX:
+        if parts[0].unknown.size > LARGEST_WHOLE_PX:
             pictures = [self._in_tiles(part, states) for part in parts]
         else:
-            pictures = list(self._pictures(parts, states))
+            pictures = [_levels(picture) for picture in self._pictures(parts, states)]
         sizes = (canvas.known.shape for canvas in canvases)
-        return [_levels(picture)[:h, :w] for picture, (h, w) in zip(pictures, sizes, strict=True)]
+        return [picture[:h, :w] for picture, (h, w) in zip(pictures, sizes, strict=True)]
 
     def _part(self, canvas: Canvas) -> "_Part":
         """Return what the network is told of one canvas, padded to whole strides."""
         fill = padded(filled(canvas), self._stride_px)
-        mask = padded(self._pixel_mask(canvas), self._stride_px)
+        unknown = padded(~canvas.known, self._stride_px)
         stride = vae_stride(self._pipeline.vae)
         channels = int(self._pipeline.vae.config.latent_channels)
-        noise = self._noise(canvas, (channels, mask.shape[0] // stride, mask.shape[1] // stride))
-        return _Part(fill, mask, noise, self._share(canvas))
+        noise = self._noise(canvas, (channels, unknown.shape[0] // stride, unknown.shape[1] // stride))
+        level = 1.0 if canvas.coarse is None else self._coarse_mask
+        return _Part(fill, unknown, level, noise, self._share(canvas))
 
-    def _in_tiles(self, part: "_Part", states: "torch.Tensor") -> NDArray[np.float32]:
-        """Return the picture [H, W, 3] of a large part, blended where its tiles overlap."""
-        height, width = part.mask.shape
+    def _in_tiles(self, part: "_Part", states: "torch.Tensor") -> UInt8Image:
+        """Return the picture [H, W, 3] of a large part, blended where its tiles overlap; it takes the fill's place."""
+        height, width = part.unknown.shape
         stride = vae_stride(self._pipeline.vae)
-        total = np.zeros((height, width, 3), np.float32)
-        weights = np.zeros((height, width, 1), np.float32)
-        for rows in tile_windows(height):
+        row_windows = tile_windows(height)
+        # Sums of one row of tiles; what the next one overlaps stays in them.
+        total = np.zeros((row_windows[0].stop, width, 3), np.float32)
+        weights = np.zeros((row_windows[0].stop, width, 1), np.float32)
+        for number, rows in enumerate(row_windows):
             for columns in tile_windows(width):
                 [picture] = self._pictures([part.cut(rows, columns, stride)], states)
                 ramps = (_ramp(window.stop - window.start) for window in (rows, columns))
                 weight = np.outer(*ramps)[..., None]
-                total[rows, columns] += weight * picture
-                weights[rows, columns] += weight
-        return total / weights
+                total[:, columns] += weight * picture
+                weights[:, columns] += weight
+            done = (*row_windows, slice(height, height))[number + 1].start - rows.start
+            part.fill[rows.start : rows.start + done] = _levels(np.divide(total[:done], weights[:done]))
+            for sums in (total, weights):
+                sums[:-done], sums[-done:] = sums[done:], 0
+        return part.fill
 
     def _pictures(self, parts: Sequence["_Part"], states: "torch.Tensor") -> NDArray[np.float32]:
         """Return the pictures [B, H, W, 3] in [−1, 1] that one call of the network makes of *parts* of one size."""
@@ -275,10 +291,6 @@ class LatentResidualInpainter(_DiffusionInpainter):
         picture = fill + decoded - vae.decode(latents).sample
         values: NDArray[np.float32] = picture.float().permute(0, 2, 3, 1).cpu().numpy()
         return values
-
-    def _pixel_mask(self, canvas: Canvas) -> NDArray[np.float32]:
-        unknown = 1.0 if canvas.coarse is None else self._coarse_mask
-        return np.where(canvas.known, 0.0, unknown).astype(np.float32)
 
     def _noise(self, canvas: Canvas, shape: Sequence[int]) -> "torch.Tensor":
         """Return the noise [1, 4, h, w] of one image, from its own seed: white, as strong in each place as told."""

@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from ntnsim.arrays import BoolMask, UInt8Image
 from ntnsim.protocols.inpainter import check_canvas
+from ntnsim.spiff.row_bands import row_bands
 
 MID_GREY = 128  # where nothing at all was received
 INPAINT_RADIUS_PX = 3.0
@@ -30,7 +31,10 @@ def nearest_fill(pixels: UInt8Image, known: BoolMask) -> UInt8Image:
     if not known.any():
         return grey_fill(pixels, known)
     rows, columns = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
-    return pixels[rows, columns]
+    filled = np.empty_like(pixels)
+    for band in row_bands(len(pixels)):  # NumPy copies indices to 64 bits
+        filled[band] = pixels[rows[band], columns[band]]
+    return filled
 
 
 def pull_push_fill(pixels: UInt8Image, known: BoolMask) -> UInt8Image:
@@ -42,7 +46,16 @@ def pull_push_fill(pixels: UInt8Image, known: BoolMask) -> UInt8Image:
     check_canvas(pixels, known)
     if not known.any():
         return grey_fill(pixels, known)
-    colour = np.where(known[:, :, None], pixels, 0).astype(np.float32)
+    filled = pixels.copy()
+    for channel in range(3):  # one by one: the pyramid of a large photograph takes much memory
+        smooth = _pulled_and_pushed(pixels[..., channel], known)
+        np.copyto(filled[..., channel], smooth, where=~known)
+    return filled
+
+
+def _pulled_and_pushed(values: NDArray[np.uint8], known: BoolMask) -> NDArray[np.uint8]:
+    """Return one channel [H, W] with the unknown *values* from the pyramid; the known ones may be rounded."""
+    colour = np.where(known, values, 0).astype(np.float32)
     weight = known.astype(np.float32)
     levels: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
     while True:
@@ -50,12 +63,8 @@ def pull_push_fill(pixels: UInt8Image, known: BoolMask) -> UInt8Image:
         height, width = weight.shape
         if max(height, width) == 1:
             break
-        pad = ((0, height % 2), (0, width % 2))
-        summed = np.pad(colour * weight[:, :, None], (*pad, (0, 0)))
-        counted = np.pad(weight, pad)
-        summed = summed[0::2, 0::2] + summed[1::2, 0::2] + summed[0::2, 1::2] + summed[1::2, 1::2]
-        counted = counted[0::2, 0::2] + counted[1::2, 0::2] + counted[0::2, 1::2] + counted[1::2, 1::2]
-        colour = (summed / np.maximum(counted, 1e-6)[:, :, None]).astype(np.float32)
+        counted = _sums_of_four(weight)
+        colour = np.divide(_sums_of_four(colour * weight), np.maximum(counted, np.float32(1e-6)))
         weight = np.minimum(counted, 1.0)
     coarse = levels.pop()[0]
     while levels:
@@ -64,17 +73,23 @@ def pull_push_fill(pixels: UInt8Image, known: BoolMask) -> UInt8Image:
         doubled = cv2.resize(
             coarse, (2 * coarse.shape[1], 2 * coarse.shape[0]), interpolation=cv2.INTER_LINEAR
         )
-        enlarged = doubled[:height, :width].reshape(height, width, 3)
-        coarse = weight[:, :, None] * colour + (1 - weight[:, :, None]) * enlarged
-    filled = np.clip(np.rint(coarse), 0, 255).astype(np.uint8)
-    return np.where(known[:, :, None], pixels, filled)
+        coarse = weight * colour + (1 - weight) * doubled[:height, :width]
+    return np.clip(np.rint(coarse), 0, 255).astype(np.uint8)
+
+
+def _sums_of_four(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the sums of *values* [H, W] over squares of two by two; beyond the edge lies zero."""
+    height, width = values.shape
+    even = np.pad(values, ((0, height % 2), (0, width % 2)))
+    return even[0::2, 0::2] + even[1::2, 0::2] + even[0::2, 1::2] + even[1::2, 1::2]
 
 
 def blended_fill(pixels: UInt8Image, known: BoolMask) -> UInt8Image:
     """Return three quarters nearest and one pull-push fill: edges from the one, smoothness from the other."""
-    nearest = nearest_fill(pixels, known).astype(np.uint16)
-    smooth = pull_push_fill(pixels, known).astype(np.uint16)
-    return ((3 * nearest + smooth + 2) // 4).astype(np.uint8)
+    nearest, smooth = nearest_fill(pixels, known), pull_push_fill(pixels, known)
+    for band in row_bands(len(pixels)):
+        nearest[band] = (3 * nearest[band].astype(np.uint16) + smooth[band] + 2) // 4
+    return nearest
 
 
 def opencv_fill(pixels: UInt8Image, known: BoolMask, method: str) -> UInt8Image:

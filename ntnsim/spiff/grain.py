@@ -19,6 +19,7 @@ from ntnsim.errors import CorruptStreamError
 from ntnsim.spiff.hashing import mixed
 from ntnsim.spiff.mask import inflated
 from ntnsim.spiff.patches import block_reduce
+from ntnsim.spiff.row_bands import row_bands
 
 CELL_PX = 32
 
@@ -141,9 +142,12 @@ def with_grain(
     level = _between_centres(_between_centres(_DEVIATIONS[strengths], height).T, width).T
     unit = 16 * _NOISE_DEVIATION
     rows, columns = (np.arange(side) % _TILE_PX for side in (height, width))
-    noise = _noise_tile()[rows[:, None], columns]
-    offset = np.where(known, 0, (noise * level + unit // 2) // unit)
-    return np.clip(image + offset[..., None], 0, 255).astype(np.uint8)
+    grainy = np.empty_like(image)
+    for band in row_bands(height):
+        noise = _noise_tile()[rows[band, None], columns]
+        offset = np.where(known[band], 0, (noise * level[band] + unit // 2) // unit)
+        grainy[band] = np.clip(image[band] + offset[..., None], 0, 255)
+    return grainy
 
 
 def _between_centres(values: NDArray[np.int32], size_px: int) -> NDArray[np.int32]:

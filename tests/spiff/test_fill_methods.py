@@ -1,5 +1,7 @@
 """Classical fills: what they must do whatever the picture."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -57,3 +59,16 @@ def test_pull_push_interpolates_between_two_halves():
     middle = pull_push_fill(pixels, known)[8, :, 0].astype(int)
     assert (np.diff(middle) >= -1).all()  # rises from 0 to 200, up to rounding
     assert 60 < middle[24] < 140
+
+
+def test_memory_of_a_fill_is_a_few_bytes_a_pixel_whatever_the_channels():
+    rng = np.random.default_rng(2)
+    pixels = rng.integers(0, 256, (900, 1100, 3), dtype=np.uint8)
+    known = rng.random((900, 1100)) < 0.1
+    tracemalloc.start()
+    filled = blended_fill(pixels, known)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert filled.shape == pixels.shape
+    # Two indices of four bytes, a pyramid of one channel in single precision, and a few copies of it.
+    assert peak_bytes < 40 * known.size
