@@ -32,7 +32,7 @@ REPEATED = (
     "period_s", "step_s", "on_s", "off_s", "mean_stays_s", "interval_s", "time_to_failure_s", "time_to_repair_s",
     "correlation_time_s", "update_interval_s",
 )  # fmt: skip
-FREE = ("options",)  # an own part's
+FREE = ("options", "start_utc")  # an own part's; a date, which no bare number is
 
 
 def absurd_number(tree: Any) -> str:
@@ -45,7 +45,9 @@ def _absurd(path: str, unit_key: str, node: Any) -> Iterator[str]:
         for key, value in node.items():
             if key not in FREE and isinstance(key, str):
                 # In a distribution, a range or a list the unit is that of the key that holds it.
-                inner = key if _largest(key) != LARGEST or not unit_key else unit_key
+                # A path, as sweeps write it, has a unit of its own.
+                own = "." in key or _largest(key) != LARGEST or not unit_key
+                inner = key if own else unit_key
                 yield from _absurd(f"{path}.{key}" if path else key, inner, value)
     elif isinstance(node, Sequence) and not isinstance(node, str | bytes):
         for index, value in enumerate(node):

@@ -91,7 +91,10 @@ def test_a_changed_scenario_finds_the_files_of_its_own_directory(tmp_path, monke
         (lambda: ntnsim.load(5), "directory: must be a result directory, a Run or a Sweep, got 5"),
         (lambda: ntnsim.load(), "no directory: no finished run"),
         (lambda: ntnsim.load_scenario(None), "scenario: must be the path of a YAML file, got None"),
-        (lambda: ntnsim.passes(world(), hours="a"), "hours: must be a finite number > 0, got 'a'"),
+        (
+            lambda: ntnsim.passes(world(), hours="a"),
+            "hours: must be a finite number > 0 and <= 8784, got 'a'",
+        ),
         (lambda: ntnsim.passes(5), "scenario: must be a Scenario or the path"),
         (lambda: ntnsim.link_budget(5), "case: must be SC1 to SC30, got 5"),
         (lambda: ntnsim.link_budget(elevation_deg="x"), "elevation_deg: must be a finite number, got 'x'"),

@@ -138,7 +138,7 @@ def test_a_killed_run_is_resumed_to_the_bytes_of_an_undisturbed_one(scenario, tm
         [sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     ends = time.monotonic() + 240
-    while not (tmp_path / "killed/.ntnsim/next/records").exists():
+    while not (tmp_path / "killed/.ntnsim/unfinished/records").exists():
         assert time.monotonic() < ends
         assert victim.poll() is None
         time.sleep(0.01)

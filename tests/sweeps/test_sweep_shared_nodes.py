@@ -49,7 +49,7 @@ def as_point(path, values):
         ("sources.camera.arrivals.interval_s.mean", 3.0, {"sources": {0}}),
         ("sources.camera2.access.rate", 1e-05, {"sources": {1}}),
         ("sources.camera2.arrivals", {"kind": "poisson", "rate_per_s": 0.5}, {"sources": {1}}),
-        ('sources."cam.1".access.rate', 2e22, {"sources": {2}}),
+        ('sources."cam.1".access.rate', 2e15, {"sources": {2}}),
         ("sources[2].arrivals.interval_s", 7, {"sources": {2}}),
         ('sources."0".arrivals.jitter_s.mean', 0.1, {"sources": {3}}),
         ("gateways.site.access", {"rate": 1e6, "queue": {"buffer": 3}}, {"gateways": {0}}),
