@@ -348,7 +348,7 @@ def main() -> None:
             group["lr"] = arguments.rate * warm * cooled * (0.4 if opposed else 1.0)
         example = crops.batch(arguments.batch)
         noise = _white(example, crops.generator)
-        with torch.autocast(device, dtype=torch.bfloat16):
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=device.startswith("cuda")):
             picture = restorer.picture(example, noise)
             view = View.drawn(views)
             maps = eyes.maps(picture, view)
@@ -370,7 +370,7 @@ def main() -> None:
         if fraction >= 0.7 * arguments.adversary_from:  # the judges learn a little before they count
             adversary.requires_grad_(True)
             made = [values.detach() for values in judged(maps)]
-            with torch.autocast(device, dtype=torch.bfloat16):
+            with torch.autocast(device, dtype=torch.bfloat16, enabled=device.startswith("cuda")):
                 verdicts = [
                     adversary(example.original, example.fill, judged(truth)),
                     adversary(picture.detach(), example.fill, made),
@@ -385,7 +385,7 @@ def main() -> None:
             torch._foreach_lerp_(kept, new, 1 - decay)
         if progress.step % arguments.report == 0 or progress.step == 1 or fraction >= 1.0:
             average.eval()
-            with torch.autocast(device, dtype=torch.bfloat16):
+            with torch.autocast(device, dtype=torch.bfloat16, enabled=device.startswith("cuda")):
                 values = checked(Restorer(average, vae, state), crops, eyes, arguments.batch, 99)
             if opposed:
                 values |= {"judging": judging.item(), "balance": float(balance.current)}
