@@ -97,8 +97,7 @@ class QuantileCritics:
 
         inputs: [batch + priced, n_inputs], the rows to fit first; targets: residuals in spreads [n_critics,
         batch]; base, spread: what least squares say of the priced rows' terms, and how far outcomes lie from that
-        [n_critics, priced]. Gradients are of the first
-        *n_proposed* of those, *dimension* of their inputs.
+        [n_critics, priced]. Gradients are of the first *n_proposed* of those, *dimension* of their inputs.
         """
         batch = targets.shape[1]
         quantiles = self.network.forward(inputs)

@@ -11,7 +11,7 @@ class Replay:
 
     Parts: ``state`` [n_features]; ``action`` x [dimension]; ``outcome`` [2R+2] bits share, fidelities, remaining delay
     in nominal deadlines; ``requirement`` [4R+2]; ``elapsed`` [1] nominal deadlines spent before the decision;
-    ``residual`` [2R+2], what least squares leave of each term: the engine's alone, 0 with other policies.
+    ``residual`` [2R+2], what least squares leave of each term, in spreads: the engine's alone, 0 with other policies.
 
     half_life: deliveries after which a row counts half as much; None: all rows count alike.
     """

@@ -137,6 +137,7 @@ def _world_of(
     requirements = [requirement_from(targets[name]) for name in PHASES]
 
     def through(policy: Policy) -> pd.DataFrame:
+        """Return a row per image of *policy*'s run through the phases."""
         parts: list[Columns] = []
         start_s = process_time()
         World(

@@ -288,20 +288,22 @@ class Study:
         scale |= {"critic_learning_rate": CRITIC_LEARNING_RATE, "calibrated": True}
         return {"kind": "spiff-engine", **served, **scale, **settings}
 
-    def rival(self, kind: str, **settings: Any) -> dict[str, Any]:
-        """Return the policy entry of `ncb` or `linear` on this study's codec: the engine's state and risk level."""
-        tried = self.kind == "spiff"
+    def rival(self, kind: str, codec: str | None = None, **settings: Any) -> dict[str, Any]:
+        """Return the policy entry of `ncb` or `linear` on a codec, this study's unless given: the engine's state, risk
+        level and ridge.
+        """
+        tried = (self.kind if codec is None else codec) == "spiff"
         as_ours: dict[str, Any] = {}
         if kind == "linear":
             as_ours = {"risk_level": RISK_LEVEL, "ridge": RIDGE_BESIDE_TRIALS if tried else RIDGE}
         return {"kind": kind, "trial_state": tried, **as_ours, **settings}
 
     def trials_alone(self) -> dict[str, Any]:
-        """Return the policy entry that follows the trials' curves; a log gives nothing but its margins and the delay.
+        """Return the policy entry that follows the trials' curves of `spiff`; a log gives it margins and the delay.
 
         Least squares whose ridge holds them where they begin.
         """
-        return self.rival("linear", ridge=HELD)
+        return self.rival("linear", "spiff", ridge=HELD)
 
     def plain(self, value: float) -> Configuration:
         """Return the configuration that carries the low rank by one entry: q where there is a coarse layer, else p."""

@@ -57,11 +57,8 @@ def run(study: Study) -> pd.DataFrame:
         learning: dict[str, tuple[str, dict[str, Any]]] = {
             "engine on spiff": ("spiff", study.engine(targets, "spiff")),
             "engine on spiff-paper": ("spiff-paper", study.engine(targets, "spiff-paper")),
-            "ncb on spiff": ("spiff", {"kind": "ncb", "trial_state": True}),
-            "least squares on spiff": (
-                "spiff",
-                {**study.rival("linear"), "trial_state": True},
-            ),
+            "ncb on spiff": ("spiff", study.rival("ncb", "spiff")),
+            "least squares on spiff": ("spiff", study.rival("linear", "spiff")),
             "trials alone on spiff": ("spiff", study.trials_alone()),
         }
         engines: dict[str, dict[str, Any]] = {}

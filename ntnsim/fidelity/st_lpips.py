@@ -99,6 +99,7 @@ class _Trunk(nn.Module):
         self.slice5 = named(13, nn.Conv2d(256, 256, 3, padding=1), nn.ReLU())
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """Return the feature maps after each of the five slices for pictures *x* [batch, 3, H, W]."""
         convolution, blur = self.slice1[0], self.slice1[1]
         assert isinstance(convolution, nn.Conv2d) and isinstance(blur, _BlurredHalving)
         assert convolution.bias is not None

@@ -82,6 +82,7 @@ def _inpainter(bundle: Bundle, pixels: NDArray[np.uint8], device: str) -> Callab
     inpainter = inpainter_named("bundle", bundle, steps=steps, device=device)
 
     def run() -> str:
+        """Return in words how far a restored picture is off; ValueError where received pixels change."""
         # A chessboard of tiles is received; the rest must come back changed from nothing, the tiles as they were.
         rows, columns = np.indices(pixels.shape[:2]) // KEPT_TILE_PX
         known = (rows + columns) % 2 == 0

@@ -22,6 +22,7 @@ def product_clock(
     """
 
     def next_window(start_s: float) -> RateWindow[Details]:
+        """Return the window that begins at *start_s*."""
         edges_s, rates_bps, edge_s = [start_s], [_product(paths, start_s)], start_s
         # A run goes on where the rate stays as it was: in an outage, whatever the load does.
         while edge_s < inf and edge_s - edges_s[-1] < search_s:

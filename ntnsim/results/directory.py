@@ -1,9 +1,9 @@
 """Results take their place in a directory whole or not at all, and nobody's own files are touched.
 
-A run is written into ``DIR/.ntnsim/unfinished``. When it is complete and sealed, one rename makes it ``DIR/.ntnsim/ready``:
-from then on it is the result, and its files are moved into DIR one by one. A process that is killed meanwhile leaves
-the rest in ``ready``; whoever opens the directory next moves it. What is replaced are the files that the earlier run's
-seal lists and that still are as it wrote them; every other file stays.
+A run is written into ``DIR/.ntnsim/unfinished``. When it is complete and sealed, one rename makes it
+``DIR/.ntnsim/ready``: from then on it is the result, and its files are moved into DIR one by one. A process that is
+killed meanwhile leaves the rest in ``ready``; whoever opens the directory next moves it. What is replaced are the
+files that the earlier run's seal lists and that still are as it wrote them; every other file stays.
 """
 
 import errno

@@ -83,7 +83,8 @@ class SpiffCodecSpec(_SpiffBase):
     trial_restored: bool = False
     """Restore each trial layer as the data network will, with the same inpainting and seed, before it is scored, so
     that PF and SF are those of its stream; else a decoder without networks shows it. The stage `trial_inpainting`
-    charges the time of each. Not with a caption, which is written after the decision."""
+    charges the time of each; the shipped devices' figures for it are estimates for the bundle `tiny`. Not with a
+    caption, which is written after the decision."""
 
     @model_validator(mode="after")
     def _restored_trials_can_be_made(self) -> Self:

@@ -189,6 +189,7 @@ def run_shards(
     stop_s, code = last_moment_s(scenario), code_digest()
 
     def run(identity: str, directory: Path) -> SimulatedParts:
+        """Return the worlds of all shards, simulated by the executor into *directory*."""
         shards = [
             Shard(
                 digest([identity, number, count]),
