@@ -12,6 +12,8 @@ and the pair that anyone can make, one stock AVIF of the people and one of the r
 and a mask.
 SPIFF is the better of its two parts and of one file (β = 1), which an engine chooses where the ranks are close.
 
+Beside the panel stands ``kid``, the kernel distance of the patches within each photograph, a mean over them.
+
 Curves are means over the photographs, interpolated in the logarithms of bits and distance; crop and layer are swept one
 at a time, their bits and their effects on each other's rank added. Some chosen points are then measured directly.
 Intervals are bootstraps over photographs (95 %).
@@ -34,6 +36,7 @@ from ntnsim.experiments.rate_points import (
     AS_THEY_COME,
     MIDDLE_COARSE,
     MIDDLE_CROP,
+    PATCHES,
     RANKS,
     REFERENCE,
     WHOLE_IMAGE,
@@ -318,12 +321,13 @@ def main(arguments: Sequence[str]) -> None:
     photographs = Thinned(validation, given.stride, given.images)
     training = Thinned(PersonsDataset(given.data, "train", only_coco=True), 8, given.calibration)
     bundle = None if given.bundle == "none" else str(given.bundle)
-    judges = available_judges()
-    absent = [judge for judge in JUDGES if judge not in judges]
+    available = available_judges()
+    absent = [judge for judge in JUDGES if judge not in available]
     if absent:
         print(f"judges that are not installed here: {', '.join(absent)}")
     path = given.out / "rate_points.csv"
-    points = measure(photographs, rate_settings(bundle), judges, path, jobs=given.jobs)
+    points = measure(photographs, rate_settings(bundle), available, path, jobs=given.jobs)
+    judges = (*available, PATCHES)
     strict = strict_distance(training, given.out / "calibration_points.csv", given.jobs)
     curves = curves_of(points, judges)
     table = comparison(curves, judges, strict)
@@ -337,7 +341,7 @@ def main(arguments: Sequence[str]) -> None:
         for _, row in chosen.iterrows()
     ]
     columns = ["bits", *(f"{judge}_{rank}" for rank in RANKS for judge in judges)]
-    verified = measure(photographs, checks, judges, path, jobs=given.jobs)
+    verified = measure(photographs, checks, available, path, jobs=given.jobs)
     means = verified.groupby("series", sort=False)[columns].mean()
     with own_path(given.out / "rate_checks.csv") as file:
         means.to_csv(file, lineterminator="\n")

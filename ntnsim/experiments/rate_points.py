@@ -18,7 +18,7 @@ import pandas as pd
 from ntnsim.arrays import BoolMask, UInt8Image
 from ntnsim.datasets.dataset import Dataset
 from ntnsim.errors import InputError
-from ntnsim.fidelity.panel import judged
+from ntnsim.fidelity.panel import judged, patch_set_distance
 from ntnsim.networks.bundle import open_bundle
 from ntnsim.networks.load import inpainter_named
 from ntnsim.protocols.configuration import Configuration
@@ -33,6 +33,7 @@ from ntnsim.spiff.mask import encode_bitmap
 from ntnsim.spiff.settings import SPIFF, SpiffSettings
 
 RANKS = ("low", "top")
+PATCHES = "kid"  # the judge of patches: a kernel distance within each photograph
 _TUNED = replace(SPIFF.crop, quality=1)
 # Whole-image rivals, each over its range; the first four as their libraries code a photograph, at their usual effort.
 WHOLE_IMAGE: dict[str, tuple[Component, tuple[int, ...]]] = {
@@ -176,7 +177,7 @@ def measure(
     """Measure what *path* does not hold yet, photograph by photograph; return all points of these settings.
 
     Columns: image, series, setting, bits, source_bits, encoding and decoding times, and ``JUDGE_RANK`` for each
-    judge and rank, empty for a rank that the setting does not carry.
+    judge, the judge of patches among them, and rank, empty for a rank that the setting does not carry.
     """
     held = (
         pd.read_csv(path, dtype={"image": str}, float_precision="round_trip")
@@ -238,6 +239,7 @@ def _measured(
             # Outside the rank stands the original: what the other rank got is no business of this one's judges.
             composite = np.where(masks[rank][..., None], picture, pixels)
             found = judged(pixels, composite, where=masks[rank], judges=judges)
+            found[PATCHES] = patch_set_distance(pixels, composite, masks[rank])
             row |= {f"{judge}_{rank}": float(f"{value:.6g}") for judge, value in found.items()}
         rows.append(row)
     return rows

@@ -14,7 +14,8 @@ ssimulacra2 one hundred minus SSIMULACRA2 (package ``ssimulacra2``, extra ``judg
 butteraugli Butteraugli's 3-norm (libjxl's ``butteraugli_main`` on the path)                      lower
 ========== ====================================================================================== ================
 
-:func:`kernel_distance` judges sets of pictures: whether restored patches are drawn from where originals are.
+:func:`kernel_distance` judges sets of pictures: whether restored patches are drawn from where originals are;
+:func:`patch_set_distance` asks the same of the patches of one picture.
 """
 
 import shutil
@@ -170,12 +171,33 @@ def kernel_distance(originals: NDArray[np.float64], restored: NDArray[np.float64
     if min(len(originals), len(restored)) < 2:
         raise InputError("a kernel distance needs two patches of each set at least")
 
-    def kernel(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray((a @ b.T / a.shape[1] + 1) ** 3)
-
     n, m = len(originals), len(restored)
     within = [
         (values.sum() - np.trace(values)) / (count * (count - 1))
-        for values, count in ((kernel(originals, originals), n), (kernel(restored, restored), m))
+        for values, count in ((_kernel(originals, originals), n), (_kernel(restored, restored), m))
     ]
-    return float(within[0] + within[1] - 2 * kernel(originals, restored).mean())
+    return float(within[0] + within[1] - 2 * _kernel(originals, restored).mean())
+
+
+def patch_set_distance(original: UInt8Image, restored: UInt8Image, where: BoolMask) -> float:
+    """Return the kernel distance of the patches of two pictures [H, W, 3] that hold a pixel of *where* [H, W].
+
+    The squared distance of the two sets' mean features under KID's kernel, every pair counted: the patches are the
+    same places, so that the unbiased estimate would be too low. Zero for equal sets. Borders are repeated to whole
+    patches. Raises InputError where *where* is empty.
+    """
+    if not where.any():
+        raise InputError("no pixel to be judged")
+    rows, columns = (-(-side // PATCH_PX) for side in where.shape)
+    added = [(0, count * PATCH_PX - side) for count, side in zip((rows, columns), where.shape, strict=True)]
+    touched = np.pad(where, added).reshape(rows, PATCH_PX, columns, PATCH_PX).any(axis=(1, 3)).ravel()
+    first, second = (
+        patch_features(np.pad(picture, [*added, (0, 0)], mode="edge"))[touched]
+        for picture in (original, restored)
+    )
+    within = _kernel(first, first).mean() + _kernel(second, second).mean()
+    return max(float(within - 2 * _kernel(first, second).mean()), 0.0)
+
+
+def _kernel(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray((a @ b.T / a.shape[1] + 1) ** 3)

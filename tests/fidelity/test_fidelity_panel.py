@@ -9,7 +9,15 @@ from skimage.metrics import mean_squared_error
 
 from ntnsim.errors import InputError
 from ntnsim.fidelity.metrics import scorer_named
-from ntnsim.fidelity.panel import JUDGES, available_judges, judged, kernel_distance, lite0_map, patch_features
+from ntnsim.fidelity.panel import (
+    JUDGES,
+    available_judges,
+    judged,
+    kernel_distance,
+    lite0_map,
+    patch_features,
+    patch_set_distance,
+)
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +103,21 @@ def test_what_cannot_be_judged_is_one_clear_line(photograph):
     with pytest.raises(InputError, match="no pixel to be judged"):
         judged(photograph, photograph, where=np.zeros((160, 160), bool))
     assert set(available_judges()) <= set(JUDGES)
+
+
+def test_patch_set_distance_is_that_of_mean_features_under_the_kernel():
+    """The cubic kernel's features are all products of three coordinates, so that the distance can be told in full."""
+    rng = np.random.default_rng(5)
+    original = rng.integers(0, 256, (64, 128, 3), dtype=np.uint8)
+    restored = np.clip(original.astype(int) + rng.integers(-40, 40, original.shape), 0, 255).astype(np.uint8)
+    where = np.zeros((64, 128), bool)
+    where[:, 70] = True  # the second patch alone
+    x, y = (patch_features(picture)[1] / np.sqrt(1280) for picture in (original, restored))
+    dots = [(x @ x + 1) ** 3, (y @ y + 1) ** 3, (x @ y + 1) ** 3]
+    expected = dots[0] + dots[1] - 2 * dots[2]
+    assert patch_set_distance(original, restored, where) == pytest.approx(expected)
+    assert patch_set_distance(original, original, where) == 0.0
+    assert patch_set_distance(original, restored, np.ones_like(where)) > 0
+    assert patch_set_distance(original[:50], restored[:50], where[:50]) > 0, "borders are repeated"
+    with pytest.raises(InputError, match="no pixel"):
+        patch_set_distance(original, restored, np.zeros_like(where))

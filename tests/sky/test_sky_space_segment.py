@@ -538,7 +538,9 @@ def test_passes_command_lists_every_pass_of_the_site():
     with pytest.raises(InputError, match="'nowhere' is not one of"):
         runner.invoke(app, ["passes", QUICKSTART, "--site", "nowhere"], catch_exceptions=False)
     for hours in ("0", "nan", "inf"):
-        with pytest.raises(InputError, match=f"--hours: must be a finite number > 0 and <= 8784, got {float(hours)}"):
+        with pytest.raises(
+            InputError, match=f"--hours: must be a finite number > 0 and <= 8784, got {float(hours)}"
+        ):
             runner.invoke(app, ["passes", QUICKSTART, "--hours", hours], catch_exceptions=False)
 
 
