@@ -5,9 +5,9 @@
 One simulated run in three phases of equal length: light load and intermediate target; heavy load; heavy load and
 lenient target. Images queue as in every run. Policies on `spiff` learn online throughout: "from the log" after learning
 offline, "from trials" with what trial encodings tell as their warm-up, or from nothing. Beside them stand all fixed x
-of a grid; the best of them in hindsight, for a phase or for the run, is what learning has to beat. `cost` is that of
-Eq. 2a, lateness included. Photographs are those of a table of real outcomes, which are interpolated between the
-grid's points; each policy sees the same.
+of a grid; the best of them in hindsight, for a phase or for the run, is what learning has to beat. Each policy runs
+once as it is and once behind the deadline guard. `cost` is that of Eq. 2a, lateness included. Photographs are those of
+a table of real outcomes, which are interpolated between the grid's points; each policy sees the same.
 
 adapt.csv has windows of 40 images; adapt_summary.csv policies and phases. `worst_window` is the dearest window that
 begins 100 images or more after a step, as a multiple of what the phase's best fixed x costs there.
@@ -32,7 +32,7 @@ from ntnsim.experiments.table_imaging import TableImaging
 from ntnsim.protocols.policy import Policy
 from ntnsim.results.own_files import own_path
 from ntnsim.results.record import Columns
-from ntnsim.scenario.policy import FixedPolicySpec, PolicySpec, RequirementSpec
+from ntnsim.scenario.policy import FixedPolicySpec, GuardSpec, PolicySpec, RequirementSpec
 from ntnsim.sky.space_segment import terminal_links
 from ntnsim.streams import integer_seed
 from ntnsim.world.world import World
@@ -43,6 +43,7 @@ WINDOW = 40  # images
 SETTLED = 100  # images after a step from which on windows are compared
 TOLERATED = 0.05  # by which a window may cost more than the best fixed x
 FIXED = "fixed"
+GUARDED = ", guarded"  # behind a policy's name
 
 
 def run(study: Study) -> pd.DataFrame:
@@ -59,13 +60,15 @@ def run(study: Study) -> pd.DataFrame:
             patch_fractions=tuple(x[1 : table.space.n_ranks]),
             coarse_quality=x[-1] if table.space.has_coarse_layer else 0.0,
         )
-        notes.append(world(build_policy(fixed, table.space, 0)).assign(policy=f"{FIXED} {x}", seed=0))
+        for name, entity in _with_guard(f"{FIXED} {x}", fixed).items():
+            notes.append(world(build_policy(entity, table.space, 0)).assign(policy=name, seed=0))
     moments = [moment for load in (LIGHT_LOAD, HEAVY_LOAD) for moment in study.moments(load)]
     for seed in study.seeds:
-        for name, entity in _learners(study, targets, moments, seed).items():
-            study.say(f"{name}, seed {seed}")
-            policy = build_policy(entity, table.space, integer_seed(seed, "engine"))
-            notes.append(world(policy).assign(policy=name, seed=seed))
+        for learning, given in _learners(study, targets, moments, seed).items():
+            study.say(f"{learning}, seed {seed}")
+            for name, entity in _with_guard(learning, given).items():
+                policy = build_policy(entity, table.space, integer_seed(seed, "engine"))
+                notes.append(world(policy).assign(policy=name, seed=seed))
     told = pd.concat(notes, ignore_index=True)
     phases, windows = summary(told), by_window(told)
     shown = _shown(phases)
@@ -94,10 +97,7 @@ def _learners(
         directory, _ = study.trained(
             f"adapt {name}", given, study.kind, moments, list(targets.values()), seed
         )
-        ready = {**given, "checkpoint": str(directory.resolve())}
-        policies[f"{name}, from the log"] = learner(ready)
-        if name == "engine":
-            policies["engine, from the log, guarded"] = learner({**ready, "guard": {}})
+        policies[f"{name}, from the log"] = learner({**given, "checkpoint": str(directory.resolve())})
     if settings["engine"]["trial_state"]:
         for name in ("engine", "least squares"):
             policies[f"{name}, from trials"] = learner({**settings[name], "warm_up": "trials"})
@@ -105,6 +105,15 @@ def _learners(
     policies["Thompson sampling, from nothing"] = learner(settings["least squares"])
     policies["LinUCB, from nothing"] = learner(study.rival("linear", explore="ucb"))
     return policies
+
+
+def _with_guard(name: str, entity: PolicySpec) -> dict[str, PolicySpec]:
+    """Return the policy by name, as it is and behind the guard."""
+    return {name: entity, f"{name}{GUARDED}": entity.model_copy(update={"guard": GuardSpec()})}
+
+
+def _fixed_unguarded(names: pd.Series) -> pd.Series:
+    return names.str.startswith(FIXED) & ~names.str.endswith(GUARDED)
 
 
 def fixed_grid(table: OutcomeTable) -> list[tuple[float, ...]]:
@@ -192,7 +201,7 @@ def by_window(notes: pd.DataFrame) -> pd.DataFrame:
 def summary(notes: pd.DataFrame) -> pd.DataFrame:
     """Return a row per policy and phase: cost with its limits over photographs, shares, `worst_window`.
 
-    `above_best_fixed` is the mean cost less that of the phase's best fixed x, `best_fixed`.
+    `above_best_fixed` is the mean cost less that of the phase's best fixed x, `best_fixed`, which has no guard.
     """
     rows = []
     for (policy, phase), group in notes.groupby(["policy", "phase"], sort=False):
@@ -210,7 +219,7 @@ def summary(notes: pd.DataFrame) -> pd.DataFrame:
             }
         )
     table = pd.DataFrame(rows)
-    fixed = table[table["policy"].str.startswith(FIXED)]
+    fixed = table[_fixed_unguarded(table["policy"])]
     best = fixed.loc[fixed.groupby("phase")["cost"].idxmin(), ["phase", "policy", "cost"]]
     best = best.rename(columns={"policy": "best_fixed", "cost": "fixed_cost"})
     windows = by_window(notes)
@@ -227,16 +236,20 @@ def summary(notes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _shown(phases: pd.DataFrame) -> list[str]:
-    """Return the policies that are drawn and kept by windows: all that learn, and fixed x that are best somewhere."""
+    """Return the policies that are drawn and kept by windows, each as it is and guarded.
+
+    They are all that learn, and the fixed x that are best somewhere.
+    """
     means = phases.groupby("policy", sort=False)["cost"].mean()
-    fixed = means[means.index.str.startswith(FIXED)]
+    fixed = means[_fixed_unguarded(means.index.to_series())]
     kept = {*phases["best_fixed"], str(fixed.idxmin())}
-    return [name for name in means.index if not name.startswith(FIXED) or name in kept]
+    return [name for name in means.index if not name.startswith(FIXED) or name.removesuffix(GUARDED) in kept]
 
 
 def caption(phases: pd.DataFrame, kind: str, length: int) -> str:
     """Return the caption; its first line names the cheapest over the run, the second the bar of the windows."""
-    means = phases.groupby("policy", sort=False)["cost"].mean().sort_values()
+    unguarded = phases[~phases["policy"].str.endswith(GUARDED)]
+    means = unguarded.groupby("policy", sort=False)["cost"].mean().sort_values()
     fixed = means[means.index.str.startswith(FIXED)]
     first = f"Cheapest over the whole run: {means.index[0]} ({means.iloc[0]:.3f})"
     if not means.index[0].startswith(FIXED):
@@ -252,16 +265,17 @@ def caption(phases: pd.DataFrame, kind: str, length: int) -> str:
         f"the phase's best fixed x: {', '.join(held) if held else 'none of the learners'}.\n\n"
         f"Adaptation on `{kind}`, in the simulated world: load {LIGHT_LOAD} and intermediate targets, then load "
         f"{HEAVY_LOAD}, then lenient targets, {length} images each. Outcomes between the grid's points are "
-        "interpolated."
+        "interpolated. The first line is of policies without a guard: what a guard rejects has no cost."
     )
 
 
 def draw(means: pd.DataFrame, directory: Path, length: int) -> None:
-    """Draw cost, the share in time and the savings over the images; steps marked."""
+    """Draw cost, the share in time and the savings over the images, without a guard; steps marked."""
     import matplotlib.pyplot as plt
 
     from ntnsim.report.style import DOUBLE_COLUMN_IN, STYLES, journal, save
 
+    means = means[~means["policy"].str.endswith(GUARDED)]
     labels = {"cost": "Cost (Eq. 2a)", "in_time": "P(d ≤ d_max)", "savings": "Savings"}
     with journal():
         figure, axes = plt.subplots(1, 3, figsize=(DOUBLE_COLUMN_IN, 2.8), sharex=True)

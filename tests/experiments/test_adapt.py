@@ -69,6 +69,14 @@ def test_caption_names_the_cheapest_and_who_keeps_the_bar():
     assert "none of the learners" in rule
 
 
+def test_the_best_fixed_x_has_no_guard_and_a_guarded_run_is_not_called_cheapest():
+    """A guard drops what would cost most, so that its mean is not that of the same images."""
+    costs = {f"{FIXED} a": {0: 0.2}, f"{FIXED} a, guarded": {0: 0.05}, "engine, guarded": {0: 0.01}}
+    table = summary(notes({**costs, "engine": {0: 0.1}}))
+    assert (table["best_fixed"] == f"{FIXED} a").all()
+    assert caption(table, "spiff", LENGTH).startswith("Cheapest over the whole run: engine (0.100);")
+
+
 def table_of(n_images: int) -> OutcomeTable:
     axes = ((0.0, 1.0), (0.0,), (0.0, 0.5, 1.0))
     images = tuple(ImageState((0.5, 0.5), 1000 + place, 4, 4) for place in range(n_images))
