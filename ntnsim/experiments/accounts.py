@@ -83,6 +83,16 @@ def judged_columns(
     }
 
 
+def above(theirs: pd.Series, ours: pd.Series) -> dict[str, float]:
+    """Return by how much *theirs* costs more than *ours*, with 95 % limits; both have a mean cost per photograph.
+
+    Photographs that only one of them has are left out; positive where the engine is cheaper.
+    """
+    gaps = (theirs - ours).dropna().to_numpy(dtype=np.float64)
+    gap = clustered_interval(gaps, np.arange(len(gaps)))
+    return {"above_engine": gap.value, "above_engine_low": gap.low, "above_engine_high": gap.high}
+
+
 def cheapest(table: pd.DataFrame, policies: str) -> str:
     """Return a sentence that names the policy of least mean cost under each target, and the next one.
 

@@ -28,7 +28,7 @@ from ntnsim.experiments.targets import calibrated_targets, requirement_range
 from ntnsim.experiments.whole_images import SOURCE, scores_of
 from ntnsim.images.pipeline import ImagePipeline
 from ntnsim.networks.bundle import open_bundle
-from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
+from ntnsim.protocols.configuration import ConfigurationSpace
 from ntnsim.results.own_files import own_path, write_own_text
 from ntnsim.results.provenance import PICTURE_ROOMS, code_digest, digest
 from ntnsim.results.read import find_runs
@@ -80,7 +80,8 @@ class Study:
 
     data: directory of the person photographs (index.csv); out: where table, figure and caption go; work: where the
     experiments share what they have computed. n_logged: training photographs in a log; n_test: photographs judged on;
-    seeds: of the training; training_images: deliveries that an engine learns from online, in fig12 and adapt.
+    seeds: of the training; rival_seeds: with how many of them simple rivals and variants learn (all);
+    training_images: deliveries that an engine learns from online, in fig12 and adapt.
     inpaint: the decoder's inpainting, as in a scenario's codec; period_s: gap between two images; load: background.
     final: judge on the photographs that are set aside for the final tables (`val`), else on training photographs that
     follow the logged ones.
@@ -94,6 +95,7 @@ class Study:
     n_logged: int = 400
     n_test: int = 30
     seeds: Sequence[int] = (0, 1)
+    rival_seeds: int | None = None
     training_images: int = 2000
     inpaint: Mapping[str, Any] = field(default_factory=lambda: {"method": "bundle"})
     period_s: float = 12.0
@@ -113,6 +115,10 @@ class Study:
         if self.final:
             return {"split": "val", "n_images": self.n_test}
         return {"split": "train", "skip": self.n_logged, "n_images": self.n_test}
+
+    def learns(self, name: str, seed: int, always: Sequence[str]) -> bool:
+        """Return whether policy *name* learns with *seed*: one of *always* with each, others with the first few."""
+        return name in always or seed in self.seeds[: self.rival_seeds]
 
     def codec(self, kind: str | Mapping[str, Any]) -> dict[str, Any]:
         """Return a scheme's codec entry, by its kind or as it is."""
@@ -304,14 +310,6 @@ class Study:
         Least squares whose ridge holds them where they begin.
         """
         return self.rival("linear", "spiff", ridge=HELD)
-
-    def plain(self, value: float) -> Configuration:
-        """Return the configuration that carries the low rank by one entry: q where there is a coarse layer, else p."""
-        return (
-            Configuration(0.0, (0.0,), value)
-            if SPACES[self.kind].has_coarse_layer
-            else Configuration(0.0, (value,))
-        )
 
     def taught(
         self,

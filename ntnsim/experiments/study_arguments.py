@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ntnsim.errors import InputError
 from ntnsim.experiments.arguments import add_judges, add_persons_argument, judges_from
 from ntnsim.experiments.study import Study
 
@@ -24,6 +25,13 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
         "--learned-images", type=int, default=2000, help="deliveries learned from online, in fig12 and adapt"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="seeds of the training")
+    parser.add_argument(
+        "--rival-seeds",
+        type=int,
+        metavar="N",
+        help="in table4 and rivals: least squares, trials alone, variants of the engine and the engine on the paper's "
+        "codec learn with the first N seeds; all unless given",
+    )
     parser.add_argument(
         "--inpaint",
         choices=["bundle", "telea", "ns", "nearest", "none"],
@@ -71,6 +79,8 @@ def study_from(arguments: argparse.Namespace) -> Study:
     import torch
 
     torch.set_num_threads(1)
+    if arguments.rival_seeds is not None and arguments.rival_seeds < 1:
+        raise InputError(f"--rival-seeds: must be >= 1, got {arguments.rival_seeds}")
     inpaint: dict[str, Any] = {"method": arguments.inpaint}
     if arguments.steps is not None:
         inpaint["steps"] = arguments.steps
@@ -83,6 +93,7 @@ def study_from(arguments: argparse.Namespace) -> Study:
         n_logged=arguments.logged_images,
         n_test=arguments.test_images,
         seeds=tuple(arguments.seeds),
+        rival_seeds=arguments.rival_seeds,
         training_images=arguments.learned_images,
         inpaint=inpaint,
         final=arguments.final,

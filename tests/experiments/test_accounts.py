@@ -124,6 +124,34 @@ def test_table4_shows_every_scheme_without_its_guard_and_behind_it():
     assert all(scheme["policy"]["guard"]["when_late"] == "reject" for scheme in schemes.values())
 
 
+def test_table4_tells_the_worst_seed_and_pairs_costs_by_photograph():
+    """The rival saw photographs a and b with one seed, the engine a and b with two: b costs it 0.1 and 0.225."""
+    rival = {"scheme": "ncb on spiff", "pf_rank_0": 0.9, "savings": 0.8}
+    records = [
+        record(pf_rank_0=0.9),
+        record(image_id="b", pf_rank_0=0.9),
+        record(pf_rank_0=0.9, seed=1),
+        record(image_id="b", seed=1),
+        record(**rival),
+        record(**rival, image_id="b"),
+        record(**rival, image_id="c"),
+    ]
+    table = summary(pd.DataFrame(records), {"strict": RequirementSpec()}).set_index("scheme")
+    ours, theirs = table.loc["engine on spiff"], table.loc["ncb on spiff"]
+    assert (ours["p_pf"], ours["p_pf_worst_seed"]) == (0.75, 0.5)
+    assert (theirs["p_pf"], theirs["p_pf_worst_seed"], theirs["seeds"]) == (1.0, 1.0, 1)
+    assert theirs["above_engine"] == pytest.approx(((0.2 - 0.1) + (0.2 - (0.1 + 0.225) / 2)) / 2)
+    assert theirs["above_engine_low"] < theirs["above_engine"] < theirs["above_engine_high"]
+    assert ours["above_engine"] == 0.0
+
+
+def test_simple_rivals_may_learn_with_the_first_seeds_alone():
+    few, all_of_them = (Study(Path(), Path(), Path(), seeds=(3, 5, 7), rival_seeds=n) for n in (1, None))
+    assert [few.learns("linear", seed, ("engine",)) for seed in few.seeds] == [True, False, False]
+    assert all(few.learns("engine", seed, ("engine",)) for seed in few.seeds)
+    assert all(all_of_them.learns("linear", seed, ()) for seed in few.seeds)
+
+
 def test_the_cheapest_is_named_under_each_target_whoever_it_is():
     table = pd.DataFrame(
         [
