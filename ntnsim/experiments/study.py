@@ -80,7 +80,7 @@ class Study:
 
     data: directory of the person photographs (index.csv); out: where table, figure and caption go; work: where the
     experiments share what they have computed. n_logged: training photographs in a log; n_test: photographs judged on;
-    seeds: of the training; rival_seeds: with how many of them simple rivals and variants learn (all);
+    seeds: of the training; rival_seeds: with how many of them rivals and variants learn (all);
     training_images: deliveries that an engine learns from online, in fig12 and adapt.
     inpaint: the decoder's inpainting, as in a scenario's codec; period_s: gap between two images; load: background.
     final: judge on the photographs that are set aside for the final tables (`val`), else on training photographs that

@@ -29,8 +29,8 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
         "--rival-seeds",
         type=int,
         metavar="N",
-        help="in table4 and rivals: least squares, trials alone, variants of the engine and the engine on the paper's "
-        "codec learn with the first N seeds; all unless given",
+        help="in table4 and rivals: rivals, variants of the engine and the engine on the paper's codec learn with the "
+        "first N seeds; all unless given",
     )
     parser.add_argument(
         "--inpaint",

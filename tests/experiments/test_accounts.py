@@ -145,7 +145,7 @@ def test_table4_tells_the_worst_seed_and_pairs_costs_by_photograph():
     assert ours["above_engine"] == 0.0
 
 
-def test_simple_rivals_may_learn_with_the_first_seeds_alone():
+def test_rivals_may_learn_with_the_first_seeds_alone():
     few, all_of_them = (Study(Path(), Path(), Path(), seeds=(3, 5, 7), rival_seeds=n) for n in (1, None))
     assert [few.learns("linear", seed, ("engine",)) for seed in few.seeds] == [True, False, False]
     assert all(few.learns("engine", seed, ("engine",)) for seed in few.seeds)
