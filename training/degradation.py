@@ -12,7 +12,7 @@ from PIL import Image
 
 from ntnsim.arrays import BoolMask, UInt8Image
 from ntnsim.spiff.components import Component, decode_component, encode_component
-from ntnsim.spiff.settings import SPIFF, CoarseStep, coarse_component
+from ntnsim.spiff.settings import SPIFF, coarse_component
 
 TILE_PX = 16
 
@@ -56,7 +56,7 @@ def drawn_layer(pixels: UInt8Image, rng: np.random.Generator) -> UInt8Image:
             loop_filters=bool(rng.random() < 0.4),
         )
         return _through(pixels, chosen)
-    return _through(pixels, coarse_component(SPIFF.coarse, CoarseStep(16, quality)))
+    return _through(pixels, coarse_component(SPIFF.coarse, quality))
 
 
 def _through(pixels: UInt8Image, component: Component) -> UInt8Image:

@@ -31,6 +31,7 @@ EXPERIMENTS = {
     "diagnose": "how far to trust the engine: coverage of its quantiles, regret against the oracle, maps of its policy",
     "rivals": "the engine against simple rules, on training photographs that none of them learned from",
     "ablation": "the engine without one of its parts",
+    "layers": "which codec for the coarse layer, on training photographs",
     "rate": "bits against fidelity per rank, every codec over its range",
 }
 

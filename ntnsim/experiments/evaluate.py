@@ -31,7 +31,7 @@ from ntnsim.results.own_files import own_path
 from ntnsim.spiff.canvas import filled
 from ntnsim.spiff.components import decode_component, encode_component
 from ntnsim.spiff.grain import grain_strengths
-from ntnsim.spiff.settings import SPIFF, CoarseStep, coarse_component
+from ntnsim.spiff.settings import SPIFF, coarse_component
 
 TILE_PX = 16
 SCENE_BOX_PX = 80
@@ -101,7 +101,7 @@ def load_held_out(data: Path, *, side_px: int | None, limit: int | None) -> list
 
 def coarse_layer(pixels: UInt8Image, quality: int) -> UInt8Image:
     """Return the whole image as a coarse layer of the codec ``spiff`` brings it, at the codec's *quality*."""
-    component = coarse_component(SPIFF.coarse, CoarseStep(16, quality))
+    component = coarse_component(SPIFF.coarse, quality)
     data = encode_component(pixels, component)
     return decode_component(data, component.codec, (pixels.shape[0], pixels.shape[1]), "coarse")
 

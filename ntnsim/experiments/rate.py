@@ -72,11 +72,11 @@ class Curve:
     distance: dict[str, Values]  # "JUDGE_RANK"
 
 
-def curves_of(points: pd.DataFrame, judges: Sequence[str]) -> dict[str, Curve]:
+def curves_of(points: pd.DataFrame, judges: Sequence[str], ranks: Sequence[str] = RANKS) -> dict[str, Curve]:
     """Return the curves of a table of points in which every photograph has every setting."""
     curves = {}
     for series, group in points.groupby("series", sort=False):
-        columns = ["bits", *(f"{judge}_{rank}" for judge in judges for rank in RANKS)]
+        columns = ["bits", *(f"{judge}_{rank}" for judge in judges for rank in ranks)]
         columns = [name for name in columns if group[name].notna().all()]
         table = group.pivot_table(index="image", columns="setting", values=columns)
         distance = {name: np.maximum(table[name].to_numpy(float), 1e-9) for name in columns[1:]}

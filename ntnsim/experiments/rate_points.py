@@ -90,9 +90,14 @@ def coded_spiff(
     top: BoolMask,
 ) -> tuple[int, UInt8Image]:
     """Return bits and picture of ``spiff``, restored by the *bundle*'s network, or by none."""
-    codec = SpiffCodec("spiff", settings, _inpainter(bundle), n_ranks=2)
+    codec = coding_with(settings, bundle)
     coded = codec.encode(pixels, top.astype(np.uint8), configuration, 1)
     return coded.size_bits, codec.decode([coded.payload], [1])[0]
+
+
+def coding_with(settings: SpiffSettings, bundle: str | None) -> SpiffCodec:
+    """Return ``spiff`` for two ranks with these settings, restored by the *bundle*'s network, or by none."""
+    return SpiffCodec("spiff", settings, _inpainter(bundle), n_ranks=2)
 
 
 @lru_cache(maxsize=2)

@@ -10,6 +10,7 @@ from ntnsim.spiff.components import Component
 from ntnsim.spiff.patches import Selection
 
 CropFill = Literal["box", "mask"]
+FULL_SCALE = 16  # of a coarse layer, in sixteenths
 
 # AVIF as measured best for parts, by several judges: full chroma, the slower search, and its loop filters in the coarse
 # layer alone; at the crop's quality they smooth texture away.
@@ -34,6 +35,7 @@ class SpiffSettings:
     selection: which tiles are kept.
     crop, grid: how the crop and the patch grids are coded.
     coarse: how the coarse layer is coded; its quality is q of the configuration, not the component's.
+    coarse_scale: sides of the coarse layer in sixteenths of the image's, 1 to 16; at 16 nothing is resized.
     sends_grain: send with the coarse layer how much texture it lost: the strength of the noise that the decoder's
         network makes texture of, or that a decoder without one adds as it is.
     sends_mask: also send the top rank's mask, to the pixel, as the paper does. The decoder does without.
@@ -48,6 +50,7 @@ class SpiffSettings:
     crop: Component = _CROP
     grid: Component = _GRID
     coarse: Component = _COARSE
+    coarse_scale: int = FULL_SCALE
     sends_grain: bool = True
     sends_mask: bool = False
 
@@ -56,6 +59,8 @@ class SpiffSettings:
             raise ImageError(f"tile_px must be in {MIN_TILE_PX} to {MAX_TILE_PX}, got {self.tile_px!r}")
         if not 1 <= self.cell_px <= 64:
             raise ImageError(f"cell_px must be in 1 to 64, got {self.cell_px!r}")
+        if not 1 <= self.coarse_scale <= FULL_SCALE:
+            raise ImageError(f"coarse_scale must be in 1 to {FULL_SCALE}, got {self.coarse_scale!r}")
 
 
 SPIFF = SpiffSettings()
@@ -72,21 +77,13 @@ SPIFF_PAPER = SpiffSettings(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CoarseStep:
-    """One quality of the coarse layer: the codec's quality, at a scale in sixteenths."""
-
-    scale: int
-    quality: int
+def coarse_component(coarse: Component, quality: int) -> Component:
+    """Return how a coarse layer of the codec's *quality* is coded: else as *coarse*."""
+    return replace(coarse, quality=quality)
 
 
-def coarse_component(coarse: Component, step: CoarseStep) -> Component:
-    """Return how the coarse layer of *step* is coded: as *coarse*, at the step's quality."""
-    return replace(coarse, quality=step.quality)
-
-
-def coarse_step(coarse_quality: float) -> CoarseStep:
-    """Return the step for q in (0, 1]: larger q never means fewer pixels or a lower codec quality."""
+def layer_quality(coarse_quality: float) -> int:
+    """Return the codec's quality for q in (0, 1]: larger q never means a lower one."""
     if not 0 < coarse_quality <= 1:
         raise ValueError(f"coarse_quality must be in (0, 1], got {coarse_quality!r}")
-    return CoarseStep(16, max(1, round(75 * coarse_quality)))
+    return max(1, round(75 * coarse_quality))

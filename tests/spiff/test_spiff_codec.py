@@ -2,6 +2,7 @@
 
 import io
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,7 +28,8 @@ from ntnsim.spiff.components import (
 from ntnsim.spiff.decoder import decode_partial_image
 from ntnsim.spiff.encoder import encode_image
 from ntnsim.spiff.grain import decode_grain, with_grain
-from ntnsim.spiff.settings import SPIFF, SPIFF_PAPER, SpiffSettings, coarse_step
+from ntnsim.spiff.resize import resized
+from ntnsim.spiff.settings import SPIFF, SPIFF_PAPER, SpiffSettings, layer_quality
 
 
 def random_image(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
@@ -234,10 +236,25 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_other_tiles(astronaut, 
 
 
 @given(st.floats(0.001, 1), st.floats(0.001, 1))
-def test_coarse_steps_grow_with_q(first, second):
+def test_the_layers_quality_grows_with_q(first, second):
     low, high = sorted([first, second])
-    assert coarse_step(low).scale <= coarse_step(high).scale
-    assert coarse_step(low).quality <= coarse_step(high).quality
+    assert layer_quality(low) <= layer_quality(high)
+
+
+def test_a_coarse_layer_at_half_scale_is_the_resized_picture_coded_small(astronaut, astronaut_mask):
+    """With nothing but a coarse layer, what a decoder without networks shows is the small file, enlarged."""
+    ranks = np.zeros(astronaut_mask.shape, np.uint8)
+    settings = replace(SPIFF, coarse_scale=8, sends_grain=False)
+    coded = encode_image(astronaut, ranks, Configuration(0, (0.0,), 0.5), settings, n_ranks=2, seed=1)
+    height, width = ranks.shape
+    small = resized(astronaut, (round(height / 2), round(width / 2)))
+    data = encode_component(small, replace(SPIFF.coarse, quality=layer_quality(0.5)))
+    expected = resized(decode_component(data, "avif", small.shape[:2], "coarse"), (height, width))
+    assert np.array_equal(decode_partial_image(coded.payload).coarse, expected)
+    whole = encode_image(astronaut, ranks, Configuration(0, (0.0,), 0.5), SPIFF, n_ranks=2, seed=1)
+    assert coded.size_bits < whole.size_bits
+    with pytest.raises(ImageError, match="coarse_scale must be in 1 to 16, got 17"):
+        replace(SPIFF, coarse_scale=17)
 
 
 @pytest.mark.parametrize("name", COMPONENT_CODECS)
