@@ -140,16 +140,15 @@ def main() -> None:
         views = [training_view(photograph, rng) for photograph in chosen]
         ids, attention, labels = tokens_of([captions[p.name] for p in chosen], tokenizer)
         pixel_values = inputs_of(views, image_processor)
-        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.no_grad():
             pixels = torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).float().div(127.5).sub(1.0)
-            wanted = teacher(pixels)[-1].float().mean(dim=(2, 3))
+            wanted = teacher(pixels)[-1].mean(dim=(2, 3))
             wanted = functional.normalize(wanted - wanted.mean(dim=0), dim=1)
         model.train()
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            result = model(pixel_values=pixel_values, input_ids=ids, attention_mask=attention, labels=labels)
-            seen = to_teacher(result.last_hidden_state.mean(dim=1))
-        likeness = functional.cosine_similarity(seen.float(), wanted, dim=1).mean()
-        loss = result.loss.float() + 2.0 * (1 - likeness)
+        result = model(pixel_values=pixel_values, input_ids=ids, attention_mask=attention, labels=labels)
+        seen = to_teacher(result.last_hidden_state.mean(dim=1))
+        likeness = functional.cosine_similarity(seen, wanted, dim=1).mean()
+        loss = result.loss + 2.0 * (1 - likeness)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
