@@ -248,13 +248,14 @@ def write_czml(run: "RunDirectory", path: Path) -> None:
     """
     import json
 
-    from ntnsim.results.own_files import write_own_text
+    from ntnsim.results.own_files import check_own, write_own_text
     from ntnsim.sky.czml import czml
     from ntnsim.sky.space_segment import terminal_links
     from ntnsim.world.faults import satellite_outages
 
     if run.is_fluid:
         raise InputError(f"{run.path}: --czml: a fluid world keeps no links over time")
+    check_own(path)
     scenario = validated(Scenario, run.provenance()["scenario"], str(run.path))
     terminals = terminal_links(scenario, satellite_outages(scenario.faults, scenario.seed))
     duration_s = max(world["duration_s"] for world in run.summary()["worlds"].values())

@@ -167,18 +167,26 @@ def plot(
     Example: ntnsim plot results/quickstart --figure delay_cdf --figure savings_cdf
     """
     from ntnsim.report.figures import applicable, draw, known
+    from ntnsim.report.style import UNDATED
+    from ntnsim.results.atomic import check_writable
+    from ntnsim.results.own_files import check_own
     from ntnsim.results.read import find_runs
     from ntnsim.run_progress import status_shown
 
     runs = find_runs(directories)
+    place = out or directories[0] / "figures"
+    check_writable(place)  # before records are read
     names = figure or applicable(runs)
     written: list[Path] = []
     known(names)
+    for name in names:
+        for suffix in UNDATED:
+            check_own(place / f"{name}.{suffix}")
     with status_shown(
         lambda: f"drawing {names[len(written) // 2]}, {len(written) // 2} of {len(names)} figures done"
     ):
         for name in names:
-            written += draw(runs, [name], out or directories[0] / "figures")
+            written += draw(runs, [name], place)
     typer.echo(json.dumps([str(path) for path in written]) if as_json else "\n".join(map(str, written)))
 
 

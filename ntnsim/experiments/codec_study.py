@@ -113,11 +113,11 @@ class CodecStudy:
     ) -> list[dict[str, Any]]:
         """Return one row per photograph and configuration: bits, savings, every score, and *labels*."""
         rows: list[dict[str, Any]] = []
-        n = len(self.photographs)
-        with status_shown(
-            lambda: f"{codec.name}: {len(rows) // len(configurations)} of {n} photographs done"
-        ):
-            self._add_outcomes(rows, codec, configurations, labels)
+        begun = _Begun()
+        n = len(self.photographs) * len(configurations)
+        what = " ".join(map(str, labels.values())) or codec.name
+        with status_shown(lambda: f"{what}: {begun.coded} of {n} pictures coded, {begun.restored} restored"):
+            self._add_outcomes(rows, codec, configurations, labels, begun)
         return rows
 
     def _add_outcomes(
@@ -126,8 +126,9 @@ class CodecStudy:
         codec: Codec,
         configurations: Sequence[Configuration],
         labels: Mapping[str, Any],
+        begun: "_Begun",
     ) -> None:
-        """Append the rows of `outcomes` to *rows*, one photograph after the other."""
+        """Append the rows of `outcomes` to *rows*, one photograph after the other; count in *begun*."""
         store = OutcomeStore(self.out / "outcomes")
         for photograph in self.photographs:
             keys = [
@@ -144,10 +145,10 @@ class CodecStudy:
             missing = [
                 (key, x) for key, x in zip(keys, configurations, strict=True) if store.get(key) is None
             ]
+            begun.add_kept(len(keys) - len(missing))
             if missing:
-                for (key, _), row in zip(
-                    missing, self._computed(photograph, codec, [x for _, x in missing]), strict=True
-                ):
+                computed = self._computed(photograph, codec, [x for _, x in missing], begun)
+                for (key, _), row in zip(missing, computed, strict=True):
                     store.put(key, row)
             for key, x in zip(keys, configurations, strict=True):
                 found = store.get(key)
@@ -155,10 +156,19 @@ class CodecStudy:
                 rows.append({"image": photograph.name, **labels, **_columns(x), **found})
 
     def _computed(
-        self, photograph: RankedPhotograph, codec: Codec, configurations: Sequence[Configuration]
+        self,
+        photograph: RankedPhotograph,
+        codec: Codec,
+        configurations: Sequence[Configuration],
+        begun: "_Begun",
     ) -> list[dict[str, Any]]:
-        encoded = [codec.encode(photograph.pixels, photograph.ranks, x, 1) for x in configurations]
-        images = [codec.decode([image.payload], [1])[0] for image in encoded]
+        encoded, images = [], []
+        for x in configurations:
+            encoded.append(codec.encode(photograph.pixels, photograph.ranks, x, 1))
+            begun.coded += 1
+        for image in encoded:
+            images.append(codec.decode([image.payload], [1])[0])
+            begun.restored += 1
         count = len(configurations)
         scores = self.scorer.score([photograph.pixels] * count, images, [photograph.ranks] * count, N_RANKS)
         source_bits = 8 * len(photograph.source_bytes)
@@ -179,6 +189,19 @@ class CodecStudy:
             table.to_csv(path, index=False, lineterminator="\n")
         save_noted(figure, self.out, name, self.note)
         return table
+
+
+@dataclass
+class _Begun:
+    """How far the pictures of one codec are, for whoever watches."""
+
+    coded: int = 0
+    restored: int = 0
+
+    def add_kept(self, n: int) -> None:
+        """Count *n* pictures whose outcomes were kept."""
+        self.coded += n
+        self.restored += n
 
 
 def _columns(x: Configuration) -> dict[str, float]:

@@ -15,7 +15,7 @@ from ntnsim.report.groups import Point, points_of, scores_note
 from ntnsim.report.page_data import gallery_rows, page_data, summary_rows
 from ntnsim.report.style import COMPONENT_COLOURS, FAULT_COLOUR, PASS_COLOUR
 from ntnsim.results.columns import COMPONENT_TITLES
-from ntnsim.results.own_files import with_seal, write_own_page
+from ntnsim.results.own_files import check_own_page, with_seal, write_own_page
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.record import COMPONENTS
 from ntnsim.results.way_down_text import way_down_text
@@ -25,7 +25,8 @@ MAX_SUMMARY_ROWS = 300
 
 
 def write_page(runs: Sequence[RunDirectory], path: Path) -> None:
-    """Write the page about *runs* to *path*."""
+    """Write the page about *runs* to *path*; where that cannot be, nothing is read."""
+    check_own_page(path)
     write_own_page(path, page(runs))
 
 

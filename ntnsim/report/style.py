@@ -121,14 +121,17 @@ def journal() -> Iterator[None]:
         yield
 
 
+# The formats that figures are written in, and what would put a date or a version into them.
+UNDATED: dict[str, dict[str, Any]] = {
+    "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+    "png": {"Software": None},
+}
+
+
 def save(figure: "Figure", directory: Path, name: str) -> list[Path]:
     """Write *figure* as ``name.pdf`` and ``name.png`` in *directory*: the same figure gives the same bytes."""
-    undated: dict[str, dict[str, Any]] = {
-        "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
-        "png": {"Software": None},
-    }
     paths = []
-    for suffix, metadata in undated.items():
+    for suffix, metadata in UNDATED.items():
         path = directory / f"{name}.{suffix}"
         with own_path(path) as partial:
             figure.savefig(partial, format=suffix, metadata=metadata)

@@ -1,5 +1,6 @@
 """The codec's experiments: tables with the rows they promise, figures, and resuming. On thumbnails, with a plain fill."""
 
+from contextlib import contextmanager
 from functools import partial
 from types import SimpleNamespace
 
@@ -11,10 +12,11 @@ from PIL import Image
 from skimage import data
 
 from ntnsim.errors import DatasetError, InputError
-from ntnsim.experiments import fig2, fig4, fig5, fig6, fig8, fig10, fig11, fig12, rate
+from ntnsim.experiments import codec_study, fig2, fig4, fig5, fig6, fig8, fig10, fig11, fig12, rate
 from ntnsim.experiments.broken_axis import broken_panels
-from ntnsim.experiments.codec_study import pareto
+from ntnsim.experiments.codec_study import CodecStudy, pareto
 from ntnsim.experiments.rate_points import Setting, coded_half, coded_whole, measure
+from ntnsim.protocols.configuration import Configuration
 from ntnsim.spiff.components import Component
 
 
@@ -289,3 +291,30 @@ def test_environment_names_the_photographs(monkeypatch, tmp_path):
         run(rate, "--out", tmp_path / "out", "--bundle", "none")
     with pytest.raises(DatasetError, match=f"{tmp_path}/elsewhere"):
         run(rate, "--out", tmp_path / "out", "--bundle", "none", "--data", tmp_path / "elsewhere")
+
+
+def test_progress_counts_pictures_within_a_photograph(photographs, tmp_path, monkeypatch):
+    seen = []
+
+    @contextmanager
+    def watched(line):
+        original = CodecStudy._computed
+
+        def looked_at(*arguments):
+            rows = original(*arguments)
+            seen.append(line())
+            return rows
+
+        monkeypatch.setattr(CodecStudy, "_computed", looked_at)
+        yield
+
+    monkeypatch.setattr(codec_study, "status_shown", watched)
+    arguments = codec_study.study_parser("ntnsim.experiments.fig6", "", images=2).parse_args(
+        list(map(str, options(photographs, tmp_path)))
+    )
+    study = codec_study.study_from(arguments)
+    study.outcomes(study.whole_image_codec("jpeg", 45), [Configuration(0.0, (0.0,))], series="jpeg", quality=45)
+    assert seen == [
+        "jpeg 45: 1 of 2 pictures coded, 1 restored",
+        "jpeg 45: 2 of 2 pictures coded, 2 restored",
+    ]

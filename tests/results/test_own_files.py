@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from synthetic_run import write_run
 from typer.testing import CliRunner
 
 from ntnsim.cli import app
@@ -123,6 +124,37 @@ def test_a_command_writes_its_file_anew_but_never_over_anybody_elses(command, pi
 def test_a_place_that_cannot_be_written_is_refused_before_networks_are_loaded(monkeypatch, words, work):
     monkeypatch.setattr(work, lambda *_, **__: pytest.fail("the work has begun"))
     done = CliRunner().invoke(app, words, standalone_mode=False)
+    assert isinstance(done.exception, InputError)
+    assert str(done.exception).startswith("/proc/none: cannot be written to (")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("results") / "run"
+    write_run(directory, n_jobs=20)
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("words", "target", "work"),
+    [
+        (["plot"], "figures/delay_cdf.pdf", "ntnsim.report.figures.draw"),
+        (["report"], "report.html", "ntnsim.report.page.page"),
+        (["report", "--czml"], "sky.czml", "ntnsim.sky.czml.czml"),
+    ],
+)
+def test_what_cannot_be_drawn_or_written_is_refused_before_results_are_read(
+    monkeypatch, results, words, target, work
+):
+    monkeypatch.setattr(work, lambda *_, **__: pytest.fail("the work has begun"))
+    somebodys = results / target
+    somebodys.parent.mkdir(exist_ok=True)
+    somebodys.write_text("a week of work")
+    done = CliRunner().invoke(app, [*words, str(results)], standalone_mode=False)
+    assert isinstance(done.exception, InputError)
+    assert str(done.exception).startswith(f"{somebodys}: is there already, and not as ntnsim wrote it")
+    place = "/proc/none" if words == ["plot"] else f"/proc/none/{somebodys.name}"
+    done = CliRunner().invoke(app, [*words, str(results), "--out", place], standalone_mode=False)
     assert isinstance(done.exception, InputError)
     assert str(done.exception).startswith("/proc/none: cannot be written to (")
 
