@@ -1,7 +1,7 @@
 """The first hour of three users, by README and docs alone: in an empty directory, with an installed wheel.
 
-    python tests/first_hour.py               # all of it
-    python tests/first_hour.py --reduced     # what the tests run: fewer images, no experiment
+    python tests/first_hour.py               # all of it, each command in a fresh Python
+    python tests/first_hour.py --reduced     # what the tests run: fewer images, no experiment, one Python that forks
 
 A student of semantic communication, an engineer of NTN links and one of learning each follow the README's own texts:
 its scenario, its commands, its Python. Every step says how long it took; the first that fails ends the hour.
@@ -17,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from fork_server import forked
 from PIL import Image
 from skimage import data
 
@@ -34,25 +35,36 @@ def block(first_words: str) -> str:
 class Newcomer:
     """Somebody in an empty directory, whose Python finds the wheel and nothing of the repository."""
 
-    def __init__(self, home: Path, site: Path) -> None:
-        self.home, self._site = home, site
+    def __init__(self, home: Path, site: Path, forks: bool) -> None:
+        """forks: let one Python fork for every command, instead of a fresh one for each."""
+        self.home, self._site, self._forks = home, site, forks
         home.mkdir()
 
-    def python(self, program: str, *arguments: str, expect: int = 0, shows: str = "") -> str:
+    def python(self, program: str, expect: int = 0, shows: str = "") -> str:
         """Run *program*; it must end with *expect* and show the words *shows*."""
-        return self._do([sys.executable, "-c", program, *arguments], program.strip()[:60], expect, shows)
+        return self._do(["-c", program], program.strip()[:60], expect, shows)
 
     def types(self, line: str, *more: str, expect: int = 0, shows: str = "") -> str:
         """Type an ``ntnsim`` command; *more* are arguments that may hold blanks."""
         words = [*line.split(), *more]
-        return self._do([sys.executable, "-m", "ntnsim", *words], "ntnsim " + " ".join(words), expect, shows)
+        return self._do(["-m", "ntnsim", *words], "ntnsim " + " ".join(words), expect, shows)
+
+    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        """Run Python with *command*: a program behind -c, or ntnsim's module and its arguments."""
+        own = {"NTNSIM_STORE": str(self.home / "store")}
+        if self._forks:
+            kind, text, *words = command
+            program = text if kind == "-c" else None
+            return forked(*words, cwd=self.home, site=self._site, environment=own, program=program)
+        environment = {**os.environ, "PYTHONPATH": str(self._site), **own}
+        command = [sys.executable, *command]
+        return subprocess.run(
+            command, cwd=self.home, env=environment, capture_output=True, text=True, check=False
+        )
 
     def _do(self, command: list[str], named: str, expect: int, shows: str) -> str:
         began_s = time.monotonic()
-        environment = {**os.environ, "PYTHONPATH": str(self._site), "NTNSIM_STORE": str(self.home / "store")}
-        done = subprocess.run(
-            command, cwd=self.home, env=environment, capture_output=True, text=True, check=False
-        )
+        done = self._run(command)
         print(f"{time.monotonic() - began_s:7.1f} s  {' '.join(named.split())}", flush=True)
         said = done.stdout + done.stderr
         if done.returncode != expect or shows not in said:
@@ -182,12 +194,12 @@ def learner(user: Newcomer, reduced: bool) -> None:
 def main(arguments: list[str]) -> None:
     """Build, install, and let each of the three have the hour."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--reduced", action="store_true", help="fewer images, no experiment")
+    parser.add_argument("--reduced", action="store_true", help="fewer images, no experiment, forks")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as directory:
         site = installed_wheel(Path(directory))
         for role in (student, link_engineer, learner):
-            user = Newcomer(Path(directory) / role.__name__, site)
+            user = Newcomer(Path(directory) / role.__name__, site, forks=given.reduced)
             user.python("import ntnsim; print(ntnsim.__file__)", shows=str(site))
             role(user, given.reduced)
 

@@ -6,20 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from fork_server import forked
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "scenarios" / "quickstart.yaml"
 
 
 def ntnsim(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from ntnsim.cli import main; main()", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, **environment},
-        timeout=120,
-    )
+    return forked(*arguments, cwd=cwd, site=ROOT, environment=environment)
 
 
 def test_help_lists_the_commands_and_each_has_an_example():
@@ -118,6 +112,7 @@ def test_schema_describes_every_section():
         (["passes"], "Missing argument 'SCENARIO'"),
         (["experiment", "fig3"], "experiment 'fig3' is unknown; allowed are fig2, fig4"),
         (["experiment", "fig4", "--frobnicate"], "experiment fig4: the following arguments are required: --out"),
+        (["experiment", "fig4", "--ou", "no"], "experiment fig4: the following arguments are required: --out"),
     ],
 )  # fmt: skip
 def test_mistake_is_one_line_with_exit_code_2(arguments, complaint):

@@ -77,7 +77,7 @@ class Progress:
         self._cpu_last = now
 
     def log(self, **values: float) -> None:
-        """Append one row to the curve, print it, and rewrite the curve's file."""
+        """Append one row to the curve, rewrite the curve's file, and print the row."""
         self.charge()
         row = {
             "step": self.step,
@@ -86,8 +86,8 @@ class Progress:
             **{k: round(float(v), 5) for k, v in values.items()},
         }
         self.curve.append(row)
-        print(json.dumps(row), flush=True)
         (self.work / f"{self.name}_curve.json").write_text(json.dumps(self.curve, indent=0) + "\n")
+        print(json.dumps(row), flush=True)
 
     @property
     def checkpoint(self) -> Path:

@@ -22,7 +22,9 @@ def experiment_parser(module: str, description: str | None) -> argparse.Argument
     """Return a parser for the experiment in *module*, whose first docstring line is its description."""
     name = module.rpartition(".")[2]
     return ExperimentParser(
-        prog=f"ntnsim experiment {name}", description=(description or "").partition("\n")[0]
+        prog=f"ntnsim experiment {name}",
+        description=(description or "").partition("\n")[0],
+        allow_abbrev=False,  # --ou would be taken for --out only after the place of --out was looked at
     )
 
 

@@ -16,6 +16,7 @@ from ntnsim.protocols.configuration import Configuration
 from ntnsim.report.style import DOUBLE_COLUMN_IN, STYLES, journal
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 GROUPS = {
@@ -75,9 +76,25 @@ def drawn(study: CodecStudy, table: pd.DataFrame, columns: dict[str, str], name:
                     _scatter(axis, 100 * points["savings"], points[column], str(series))
             axes[0].set_ylabel(label)
             axes[-1].set_xlabel("bandwidth savings (%)")
-        handles, labels = panels[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=3, markerscale=2)
+        handles, n_columns = _legend_columns(panels[0][0])
+        figure.legend(handles=handles, loc="outside upper center", ncols=n_columns, markerscale=2)
         return study.write(name, table, figure)
+
+
+def _legend_columns(axis: "Axes") -> tuple[list["Artist"], int]:
+    """Return the legend's handles with a column for each SPIFF codec and one for all others, and their number.
+
+    A legend fills one column after the other, so that short ones end in handles that show nothing.
+    """
+    from matplotlib.lines import Line2D
+
+    columns: dict[str, list[Artist]] = {}
+    for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+        codec, comma, _ = label.partition(", ")
+        columns.setdefault(codec if comma else "", []).append(handle)
+    n_rows = max(map(len, columns.values()))
+    nothing = [Line2D([], [], linestyle="none", label=" ") for _ in range(n_rows)]
+    return [handle for column in columns.values() for handle in (column + nothing)[:n_rows]], len(columns)
 
 
 def _scatter(axis: "Axes", savings: pd.Series, fidelity: pd.Series, series: str) -> None:
@@ -88,7 +105,7 @@ def _scatter(axis: "Axes", savings: pd.Series, fidelity: pd.Series, series: str)
     axis.scatter(
         savings,
         fidelity,
-        s=5,
+        s=7,
         marker=style.marker,
         facecolors=style.colour if filled else "none",
         edgecolors=style.colour,

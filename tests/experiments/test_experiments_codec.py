@@ -132,6 +132,19 @@ def test_fig10_and_fig11_compare_spiff_with_whole_image_codecs(photographs, tmp_
     assert patches["pf_rank_1"] > patches["pf_rank_0"]  # what selective fidelity means
 
 
+def test_the_legend_has_a_column_for_each_codec_and_one_for_all_others():
+    axis = Figure().subplots()
+    for label in ("ours, p = 0", "ours, p > 0", "theirs, p = 0", "jpeg", "sc"):
+        axis.scatter([0], [0], label=label)
+    handles, n_columns = fig10._legend_columns(axis)
+    assert n_columns == 3
+    assert [handle.get_label() for handle in handles] == [
+        *("ours, p = 0", "ours, p > 0"),
+        *("theirs, p = 0", " "),
+        *("jpeg", "sc"),
+    ]
+
+
 def test_an_axis_is_broken_only_below_what_it_would_squeeze():
     most = pd.Series([0.8, 0.9, 1.0])
     figure = Figure()
@@ -313,7 +326,8 @@ def test_progress_counts_pictures_within_a_photograph(photographs, tmp_path, mon
         list(map(str, options(photographs, tmp_path)))
     )
     study = codec_study.study_from(arguments)
-    study.outcomes(study.whole_image_codec("jpeg", 45), [Configuration(0.0, (0.0,))], series="jpeg", quality=45)
+    whole = [Configuration(0.0, (0.0,))]
+    study.outcomes(study.whole_image_codec("jpeg", 45), whole, series="jpeg", quality=45)
     assert seen == [
         "jpeg 45: 1 of 2 pictures coded, 1 restored",
         "jpeg 45: 2 of 2 pictures coded, 2 restored",

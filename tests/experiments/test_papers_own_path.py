@@ -144,6 +144,9 @@ def test_every_flag_reaches_the_world(paper):
 @pytest.mark.parametrize("codec", ["spiff", "spiff-paper"])
 def test_rivals_run_on_the_papers_networks_judges_and_targets(paper, codec, monkeypatch):
     monkeypatch.setenv("NTNSIM_STORE", str(paper / "store"))
+    monkeypatch.setattr(
+        "ntnsim.experiments.offline.SETTLING_STEPS", 30
+    )  # whether it runs, not how well it learns
     rivals.main(flags(paper, "--codec", codec))
     table = pd.read_csv(paper / "out/rivals.csv")
     assert set(table["target"]) == {"strict", "intermediate", "lenient"}

@@ -116,6 +116,7 @@ def test_a_command_writes_its_file_anew_but_never_over_anybody_elses(command, pi
         (["run", "scenarios/quickstart.yaml", "--out", "/proc/none"], "ntnsim.runs.SchemeAssembly"),
         (["train", "scenarios/load_sweep.yaml", "--out", "/proc/none"], "ntnsim.runs.SchemeAssembly"),
         (["experiment", "fig4", "--out", "/proc/none"], "ntnsim.experiments.fig4.main"),
+        (["experiment", "fig4", "--out=/proc/none"], "ntnsim.experiments.fig4.main"),
         (["encode", "a.jpg", "-o", "/proc/none/a.spiff"], "ntnsim.api.codec.encode"),
         (["decode", "a.spiff", "-o", "/proc/none/a.png"], "ntnsim.api.codec.decode"),
         (["profile", "-o", "/proc/none/host.yaml"], "ntnsim.host_profile.measure_host"),

@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from fork_server import forked
 from stand_in import SCENARIO
 
+ROOT = Path(__file__).parents[2]
 SWEEP = """
 satellite_link: {kind: constant, rate_bps: 1.0e+6}
 sweep:
@@ -20,9 +22,7 @@ sweep:
 
 
 def ntnsim(*arguments, expect=0):
-    program = "from ntnsim.cli import main; main()"
-    command = [sys.executable, "-c", program, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = forked(*arguments, cwd=ROOT, site=ROOT)
     assert done.returncode == expect, done.stderr + done.stdout
     return done
 
