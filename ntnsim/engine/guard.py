@@ -8,7 +8,8 @@ missed, a policy that can rank its choices sends the cheapest that fits; with ot
 Sizes are predicted by a quadratic regression on the rank fractions and x, updated with every delivery; it begins with
 what the guarded policy remembers, such as a log. The error quantile's level follows the misses (adaptive conformal
 inference, Gibbs & Candès 2021), so that the share of late images tends to 1 − confidence even when the network changes.
-Until it has seen 30 deliveries the guard shrinks but does not reject: it does not know yet. A guard that rejects
+Until it has seen 30 deliveries the guard shrinks but does not reject: it does not know yet. The first five sizes that
+it has no memory of count as the source's. A guard that rejects
 everything would never learn that the network has recovered: after a run of rejections one image is sent at its
 smallest, as a probe.
 """
@@ -29,7 +30,10 @@ from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, LostIm
 from ntnsim.scenario.policy import GuardSpec
 
 SHRINK_STEPS = 10  # configurations tried on the way to zero
-FEWEST_DELIVERIES = 30  # before these, a size counts as the source's and the error as the initial margin
+FEWEST_DELIVERIES = 30  # before these, the error counts as the initial margin and nothing is rejected
+FEWEST_SIZES = (
+    5  # before these, a size counts as the source's; until 30 the worst error of a size is its margin
+)
 REMEMBERED = 500  # of what the guarded policy remembers, rows that the sizes begin with
 SIZE_CONFIDENCE = 0.95
 ADAPTATION_RATE = 0.01  # step of the error quantile's level per delivery
@@ -146,9 +150,12 @@ class GuardedPolicy(Policy):
         self._spread = max(float(ordered[min(rank, len(ordered)) - 1]), 0.0)
 
     def _upper_size_bits(self, image: ImageState, configuration: Configuration) -> float:
-        if len(self._size_errors) < FEWEST_DELIVERIES:
+        n_seen = len(self._size_errors)
+        if n_seen < FEWEST_SIZES:
             return float(image.source_bits)
-        margin = float(np.quantile(self._size_errors, SIZE_CONFIDENCE))
+        margin = float(
+            np.quantile(self._size_errors, SIZE_CONFIDENCE if n_seen >= FEWEST_DELIVERIES else 1.0)
+        )
         log_share = self._sizes.log_share(self._sizes.terms(image, configuration)) + margin
         return image.source_bits * float(np.exp(min(log_share, 0.7)))  # no more than twice the source
 

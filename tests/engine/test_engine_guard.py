@@ -11,7 +11,7 @@ from ntnsim.engine.guard import GuardedPolicy
 from ntnsim.engine.practice import learn_online
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits, network_state
 from ntnsim.protocols.configuration import Configuration
-from ntnsim.protocols.policy import ImageState, Requirement
+from ntnsim.protocols.policy import DeliveredImage, ImageState, Requirement
 from ntnsim.scenario.policy import GuardSpec, LinearBanditSpec, RandomPolicySpec
 from ntnsim.streams import stream
 
@@ -76,6 +76,18 @@ def learned_bandit(instance: SyntheticBits) -> Bandit:
     bandit = build_bandit(LinearBanditSpec(explore="none", warm_up_images=50), SPACE, seed=0)
     learn_online(bandit, instance, [REQUIREMENT], 200, stream(2, "bandit"))
     return bandit
+
+
+def test_a_fixed_x_passes_once_its_sizes_were_seen():
+    """At 1.5 Mbit/s an image as large as its source would be late; coded at a fortieth it is not, as five sizes tell."""
+    policy, x = guarded(Configuration(0.2, (0.1,))), Configuration(0.2, (0.1,))
+    image = ImageState((0.6, 0.4), 40_000_000, 640, 480)
+    network = network_state(1.5e6)
+    assert policy.choose(image, network, REQUIREMENT).configuration == Configuration(0.0, (0.0,))
+    for _ in range(5):
+        delivered = DeliveredImage(image, network, REQUIREMENT, x, 1_000_000, (0.9, 1.0), (0.9, 1.0), 3.0)
+        policy.learn(delivered)
+    assert policy.choose(image, network, REQUIREMENT).configuration == x
 
 
 def test_guard_of_a_policy_with_a_memory_knows_sizes_from_the_first_image_on():
