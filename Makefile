@@ -24,7 +24,7 @@ quickstart: $(VENV)/.runs
 	$(BIN)/ntnsim plot results/quickstart
 
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder  # else a long file of one test comes last
 
 lint: install
 	$(BIN)/ruff check .

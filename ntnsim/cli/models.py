@@ -184,8 +184,11 @@ def evaluate(
     from ntnsim.fidelity.panel import JUDGES, available_judges
     from ntnsim.networks.bundle import open_bundle
     from ntnsim.networks.load import load_segmenter
-    from ntnsim.results.own_files import write_own_text
+    from ntnsim.results.own_files import check_own, write_own_text
 
+    for path in (out, sheet):
+        if path:
+            check_own(path)  # before minutes of work, not after
     bundle = open_bundle(name)
     photographs = load_held_out(data, side_px=side or None, limit=images)
     absent = [judge for judge in JUDGES if judge not in available_judges()]

@@ -120,6 +120,14 @@ def test_a_command_writes_its_file_anew_but_never_over_anybody_elses(command, pi
         (["encode", "a.jpg", "-o", "/proc/none/a.spiff"], "ntnsim.api.codec.encode"),
         (["decode", "a.spiff", "-o", "/proc/none/a.png"], "ntnsim.api.codec.decode"),
         (["profile", "-o", "/proc/none/host.yaml"], "ntnsim.host_profile.measure_host"),
+        (
+            ["models", "evaluate", "--data", ".", "--out", "/proc/none/t"],
+            "ntnsim.networks.bundle.open_bundle",
+        ),
+        (
+            ["models", "evaluate", "--data", ".", "--sheet", "/proc/none/t"],
+            "ntnsim.networks.bundle.open_bundle",
+        ),
     ],
 )
 def test_a_place_that_cannot_be_written_is_refused_before_networks_are_loaded(monkeypatch, words, work):
