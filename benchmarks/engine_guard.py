@@ -14,12 +14,13 @@ import numpy as np
 
 from ntnsim.engine.build import build_policy, requirement_from
 from ntnsim.engine.synthetic import SPACE, SyntheticBits
-from ntnsim.experiments.study import Study, links_of
+from ntnsim.experiments.study import Study
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.imaging import Capture, Encoded, Reconstruction, Work
 from ntnsim.protocols.policy import ImageState
 from ntnsim.results.record import DELIVERED, DROPPED, LATE
 from ntnsim.scenario.policy import FixedPolicySpec, GuardSpec, RandomPolicySpec
+from ntnsim.sky.space_segment import terminal_links
 from ntnsim.streams import stream
 from ntnsim.world.world import World
 
@@ -77,7 +78,7 @@ def main() -> None:
     for load in LOADS:
         study = Study(data=Path(), out=Path(), work=Path())
         scenario = study.scenario([{"name": "unused", "codec": sizes}], n_images=arguments.images, load=load)
-        links = links_of(scenario)
+        links = terminal_links(scenario)
         for name, entity in POLICIES.items():
             states: list[str] = []
             policy = build_policy(entity, SPACE, seed=1)
