@@ -270,17 +270,23 @@ def caption(phases: pd.DataFrame, kind: str, length: int) -> str:
 
 
 def draw(means: pd.DataFrame, directory: Path, length: int) -> None:
-    """Draw cost, the share in time and the savings over the images, without a guard; steps marked."""
+    """Draw cost, the share in time and the savings over the images, steps marked, of those without a guard: the
+    learners, and the fixed x that is cheapest over the run.
+    """
     import matplotlib.pyplot as plt
 
     from ntnsim.report.style import DOUBLE_COLUMN_IN, STYLES, journal, save
 
     means = means[~means["policy"].str.endswith(GUARDED)]
+    costs = means.groupby("policy")["cost"].mean()
+    fixed = costs[costs.index.str.startswith(FIXED)]
+    means = means[~means["policy"].isin({*fixed.index} - {fixed.idxmin()})]
     labels = {"cost": "Cost (Eq. 2a)", "in_time": "P(d ≤ d_max)", "savings": "Savings"}
     with journal():
         figure, axes = plt.subplots(1, 3, figsize=(DOUBLE_COLUMN_IN, 2.8), sharex=True)
         for axis, (entry, label) in zip(axes, labels.items(), strict=True):
-            for look, (policy, lines) in zip(STYLES, means.groupby("policy", sort=False), strict=False):
+            looks = STYLES[: means["policy"].nunique()]  # one that has none would be an error
+            for look, (policy, lines) in zip(looks, means.groupby("policy", sort=False), strict=True):
                 at = lines["phase"] * length + lines["window"]
                 curve = lines.groupby(at)[entry].mean()
                 axis.plot(curve, color=look.colour, dashes=look.dash or (None, None), label=policy)
