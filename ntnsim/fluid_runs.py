@@ -55,7 +55,7 @@ def simulate_fluid(
         _links(scenario),
         load.at,
         duration_s=duration_s,
-        drain_s=fluid.drain_s if scenario.horizon.drain else 0.0,
+        drain_s=min(fluid.drain_s, scenario.horizon.drain_limit_s) if scenario.horizon.drain else 0.0,
         step_s=fluid.step_s,
     )
     entries = {}
@@ -88,6 +88,10 @@ def check_fluid(scenario: Scenario) -> None:
     """Raise ScenarioError for the first part of *scenario* that can only be followed image by image."""
     if scenario.horizon.duration_s is None:
         raise ScenarioError("horizon.duration_s: is required by fidelity fluid")
+    if scenario.horizon.n_jobs is not None:
+        raise ScenarioError(
+            f"horizon.n_jobs: fidelity fluid counts no images; give duration_s alone, got {scenario.horizon.n_jobs}"
+        )
     if scenario.faults:
         raise ScenarioError(
             f"faults: fidelity fluid knows none, got {scenario.faults[0].name!r}; take images"

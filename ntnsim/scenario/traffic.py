@@ -182,6 +182,15 @@ def images_per_s(arrivals: ArrivalsSpec) -> float:
     return 0.0
 
 
+def first_image_s(arrivals: ArrivalsSpec) -> float:
+    """Return when the first image is taken, in seconds after a source begins, as far as it is written; else 0."""
+    if isinstance(arrivals, PeriodicSpec) and arrivals.offset_s != "random":
+        return arrivals.offset_s
+    if isinstance(arrivals, TraceSpec) and arrivals.times_s:
+        return arrivals.times_s[0]
+    return 0.0
+
+
 class SourceSpec(Entity):
     """A camera, or *count* alike ones, behind one gateway."""
 

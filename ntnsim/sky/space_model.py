@@ -146,9 +146,22 @@ def ground_sites(space: SpaceSegmentSpec) -> list[Site]:
     return [_site(station, earth_model(space.earth)) for station in space.ground_stations]
 
 
-@lru_cache(maxsize=4)
 def space_model(space: SpaceSegmentSpec, start_utc: datetime) -> SpaceModel:
-    """Return the satellites of *space*, with time 0 at *start_utc*."""
+    """Return the satellites of *space*, with time 0 at *start_utc*; read anew where its file was replaced."""
+    version: tuple[int, ...] = ()
+    if space.constellation.kind == "element_sets":
+        try:
+            status = space.constellation.path.location.stat()
+        except OSError:
+            pass  # the reader says what is wrong
+        else:
+            version = (status.st_ino, status.st_size, status.st_mtime_ns)
+    return _space_model(space, start_utc, version)
+
+
+@lru_cache(maxsize=4)
+def _space_model(space: SpaceSegmentSpec, start_utc: datetime, version: tuple[int, ...]) -> SpaceModel:
+    """version: of the file of element sets; part of what the answer is kept by, and nothing else."""
     earth = earth_model(space.earth)
     start = julian_date(start_utc)
     orbits: Orbits

@@ -9,12 +9,13 @@ from typer.testing import CliRunner
 import ntnsim
 from ntnsim.chance.sampling import block_draw
 from ntnsim.cli import app
-from ntnsim.errors import InputError
+from ntnsim.errors import InputError, ScenarioError
 from ntnsim.flow.links import SampledSky
 from ntnsim.flow.pool import PoolQueue, all_busy
 from ntnsim.flow.spread import spread, total
 from ntnsim.flow.waits import waiting_work
 from ntnsim.flow.workload import WorkloadQueue
+from ntnsim.fluid_runs import check_fluid
 from ntnsim.runs import run_scenario
 from ntnsim.scenario.distribution import (
     ConstantSpec,
@@ -292,3 +293,19 @@ def test_the_summary_of_a_fluid_run_is_shown_like_any_other(tmp_path):
         "savings.parquet",
         "satellites.parquet",
     }
+
+
+def test_a_number_of_images_is_refused_as_nobody_counts_them():
+    scenario = Scenario.model_validate(
+        {
+            "name": "counted",
+            "fidelity": "fluid",
+            "horizon": {"duration_s": 600, "n_jobs": 3},
+            "sources": [{"name": "camera", "arrivals": {"kind": "poisson", "rate_per_s": 0.1}}],
+            "gateways": [{"name": "gateway"}],
+            "satellite_link": {"kind": "constant", "rate_bps": 1e9},
+            "schemes": [{"name": "sizes", "codec": {"kind": "sizes", "size_bits": 1e6}}],
+        }
+    )
+    with pytest.raises(ScenarioError, match=r"horizon.n_jobs: fidelity fluid counts no images.*got 3"):
+        check_fluid(scenario)

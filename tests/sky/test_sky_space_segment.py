@@ -862,3 +862,15 @@ def test_land_mobile_models_do_not_depend_on_how_windows_are_cut(kind):
         == whole.rate_bps.tolist()
     )
     assert np.any(whole.rate_bps > 0)
+
+
+def test_a_replaced_file_of_element_sets_is_read_anew_in_the_same_process(tmp_path):
+    lines = (
+        "1 25544U 98067A   14020.93268519  .00009878  00000-0  18200-3 0  5082\n"
+        "2 25544  51.6498 109.4756 0003572  55.9686 274.8005 15.49815350868473\n"
+    )
+    file, start = tmp_path / "stations.tle", datetime(2014, 1, 21, tzinfo=UTC)
+    space = SpaceSegmentSpec.model_validate({"constellation": {"kind": "element_sets", "path": str(file)}})
+    for name in ("ISS", "ZARYA THE SECOND"):
+        file.write_text(f"{name}\n{lines}")
+        assert list(space_model(space, start).orbits.names) == [name]

@@ -400,12 +400,20 @@ def test_only_the_satellite_that_serves_takes_the_link_down_with_it(textbook, ta
 
 def test_outages_of_satellites_are_told_to_who_chooses_the_serving_one(textbook):
     world_of, _, _, _ = textbook
-    scenario = world_of(faults=fault("satellite", 3.0, 10.0, target="a-*"))
+    scenario = world_of(satellite_link={"kind": "orbit"}, faults=fault("satellite", 3.0, 10.0, target="a-*"))
     outage = satellite_outages(scenario.faults, scenario.seed)
     assert outage is not None
     assert outage("a-1", np.array([2.9, 3.0, 12.9, 13.0])).tolist() == [False, True, True, False]
     assert not outage("b-1", np.array([5.0])).any()
     assert satellite_outages((), 1) is None
+
+
+def test_a_named_satellite_of_a_link_without_names_is_refused(textbook):
+    world_of, _, _, _ = textbook
+    with pytest.raises(
+        ScenarioError, match=r"faults\[0\].target: satellite_link.kind constant names no sat.*'a-1'"
+    ):
+        world_of(faults=fault("satellite", 3.0, 10.0, target="a-1"))
 
 
 def test_orbit_link_without_profiles_names_the_gateway(textbook):
