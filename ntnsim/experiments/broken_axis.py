@@ -34,7 +34,7 @@ def _panel(figure: "Figure", grid: "GridSpec", column: int, most: pd.Series, few
     room = max(0.25 * (float(few.max()) - float(few.min())), 0.02)
     least = float(few.min())
     lower.set_ylim(least - min(room, max(least, 0.2 * room)), float(few.max()) + room)
-    lower.locator_params(axis="y", nbins=3)
+    lower.locator_params(axis="y", nbins=2, min_n_ticks=1, steps=(1, 2, 5, 10))
     upper.spines["bottom"].set_visible(False)
     upper.tick_params(bottom=False, labelbottom=False)
     for axes, height in ((upper, 0.0), (lower, 1.0)):  # the strokes of the break
