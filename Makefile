@@ -23,8 +23,9 @@ quickstart: $(VENV)/.runs
 	$(BIN)/ntnsim run scenarios/quickstart.yaml --out results/quickstart --force
 	$(BIN)/ntnsim plot results/quickstart
 
+# Files in their own order: else a long file of one test comes last.
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder  # else a long file of one test comes last
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: install
 	$(BIN)/ruff check .

@@ -400,7 +400,8 @@ def bulk_service_wait(arrival_rate, service_rate, least, most):
 
 
 def test_bulk_service_of_least_and_most_one_is_mm1():
-    assert bulk_service_wait(0.7, 1.0, 1, 1) == pytest.approx(mm1_wait(0.7, 1.0), rel=1e-9)
+    # Least squares of 401 states lose more digits with some BLAS than with others.
+    assert bulk_service_wait(0.7, 1.0, 1, 1) == pytest.approx(mm1_wait(0.7, 1.0), rel=1e-7)
 
 
 @pytest.mark.parametrize(("least", "most"), [(1, 4), (3, 4), (4, 4)])
