@@ -7,11 +7,11 @@ missed, a policy that can rank its choices sends the cheapest that fits; with ot
 
 Sizes are predicted by a quadratic regression on the rank fractions and x, updated with every delivery; it begins with
 what the guarded policy remembers, such as a log. The error quantile's level follows the misses (adaptive conformal
-inference, Gibbs & Candès 2021), so that the share of late images tends to 1 − confidence even when the network changes.
-Until it has seen 30 deliveries the guard shrinks but does not reject: it does not know yet. The first five sizes that
-it has no memory of count as the source's. A guard that rejects
-everything would never learn that the network has recovered: after a run of rejections one image is sent at its
-smallest, as a probe.
+inference, Gibbs & Candès 2021), so that the margin covers the error in a share `confidence` of deliveries even when the
+network changes; fewer images are late than that, as most have time to spare. Until it has seen 30 deliveries the guard
+shrinks but does not reject: it does not know yet. The first five sizes that it has no memory of count as the source's.
+A guard that rejects everything would never learn that the network has recovered: after a run of rejections one image
+is sent at its smallest, as a probe.
 """
 
 from collections import deque
