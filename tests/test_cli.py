@@ -146,3 +146,12 @@ def test_truncated_stream_names_the_missing_part(tmp_path):
     assert result.returncode == 2
     assert len(result.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "b.png").exists()
+
+
+def test_a_pipe_has_each_line_when_it_is_said():
+    says_and_ends = (
+        "import os, ntnsim.cli as cli\ncli.app = lambda **_: (print('here I am'), os._exit(0))\ncli.main()\n"
+    )
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-c", says_and_ends]
+    assert subprocess.run(command, capture_output=True, text=True, env=buffered).stdout == "here I am\n"

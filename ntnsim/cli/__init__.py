@@ -1,5 +1,6 @@
 """The command line: arguments to one call. No logic lives here; heavy imports wait inside each command."""
 
+import io
 import signal
 import sys
 import warnings
@@ -63,6 +64,8 @@ def main() -> None:
     """
     terminated = False
     warnings.showwarning = _say_warning
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a pipe or a log file has each line when it is said
 
     def terminate(number: int, frame: object) -> None:
         nonlocal terminated

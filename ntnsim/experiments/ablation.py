@@ -26,10 +26,9 @@ from ntnsim.engine.oracle import OraclePolicy
 from ntnsim.engine.outcome_table import OutcomeTable
 from ntnsim.engine.practice import TableInstance, practised
 from ntnsim.experiments.accounts import WHOLE, cheapest, cost_of, generated_share, judged_columns
-from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.outcomes import build_outcome_log
 from ntnsim.experiments.study import Study, learner
-from ntnsim.experiments.study_arguments import add_study_arguments, study_from
+from ntnsim.experiments.study_arguments import as_command
 from ntnsim.experiments.whole_images import SOURCE
 from ntnsim.protocols.policy import Policy, Requirement
 from ntnsim.results.own_files import own_path
@@ -179,9 +178,7 @@ def draw(results: pd.DataFrame, directory: Path) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Run with the command line's *arguments* that follow the experiment's name."""
-    parser = experiment_parser(__name__, __doc__)
-    add_study_arguments(parser)
-    results = run(study_from(parser.parse_args(arguments)))
+    results = as_command(arguments, __name__, __doc__, run)
     print(
         results.groupby(["variant", "guarded", "target", "load"], sort=False)
         .mean()

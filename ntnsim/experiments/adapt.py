@@ -25,9 +25,8 @@ from ntnsim.engine.build import build_policy, changes_from, requirement_from
 from ntnsim.engine.outcome_table import OutcomeTable
 from ntnsim.engine.practice import Moment
 from ntnsim.experiments.accounts import WHOLE, generated_in, judged_columns, record_cost
-from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.study import Study, learner
-from ntnsim.experiments.study_arguments import add_study_arguments, study_from
+from ntnsim.experiments.study_arguments import as_command
 from ntnsim.experiments.table_imaging import TableImaging
 from ntnsim.protocols.policy import Policy
 from ntnsim.results.own_files import own_path
@@ -303,8 +302,6 @@ def draw(means: pd.DataFrame, directory: Path, length: int) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Run with the command line's *arguments* that follow the experiment's name."""
-    parser = experiment_parser(__name__, __doc__)
-    add_study_arguments(parser)
-    phases = run(study_from(parser.parse_args(arguments)))
+    phases = as_command(arguments, __name__, __doc__, run)
     shown = ["policy", "phase", "cost", "above_best_fixed", "worst_window", "in_time", "pf_ok", "savings"]
     print(phases[shown].round(4).to_string(index=False))

@@ -24,10 +24,9 @@ from ntnsim.engine.oracle import OraclePolicy
 from ntnsim.engine.outcome_table import OutcomeTable
 from ntnsim.engine.practice import Moment
 from ntnsim.engine.spiff_engine import SpiffEngine
-from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.outcomes import delivered_by, drawn_configuration
 from ntnsim.experiments.study import RISK_LEVEL, Study
-from ntnsim.experiments.study_arguments import add_study_arguments, study_from
+from ntnsim.experiments.study_arguments import as_command
 from ntnsim.experiments.whole_images import SOURCE
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.policy import DeliveredImage, Requirement
@@ -189,6 +188,4 @@ def draw(coverage: pd.DataFrame, chart: pd.DataFrame, directory: Path) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Run with the command line's *arguments* that follow the experiment's name."""
-    parser = experiment_parser(__name__, __doc__)
-    add_study_arguments(parser)
-    print(run(study_from(parser.parse_args(arguments))).round(4).to_string(index=False))
+    print(as_command(arguments, __name__, __doc__, run).round(4).to_string(index=False))

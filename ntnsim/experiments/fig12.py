@@ -21,9 +21,8 @@ from ntnsim.engine.conditioning import interleaved
 from ntnsim.engine.objective import realised_cost
 from ntnsim.engine.outcome_table import OutcomeTable
 from ntnsim.engine.practice import TableInstance, practised
-from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.study import Study
-from ntnsim.experiments.study_arguments import add_study_arguments, study_from
+from ntnsim.experiments.study_arguments import as_command
 from ntnsim.protocols.policy import Requirement
 from ntnsim.scenario.policy import SpiffEngineSpec
 from ntnsim.streams import integer_seed, stream
@@ -143,7 +142,5 @@ def draw(notes: pd.DataFrame, directory: Path) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Run with the command line's *arguments* that follow the experiment's name."""
-    parser = experiment_parser(__name__, __doc__)
-    add_study_arguments(parser)
-    notes = run(study_from(parser.parse_args(arguments)))
+    notes = as_command(arguments, __name__, __doc__, run)
     print(notes.groupby(["subset", "target"]).tail(1).to_string(index=False))

@@ -58,7 +58,7 @@ def build_outcome_table(
     """Return the outcomes of the first *n_images* photographs of *source* at every point of *axes*.
 
     Every size is that of a real stream; configurations with the same reconstruction are restored and scored once.
-    progress: called with the number of finished images and *n_images*.
+    progress: called with the number of pictures restored and scored, and of all.
     """
     grid = [space.configuration(x) for x in product(*axes)]
     restored = list(dict.fromkeys(alike(configuration) for configuration in grid))
@@ -69,15 +69,17 @@ def build_outcome_table(
         for configuration in restored:
             pipeline.encode(capture.image_id, configuration)
             pipeline.expect(capture.image_id, configuration)
-        scores = {x: pipeline.reconstruct(capture.image_id, x) for x in restored}
+        scores = {}
+        for configuration in restored:
+            scores[configuration] = pipeline.reconstruct(capture.image_id, configuration)
+            if progress is not None:
+                progress(index * len(restored) + len(scores), n_images * len(restored))
         for configuration in grid:
             pipeline.forget(capture.image_id, configuration)
         pf.append([scores[alike(configuration)].pf_rank for configuration in grid])
         sf.append([scores[alike(configuration)].sf_rank for configuration in grid])
         names.append(capture.image_id)
         images.append(capture.state)
-        if progress is not None:
-            progress(index + 1, n_images)
     shape = (n_images, *(len(axis) for axis in axes))
     return OutcomeTable(
         space,
@@ -124,8 +126,8 @@ def build_outcome_log(
         for configuration, size_bits in zip(drawn, sizes, strict=True):
             seen = pipeline.reconstruct(capture.image_id, configuration)
             log.append(LoggedOutcome(capture.state, configuration, size_bits, seen.pf_rank, seen.sf_rank))
-        if progress is not None:
-            progress(index + 1, n_images)
+            if progress is not None:
+                progress(len(log), n_images * n_draws)
     return log
 
 

@@ -23,10 +23,9 @@ from ntnsim.engine.bandit import Bandit
 from ntnsim.engine.build import requirement_from
 from ntnsim.engine.outcome_log import LoggedOutcome
 from ntnsim.experiments.accounts import WHOLE, above, cost_of, generated_share, judged_columns
-from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.outcomes import delivered_by
 from ntnsim.experiments.study import SPACES, Study
-from ntnsim.experiments.study_arguments import add_study_arguments, study_from
+from ntnsim.experiments.study_arguments import as_command
 from ntnsim.experiments.whole_images import NOTHING, SOURCE, WHOLE_RIVALS, tuned_to
 from ntnsim.images.pipeline import ImagePipeline
 from ntnsim.protocols.configuration import Configuration
@@ -282,6 +281,4 @@ def draw(table: pd.DataFrame, directory: Path) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Run with the command line's *arguments* that follow the experiment's name."""
-    parser = experiment_parser(__name__, __doc__)
-    add_study_arguments(parser)
-    print(run(study_from(parser.parse_args(arguments))).to_string(index=False))
+    print(as_command(arguments, __name__, __doc__, run).to_string(index=False))

@@ -24,6 +24,7 @@ from ntnsim.engine.uniform import RandomPolicy
 from ntnsim.experiments.accounts import Effort, effort_of
 from ntnsim.experiments.offline import taught_from
 from ntnsim.experiments.outcomes import axes_of, build_outcome_log, build_outcome_table
+from ntnsim.experiments.stage import Stage
 from ntnsim.experiments.targets import calibrated_targets, requirement_range
 from ntnsim.experiments.whole_images import SOURCE, scores_of
 from ntnsim.images.pipeline import ImagePipeline
@@ -58,7 +59,6 @@ HIDDEN_UNITS = 64  # of the engine: for a log of hundreds as good as 256, at a q
 # that they have not seen. Offline it makes no difference.
 CRITIC_LEARNING_RATE = 1e-4
 CALIBRATED_ON = 60  # training photographs that JPEG q45 is scored on, for the targets
-REPORTED_EVERY = 20  # photographs between two lines of progress
 # α of Eq. 5, of engine and least squares: the share of requests that may be missed.
 RISK_LEVEL = 0.05
 EXPECTED = 0.5  # `expected_share` of the engine; chosen, as α, by cross-validation over logged photographs
@@ -70,8 +70,6 @@ HELD = 1e9  # a ridge, in deliveries, beside which no log moves a coefficient
 # quarter of that distance, at twice the bits). Tables show its PF beside the savings.
 CROP = {"codec": "avif", "quality": 45, "full_chroma": True, "loop_filters": False}
 TOP_SHARE = 0.0  # the top rank's target is what JPEG q45 reaches for it on all but this share of photographs
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ class Study:
     task: Mapping[str, Any] = field(default_factory=lambda: dict(TASK))
     table_iii: bool = False
     kind: str = "spiff"
-    say: Say = print
+    say: Stage = field(default_factory=Stage)
 
     @property
     def judged_on(self) -> dict[str, Any]:
@@ -238,9 +236,10 @@ class Study:
         return self.work / "outcomes" / f"{what}-{kind}-{scale}-{digest(made_of)[:8]}.parquet"
 
     def _progress(self, what: str) -> Callable[[int, int], None]:
+        self.say(what)
+
         def progress(done: int, wanted: int) -> None:
-            if done % REPORTED_EVERY == 0 or done == wanted:
-                self.say(f"{what}: {done} of {wanted} photographs")
+            self.say.moves_on(f"{what}: {done} of {wanted} pictures restored and scored")
 
         return progress
 

@@ -1,12 +1,26 @@
 """Command-line arguments that the learning experiments share."""
 
 import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from ntnsim.errors import InputError
-from ntnsim.experiments.arguments import add_judges, add_persons_argument, judges_from
+from ntnsim.experiments.arguments import add_judges, add_persons_argument, experiment_parser, judges_from
 from ntnsim.experiments.study import Study
+
+
+def as_command(
+    arguments: Sequence[str], name: str, doc: str | None, run: Callable[[Study], pd.DataFrame]
+) -> pd.DataFrame:
+    """Return what experiment *name* makes of the command line's *arguments*, and tell meanwhile how far it is."""
+    parser = experiment_parser(name, doc)
+    add_study_arguments(parser)
+    study = study_from(parser.parse_args(arguments))
+    with study.say.shown():
+        return run(study)
 
 
 def add_study_arguments(parser: argparse.ArgumentParser) -> None:

@@ -30,9 +30,8 @@ from ntnsim.experiments.accounts import (
     judged_columns,
     record_cost,
 )
-from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.study import Study
-from ntnsim.experiments.study_arguments import add_study_arguments, study_from
+from ntnsim.experiments.study_arguments import as_command
 from ntnsim.experiments.whole_images import WHOLE_RIVALS, tuned_to
 from ntnsim.networks.bundle import open_bundle
 from ntnsim.protocols.policy import Requirement
@@ -279,6 +278,4 @@ def _mark(axis: Any, row: Mapping[Any, Any], look: Any) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Run with the command line's *arguments* that follow the experiment's name."""
-    parser = experiment_parser(__name__, __doc__)
-    add_study_arguments(parser)
-    print(run(study_from(parser.parse_args(arguments))).to_string(index=False))
+    print(as_command(arguments, __name__, __doc__, run).to_string(index=False))

@@ -21,6 +21,7 @@ from ntnsim.experiments.outcomes import (
     build_outcome_table,
     drawn_configuration,
 )
+from ntnsim.experiments.stage import Stage
 from ntnsim.experiments.study import SPACES
 from ntnsim.experiments.table4 import latex, summary
 from ntnsim.experiments.targets import calibrated_targets, requirement_range
@@ -130,6 +131,33 @@ def test_alike_configurations_give_the_same_pixels():
         first, second = codec.decode(payloads, [7, 7])
         np.testing.assert_array_equal(first, second)
         assert alike(alike(configuration)) == alike(configuration)
+
+
+def test_progress_tells_each_picture_as_it_is_scored():
+    space, told = SPACES["spiff"], []
+    axes = axes_of(space, box_growth=(0.0,), patches=(0.0,), coarse=(0.0, 0.5))
+    build_outcome_table(CountedPipeline(), space, "camera", 2, axes, lambda *so_far: told.append(so_far))
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    build_outcome_log(
+        CountedPipeline(),
+        space,
+        "camera",
+        1,
+        stream(0, "log"),
+        lambda *so_far: told.append(so_far),
+        n_draws=2,
+    )
+    assert told[4:] == [(1, 2), (2, 2)]
+
+
+def test_stage_tells_what_was_said_last_and_since_when():
+    now_s = [0.0]
+    stage = Stage(clock=lambda: now_s[0])
+    stage("seed 0: training the engine")
+    now_s[0] = 12.0
+    assert stage.line() == "seed 0: training the engine, 0:12"
+    stage.moves_on("log of spiff: 3 of 80 pictures")
+    assert stage.line() == "log of spiff: 3 of 80 pictures, 0:12"
 
 
 def test_log_holds_as_many_outcomes_per_photograph_as_wanted_and_comes_back_from_disk(tmp_path: Path):
