@@ -205,6 +205,19 @@ def test_outage_is_one_run_whatever_the_load_does_and_looking_at_it_again_walks_
     assert clock.finish_s(999_990.0, 1e6) == pytest.approx(1e6 + 1.0)
 
 
+def test_a_link_that_stays_up_is_looked_at_no_further_than_its_bits_flow():
+    made = []
+
+    def up():
+        for number in range(10**6):
+            made.append(number)
+            yield float(number), 1.0
+
+    clock = product_clock([step_path.constant(1e6), step_path.StepPath(up())], None, steps=8)
+    assert clock.finish_s(100.0, 2e6) == pytest.approx(102.0)
+    assert len(made) < 120
+
+
 def test_windows_far_ahead_are_found_and_forgotten_in_order():
     clock, rate = random_clock(3)
     clock.bits_between(0.0, 5_000.0)
