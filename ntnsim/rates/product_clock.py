@@ -24,8 +24,8 @@ def product_clock(
     def next_window(start_s: float) -> RateWindow[Details]:
         """Return the window that begins at *start_s*."""
         edges_s, rates_bps, edge_s = [start_s], [_product(paths, start_s)], start_s
-        # A run goes on where the rate stays as it was: in an outage, whatever the load does. Where bits flow nobody needs
-        # to know for how long, and paths may be dear to look at: one run is then as many steps as a window has.
+        # A run goes on where the rate stays as it was: in an outage, whatever the load does. Where bits flow nobody
+        # needs to know for how long, and paths may be dear to look at: a run is then as many steps as a window has.
         n_seen = 0
         while edge_s < inf and edge_s - edges_s[-1] < search_s:
             if rates_bps[-1] > 0 and n_seen == steps:
