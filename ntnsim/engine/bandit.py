@@ -22,6 +22,7 @@ from ntnsim.engine.first_guess import FirstGuess
 from ntnsim.engine.objective import realised_cost
 from ntnsim.engine.queue_price import backlog_price
 from ntnsim.engine.replay import Replay
+from ntnsim.engine.sizes import Looks, SeenSizes
 from ntnsim.engine.stacked_mlp import StackedMlp
 from ntnsim.engine.standardisation import Standardisation
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
@@ -136,12 +137,12 @@ class Bandit(Policy, ABC):
         cost = self.decision_costs(state, image, network, requirement, tried)
         return [self.space.configuration(x) for x in tried[np.argsort(cost, kind="stable")].tolist()]
 
-    def seen_sizes(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return rank fractions [rows, R], x [rows, dimension] and bits shares [rows] of what is remembered."""
-        # The states begin with 2·fraction − 1 of each rank (`features.py`).
-        fractions = 0.5 * (self.replay.part("state")[:, : self.space.n_ranks].astype(np.float64) + 1.0)
-        shares = self.replay.part("outcome")[:, 0].astype(np.float64)
-        return fractions, self.replay.part("action").astype(np.float64), shares
+    def seen_sizes(self) -> SeenSizes:
+        """Return the sizes of what is remembered."""
+        what = Looks(density=not self.settings.paper_state, trials=self.settings.trial_state)
+        seen = what.of_states(self.replay.part("state").astype(np.float64), self.space.n_ranks)
+        log_shares = np.log(self.replay.part("outcome")[:, 0].astype(np.float64))
+        return SeenSizes(what, seen, self.replay.part("action").astype(np.float64), log_shares)
 
     @abstractmethod
     def exploring_action(

@@ -5,13 +5,13 @@ an upper quantile of the coded size, and an upper quantile of the error of past 
 missed, a policy that can rank its choices sends the cheapest that fits; with others the configuration is scaled towards
 0 until it fits. If nothing fits, the image is rejected (or sent at its smallest).
 
-Sizes are predicted by a quadratic regression on the rank fractions and x, updated with every delivery; it begins with
-what the guarded policy remembers, such as a log. The error quantile's level follows the misses (adaptive conformal
-inference, Gibbs & Candès 2021), so that the margin covers the error in a share `confidence` of deliveries even when the
-network changes; fewer images are late than that, as most have time to spare. Until it has seen 30 deliveries the guard
-shrinks but does not reject: it does not know yet. The first five sizes that it has no memory of count as the source's.
-A guard that rejects everything would never learn that the network has recovered: after a run of rejections one image
-is sent at its smallest, as a probe.
+Sizes are predicted by a quadratic regression on what is known before coding (`sizes.py`) and x, updated with every
+delivery; it begins with what the guarded policy remembers, such as a log. The error quantile's level follows the
+misses (adaptive conformal inference, Gibbs & Candès 2021), so that the margin covers the error in a share `confidence`
+of deliveries even when the network changes; fewer images are late than that, as most have time to spare. Until it has
+seen 30 deliveries the guard shrinks but does not reject: it does not know yet. The first five sizes that it has no
+memory of count as the source's. A guard that rejects everything would never learn that the network has recovered:
+after a run of rejections one image is sent at its smallest, as a probe.
 """
 
 from collections import deque
@@ -24,6 +24,7 @@ import numpy as np
 
 from ntnsim.arrays import FloatArray
 from ntnsim.engine.delay_model import drain_s, known_delay_s
+from ntnsim.engine.sizes import Looks, SeenSizes, SizePredictor
 from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
 from ntnsim.protocols.network_state import NetworkState
 from ntnsim.protocols.policy import Decision, DeliveredImage, ImageState, LostImage, Policy, Requirement
@@ -50,47 +51,14 @@ class Ranking(Protocol):
         """Return what it could send, cheapest first."""
         ...
 
-    def seen_sizes(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return rank fractions [rows, R], x [rows, dimension] and bits shares [rows] of what it remembers."""
+    def seen_sizes(self) -> SeenSizes:
+        """Return the sizes of what it remembers."""
         ...
 
 
 def _exposure_s(drain_s: float) -> float:
     """Return the time over which a prediction may go wrong: draining, and a second for all else."""
     return 1.0 + drain_s
-
-
-class SizePredictor:
-    """log(bits / source bits) as a quadratic form of (rank fractions, x), by recursive least squares."""
-
-    def __init__(self, space: ConfigurationSpace) -> None:
-        n_linear = 1 + space.n_ranks - 1 + space.dimension
-        self._pairs = np.triu_indices(n_linear)
-        n_terms = len(self._pairs[0])
-        self._space = space
-        self._coefficients: FloatArray = np.zeros(n_terms)
-        self._covariance: FloatArray = np.eye(n_terms) * 1e3  # a weak prior: ridge of 1e-3
-
-    def terms(self, image: ImageState, configuration: Configuration) -> FloatArray:
-        """Return the regression's terms for one decision."""
-        return self.terms_of(np.array(image.rank_fractions), np.array(self._space.vector(configuration)))
-
-    def terms_of(self, fractions: FloatArray, x: FloatArray) -> FloatArray:
-        """Return the regression's terms: all products of two of (1, *fractions* [R] but the first, *x* [dimension])."""
-        linear = np.concatenate((np.ones(1), fractions[1:], x))
-        products: FloatArray = linear[self._pairs[0]] * linear[self._pairs[1]]
-        return products
-
-    def log_share(self, terms: FloatArray) -> float:
-        """Return the predicted log of bits over source bits."""
-        return float(terms @ self._coefficients)
-
-    def update(self, terms: FloatArray, log_share: float) -> None:
-        """Take in one delivery."""
-        gain = self._covariance @ terms
-        gain /= 1.0 + terms @ gain
-        self._coefficients += gain * (log_share - terms @ self._coefficients)
-        self._covariance -= np.outer(gain, terms @ self._covariance)
 
 
 class GuardedPolicy(Policy):
@@ -117,10 +85,12 @@ class GuardedPolicy(Policy):
         self._rejections_in_a_row = 0
         self._n_late = 0
         self._n_delivered = 0
+        self._looks = Looks()
         if isinstance(guarded, Ranking):
-            fractions, x, shares = (part[-REMEMBERED:] for part in guarded.seen_sizes())
-            for row, share in enumerate(shares):
-                self._learn_size(self._sizes.terms_of(fractions[row], x[row]), log(share))
+            seen = guarded.seen_sizes()
+            self._looks = seen.what
+            for row in range(max(len(seen.x) - REMEMBERED, 0), len(seen.x)):
+                self._learn_size(self._sizes.terms(seen.looks[row], seen.x[row]), float(seen.log_shares[row]))
 
     def _learn_size(self, terms: FloatArray, log_share: float) -> None:
         """Note how far the prediction of a size was off, then learn from it."""
@@ -149,6 +119,9 @@ class GuardedPolicy(Policy):
         rank = int(np.ceil((len(ordered) + 1) * self._level))
         self._spread = max(float(ordered[min(rank, len(ordered)) - 1]), 0.0)
 
+    def _size_terms(self, image: ImageState, configuration: Configuration) -> FloatArray:
+        return self._sizes.terms(self._looks.of(image), np.array(self._space.vector(configuration)))
+
     def _upper_size_bits(self, image: ImageState, configuration: Configuration) -> float:
         n_seen = len(self._size_errors)
         if n_seen < FEWEST_SIZES:
@@ -156,7 +129,7 @@ class GuardedPolicy(Policy):
         margin = float(
             np.quantile(self._size_errors, SIZE_CONFIDENCE if n_seen >= FEWEST_DELIVERIES else 1.0)
         )
-        log_share = self._sizes.log_share(self._sizes.terms(image, configuration)) + margin
+        log_share = self._sizes.log_share(self._size_terms(image, configuration)) + margin
         return image.source_bits * float(np.exp(min(log_share, 0.7)))  # no more than twice the source
 
     def predicted_delay_s(
@@ -223,7 +196,7 @@ class GuardedPolicy(Policy):
     def learn(self, delivered: DeliveredImage) -> None:
         """Measure the errors of both predictions, then let the guarded policy learn."""
         image, network = delivered.image, delivered.network
-        terms = self._sizes.terms(image, delivered.configuration)
+        terms = self._size_terms(image, delivered.configuration)
         log_share = log(delivered.size_bits / image.source_bits)
         self._learn_size(terms, log_share)
         rate_bps = network.satellite_link.rate_bps or self._rate_bps

@@ -10,8 +10,8 @@ from ntnsim.engine.fixed import FixedPolicy
 from ntnsim.engine.guard import GuardedPolicy
 from ntnsim.engine.practice import learn_online
 from ntnsim.engine.synthetic import REQUIREMENT, SPACE, SyntheticBits, network_state
-from ntnsim.protocols.configuration import Configuration
-from ntnsim.protocols.policy import DeliveredImage, ImageState, Requirement
+from ntnsim.protocols.configuration import Configuration, ConfigurationSpace
+from ntnsim.protocols.policy import DeliveredImage, ImageState, Requirement, Trial
 from ntnsim.scenario.policy import GuardSpec, LinearBanditSpec, RandomPolicySpec
 from ntnsim.streams import stream
 
@@ -130,6 +130,52 @@ def test_predicted_upper_size_covers_the_drawn_sizes():
         drawn = instance.deliver(image, network, REQUIREMENT, x, rng).size_bits
         covered.append(drawn <= policy._upper_size_bits(image, x))
     assert 0.90 <= np.mean(covered) <= 0.99  # 0.95 wanted
+
+
+def test_sizes_follow_what_a_noisy_capture_and_trials_tell():
+    """Coding leaves a smaller share of a denser file, and what a trial measured holds for other x."""
+    rng, space = stream(5, "noisy"), ConfigurationSpace(n_ranks=2, has_coarse_layer=True)
+    policy = GuardedPolicy(FixedPolicy(space.configuration([0.0, 0.0, 0.3])), GuardSpec(), space)
+    network = network_state(1e6)
+
+    def drawn() -> tuple[ImageState, Configuration, float]:
+        bits_per_pixel, busy = float(rng.uniform(4.0, 16.0)), float(rng.uniform(-0.5, 0.5))
+        source_bits = round(bits_per_pixel * 640 * 480)
+        log_share = np.log(0.3 / bits_per_pixel) + busy
+        tried = Configuration(0.0, (0.0,), 0.3)
+        trial = Trial(tried, round(source_bits * np.exp(log_share)), (0.9, 0.9), (0.9, 0.9))
+        x = space.configuration([0.0, 0.0, float(rng.uniform(0.1, 0.9))])
+        share = float(np.exp(log_share + 2.0 * (x.coarse_quality - 0.3)))
+        image = ImageState((0.6, 0.4), source_bits, 640, 480, trials=(trial,))
+        return image, x, share * source_bits
+
+    for _ in range(200):
+        image, x, size_bits = drawn()
+        policy.learn(DeliveredImage(image, network, REQUIREMENT, x, round(size_bits), (1, 1), (1, 1), 3.0))
+    for image, x, size_bits in (drawn() for _ in range(50)):
+        assert size_bits <= policy._upper_size_bits(image, x) * 1.02 <= 1.1 * size_bits
+
+
+def test_a_bandits_memory_tells_of_sizes_what_its_images_did():
+    space, rng = ConfigurationSpace(n_ranks=2, has_coarse_layer=True), stream(6, "memory")
+    settings = {"trial_state": True, "warm_up_images": 50, "explore": "none"}
+    bandit, images = build_bandit(LinearBanditSpec(**settings), space, seed=0), []
+    for _ in range(60):
+        trial = Trial(
+            Configuration(0.0, (0.0,), 0.3), int(rng.integers(20_000, 200_000)), (0.9, 0.8), (0.9, 0.8)
+        )
+        share = float(rng.uniform(0.1, 0.9))
+        image = ImageState((1.0 - share, share), int(rng.integers(10**6, 10**7)), 640, 480, trials=(trial,))
+        x = space.configuration(rng.random(3).tolist())
+        bandit.remember(
+            DeliveredImage(image, network_state(1e6), REQUIREMENT, x, 90_000, (0.9, 0.9), (0.9, 0.9), 3.0)
+        )
+        images.append(image)
+    seen = bandit.seen_sizes()
+    np.testing.assert_allclose(seen.looks, [seen.what.of(image) for image in images], atol=1e-6)
+    np.testing.assert_allclose(
+        seen.log_shares, [np.log(90_000 / image.source_bits) for image in images], atol=1e-6
+    )
 
 
 def test_one_per_cent_of_admitted_images_is_late_where_unguarded_a_twentieth_is():
