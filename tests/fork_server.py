@@ -8,14 +8,17 @@ processes. The server has no threads when it forks, unlike the process of the te
 import atexit
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from functools import cache
 from pathlib import Path
 
+LIMIT_S = 300  # of one command
+
 SERVER = """
-import contextlib, importlib, json, os, sys, traceback
+import contextlib, importlib, json, os, signal, sys, traceback
 
 for name in ("matplotlib.figure", "ntnsim.cli", "ntnsim.api.run", "ntnsim.api.sweep", "ntnsim.api.codec",
              "ntnsim.scenario.load", "ntnsim.networks.load", "ntnsim.report.page", "ntnsim.report.figures"):
@@ -33,6 +36,7 @@ def answer(asked):
         redirect(path, descriptor)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     code = 1
+    signal.alarm(asked["limit_s"])
     try:
         os.chdir(asked["cwd"])
         os.environ.clear()
@@ -91,10 +95,11 @@ def forked(
     site: Path,
     environment: dict[str, str] | None = None,
     program: str | None = None,
+    limit_s: int = LIMIT_S,
 ) -> subprocess.CompletedProcess[str]:
     """Run ``ntnsim`` with *arguments* in *cwd*, or the Python *program*; ntnsim is imported from *site*.
 
-    environment: what is added to this process's.
+    environment: what is added to this process's. Raises TimeoutError where it takes longer than *limit_s*.
     """
     server = _server(str(site))
     with tempfile.TemporaryDirectory() as directory:
@@ -105,8 +110,12 @@ def forked(
             "environment": {**os.environ, "PYTHONPATH": str(site), **(environment or {})},
             "stdout": str(stdout),
             "stderr": str(stderr),
+            "limit_s": limit_s,
         } | ({} if program is None else {"program": program})
         server.stdin.write(json.dumps(asked) + "\n")
         server.stdin.flush()
         code = int(server.stdout.readline())
+        if code == -signal.SIGALRM:
+            said = stdout.read_text()[-500:] + stderr.read_text()[-500:]
+            raise TimeoutError(f"ntnsim {' '.join(map(str, arguments))} took longer than {limit_s} s: {said}")
         return subprocess.CompletedProcess(arguments, code, stdout.read_text(), stderr.read_text())
