@@ -51,7 +51,7 @@ def check_files(scenario: Scenario) -> None:
     find_parts(scenario)
     _check_faults(scenario)
     if scenario.fidelity == "fluid":
-        from ntnsim.fluid_runs import check_fluid
+        from ntnsim.flow.refusals import check_fluid
 
         check_fluid(scenario)
     if not all(isinstance(scheme.codec, SizesCodecSpec) for scheme in scenario.schemes):
