@@ -21,6 +21,8 @@ KEPT_BLOCKS = 512  # 3.5 days: more than anybody looks ahead
 FEWEST_BLOCKS = 12  # more than a window and its look-ahead
 KEPT_STRETCHES = 5_000  # half a kilobyte each, its pass included
 MILESTONE_BLOCKS = 144  # a day
+# Every 30 days service is acquired anew, so that a time decades ahead is at most so many days' solving away.
+EPOCH_BLOCKS = 30 * MILESTONE_BLOCKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +116,11 @@ class ServingPlan:
         if number not in self._stretches:
             # Long gaps of a walk are crossed once; from then on any time is a day's solving away.
             block = number
-            while block not in self._states:
+            while block not in self._states and block % EPOCH_BLOCKS:
                 block -= 1
+            if block not in self._states:
+                self._states[block] = ServingState()
+                self.next_block = max(self.next_block, block)
             for missing in range(block, number + 1):
                 if self.group is not None and missing == self.next_block:
                     self.group.solve(missing)
@@ -127,7 +132,8 @@ class ServingPlan:
     def solve(self, block: int, positions: GridPositions | None = None) -> None:
         """Work out a block whose beginning is known. positions: of satellites at the decision times, if they are."""
         self._n_stretches -= len(self._stretches.pop(block, ()))
-        self._stretches[block], self._states[block + 1] = self._solve(block, self._states[block], positions)
+        self._stretches[block], state = self._solve(block, self._states[block], positions)
+        self._states[block + 1] = state if (block + 1) % EPOCH_BLOCKS else ServingState()
         self._n_stretches += len(self._stretches[block])
         self.next_block = max(self.next_block, block + 1)
         self._forget(block)

@@ -1,9 +1,9 @@
 """``--set a.b=c``: change one value of a scenario before it is validated.
 
-A path names keys separated by dots. An element of a list is named by its index, ``sources[0]`` or ``sources.0``, or by
-its ``name``: ``sources.harbour.arrivals.rate_per_s=2``. A name with dots, or one that looks like an index, stands in
-quotes: ``sources."cam.1".count=2``. The value is read as YAML, so ``null``, ``[1, 2]`` and ``{kind: poisson,
-rate_per_s: 1}`` mean what they mean in a file.
+A path names keys separated by dots. An element of a list is named by its index, ``sources[0]`` or ``sources.0`` (``-1``
+is the last), or by its ``name``: ``sources.harbour.arrivals.rate_per_s=2``. A name with dots, or one that looks like an
+index, stands in quotes: ``sources."cam.1".count=2``. The value is read as YAML, so ``null``, ``[1, 2]`` and ``{kind:
+poisson, rate_per_s: 1}`` mean what they mean in a file.
 """
 
 import re

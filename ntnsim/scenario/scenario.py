@@ -30,6 +30,7 @@ from ntnsim.scenario.copies import copy_names
 from ntnsim.scenario.dataset import DatasetSpec, SamplesDatasetSpec, TaskSpec
 from ntnsim.scenario.entity import Entity, Name
 from ntnsim.scenario.faults import FaultSpec
+from ntnsim.scenario.idle import check_idle_time
 from ntnsim.scenario.magnitudes import absurd_number
 from ntnsim.scenario.override import set_at
 from ntnsim.scenario.policy import RequirementSpec
@@ -41,7 +42,7 @@ from ntnsim.scenario.space import SpaceSegmentSpec
 from ntnsim.scenario.start import StartUtc
 from ntnsim.scenario.sweep import SweepSpec
 from ntnsim.scenario.terrestrial import DataNetworkSpec, GatewaySpec, TerrestrialLinkSpec
-from ntnsim.scenario.traffic import SourceSpec, first_image_s, images_per_s
+from ntnsim.scenario.traffic import SourceSpec, images_per_s
 from ntnsim.scenario.tree import tree_of
 
 # Stand in for what sites would make, while those are not valid.
@@ -57,7 +58,6 @@ def _sites_or_both(schema: dict[str, Any]) -> None:
     schema["anyOf"] = [{"required": ["sites"]}, {"required": [*made]}]
 
 
-MOST_IDLE_SAMPLES = 1e6  # of a timeline before anything happens: 116 days at 10 s
 MOST_IMAGES = 1e9  # of one source; a simulator takes a day for so many
 
 
@@ -306,16 +306,8 @@ class Scenario(Entity):
         return self
 
     @model_validator(mode="after")
-    def _timeline_begins_soon(self) -> Self:
-        step_s = self.output.timeline_step_s
-        first_s = min(
-            (source.start_s + first_image_s(source.arrivals) for source in self.sources), default=0.0
-        )
-        if step_s is not None and first_s > MOST_IDLE_SAMPLES * step_s:
-            raise ValueError(
-                f"output.timeline_step_s: {first_s / step_s:.3g} samples before the first image at {first_s:.6g} s; "
-                f"allowed are {MOST_IDLE_SAMPLES:g}: move start_utc nearer to it, or give null, got {step_s:g}"
-            )
+    def _idle_time_is_short(self) -> Self:
+        check_idle_time(self)
         return self
 
     @model_validator(mode="after")

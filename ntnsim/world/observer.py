@@ -50,16 +50,20 @@ class Observer:
             satellite_link, data_network = self._satellite_link(), self._data_network()
             time_s = now
         else:
-            reports = self._reports
-            while len(reports) > 1 and reports[1][0] + self._delay_s <= now:
-                reports.popleft()
+            self._forget()
             # Before the first report has arrived, the gateway goes by the first one: it was configured with it.
-            time_s, (satellite_link, data_network) = reports[0]
+            time_s, (satellite_link, data_network) = self._reports[0]
         if self._noise is not None:
             satellite_link, data_network = _blurred(satellite_link, data_network, self._noise)
         return NetworkState(time_s, self._gateway(), satellite_link, data_network)
 
+    def _forget(self) -> None:
+        """Drop the reports that a later one that is known by now replaces."""
+        while len(self._reports) > 1 and self._reports[1][0] + self._delay_s <= self._env.now:
+            self._reports.popleft()
+
     def _report(self, event: simpy.Event | None) -> None:
+        self._forget()
         self._reports.append((self._env.now, (self._satellite_link(), self._data_network())))
         assert self._period_s is not None
         self._env.timeout(self._period_s).callbacks.append(self._report)

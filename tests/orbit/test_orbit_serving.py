@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from ntnsim.orbit import serving_plan
 from ntnsim.orbit.constellation import Shell, walker_orbits
 from ntnsim.orbit.earth import EARTH_MODELS, Site
 from ntnsim.orbit.geometry import look, slant_range_m
@@ -120,6 +121,20 @@ def test_plan_does_not_depend_on_the_order_or_size_of_questions():
     late = later_first.between(3000.0, 6000.0)
     early = later_first.between(0.0, 3000.0)
     assert sorted({*early, *late}, key=lambda s: s.start_s) == whole
+
+
+def test_a_time_decades_ahead_is_as_many_days_of_solving_away_as_an_epoch_has(monkeypatch):
+    monkeypatch.setattr(serving_plan, "EPOCH_BLOCKS", 6)  # an hour
+    walked, asked_late = plan("elevation", ORBITS, SITE), plan("elevation", ORBITS, SITE)
+    solved = []
+    solve = asked_late.solve
+    monkeypatch.setattr(asked_late, "solve", lambda block, *_: (solved.append(block), solve(block))[0])
+    late = asked_late.between(9 * 3600.0 + 1300.0, 9 * 3600.0 + 3000.0)
+    assert solved == [54, 55, 56, 57, 58]
+    whole = walked.between(0.0, 10 * 3600.0)
+    assert late == [s for s in whole if s.start_s < 9 * 3600.0 + 3000.0 and s.end_s > 9 * 3600.0 + 1300.0]
+    begun = [s for s in whole if s.start_s == 9 * 3600.0]
+    assert begun[0].reason == "acquisition" and begun[0].since_s == 9 * 3600.0
 
 
 def test_decisions_that_do_not_divide_a_block_leave_no_hole():

@@ -1,9 +1,12 @@
 """What could never end, or would walk for years to its first event, is refused; long waits cost little."""
 
+import re
+
 import pytest
 
 from ntnsim.errors import ScenarioError
 from ntnsim.images.outcome_store import OutcomeStore
+from ntnsim.orbit.serving_plan import EPOCH_BLOCKS, ServingPlan
 from ntnsim.results.read import find_runs
 from ntnsim.runs import run_scenario
 from ntnsim.scenario.load import load_scenario
@@ -88,3 +91,66 @@ def test_samples_of_a_long_outage_grow_with_its_logarithm(tmp_path):
     # 10,000 at 1 s, 10,000 at 2 s … : 10,000 · (2^k − 1) s are covered by 10,000 · k samples.
     assert len(times_s) == pytest.approx(6.6 * EVEN_SAMPLES, rel=0.02)
     assert list(times_s.iloc[:3]) == [0.0, 1.0, 2.0]
+
+
+LATE = "sources[0].arrivals={kind: trace, times_s: [9.0e+8, 900000060]}"
+NO_TIMELINE = "output.timeline_step_s=null"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            [LATE],
+            "output.timeline_step_s: 9e+07 samples before the first image at 9e+08 s; allowed are 1e+06",
+        ),
+        (
+            [LATE, NO_TIMELINE, "gateways[0].observation={report_period_s: 1}"],
+            "gateways[0].observation.report_period_s: 9e+08 reports before the first image at 9e+08 s",
+        ),
+        (
+            [LATE, NO_TIMELINE, "background={kind: on_off, on_load: 0.5, on_s: 10, off_s: 30}"],
+            "background: 4.5e+07 changes in 9e+08 s without an image; allowed are 1e+07",
+        ),
+        (
+            [
+                "sources[0].arrivals={kind: trace, times_s: [0, 9.0e+8]}",
+                "gateways[0].access={rate: {kind: gauss_markov, mean_bps: 1.0e+7, std_bps: 1, correlation_time_s: 5}}",
+            ],
+            "gateways[0].access.rate: 9e+08 changes in 9e+08 s without an image",
+        ),
+        (
+            [
+                LATE,
+                NO_TIMELINE,
+                "satellite_link={kind: windows, rate_bps: 1.0e+6, period_s: 10, contact_s: 5}",
+            ],
+            "satellite_link.period_s: 1.8e+08 changes in 9e+08 s without an image",
+        ),
+    ],
+)
+def test_what_would_step_through_decades_without_an_image_is_refused(tmp_path, overrides, message):
+    with pytest.raises(ScenarioError, match=re.escape(message)):
+        loaded(tmp_path, *overrides)
+
+
+@pytest.mark.parametrize("link", ["{kind: orbit}", "{kind: constant, rate_bps: 1.0e+7}"])
+def test_images_decades_after_the_start_cost_what_happens(tmp_path, link):
+    scenario = loaded(
+        tmp_path,
+        LATE,
+        NO_TIMELINE,
+        f"satellite_link={link}",
+        "horizon={n_jobs: 2}",
+        "background={kind: daily, loads: [0.1, 0.4]}",
+    )
+    solved = []
+    with pytest.MonkeyPatch.context() as patched:
+        solve = ServingPlan.solve
+        patched.setattr(
+            ServingPlan, "solve", lambda plan, block, *more: (solved.append(block), solve(plan, block, *more))
+        )
+        run_scenario(scenario, tmp_path / "out", store=OutcomeStore())
+    records = find_runs([tmp_path / "out"])[0].records()
+    assert records["state"].to_pylist() == ["delivered"] * 2
+    assert len(solved) < EPOCH_BLOCKS + 20

@@ -1,7 +1,14 @@
 """What a gateway knows of the network beyond itself: exact, late or noisy."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import simpy
+
+from ntnsim.chance.sampling import Streams
+from ntnsim.scenario.terrestrial import ObservationSpec
+from ntnsim.world.observer import Observer
 
 
 def at(*times_s):
@@ -83,3 +90,20 @@ def test_residual_work_is_what_devices_are_expected_to_need(textbook):
     np.testing.assert_allclose(run["omega_gw_residual_work_s"], [6.0, 3.0, 0.0])
     np.testing.assert_allclose(run["omega_dn_residual_work_s"], [0.0, 8.0, 5.0 + 10.0], atol=1e-6)
     assert list(run["omega_dn_queue"]) == [0, 0, 1] and list(run["omega_dn_free_gpus"]) == [1, 0, 0]
+
+
+def test_reports_that_a_later_one_replaced_are_not_kept_while_nobody_decides():
+    env = simpy.Environment()
+    link, network = SimpleNamespace(), SimpleNamespace()
+    observer = Observer(
+        env,
+        ObservationSpec(report_period_s=1.0, delay_s=5.0),
+        Streams(0, "observer"),
+        lambda: None,
+        lambda: link,
+        lambda: network,
+    )
+    observer.start()
+    env.run(until=1000.5)
+    assert len(observer._reports) <= 7
+    assert observer.state().time_s == 995.0
