@@ -225,8 +225,8 @@ class GroundStationSpec(Entity):
 
 
 class HandoverSpec(Entity):
-    """Which satellite serves, and what a change costs. Every 30 days of simulated time service is acquired anew, so that
-    a time decades ahead is not worked out from the start."""
+    """Which satellite serves, and what a change costs. Every 30 days of simulated time service is acquired anew, so
+    that a time decades ahead is not worked out from the start."""
 
     policy: HandoverPolicy | None = None
     """shortest_delay: least delay from terminal to data network, the route between satellites included.
