@@ -6,33 +6,41 @@ report every period and a rate that wanders do walk through all that time.
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from ntnsim.scenario.background import DailyLoadSpec, OnOffLoadSpec
-from ntnsim.scenario.satellite_link import WindowsLinkSpec
-from ntnsim.scenario.terrestrial import GaussMarkovRateSpec, TerrestrialLinkSpec, TraceRateSpec
+from ntnsim.scenario.background import BackgroundSpec, DailyLoadSpec, OnOffLoadSpec
+from ntnsim.scenario.satellite_link import SatelliteLinkSpec, WindowsLinkSpec
+from ntnsim.scenario.terrestrial import GatewaySpec, GaussMarkovRateSpec, TerrestrialLinkSpec, TraceRateSpec
 from ntnsim.scenario.traffic import SourceSpec, TraceSpec, first_image_s
-
-if TYPE_CHECKING:
-    from ntnsim.scenario.scenario import Scenario
 
 MOST_SAMPLES = 1e6  # of a timeline, or reports: 116 days at 10 s
 MOST_STEPS = 1e7  # of a rate or a load
 
 
-def check_idle_time(scenario: "Scenario") -> None:
-    """Raise ValueError for the first part of *scenario* that would step through an idle time too often."""
+class Idle(Protocol):
+    """What of a scenario may step through its idle time."""
+
+    sources: tuple[SourceSpec, ...]
+    gateways: tuple[GatewaySpec, ...]
+    satellite_link: SatelliteLinkSpec
+    background: BackgroundSpec
+    delivery: TerrestrialLinkSpec
+
+
+def check_idle_time(scenario: Idle, timeline_step_s: float | None) -> None:
+    """Raise ValueError for the first part of *scenario*, or its timeline, that would step through an idle time too
+    often."""
     first_s = min(
         (source.start_s + first_image_s(source.arrivals) for source in scenario.sources), default=0.0
     )
     longest_s = first_s
     if len(scenario.sources) == 1:
         longest_s = max(first_s, _longest_gap_s(scenario.sources[0]))
-    step_s = scenario.output.timeline_step_s
-    if step_s is not None and first_s > MOST_SAMPLES * step_s:
+    if timeline_step_s is not None and first_s > MOST_SAMPLES * timeline_step_s:
         raise ValueError(
-            f"output.timeline_step_s: {first_s / step_s:.3g} samples before the first image at {first_s:.6g} s; "
-            f"allowed are {MOST_SAMPLES:g}: move start_utc nearer to it, or give null, got {step_s:g}"
+            f"output.timeline_step_s: {first_s / timeline_step_s:.3g} samples before the first image at "
+            f"{first_s:.6g} s; allowed are {MOST_SAMPLES:g}: move start_utc nearer to it, or give null, got "
+            f"{timeline_step_s:g}"
         )
     for index, gateway in enumerate(scenario.gateways):
         period_s = gateway.observation.report_period_s
@@ -55,7 +63,7 @@ def _longest_gap_s(source: SourceSpec) -> float:
     return max((later - earlier for earlier, later in pairwise(times_s or ())), default=0.0)
 
 
-def _steps(scenario: "Scenario") -> Iterator[tuple[str, float]]:
+def _steps(scenario: Idle) -> Iterator[tuple[str, float]]:
     """Yield the keys of what changes with the clock, each with the mean time between its changes."""
     link, load = scenario.satellite_link, scenario.background
     if isinstance(link, WindowsLinkSpec):

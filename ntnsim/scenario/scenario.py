@@ -307,7 +307,7 @@ class Scenario(Entity):
 
     @model_validator(mode="after")
     def _idle_time_is_short(self) -> Self:
-        check_idle_time(self)
+        check_idle_time(self, self.output.timeline_step_s)
         return self
 
     @model_validator(mode="after")
