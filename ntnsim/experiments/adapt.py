@@ -44,7 +44,7 @@ TOLERATED = 0.05  # by which a window may cost more than the best fixed x
 FIXED = "fixed"
 # Of the engine that learns online; chosen on 12 training photographs, two seeds. The paper's exploration noise costs
 # more than it finds where decisions are searched, and few outcomes calibrate to what is dear.
-ONLINE = {"noise_sigma": 0.0, "calibrated": False, "critic_learning_rate": 1e-3}
+ONLINE: dict[str, Any] = {"noise_sigma": 0.0, "calibrated": False, "critic_learning_rate": 1e-3}
 GUARDED = ", guarded"  # behind a policy's name
 
 

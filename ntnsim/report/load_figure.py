@@ -72,7 +72,7 @@ def axis_name(path: str) -> str:
     """Return what to call the swept *path* on an axis."""
     if path in ("background", "background.load"):
         return "constellation load: share of the beam that others take"
-    return path.replace("_", " ")
+    return path
 
 
 def load_curves_of(runs: Sequence[RunDirectory]) -> tuple[str, list[LoadCurve]]:

@@ -22,11 +22,16 @@ function shown(scheme) { return !scheme || !state.hidden.has(scheme); }
 function format(value) {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
-  if (size !== 0 && (size >= 1e5 || size < 1e-3)) return value.toExponential(2);
+  if (size !== 0 && (size >= 1e5 || size < 1e-3)) return value.toExponential(2).replace(/\.?0+e/, "e").replace("e+", "e");
   return String(Number(value.toPrecision(4)));
 }
 
 function ticks(low, high, count) {
+  const found = ticksBy(low, high, count);
+  return found.length < 3 ? ticksBy(low, high, 2 * count) : found;  // a narrow chart has a scale too
+}
+
+function ticksBy(low, high, count) {
   const raw = (high - low) / Math.max(1, count);
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw * 0.999);
@@ -357,9 +362,10 @@ function drawMap(host, quantity) {
     const dot = make(box.svg, "circle", { cx: box.px(one.longitude[i]).toFixed(1), cy: box.py(one.latitude[i]).toFixed(1), r: radius, fill: seen ? rampColour(high > low ? (scale(value) - low) / (high - low) : 0.5) : "none", stroke: seen ? "none" : "#888" });
     make(dot, "title", {}, `${one.sites[i]}: ${seen ? format(value) : "–"}`);
   });
-  for (let i = 0; i <= 40; i++) make(box.svg, "rect", { x: box.px(-170 + 1.5 * i), y: box.py(-76), width: box.px(1.6) - box.px(0), height: 8, fill: rampColour(i / 40) });
-  make(box.svg, "text", { x: box.px(-170), y: box.py(-72) }, format(least));
-  make(box.svg, "text", { x: box.px(-108.5), y: box.py(-72), "text-anchor": "end" }, format(most));
+  const left = box.px(-170), wide = Math.max(box.px(-108.5) - left, 7 * (format(least) + format(most)).length + 14);
+  for (let i = 0; i <= 40; i++) make(box.svg, "rect", { x: left + wide * i / 41, y: box.py(-76), width: wide / 40, height: 8, fill: rampColour(i / 40) });
+  make(box.svg, "text", { x: left, y: box.py(-72) }, format(least));
+  make(box.svg, "text", { x: left + wide, y: box.py(-72), "text-anchor": "end" }, format(most));
 }
 
 function drawMapSatellites(host) {
