@@ -92,6 +92,8 @@ def run_scenario(
     own = own or OwnParts()
     check_replaceable(directory, force=force)
     check_writable(directory)
+    if tensorboard is not None:
+        check_writable(tensorboard)
     if progress is not None:
         progress.stage("loading networks")
     assembly = SchemeAssembly(scenario, store or default_store(), pictures_digest(), own)

@@ -155,3 +155,32 @@ def test_a_pipe_has_each_line_when_it_is_said():
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     command = [sys.executable, "-c", says_and_ends]
     assert subprocess.run(command, capture_output=True, text=True, env=buffered).stdout == "here I am\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (
+            ["link", "--scenario", "scenarios/quickstart.yaml", "--plot", "p.foo"],
+            "p.foo: is no kind of file that can be",
+        ),
+        (
+            ["models", "evaluate", "tiny", "--data", "x", "--sheet", "s.foo"],
+            "s.foo: is no kind of file that can be",
+        ),
+        (
+            ["run", "scenarios/quickstart.yaml", "--out", "{tmp}/out", "--tensorboard", "/proc/x"],
+            "/proc/x: cannot be",
+        ),
+        (
+            ["experiment", "rate", "--data", "x", "--out", "{tmp}"],
+            "rate_parts.csv: is there already, and not as ntnsim",
+        ),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_the_work(arguments, complaint, tmp_path):
+    (tmp_path / "rate_parts.csv").write_text("mine")
+    result = ntnsim(*(argument.replace("{tmp}", str(tmp_path)) for argument in arguments))
+    assert result.returncode == 2, result.stderr
+    assert complaint in result.stderr and len(result.stderr.strip().splitlines()) == 1
+    assert (tmp_path / "rate_parts.csv").read_text() == "mine"

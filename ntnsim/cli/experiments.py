@@ -117,10 +117,12 @@ def experiment(
         return
     if name not in EXPERIMENTS:
         raise InputError(f"experiment {name!r} is unknown; allowed are {', '.join(EXPERIMENTS)}")
+    module = import_module(f"ntnsim.experiments.{name}")
+    written = [f"{name}.{ending}" for ending in ("csv", "pdf", "png", "md", "tex")]
     for place in _places_of_results(context.args):  # before hours of work, not after
-        for ending in ("csv", "pdf", "png", "md", "tex"):
-            check_own(place / f"{name}.{ending}")
-    import_module(f"ntnsim.experiments.{name}").main(context.args)
+        for file in (*written, *getattr(module, "MORE_FILES", ())):
+            check_own(place / file)
+    module.main(context.args)
 
 
 def _places_of_results(arguments: list[str]) -> list[Path]:

@@ -181,26 +181,35 @@ def evaluate(
         segmentation_table,
         speed_table,
     )
+    from ntnsim.experiments.stage import Stage
     from ntnsim.fidelity.panel import JUDGES, available_judges
     from ntnsim.networks.bundle import open_bundle
     from ntnsim.networks.load import load_segmenter
     from ntnsim.results.own_files import check_own, write_own_text
 
-    for path in (out, sheet):
-        if path:
-            check_own(path)  # before minutes of work, not after
+    if out:
+        check_own(out)  # before minutes of work, not after
+    if sheet:
+        check_own(sheet, (".png",))
     bundle = open_bundle(name)
     photographs = load_held_out(data, side_px=side or None, limit=images)
     absent = [judge for judge in JUDGES if judge not in available_judges()]
     if absent:
         typer.echo(f"judges that are not installed here: {', '.join(absent)}", err=True)
-    if sheet:
-        contact_sheet(bundle, photographs[:SHEET_PHOTOGRAPHS], sheet)
-    tables = {
-        "restoration": restoration_tables(bundle, photographs, say=lambda line: typer.echo(line, err=True)),
-        "segmentation": segmentation_table(load_segmenter(bundle), data, images),
-        "speed": speed_table(bundle) if speed else [],
-    }
+    stage = Stage(say=lambda line: typer.echo(line, err=True))
+    with stage.shown():
+        if sheet:
+            stage.moves_on(f"restoring {min(len(photographs), SHEET_PHOTOGRAPHS)} photographs for {sheet}")
+            contact_sheet(bundle, photographs[:SHEET_PHOTOGRAPHS], sheet)
+        restoration = restoration_tables(bundle, photographs, stage)
+        stage.moves_on("segmenting")
+        segmentation = segmentation_table(load_segmenter(bundle), data, images)
+        stage.moves_on("measuring the decoder's speed")
+        tables = {
+            "restoration": restoration,
+            "segmentation": segmentation,
+            "speed": speed_table(bundle) if speed else [],
+        }
     result = {
         "bundle": bundle.name,
         "digest": bundle.digest,

@@ -308,7 +308,7 @@ def _show_pass(
     from ntnsim.sky.space_segment import terminal_profile_source
 
     if plot is not None:
-        check_own(plot)
+        check_own(plot, (".png", ".pdf", ".svg", ".eps", ".jpg", ".webp"))
     if not 0 < step_s < float("inf"):
         raise InputError(f"--step: {step_s:g} is not a finite number > 0")
     loaded = load_scenario(scenario, overrides)

@@ -39,6 +39,7 @@ LOADS = (0.3, 0.92)
 JUDGED_IMAGES = 1000
 SAME_ENGINE = ("actor alone",)  # as the engine before it, which alone is trained
 MEDIAN = 0.499  # α just below ½: fidelities and delay are read at their medians
+MORE_FILES = ("interpolation.csv",)  # that it writes besides its table and figure
 
 
 def run(study: Study) -> pd.DataFrame:

@@ -46,6 +46,7 @@ FIXED = "fixed"
 # more than it finds where decisions are searched, and few outcomes calibrate to what is dear.
 ONLINE: dict[str, Any] = {"noise_sigma": 0.0, "calibrated": False, "critic_learning_rate": 1e-3}
 GUARDED = ", guarded"  # behind a policy's name
+MORE_FILES = ("adapt_summary.csv",)  # that it writes besides its table and figure
 
 
 def run(study: Study) -> pd.DataFrame:

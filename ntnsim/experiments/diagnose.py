@@ -38,6 +38,7 @@ LEVELS = (0.02, RISK_LEVEL, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0 - RISK_LEVEL, 0.98)
 TOP_FRACTIONS = (0.2, 0.3, 0.4, 0.5, 0.6)
 WEIGHT_FACTORS = (0.1, 0.3, 1.0, 3.0)
 TOLERATED = 0.5  # of a level, by which its coverage may differ
+MORE_FILES = ("diagnose_coverage.csv", "diagnose_map.csv")  # that it writes besides its table and figure
 
 
 def run(study: Study) -> pd.DataFrame:

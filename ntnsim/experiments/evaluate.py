@@ -22,6 +22,7 @@ from PIL import Image
 
 from ntnsim.arrays import BoolMask, UInt8Image
 from ntnsim.errors import DatasetError
+from ntnsim.experiments.stage import Stage
 from ntnsim.fidelity.panel import available_judges, judged, kernel_distance, patch_features
 from ntnsim.networks.bundle import Bundle
 from ntnsim.networks.load import inpainter_named, load_segmenter
@@ -154,11 +155,11 @@ class _Judged:
 
 
 def restoration_tables(
-    bundle: Bundle, photographs: Sequence[Photograph], *, say: Callable[[str], None] = lambda line: None
+    bundle: Bundle, photographs: Sequence[Photograph], stage: Stage
 ) -> list[dict[str, Any]]:
     """Return one row per task, method and judge: the mean distance, and the bundle's ratio to the method.
 
-    "blind" is the bundle over a layer whose lost texture was not told.
+    "blind" is the bundle over a layer whose lost texture was not told. stage: is told the ratios, and what is done.
     """
     panel = _Judged(photographs)
     network = inpainter_named("bundle", bundle)
@@ -168,6 +169,8 @@ def restoration_tables(
     for quality, fraction in tasks:
         canvases = [canvas_of(p, index, fraction, quality) for index, p in enumerate(photographs)]
         judges = PATCH_JUDGES if quality is None else available_judges()
+        layer = "no layer" if quality is None else f"AVIF q{quality}"
+        stage.moves_on(f"restoring {len(canvases)} photographs from {layer}, p = {fraction}")
         images = {"bundle": network.restore(canvases)}
         # With a coarse layer every classical fill is that layer, and its grain unless nothing is restored.
         classical = {"none": "own fill", "telea": "telea", "ns": "ns", "nearest": "nearest"}
@@ -177,7 +180,10 @@ def restoration_tables(
             images["bundle, blind"] = network.restore(blind)
         for name, label in classical.items():
             images[label] = inpainter_named(name, None).restore(canvases)
-        found = {label: panel.of(canvases, shown, judges) for label, shown in images.items()}
+        found = {}
+        for label, shown in images.items():
+            stage.moves_on(f"judging {label} over {layer}, p = {fraction}")
+            found[label] = panel.of(canvases, shown, judges)
         ours, our_kid = found["bundle"]
         for label, (distances, kid) in found.items():
             task = {
@@ -208,7 +214,7 @@ def restoration_tables(
                 }
             )
             line = " ".join(f"{row['judge']} {row['bundle_ratio']}" for row in rows[-len(distances) - 1 :])
-            say(f"{task['coarse']:>9} p={fraction:<4} {label:<16} bundle's ratio: {line}")
+            stage(f"{task['coarse']:>9} p={fraction:<4} {label:<16} bundle's ratio: {line}")
     return rows
 
 

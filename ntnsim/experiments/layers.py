@@ -38,6 +38,7 @@ LAYERS: dict[str, tuple[SpiffSettings, tuple[float, ...]]] = {
 }
 LEVELS = (0.18, 0.3, 0.5)  # q of the reference
 STRIDE = 8  # every so many-th training photograph
+MORE_FILES = ("layers_points.csv",)  # that it writes besides its table and figure
 
 
 def layer_settings(bundle: str | None) -> list[Setting]:

@@ -61,6 +61,15 @@ FINE_CROPS, FINE_LAYERS = 151, 151  # among which SPIFF's best point is sought
 
 Values = NDArray[np.float64]
 Rows = NDArray[np.int64]
+# That it writes besides its table and figure.
+MORE_FILES = (
+    "rate_comparison.csv",
+    "rate_checks.csv",
+    "rate_parts.csv",
+    "rate_seconds.csv",
+    "rate_points.csv",
+    "calibration_points.csv",
+)
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,13 @@ class Stage:
     'log of spiff: 12 of 80 pictures, 0:00'
     """
 
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        self._clock = clock
+    def __init__(self, say: Callable[[str], None] = print, clock: Callable[[], float] = monotonic) -> None:
+        self._say, self._clock = say, clock
         self._what, self._began = "reading the photographs", clock()
 
     def __call__(self, line: str) -> None:
         """Print *line*: a new stage begins."""
-        print(line)
+        self._say(line)
         self._what, self._began = line, self._clock()
 
     def moves_on(self, what: str) -> None:

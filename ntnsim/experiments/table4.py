@@ -47,6 +47,7 @@ GUARDED = ", guarded"  # behind a scheme's name
 JPEG_QUALITIES = (45, 60, 75)
 AIM = 0.95  # of the probabilities, drawn as a line
 ENLARGED = ((70.0, 95.0), (0.75, 1.02))  # savings and probabilities of the figure's lower row
+MORE_FILES = ("targets.json",)  # that it writes besides its table and figure
 
 
 def run(study: Study) -> pd.DataFrame:

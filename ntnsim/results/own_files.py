@@ -4,7 +4,7 @@
 line. A file of which neither speaks, or that was changed since, is somebody's work.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -69,8 +69,13 @@ def _is_own_page(content: bytes) -> bool:
     return start >= 0 and page == with_seal(page[:start])
 
 
-def check_own(path: Path) -> None:
-    """Refuse to write to *path* where that cannot be, or a file is that no command wrote or that was changed since."""
+def check_own(path: Path, endings: Collection[str] = ()) -> None:
+    """Refuse to write to *path* where that cannot be, or a file is that no command wrote or that was changed since.
+
+    endings: those that the file's name may have, such as ".png"; any if there are none.
+    """
+    if endings and path.suffix.lower() not in endings:
+        raise InputError(f"{path}: is no kind of file that can be written; allowed are {', '.join(endings)}")
     if not path.exists():
         check_writable(path.parent)
         return
