@@ -19,13 +19,15 @@ def rgb_of_bytes(data: bytes, name: str) -> NDArray[np.uint8]:
     """Return the upright RGB pixels [H, W, 3] of an image file.
 
     Greyscale, palette and CMYK are converted; transparency is laid over white; EXIF rotation is applied. Colours are
-    converted to sRGB where a profile says that they are others. Grey of 16 bits is scaled; of 32 bits it is refused.
+    converted to sRGB where a profile says that they are others. Grey of 16 bits is scaled. Refused are grey of 32 bits
+    and files of several pictures.
     name: what an error message calls the file.
     """
     with opened_image(data, name) as image:
         if image.mode in ("F", "I"):
             kind = "floating-point numbers" if image.mode == "F" else "32-bit numbers"
             raise ImageError(f"{name}: holds {kind}, whose white no rule tells; save it with 8 or 16 bits")
+        _refuse_many(image, name)
         try:
             # TIFF 6.0, section 8: 0 is white where PhotometricInterpretation is 0; Pillow knows it for 8 bits only.
             inverted = image.mode.startswith("I;16") and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0
@@ -43,6 +45,18 @@ def rgb_of_bytes(data: bytes, name: str) -> NDArray[np.uint8]:
             return np.array(_srgb(upright, profile, name))
         except (ValueError, OSError, MemoryError) as error:
             raise ImageError(f"{name}: not a readable image ({first_line(error)})") from None
+
+
+def _refuse_many(image: Image.Image, name: str) -> None:
+    """Refuse animations and files of many pages. A telephone's MPO holds one photograph and what belongs to it."""
+    try:
+        n_frames = getattr(image, "n_frames", 1)
+    except Exception as error:  # a plugin's own, on damaged pages
+        raise ImageError(f"{name}: not a readable image ({first_line(error)})") from error
+    if n_frames > 1 and image.format != "MPO":
+        raise ImageError(
+            f"{name}: holds {n_frames} pictures, and no rule tells which one is meant; save one of them"
+        )
 
 
 def _srgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Image:

@@ -108,3 +108,19 @@ def test_the_stated_limit_of_pixels_is_the_one_that_holds(monkeypatch):
 def test_avif_that_nobody_can_decode_is_not_written():
     with pytest.raises(ImageError, match="32769x1 pixels as AVIF: sides up to 32768 can be decoded"):
         encode_component(np.zeros((1, 32_769, 3), np.uint8), Component("avif", 50))
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "PNG", "WEBP"])
+def test_a_file_of_several_pictures_is_refused(kind):
+    first, second = (Image.new("RGB", (16, 16), colour) for colour in ("red", "blue"))
+    stream = io.BytesIO()
+    first.save(stream, kind, save_all=True, append_images=[second])
+    with pytest.raises(ImageError, match="x: holds 2 pictures, and no rule tells which one is meant"):
+        rgb_of_bytes(stream.getvalue(), "x")
+
+
+def test_a_telephones_photograph_with_pictures_beside_it_is_read():
+    first, second = (Image.new("RGB", (16, 16), colour) for colour in ("red", "blue"))
+    stream = io.BytesIO()
+    first.save(stream, "MPO", save_all=True, append_images=[second])
+    assert rgb_of_bytes(stream.getvalue(), "x").shape == (16, 16, 3)
