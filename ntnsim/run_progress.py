@@ -119,6 +119,19 @@ def status_shown(
             stream.flush()
 
 
+@contextmanager
+def at_work(what: str) -> Iterator[Callable[[str], None]]:
+    """Show *what* is being done, and for how long, while the block runs; what is yielded takes the next stage."""
+    stage, began = what, time.monotonic()
+
+    def moves_on(to: str) -> None:
+        nonlocal stage
+        stage = to
+
+    with status_shown(lambda: f"{stage}, {duration(time.monotonic() - began)}"):
+        yield moves_on
+
+
 def duration(seconds: float) -> str:
     """Return *seconds* as ``0:07``, ``12:30`` or ``3:04:05``."""
     minutes, left = divmod(round(seconds), 60)

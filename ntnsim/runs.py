@@ -101,6 +101,10 @@ def run_scenario(
         scheme.name: _logged(scheme.name, assembly.assemble(scheme), tensorboard)
         for scheme in scenario.schemes
     }
+    if tensorboard is not None and not any(scheme.policy.learns for scheme in schemes.values()):
+        raise InputError(
+            f"--tensorboard: {tensorboard}: no scheme of {scenario.name} has a policy that learns"
+        )
     fluid = scenario.fidelity == "fluid"
     terminals = {} if fluid else terminal_links(scenario, satellite_outages(scenario.faults, scenario.seed))
     profiles = {} if fluid else profile_sources(scenario, terminals, own)

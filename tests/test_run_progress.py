@@ -5,8 +5,11 @@ import re
 import time
 
 import pytest
+from typer.testing import CliRunner
 
-from ntnsim.run_progress import RunStatus, duration, expected_images, status_shown
+from ntnsim import run_progress
+from ntnsim.cli import app
+from ntnsim.run_progress import RunStatus, at_work, duration, expected_images, status_shown
 from ntnsim.scenario.scenario import Scenario
 
 WORLD = {
@@ -82,3 +85,41 @@ def test_a_line_that_fails_does_not_outlive_the_block():
 @pytest.mark.parametrize(("seconds", "text"), [(6.6, "0:07"), (750, "12:30"), (11045, "3:04:05")])
 def test_durations_are_as_on_a_clock(seconds, text):
     assert duration(seconds) == text
+
+
+def test_work_in_stages_says_which_and_since_when(monkeypatch, capsys):
+    monkeypatch.setattr(run_progress, "EVERY_S", 0.02)
+    with at_work("reading") as moves_on:
+        time.sleep(0.1)
+        moves_on("judging")
+        time.sleep(0.1)
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "reading, 0:00" and said[-1] == "judging, 0:00"
+
+
+@pytest.mark.parametrize(
+    ("words", "stage"),
+    [
+        (
+            ["passes", "--preset", "leo-600", "--lat", "44.8", "--lon", "10.3"],
+            "looking for the passes of 24 h",
+        ),
+        (["link", "--scenario", "scenarios/quickstart.yaml"], "looking for pass 0"),
+        (["trace", "scenarios/quickstart.yaml", "--out", "t.csv"], "following the link of parma for 1 h"),
+        (["profile", "--bundle", "tiny"], "measuring this host"),
+        (["models", "check", "tiny"], "running every member"),
+        (["models", "evaluate", "tiny", "--data", "DATA", "--images", "2", "--no-speed"], "segmenting"),
+    ],
+)
+def test_long_commands_say_what_they_are_doing(monkeypatch, tmp_path, words, stage):
+    monkeypatch.setattr(run_progress, "EVERY_S", 0.01)
+    monkeypatch.setattr("ntnsim.host_profile.measure_host", lambda *_, **__: time.sleep(0.1) or {})
+    monkeypatch.setattr("ntnsim.host_profile.profile_yaml", lambda *_: "")
+    monkeypatch.setattr("ntnsim.networks.bundle_check.run_members", lambda *_, **__: time.sleep(0.1) or [])
+    for name in ("load_held_out", "restoration_tables"):
+        monkeypatch.setattr(f"ntnsim.experiments.evaluate.{name}", lambda *_, **__: [])
+    monkeypatch.setattr("ntnsim.experiments.evaluate.segmentation_table", lambda *_: time.sleep(0.1) or [])
+    placed = [str(tmp_path / word) if word in ("t.csv", "DATA") else word for word in words]
+    done = CliRunner().invoke(app, placed, standalone_mode=False)
+    assert done.exception is None
+    assert re.search(rf"^{stage}, 0:\d\d$", done.stderr, flags=re.MULTILINE), done.stderr

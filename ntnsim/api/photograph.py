@@ -17,11 +17,23 @@ from ntnsim.datasets.mask_file import read_mask
 from ntnsim.errors import ImageError
 from ntnsim.given import path_given
 from ntnsim.protocols.encoded_image import EncodedImage
+from ntnsim.results.own_files import check_format
 from ntnsim.spiff.baselines import decode_whole_image
 from ntnsim.spiff.bitstream import is_spiff
 from ntnsim.spiff.codec import received_picture
 
 Photograph = Any  # pixels uint8 [H, W, 3], a PIL image, or the path of a file
+PICTURE_FORMATS = (
+    "png",
+    "jpg",
+    "jpeg",
+    "webp",
+    "avif",
+    "tif",
+    "tiff",
+    "bmp",
+    "ppm",
+)  # that pictures are saved in
 Mask = Any  # bool [H, W], ranks uint8 [H, W], or the path of a file
 
 
@@ -163,15 +175,13 @@ def _written(path: Path, data: bytes) -> Path:
 
 
 def picture_file(pixels: UInt8Image, path: Path) -> bytes:
-    """Return the content of a file *path* with *pixels* [H, W, 3], in the format that its suffix names."""
+    """Return the content of a file *path* with *pixels* [H, W, 3], in the one of PICTURE_FORMATS of its suffix."""
     from PIL import Image
 
-    known = Image.registered_extensions()
+    check_format(path, PICTURE_FORMATS)
     stream = io.BytesIO()
     try:
-        Image.fromarray(pixels).save(stream, known[path.suffix.lower()])
-    except KeyError:
-        raise ImageError(f"{path}: cannot be written (unknown file extension: {path.suffix})") from None
+        Image.fromarray(pixels).save(stream, Image.registered_extensions()[path.suffix.lower()])
     except (OSError, ValueError) as error:
         raise ImageError(f"{path}: cannot be written ({error})") from None
     return stream.getvalue()

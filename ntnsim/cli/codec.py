@@ -8,6 +8,7 @@ import typer
 
 from ntnsim.cli.option_names import option_names
 from ntnsim.errors import InputError, while_reading
+from ntnsim.run_progress import at_work
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")]
 BundleName = Annotated[str, typer.Option("--bundle", help="Model bundle: a name or a directory.")]
@@ -55,7 +56,7 @@ def encode(
     from ntnsim.results.own_files import check_own, write_own_bytes
 
     check_own(output)
-    with option_names("beta", "p", "codec", "quality", q="coarse"):
+    with option_names("beta", "p", "codec", "quality", q="coarse"), at_work(f"encoding {image}"):
         encoded = api.encode(
             image,
             beta=beta,
@@ -107,20 +108,22 @@ def decode(
     Example: ntnsim decode photo.spiff -o photo.png --inpaint bundle
     """
     from ntnsim.api import codec as api
-    from ntnsim.api.photograph import picture_file
-    from ntnsim.results.own_files import check_own, write_own_bytes
+    from ntnsim.api.photograph import PICTURE_FORMATS, picture_file
+    from ntnsim.results.own_files import check_format, check_own, write_own_bytes
 
+    check_format(output, PICTURE_FORMATS)
     check_own(output)
-    decoded = api.decode(
-        stream,
-        inpaint=inpaint,
-        steps=steps,
-        seed=seed,
-        partial=partial,
-        device=device,
-        dtype=dtype,
-        bundle=bundle,
-    )
+    with at_work(f"decoding {stream}"):
+        decoded = api.decode(
+            stream,
+            inpaint=inpaint,
+            steps=steps,
+            seed=seed,
+            partial=partial,
+            device=device,
+            dtype=dtype,
+            bundle=bundle,
+        )
     write_own_bytes(output, picture_file(decoded.pixels, output))
     result = {
         "width": decoded.pixels.shape[1],
@@ -149,8 +152,9 @@ def score(
     """
     from ntnsim.api import codec as api
 
-    fidelity = api.score(original, reconstruction, mask=mask)
-    distances = api.judge(original, reconstruction, mask=mask) if panel else {}
+    with at_work(f"judging {reconstruction}"):
+        fidelity = api.score(original, reconstruction, mask=mask)
+        distances = api.judge(original, reconstruction, mask=mask) if panel else {}
     judges = {f"distance_{judge}": [float(f"{d:.4g}") for d in row] for judge, row in distances.items()}
     _print(
         {

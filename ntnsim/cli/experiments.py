@@ -35,6 +35,25 @@ EXPERIMENTS = {
     "rate": "bits against fidelity per rank, every codec over its range",
 }
 
+ENDINGS = ("csv", "pdf", "png", "md", "tex")  # of the files NAME.* that an experiment may write
+ALSO_WRITTEN = {
+    "table4": ("targets.json",),
+    "adapt": ("adapt_summary.csv",),
+    "diagnose": ("diagnose_coverage.csv", "diagnose_map.csv"),
+    "ablation": ("interpolation.csv",),
+    "layers": ("layers_points.csv",),
+    "rate": (
+        "rate_points.csv",
+        "calibration_points.csv",
+        "rate_comparison.csv",
+        "rate_checks.csv",
+        "rate_parts.csv",
+        "rate_seconds.csv",
+        "rate_savings.pdf",
+        "rate_savings.png",
+    ),
+}
+
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands to *app*."""
@@ -123,6 +142,11 @@ def experiment(
         for file in (*written, *getattr(module, "MORE_FILES", ())):
             check_own(place / file)
     module.main(context.args)
+
+
+def written_by(name: str) -> list[str]:
+    """Return the names of all files that experiment *name* may write."""
+    return [f"{name}.{ending}" for ending in ENDINGS] + list(ALSO_WRITTEN.get(name, ()))
 
 
 def _places_of_results(arguments: list[str]) -> list[Path]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ntnsim.experiments.arguments import DATA_VARIABLE
+from ntnsim.run_progress import at_work
 
 Name = Annotated[str, typer.Argument(metavar="BUNDLE", help="Name (tiny, paper) or directory.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -87,8 +88,10 @@ def check(
     bundle = open_bundle(name)
     bundle.verify()
     photograph = SampleCaptures(1, 256, 192).image(0)
-    imported_s = 0.0 if files_only else _import_libraries()
-    checks = [] if files_only else run_members(bundle, photograph.pixels, device=device)
+    with at_work("importing libraries") as moves_on:
+        imported_s = 0.0 if files_only else _import_libraries()
+        moves_on("running every member")
+        checks = [] if files_only else run_members(bundle, photograph.pixels, device=device)
     result = {
         "name": bundle.name,
         "files": len(bundle.files),
@@ -162,7 +165,7 @@ def evaluate(
         int, typer.Option(min=0, help="Side of the central square in pixels; 0: native size.")
     ] = 256,
     sheet: Annotated[
-        Path | None, typer.Option(help="Write a contact sheet of the first photographs here.")
+        Path | None, typer.Option(help="Write a contact sheet of the first photographs to this PNG file.")
     ] = None,
     speed: Annotated[bool, typer.Option(help="Also measure this host's times.")] = True,
     out: Annotated[Path | None, typer.Option(help="Write the tables to this JSON file.")] = None,
@@ -185,7 +188,7 @@ def evaluate(
     from ntnsim.fidelity.panel import JUDGES, available_judges
     from ntnsim.networks.bundle import open_bundle
     from ntnsim.networks.load import load_segmenter
-    from ntnsim.results.own_files import check_own, write_own_text
+    from ntnsim.results.own_files import check_format, check_own, write_own_text
 
     if out:
         check_own(out)  # before minutes of work, not after

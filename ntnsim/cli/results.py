@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ntnsim.cli.simulate import NoPlugins, say_what_next
+from ntnsim.run_progress import at_work
 
 if TYPE_CHECKING:
     from ntnsim.api.sweep import Sweep
@@ -130,7 +131,8 @@ def _show_plan(plan: "SweepPlan", directory: Path, n_workers: int, *, probe: boo
     missing = [cell for cell in cells if not is_whole(directory / CELLS / cell.digest)]
     median_wall_s = estimated_wall_s(directory)
     if probe and missing:
-        result = execute(missing[0], directory, simulate_cell)
+        with at_work(f"probing the cell {missing[0].label}"):
+            result = execute(missing[0], directory, simulate_cell)
         if result.error:
             typer.echo(f"the probed cell failed: {result.error}", err=True)
             raise typer.Exit(1)
@@ -257,7 +259,8 @@ def query(
 
     if csv and as_json:
         raise InputError("--csv, --json: give one of them")
-    names, rows = ask([directory], sql)
+    with at_work("asking the results"):
+        names, rows = ask([directory], sql)
     for line in (as_csv if csv else as_json_rows if as_json else as_table)(names, rows):
         typer.echo(line)
 
@@ -291,7 +294,8 @@ def report(
     if czml:
         from ntnsim.api.space import write_czml
 
-        write_czml(runs[0], path)
+        with at_work("writing the sky"):
+            write_czml(runs[0], path)
         typer.echo(json.dumps({"czml": str(path), "bytes": path.stat().st_size}) if as_json else str(path))
         return
     with status_shown(lambda: f"writing the page about {len(runs)} runs"):

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from ntnsim.run_progress import at_work
+
 Scenario = Annotated[
     Path, typer.Argument(metavar="SCENARIO", help="YAML file, for example scenarios/quickstart.yaml")
 ]
@@ -178,7 +180,8 @@ def profile(
 
     if output is not None:
         check_own(output)
-    text = profile_yaml(name, measure_host(open_bundle(bundle), repeats=repeats, device=device))
+    with at_work("measuring this host"):
+        text = profile_yaml(name, measure_host(open_bundle(bundle), repeats=repeats, device=device))
     if output is None:
         typer.echo(text)
     else:

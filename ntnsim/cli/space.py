@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ntnsim.cli.option_names import option_names
+from ntnsim.run_progress import at_work
 
 if TYPE_CHECKING:
     from ntnsim.scenario.scenario import Scenario
@@ -67,7 +68,7 @@ def passes(
 
     place = (lat, lon, altitude, min_elevation, start)
     loaded = _sky_of(scenario, tle, preset, place, set_ or [])
-    with option_names("site", "hours"):
+    with option_names("site", "hours"), at_work(f"looking for the passes of {hours:g} h"):
         rows, n_satellites = pass_rows(loaded, site, hours)
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
@@ -172,10 +173,10 @@ def trace(
     _check_orbit(loaded, scenario)
     with option_names("site"):
         own_site = site_named(loaded, site)
-    terminal = terminal_profile_source(
-        loaded.space, loaded.service_radio, own_site, loaded.seed, start_utc=loaded.start_utc
-    )
-    with own_path(out) as partial:
+    with at_work(f"following the link of {own_site.name} for {hours:g} h"), own_path(out) as partial:
+        terminal = terminal_profile_source(
+            loaded.space, loaded.service_radio, own_site, loaded.seed, start_utc=loaded.start_utc
+        )
         n_rows = write_trace(terminal, partial, hours * 3600.0, step)
     typer.echo(f"{out}: {n_rows} rows")
 
@@ -209,7 +210,7 @@ def link(
     ] = 0,
     step: Annotated[float, typer.Option(help="With --scenario: seconds between rows.")] = 10.0,
     plot: Annotated[
-        Path | None, typer.Option(help="With --scenario: draw the pass into this PNG or PDF file.")
+        Path | None, typer.Option(help="With --scenario: draw the pass into this PNG, PDF or SVG file.")
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -303,7 +304,8 @@ def _show_pass(
     """Print, and draw, the link along one pass."""
     from ntnsim.api.space import site_named
     from ntnsim.errors import InputError
-    from ntnsim.results.own_files import check_own
+    from ntnsim.report.pass_figure import FORMATS, draw_pass
+    from ntnsim.results.own_files import check_format, check_own
     from ntnsim.scenario.load import load_scenario
     from ntnsim.sky.space_segment import terminal_profile_source
 
@@ -315,27 +317,27 @@ def _show_pass(
     _check_orbit(loaded, scenario)
     with option_names("site"):
         own_site = site_named(loaded, site)
-    terminal = terminal_profile_source(
-        loaded.space,
-        loaded.service_radio,
-        own_site,
-        loaded.seed,
-        start_utc=loaded.start_utc,
-    )
-    found = _nth_pass(terminal.book, number)
+    with at_work(f"looking for pass {number}"):
+        terminal = terminal_profile_source(
+            loaded.space,
+            loaded.service_radio,
+            own_site,
+            loaded.seed,
+            start_utc=loaded.start_utc,
+        )
+        found = _nth_pass(terminal.book, number)
     if found is None:
         raise InputError(
             f"--pass: {number} is more than the passes of the first two days over {terminal.site.name}"
         )
-    columns = terminal.whole_pass_terms(found)
+    with at_work("following the link"):
+        columns = terminal.whole_pass_terms(found)
     times_s = columns.pop("time_s")
     stride = max(1, round(step_s / terminal.radio.profile.step_s))
     rows: dict[str, list[Any]] = {"time_s": times_s[::stride].tolist()}
     rows.update({name: _finite(values[::stride].tolist()) for name, values in columns.items()})
     name = terminal.model.orbits.names[found.satellite]
     if plot is not None:
-        from ntnsim.report.pass_figure import draw_pass
-
         draw_pass(times_s, columns, f"{name} over {terminal.site.name}", plot)
     if as_json:
         head = {"satellite": name, "rise_s": found.rise_s, "set_s": found.set_s}

@@ -22,6 +22,7 @@ from ntnsim.experiments.arguments import experiment_parser
 from ntnsim.experiments.codec_study import new_figure, save_noted
 from ntnsim.report.style import STYLES, journal
 from ntnsim.results.own_files import own_path
+from ntnsim.run_progress import at_work
 
 
 def rank_shares(dataset: Dataset, relevance: Relevance) -> Iterator[dict[str, object]]:
@@ -96,5 +97,6 @@ def main(arguments: Sequence[str]) -> None:
         raise DatasetError(
             "fig2 needs --persons, --coco-stuff, --mastr1325 or --aerial: class maps are what it counts"
         )
-    table = run(datasets, given.out)
+    with at_work("counting pixels"):
+        table = run(datasets, given.out)
     print(table.groupby(["dataset", "rank"])["share"].describe()[["count", "25%", "50%", "75%"]].to_string())

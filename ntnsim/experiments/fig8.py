@@ -12,6 +12,7 @@ from ntnsim.errors import InputError
 from ntnsim.experiments.codec_study import CodecStudy, study_from, study_parser, with_photographs
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.report.style import DOUBLE_COLUMN_IN, journal
+from ntnsim.run_progress import at_work
 from ntnsim.spiff.bitstream import Kind, read_stream
 from ntnsim.spiff.decoder import decode_partial_image
 from ntnsim.spiff.patches import TileGeometry, packed_grid, tile_ranks
@@ -92,5 +93,6 @@ def main(arguments: Sequence[str]) -> None:
         raise InputError("--coarse: spiff-paper has no coarse layer; use --codec spiff")
     study = study_from(given)
     single = with_photographs(study, study.photographs[:1])
-    table = run(single, Configuration(given.beta, (given.p,), given.coarse))
+    with at_work("one photograph, step by step"):
+        table = run(single, Configuration(given.beta, (given.p,), given.coarse))
     print(table.to_string(index=False))

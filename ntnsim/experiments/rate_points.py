@@ -7,6 +7,7 @@ measurement may be stopped and resumed, and a series added later.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from ntnsim.networks.load import inpainter_named
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.inpainter import Inpainter
 from ntnsim.results.own_files import own_path
+from ntnsim.run_progress import status_shown
 from ntnsim.spiff.baselines import LIBRARY_AVIF_SPEED
 from ntnsim.spiff.cheap_fill import cheap_fill
 from ntnsim.spiff.classical import ClassicalInpainter
@@ -198,13 +200,14 @@ def measure(
             tasks.append((index, missing))
     path.parent.mkdir(parents=True, exist_ok=True)
     measured = partial(_measured, dataset, tuple(judges))
-    if tasks and jobs > 1:
-        with ProcessPoolExecutor(jobs) as pool:
-            for rows in pool.map(measured, tasks):
-                held = _kept(held, rows, path)
-    else:
-        for task in tasks:
-            held = _kept(held, measured(task), path)
+    n_done = 0
+    with (
+        status_shown(lambda: f"{path.name}: {n_done} of {len(tasks)} photographs measured"),
+        ProcessPoolExecutor(jobs) if tasks and jobs > 1 else nullcontext() as pool,
+    ):
+        for rows in pool.map(measured, tasks) if pool else map(measured, tasks):
+            held = _kept(held, rows, path)
+            n_done += 1
     wanted = {(name, s.series, float(s.value)) for name in names for s in settings}
     keys = zip(held["image"], held["series"], held["setting"].astype(float), strict=True)
     return held[[key in wanted for key in keys]].reset_index(drop=True)
