@@ -136,7 +136,11 @@ def delay_breakdown(runs: Sequence[RunDirectory]) -> "Figure":
                 capsize=2,
                 capthick=0.8,
             )
-        text = f"{bar.total.value:.3g} s" if np.isfinite(bar.total.value) else "none arrived"
+        text = (
+            f"{bar.total.value:{'.0f' if bar.total.value >= 1000 else '.3g'}} s"
+            if np.isfinite(bar.total.value)
+            else "none arrived"
+        )
         axes.annotate(
             f"{text} ▸" if left > limit_s else text,
             (min(left + above, limit_s), row),

@@ -9,7 +9,13 @@ import numpy as np
 
 from ntnsim.arrays import FloatArray
 from ntnsim.report.groups import Point, Samples, picked, points_of, samples_of, schemes_in
-from ntnsim.report.style import DOUBLE_COLUMN_IN, SEQUENCE_COLOURS, SINGLE_COLUMN_IN, scheme_styles
+from ntnsim.report.style import (
+    DOUBLE_COLUMN_IN,
+    SEQUENCE_COLOURS,
+    SINGLE_COLUMN_IN,
+    legend_above,
+    scheme_styles,
+)
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.statistics import CdfBand, cdf_band, cdf_grid
 
@@ -154,9 +160,7 @@ def _figure(curves: list[Curve], x_label: str, deadline: float | None, *, percen
         grid[row * max(columns, 1)].set_ylabel("share of images (CDF)")
     figure.supxlabel(x_label, fontsize=8)
     handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside upper center", ncols=min(len(labels), 3 if columns <= 1 else 6) or 1
-    )
+    legend_above(figure, handles, labels, 3 if columns <= 1 else 6)
     return figure
 
 

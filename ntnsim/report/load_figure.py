@@ -9,7 +9,7 @@ import numpy as np
 from ntnsim.errors import InputError
 from ntnsim.report.breakdown_figure import metric_interval
 from ntnsim.report.groups import Point, points_of, schemes_in
-from ntnsim.report.style import DOUBLE_COLUMN_IN, in_preferred_order, scheme_styles
+from ntnsim.report.style import DOUBLE_COLUMN_IN, STYLES, in_preferred_order, legend_above, scheme_styles
 from ntnsim.results.pictures import FEWEST_PICTURES
 from ntnsim.results.point_names import PointNames
 from ntnsim.results.read import RunDirectory
@@ -75,6 +75,13 @@ def axis_name(path: str) -> str:
     return path
 
 
+def other_settings(points: Sequence[Point], path: str) -> list[str]:
+    """Return, of each point, what to call its settings beside that of *path*."""
+    rest = [{name: value for name, value in point.parameters.items() if name != path} for point in points]
+    names = PointNames(rest)
+    return [names.title(values, point.runs[0].labels) for point, values in zip(points, rest, strict=True)]
+
+
 def load_curves_of(runs: Sequence[RunDirectory]) -> tuple[str, list[LoadCurve]]:
     """Return the swept path and a line per scheme."""
     points = points_of(runs)
@@ -82,10 +89,7 @@ def load_curves_of(runs: Sequence[RunDirectory]) -> tuple[str, list[LoadCurve]]:
     if path is None:
         raise InputError(f"{runs[0].path}: no number was swept, so there is nothing to draw curves against")
     lines: dict[tuple[str, str], list[Point]] = {}
-    rest = [{name: value for name, value in point.parameters.items() if name != path} for point in points]
-    names = PointNames(rest)
-    for point, other_values in zip(points, rest, strict=True):
-        others = names.title(other_values, point.runs[0].labels)
+    for point, others in zip(points, other_settings(points, path), strict=True):
         for scheme in schemes_in(point.runs):
             lines.setdefault((scheme, others), []).append(point)
     curves = []
@@ -111,9 +115,13 @@ def load_curves(runs: Sequence[RunDirectory]) -> "Figure":
     grid = figure.subplots(1, len(METRICS))
     schemes = in_preferred_order(curve.scheme for curve in curves)
     styles = scheme_styles(schemes)
+    settings = list(dict.fromkeys(curve.others for curve in curves))
     for axes, metric in zip(grid, METRICS, strict=True):
         for curve in curves:
             style = styles[curve.scheme]
+            turn = settings.index(
+                curve.others
+            )  # a scheme keeps colour and dash, its other settings get their markers
             values = np.array([interval.value for interval in curve.intervals[metric.name]]) * metric.scale
             limits = np.array([(i.low, i.high) for i in curve.intervals[metric.name]]) * metric.scale
             errors = np.nan_to_num(np.abs(limits - values[:, None]).T)
@@ -123,7 +131,8 @@ def load_curves(runs: Sequence[RunDirectory]) -> "Figure":
                 yerr=errors,
                 color=style.colour,
                 linestyle=(0, style.dash) if style.dash else "solid",
-                marker=style.marker,
+                marker=style.marker if turn == 0 else STYLES[-turn % len(STYLES)].marker,
+                markerfacecolor=style.colour if turn == 0 else "white",
                 capsize=2,
                 elinewidth=0.8,
                 label=f"{curve.scheme} ({curve.others})" if curve.others else curve.scheme,
@@ -137,7 +146,7 @@ def load_curves(runs: Sequence[RunDirectory]) -> "Figure":
             axes.set_ylim(-3, 103)
     figure.supxlabel(axis_name(path), fontsize=8)
     handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 6))
+    legend_above(figure, handles, labels, 6)
     return figure
 
 

@@ -216,8 +216,10 @@ def _load(data: Mapping[str, Any]) -> str:
     if data["load"] is None:
         return ""
     charts = "".join(_chart(f"load-{i}", metric["label"]) for i, metric in enumerate(data["load"]["metrics"]))
+    several = len(set(data["load"]["others"].values())) > 1
+    note = '<p class="soft">Faint: the other settings than the one shown.</p>' if several else ""
     heading = f"<h2>Against {escape(data['load']['axis'].split(':')[0])}</h2>"
-    return f'<section>{heading}<div class="charts narrow">{charts}</div></section>'
+    return f'<section>{heading}{note}<div class="charts narrow">{charts}</div></section>'
 
 
 def _pareto(data: Mapping[str, Any]) -> str:

@@ -16,7 +16,14 @@ from ntnsim.report.cdf_figure import curves_of, deadline_s
 from ntnsim.report.gallery_figure import caption, configuration_text, rows_of
 from ntnsim.report.groups import Point, points_of, schemes_in
 from ntnsim.report.land import land_outlines
-from ntnsim.report.load_figure import METRICS, axis_name, load_curves_of, swept_number, without_interval
+from ntnsim.report.load_figure import (
+    METRICS,
+    axis_name,
+    load_curves_of,
+    other_settings,
+    swept_number,
+    without_interval,
+)
 from ntnsim.report.map_figure import QUANTITIES, has_map, maps_of
 from ntnsim.report.pareto_figure import clouds_of, panels_of, standings_of
 from ntnsim.report.style import (
@@ -210,9 +217,11 @@ def _breakdown_data(runs: Sequence[RunDirectory]) -> list[Any]:
 
 def _load_data(runs: Sequence[RunDirectory]) -> dict[str, Any]:
     path, curves = load_curves_of(runs)
+    points = points_of(runs)
     return {
         "path": path,
         "axis": axis_name(path),
+        "others": dict(zip((point.title for point in points), other_settings(points, path), strict=True)),
         "metrics": [
             {
                 "label": metric.plain_label + without_interval(curves, metric.name).replace("\n", "; "),

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ntnsim.errors import InputError
 from ntnsim.report.breakdown_figure import metric_interval
 from ntnsim.report.groups import points_of, samples_of, schemes_in, scores_note
-from ntnsim.report.style import DOUBLE_COLUMN_IN, in_preferred_order, scheme_styles
+from ntnsim.report.style import DOUBLE_COLUMN_IN, in_preferred_order, legend_above, scheme_styles
 from ntnsim.results.columns import rank_columns
 from ntnsim.results.read import RunDirectory
 from ntnsim.results.statistics import Interval
@@ -135,7 +135,7 @@ def pareto(runs: Sequence[RunDirectory]) -> "Figure":
         axes.locator_params(axis="x", nbins=5)
     figure.supxlabel(f"bandwidth savings (% of the captured file){scores_note(runs, '; ')}", fontsize=8)
     handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 8))
+    legend_above(figure, handles, labels, 8)
     return figure
 
 

@@ -5,10 +5,11 @@ them, and from each other, as people with each kind of colour blindness see them
 marker, and neighbours differ in lightness, so that a figure survives printing in grey.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +120,22 @@ def journal() -> Iterator[None]:
     }
     with mpl.rc_context(settings):
         yield
+
+
+LEGEND_HANDLE_PT, LEGEND_LETTER_PT = 41.0, 3.3  # a sample with its gaps, and a letter of the legend's type
+LEGEND_ROW_IN = 0.145
+
+
+def legend_above(figure: "Figure", handles: Sequence[Any], labels: Sequence[str], most: int) -> None:
+    """Put a legend above *figure*, in *most* columns or as many as its width has room for; more rows make it taller."""
+    if not labels:
+        return
+    wanted = min(len(labels), most)
+    room = 72 * figure.get_figwidth() / (LEGEND_HANDLE_PT + LEGEND_LETTER_PT * max(map(len, labels)))
+    columns = max(1, min(wanted, int(room)))
+    more_rows = ceil(len(labels) / columns) - ceil(len(labels) / wanted)
+    figure.set_figheight(figure.get_figheight() + LEGEND_ROW_IN * more_rows)
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns)
 
 
 # The formats that figures are written in, and what would put a date or a version into them.

@@ -10,7 +10,14 @@ import pandas as pd
 
 from ntnsim.errors import InputError
 from ntnsim.report.groups import points_of
-from ntnsim.report.style import DOUBLE_COLUMN_IN, FAULT_COLOUR, PASS_COLOUR, in_preferred_order, scheme_styles
+from ntnsim.report.style import (
+    DOUBLE_COLUMN_IN,
+    FAULT_COLOUR,
+    PASS_COLOUR,
+    in_preferred_order,
+    legend_above,
+    scheme_styles,
+)
 from ntnsim.results.read import RunDirectory
 
 if TYPE_CHECKING:
@@ -133,8 +140,7 @@ def timeline(runs: Sequence[RunDirectory]) -> "Figure":
         if kind in kinds:
             handles.append(_band_patch(kind))
             labels.append(text)
-    if labels:
-        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 8))
+    legend_above(figure, handles, labels, 8)
     return figure
 
 

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,8 +17,10 @@ from ntnsim.report.cdf_figure import curves_of, delay_cdf, savings_cdf, savings_
 from ntnsim.report.figures import applicable, draw
 from ntnsim.report.gallery_figure import caption, configuration_text, gallery
 from ntnsim.report.groups import points_of
+from ntnsim.report.load_figure import load_curves
+from ntnsim.report.page_data import page_data
 from ntnsim.report.pass_figure import NO_MATTER_DB, draw_pass
-from ntnsim.report.style import STYLES, journal, scheme_styles
+from ntnsim.report.style import STYLES, journal, legend_above, scheme_styles
 from ntnsim.report.timeline_figure import Span, merged, timeline, timeline_view
 from ntnsim.results import load
 from ntnsim.results.gallery import read_index
@@ -318,3 +321,30 @@ def test_a_ratio_that_changes_nothing_leaves_the_panel_of_a_pass_to_the_others(t
     draw_pass(np.arange(5.0), columns, "pass", tmp_path / "pass.png")
     assert legends[-1] == ["CNR", "SINR", "other beams"]
     assert 10 * np.log10(1 + 10 ** (-NO_MATTER_DB / 10)) < 0.05
+
+
+def test_a_legend_of_long_labels_stays_inside_its_figure():
+    from matplotlib.figure import Figure
+
+    with journal():
+        figure = Figure(figsize=(7.16, 2.4))
+        [line] = figure.subplots().plot([0, 1])
+        legend_above(
+            figure, [line] * 6, [f"background = 0.{n}, arrivals = rate_per_s 0.1" for n in range(6)], 6
+        )
+        figure.canvas.draw()
+    [legend] = figure.legends
+    box = legend.get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+    assert figure.get_figheight() > 2.4
+
+
+def test_curves_of_one_scheme_under_other_settings_look_different(sweep):
+    found = find_runs([sweep])
+    runs = [replace(run, parameters={**run.parameters, "rate": run.replication % 2}) for run in found]
+    with journal():
+        axes = load_curves(runs).axes[0]
+    lines = [container.lines[0] for container in axes.containers]
+    looks = {(line.get_color(), line.get_marker(), line.get_markerfacecolor()) for line in lines}
+    assert len(lines) == len(looks) == 2 * len(page_data(runs)["schemes"])
+    assert set(page_data(runs)["load"]["others"].values()) == {"rate = 0", "rate = 1"}

@@ -245,14 +245,14 @@ function drawLoad(host, metric) {
   const pad = logY ? 0 : (ys[1] - ys[0]) * 0.08 || 1, side = (xs[1] - xs[0]) * 0.04 || 1;
   const box = frame(host, { x: [xs[0] - side, xs[1] + side], y: [ys[0] - pad, ys[1] + pad], logY, height: 260, xTickPx: 46, yTickPx: 26, xLabel: DATA.load.axis, title: metric.label, focusable: true });
   for (const curve of chosen) {
-    const style = STYLE[curve.scheme];
+    const style = STYLE[curve.scheme], opacity = curve.others === DATA.load.others[state.point] ? 1 : 0.3;
     const line = curve.x.map((x, i) => curve.y[i][0] === null ? "" : `${box.px(x).toFixed(1)},${box.py(curve.y[i][0]).toFixed(1)}`).filter(Boolean).join("L");
-    if (line) make(box.svg, "path", { class: "curve", d: `M${line}`, fill: "none", stroke: style.colour, "stroke-width": 2, "stroke-dasharray": style.dash.map((v) => v * 1.8).join(" ") });
+    if (line) make(box.svg, "path", { class: "curve", d: `M${line}`, fill: "none", stroke: style.colour, opacity, "stroke-width": 2, "stroke-dasharray": style.dash.map((v) => v * 1.8).join(" ") });
     curve.x.forEach((x, i) => {
       const [value, low, high] = curve.y[i];
       if (value === null) return;
-      if (low !== null) make(box.svg, "path", { d: `M${box.px(x) - 3},${box.py(low)}h6m-3,0V${box.py(high)}m-3,0h6`, stroke: style.colour, fill: "none" });
-      make(box.svg, "circle", { cx: box.px(x), cy: box.py(value), r: 3.5, fill: style.colour });
+      if (low !== null) make(box.svg, "path", { d: `M${box.px(x) - 3},${box.py(low)}h6m-3,0V${box.py(high)}m-3,0h6`, stroke: style.colour, opacity, fill: "none" });
+      make(box.svg, "circle", { opacity, cx: box.px(x), cy: box.py(value), r: 3.5, fill: style.colour });
     });
   }
   const settings = [...new Set(metric.curves.flatMap((curve) => curve.x))].sort((a, b) => a - b);
