@@ -75,6 +75,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, terminate)
     try:
         code = app(standalone_mode=False)
+        if code == 130:  # what typer makes of a KeyboardInterrupt, without a word
+            raise KeyboardInterrupt
     except InputError as error:
         for line in str(error).splitlines():
             print(f"ntnsim: {line}", file=sys.stderr)

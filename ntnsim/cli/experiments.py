@@ -128,7 +128,7 @@ def experiment(
     """
     from importlib import import_module
 
-    from ntnsim.errors import InputError
+    from ntnsim.errors import InputError, InterruptionError
     from ntnsim.results.own_files import check_own
 
     if name == "--help":

@@ -64,6 +64,7 @@ def sweep(
     """
     from ntnsim.api.sweep import CellFailure
     from ntnsim.api.sweep import sweep as run_sweep
+    from ntnsim.errors import InterruptionError
     from ntnsim.plugins import refuse_plugins
     from ntnsim.sweeps.cells import SweepPlan
 
@@ -89,8 +90,7 @@ def sweep(
         )
     outcome = swept.outcome
     if outcome.interrupted:
-        typer.echo(f"interrupted; --resume --out {directory} goes on from here", err=True)
-        raise typer.Exit(130)
+        raise InterruptionError(f"--resume --out {directory} goes on from here")
     _show_swept(swept, directory, as_json)
     say_what_next(directory)
     if outcome.failed:
