@@ -108,7 +108,6 @@ def test_work_in_stages_says_which_and_since_when(monkeypatch, capsys):
         (["trace", "scenarios/quickstart.yaml", "--out", "t.csv"], "following the link of parma for 1 h"),
         (["profile", "--bundle", "tiny"], "measuring this host"),
         (["models", "check", "tiny"], "running every member"),
-        (["models", "evaluate", "tiny", "--data", "DATA", "--images", "2", "--no-speed"], "segmenting"),
     ],
 )
 def test_long_commands_say_what_they_are_doing(monkeypatch, tmp_path, words, stage):
@@ -116,9 +115,6 @@ def test_long_commands_say_what_they_are_doing(monkeypatch, tmp_path, words, sta
     monkeypatch.setattr("ntnsim.host_profile.measure_host", lambda *_, **__: time.sleep(0.1) or {})
     monkeypatch.setattr("ntnsim.host_profile.profile_yaml", lambda *_: "")
     monkeypatch.setattr("ntnsim.networks.bundle_check.run_members", lambda *_, **__: time.sleep(0.1) or [])
-    for name in ("load_held_out", "restoration_tables"):
-        monkeypatch.setattr(f"ntnsim.experiments.evaluate.{name}", lambda *_, **__: [])
-    monkeypatch.setattr("ntnsim.experiments.evaluate.segmentation_table", lambda *_: time.sleep(0.1) or [])
     placed = [str(tmp_path / word) if word in ("t.csv", "DATA") else word for word in words]
     done = CliRunner().invoke(app, placed, standalone_mode=False)
     assert done.exception is None

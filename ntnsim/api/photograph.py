@@ -17,22 +17,21 @@ from ntnsim.datasets.mask_file import read_mask
 from ntnsim.errors import ImageError
 from ntnsim.given import path_given
 from ntnsim.protocols.encoded_image import EncodedImage
-from ntnsim.results.own_files import check_format
 from ntnsim.spiff.baselines import decode_whole_image
 from ntnsim.spiff.bitstream import is_spiff
 from ntnsim.spiff.codec import received_picture
 
 Photograph = Any  # pixels uint8 [H, W, 3], a PIL image, or the path of a file
 PICTURE_FORMATS = (
-    "png",
-    "jpg",
-    "jpeg",
-    "webp",
-    "avif",
-    "tif",
-    "tiff",
-    "bmp",
-    "ppm",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".webp",
+    ".avif",
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".ppm",
 )  # that pictures are saved in
 Mask = Any  # bool [H, W], ranks uint8 [H, W], or the path of a file
 
@@ -178,7 +177,10 @@ def picture_file(pixels: UInt8Image, path: Path) -> bytes:
     """Return the content of a file *path* with *pixels* [H, W, 3], in the one of PICTURE_FORMATS of its suffix."""
     from PIL import Image
 
-    check_format(path, PICTURE_FORMATS)
+    if path.suffix.lower() not in PICTURE_FORMATS:
+        raise ImageError(
+            f"{path}: is no kind of picture that can be written; allowed are {', '.join(PICTURE_FORMATS)}"
+        )
     stream = io.BytesIO()
     try:
         Image.fromarray(pixels).save(stream, Image.registered_extensions()[path.suffix.lower()])

@@ -109,10 +109,9 @@ def decode(
     """
     from ntnsim.api import codec as api
     from ntnsim.api.photograph import PICTURE_FORMATS, picture_file
-    from ntnsim.results.own_files import check_format, check_own, write_own_bytes
+    from ntnsim.results.own_files import check_own, write_own_bytes
 
-    check_format(output, PICTURE_FORMATS)
-    check_own(output)
+    check_own(output, PICTURE_FORMATS)
     with at_work(f"decoding {stream}"):
         decoded = api.decode(
             stream,

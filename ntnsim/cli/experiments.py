@@ -35,25 +35,6 @@ EXPERIMENTS = {
     "rate": "bits against fidelity per rank, every codec over its range",
 }
 
-ENDINGS = ("csv", "pdf", "png", "md", "tex")  # of the files NAME.* that an experiment may write
-ALSO_WRITTEN = {
-    "table4": ("targets.json",),
-    "adapt": ("adapt_summary.csv",),
-    "diagnose": ("diagnose_coverage.csv", "diagnose_map.csv"),
-    "ablation": ("interpolation.csv",),
-    "layers": ("layers_points.csv",),
-    "rate": (
-        "rate_points.csv",
-        "calibration_points.csv",
-        "rate_comparison.csv",
-        "rate_checks.csv",
-        "rate_parts.csv",
-        "rate_seconds.csv",
-        "rate_savings.pdf",
-        "rate_savings.png",
-    ),
-}
-
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands to *app*."""
@@ -141,12 +122,18 @@ def experiment(
     for place in _places_of_results(context.args):  # before hours of work, not after
         for file in (*written, *getattr(module, "MORE_FILES", ())):
             check_own(place / file)
-    module.main(context.args)
+    try:
+        module.main(context.args)
+    except KeyboardInterrupt:
+        raise InterruptionError(_what_an_experiment_keeps()) from None
 
 
-def written_by(name: str) -> list[str]:
-    """Return the names of all files that experiment *name* may write."""
-    return [f"{name}.{ending}" for ending in ENDINGS] + list(ALSO_WRITTEN.get(name, ()))
+def _what_an_experiment_keeps() -> str:
+    from ntnsim.runs import place_of_outcomes
+
+    outcomes = place_of_outcomes()
+    kept = f" and what networks computed for runs, in {outcomes}" if outcomes else ""
+    return f"kept: the files that are finished{kept}; the same command begins again and makes use of both"
 
 
 def _places_of_results(arguments: list[str]) -> list[Path]:

@@ -165,7 +165,7 @@ def evaluate(
         int, typer.Option(min=0, help="Side of the central square in pixels; 0: native size.")
     ] = 256,
     sheet: Annotated[
-        Path | None, typer.Option(help="Write a contact sheet of the first photographs to this PNG file.")
+        Path | None, typer.Option(help="Write a contact sheet of the first photographs here.")
     ] = None,
     speed: Annotated[bool, typer.Option(help="Also measure this host's times.")] = True,
     out: Annotated[Path | None, typer.Option(help="Write the tables to this JSON file.")] = None,
@@ -188,7 +188,7 @@ def evaluate(
     from ntnsim.fidelity.panel import JUDGES, available_judges
     from ntnsim.networks.bundle import open_bundle
     from ntnsim.networks.load import load_segmenter
-    from ntnsim.results.own_files import check_format, check_own, write_own_text
+    from ntnsim.results.own_files import check_own, write_own_text
 
     if out:
         check_own(out)  # before minutes of work, not after

@@ -210,7 +210,7 @@ def link(
     ] = 0,
     step: Annotated[float, typer.Option(help="With --scenario: seconds between rows.")] = 10.0,
     plot: Annotated[
-        Path | None, typer.Option(help="With --scenario: draw the pass into this PNG, PDF or SVG file.")
+        Path | None, typer.Option(help="With --scenario: draw the pass into this file: PNG, PDF, SVG, ….")
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -304,8 +304,7 @@ def _show_pass(
     """Print, and draw, the link along one pass."""
     from ntnsim.api.space import site_named
     from ntnsim.errors import InputError
-    from ntnsim.report.pass_figure import FORMATS, draw_pass
-    from ntnsim.results.own_files import check_format, check_own
+    from ntnsim.results.own_files import check_own
     from ntnsim.scenario.load import load_scenario
     from ntnsim.sky.space_segment import terminal_profile_source
 
@@ -338,6 +337,8 @@ def _show_pass(
     rows.update({name: _finite(values[::stride].tolist()) for name, values in columns.items()})
     name = terminal.model.orbits.names[found.satellite]
     if plot is not None:
+        from ntnsim.report.pass_figure import draw_pass
+
         draw_pass(times_s, columns, f"{name} over {terminal.site.name}", plot)
     if as_json:
         head = {"satellite": name, "rise_s": found.rise_s, "set_s": found.set_s}

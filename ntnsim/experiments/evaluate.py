@@ -166,8 +166,7 @@ def restoration_tables(
     rows: list[dict[str, Any]] = []
     tasks: list[tuple[int | None, float]] = [*((quality, 0.0) for quality in COARSE_QUALITIES)]
     tasks += [(None, fraction) for fraction in PATCH_TASKS]
-    for n_done, (quality, fraction) in enumerate(tasks):
-        say(f"restoring {len(photographs)} photographs, task {n_done + 1} of {len(tasks)}")
+    for quality, fraction in tasks:
         canvases = [canvas_of(p, index, fraction, quality) for index, p in enumerate(photographs)]
         judges = PATCH_JUDGES if quality is None else available_judges()
         layer = "no layer" if quality is None else f"AVIF q{quality}"

@@ -69,6 +69,8 @@ MORE_FILES = (
     "rate_seconds.csv",
     "rate_points.csv",
     "calibration_points.csv",
+    "rate_savings.pdf",
+    "rate_savings.png",
 )
 
 

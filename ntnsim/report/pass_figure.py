@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ntnsim.arrays import FloatArray
+from ntnsim.errors import InputError
 from ntnsim.report.style import STYLES, journal
-from ntnsim.results.own_files import check_format, own_path
+from ntnsim.results.own_files import own_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,15 +32,13 @@ RATIOS = {
     "co_channel_db": "other beams",
     "frequency_error_db": "frequency error",
 }
-FORMATS = ("png", "pdf", "svg")
 NO_MATTER_DB = 20.0  # a ratio so far above the SINR changes it by 0.04 dB at most
 
 
 def draw_pass(times_s: FloatArray, columns: Mapping[str, FloatArray], title: str, path: Path) -> None:
-    """Draw the columns of a pass [n] over *times_s* [n] into the file *path*, in one of FORMATS."""
+    """Draw the columns of a pass [n] over *times_s* [n] into the file *path* (PNG, PDF or SVG)."""
     from matplotlib.figure import Figure
 
-    check_format(path, FORMATS)
     minutes = (times_s - times_s[0]) / 60
     with journal():
         figure = Figure(figsize=(5.6, 6.6))
@@ -59,8 +58,11 @@ def draw_pass(times_s: FloatArray, columns: Mapping[str, FloatArray], title: str
         rate.set_ylim(0, 1.05 * rate.get_ylim()[1])
         rate.set_xlabel("minutes since rise")
         figure.align_ylabels()
-        with own_path(path) as partial:
-            figure.savefig(partial, format=path.suffix.lower().removeprefix("."))
+        try:
+            with own_path(path) as partial:
+                figure.savefig(partial, format=path.suffix.lstrip(".").lower() or None)
+        except ValueError as error:
+            raise InputError(f"{path}: cannot write the figure: {error}") from error
 
 
 def _matters(columns: Mapping[str, FloatArray], name: str) -> bool:

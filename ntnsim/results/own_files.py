@@ -76,6 +76,8 @@ def check_own(path: Path, endings: Collection[str] = ()) -> None:
     """
     if endings and path.suffix.lower() not in endings:
         raise InputError(f"{path}: is no kind of file that can be written; allowed are {', '.join(endings)}")
+    if path.is_dir():
+        raise InputError(f"{path}: is a directory; the name of a file is needed")
     if not path.exists():
         check_writable(path.parent)
         return
