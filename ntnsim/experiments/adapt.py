@@ -29,6 +29,7 @@ from ntnsim.experiments.study import Study, learner
 from ntnsim.experiments.study_arguments import as_command
 from ntnsim.experiments.table_imaging import TableImaging
 from ntnsim.protocols.policy import Policy
+from ntnsim.report.style import STYLES
 from ntnsim.results.own_files import own_path
 from ntnsim.results.record import Columns
 from ntnsim.scenario.policy import FixedPolicySpec, GuardSpec, PolicySpec, RequirementSpec
@@ -46,6 +47,7 @@ FIXED = "fixed"
 # more than it finds where decisions are searched, and few outcomes calibrate to what is dear.
 ONLINE: dict[str, Any] = {"noise_sigma": 0.0, "calibrated": False, "critic_learning_rate": 1e-3}
 GUARDED = ", guarded"  # behind a policy's name
+NOT_DRAWN = ("engine, paper state, from the log",)  # its curve is that of the engine from the log
 MORE_FILES = ("adapt_summary.csv",)  # that it writes besides its table and figure
 
 
@@ -67,7 +69,9 @@ def run(study: Study) -> pd.DataFrame:
             notes.append(world(build_policy(entity, table.space, 0)).assign(policy=name, seed=0))
     moments = [moment for load in (LIGHT_LOAD, HEAVY_LOAD) for moment in study.moments(load)]
     for seed in study.seeds:
-        for learning, given in _learners(study, targets, moments, seed).items():
+        learners = _learners(study, targets, moments, seed)
+        assert len({*learners} - {*NOT_DRAWN}) < len(STYLES), "a look for each, and for the best fixed x"
+        for learning, given in learners.items():
             study.say(f"{learning}, seed {seed}")
             for name, entity in _with_guard(learning, given).items():
                 policy = build_policy(entity, table.space, integer_seed(seed, "engine"))
@@ -75,14 +79,14 @@ def run(study: Study) -> pd.DataFrame:
     told = pd.concat(notes, ignore_index=True)
     phases, windows = summary(told), by_window(told)
     shown = _shown(phases)
+    with own_path(study.out / "adapt_summary.csv") as path:
+        phases.round(6).to_csv(path, index=False)
     study.write(
         "adapt",
         caption(phases, study.kind, length),
         windows[windows["policy"].isin(shown)],
         lambda directory: draw(windows[windows["policy"].isin(shown)], directory, length),
     )
-    with own_path(study.out / "adapt_summary.csv") as path:
-        phases.round(6).to_csv(path, index=False)
     return phases[phases["policy"].isin(shown)]
 
 
@@ -281,12 +285,12 @@ def draw(means: pd.DataFrame, directory: Path, length: int) -> None:
     """
     import matplotlib.pyplot as plt
 
-    from ntnsim.report.style import DOUBLE_COLUMN_IN, STYLES, journal, save
+    from ntnsim.report.style import DOUBLE_COLUMN_IN, journal, save
 
     means = means[~means["policy"].str.endswith(GUARDED)]
     costs = means.groupby("policy")["cost"].mean()
     fixed = costs[costs.index.str.startswith(FIXED)]
-    means = means[~means["policy"].isin({*fixed.index} - {fixed.idxmin()})]
+    means = means[~means["policy"].isin({*fixed.index, *NOT_DRAWN} - {fixed.idxmin()})]
     labels = {"cost": "Cost (Eq. 2a)", "in_time": "P(d ≤ d_max)", "savings": "Savings"}
     with journal():
         figure, axes = plt.subplots(1, 3, figsize=(DOUBLE_COLUMN_IN, 2.8), sharex=True)
