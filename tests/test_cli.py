@@ -184,3 +184,18 @@ def test_what_cannot_be_written_is_refused_before_the_work(arguments, complaint,
     assert result.returncode == 2, result.stderr
     assert complaint in result.stderr and len(result.stderr.strip().splitlines()) == 1
     assert (tmp_path / "rate_parts.csv").read_text() == "mine"
+
+
+def test_a_satellite_that_stays_up_has_no_pass_number(tmp_path):
+    shell = "{name: m, pattern: delta, altitude_m: 3.5786e+7, inclination_deg: 0, satellites: 4, planes: 1, phasing: 0}"
+    (tmp_path / "geo.yaml").write_text(
+        "name: geo\nhorizon: {n_jobs: 1}\nsources: [{name: c, arrivals: {kind: periodic, period_s: 60}}]\n"
+        "gateways: [{name: g, latitude_deg: 44.8, longitude_deg: 10.3}]\n"
+        f"space: {{constellation: {{kind: walker, shells: [{shell}]}}}}\n"
+        "schemes: [{name: s, codec: {kind: sizes, size_bits: 1.0e+5}}]\n"
+    )
+    listed = ntnsim("passes", str(tmp_path / "geo.yaml"), "--hours", "30")
+    [row] = [line.split() for line in listed.stdout.splitlines() if " m-00-" in line]
+    assert row[:2] == ["m-00-01", "0.00"] and row[3] == "108000.00"
+    refused = ntnsim("link", "--scenario", str(tmp_path / "geo.yaml"), "--pass", "0")
+    assert refused.returncode == 2 and "a satellite that stays up has none" in refused.stderr

@@ -78,7 +78,7 @@ def pass_rows(
     found = model.passes(gateway, 0.0, hours * 3600.0)
     azimuths_deg = model.azimuths_deg(gateway, found)
     usable_s = model.usable_s(gateway, found)
-    order = sorted((k for k, seen in enumerate(found) if seen.rise_s >= 0), key=lambda k: found[k].rise_s)
+    order = sorted((k for k, seen in enumerate(found) if seen.rise_s > 0), key=lambda k: found[k].rise_s)
     numbers = {k: number for number, k in enumerate(order)}
 
     def utc(time_s: float) -> str:

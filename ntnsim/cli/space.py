@@ -55,7 +55,7 @@ def passes(
 
     Times are seconds from the start, and UTC. The number in front is what `ntnsim link --scenario … --pass` takes; a
     pass under way at the start has its true rise, before 0, and no number. One under way at the end has its true set.
-    A satellite that never sets is listed from start to end, in whole hours.
+    A satellite that never sets is listed from start to end, in whole hours, and without a number.
 
     Example: ntnsim passes scenarios/quickstart.yaml --site parma --hours 6
 
@@ -327,7 +327,8 @@ def _show_pass(
         found = _nth_pass(terminal.book, number)
     if found is None:
         raise InputError(
-            f"--pass: {number} is more than the passes of the first two days over {terminal.site.name}"
+            f"--pass: {number} is more than the passes that rise within two days over {terminal.site.name}; a satellite "
+            "that stays up has none: ntnsim trace follows the link"
         )
     with at_work("following the link"):
         columns = terminal.whole_pass_terms(found)
