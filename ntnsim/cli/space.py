@@ -327,8 +327,8 @@ def _show_pass(
         found = _nth_pass(terminal.book, number)
     if found is None:
         raise InputError(
-            f"--pass: {number} is more than the passes that rise within two days over {terminal.site.name}; a satellite "
-            "that stays up has none: ntnsim trace follows the link"
+            f"--pass: {number} is more than the passes that rise within two days over {terminal.site.name}; "
+            "a satellite that stays up has none: ntnsim trace follows the link"
         )
     with at_work("following the link"):
         columns = terminal.whole_pass_terms(found)
