@@ -190,6 +190,7 @@ def kinds(directory: Path) -> dict[str, Kind]:
     for codec, options in (
         ("spiff", {"p": 0.5, "q": 0.4}),
         ("spiff", {"beta": 0.3}),
+        ("spiff", {"q": 0.3, "restore_crop": True}),
         ("spiff-paper", {"p": 0.25}),
         ("avif", {}),
         ("jpeg", {}),

@@ -56,6 +56,7 @@ def encode(
     mask: Mask | None = None,
     codec: str = "spiff",
     quality: int | None = None,
+    restore_crop: bool = False,
     seed: int = 1,
     bundle: str | Path = "tiny",
 ) -> EncodedPhotograph:
@@ -69,6 +70,8 @@ def encode(
         Without it the bundle's network finds the people.
     codec: ``spiff``, ``spiff-paper``, ``jpeg``, ``webp``, ``avif``, ``jxl`` or ``sc`` (the caption alone).
     quality: of a whole-image codec (45 unless given), or of SPIFF's crop.
+    restore_crop: ``spiff`` only: let the decoder restore the crop too, for a crop of low quality. It does so where a
+        coarse layer came or the crop is the whole image; the crop's pixels are then no longer exactly those received.
     seed: decides which tiles are kept.
     bundle: name or directory of the model bundle.
 
@@ -100,6 +103,8 @@ def encode(
     if quality is not None and codec == "sc":
         raise InputError("quality: sc sends the caption alone and has none")
     quality = None if quality is None else whole_number_given("quality", quality, 1, 100)
+    if restore_crop and codec != "spiff":
+        raise InputError(f"restore_crop: is of spiff; {codec} has no crop that is restored")
     seed = whole_number_given("seed", seed, 0, LARGEST_SEED)
     n_ranks = len(fractions) + 1
     height_px, width_px = pixels.shape[:2]
@@ -109,7 +114,8 @@ def encode(
         ranks = _segmented(pixels, open_bundle(bundle), n_ranks)
     else:
         ranks = np.zeros((height_px, width_px), dtype=np.uint8)
-    coded = _coded(codec, quality, pixels, ranks, Configuration(beta, fractions, q), seed, bundle)
+    x = Configuration(beta, fractions, q)
+    coded = _coded(codec, quality, restore_crop, pixels, ranks, x, seed, bundle)
     parts = {field.name: getattr(coded, field.name) for field in fields(EncodedImage)}
     return EncodedPhotograph(
         **parts, codec=codec, width_px=width_px, height_px=height_px, source_bits=source_bits
@@ -164,7 +170,7 @@ def decode(
             opened = open_bundle(bundle) if inpaint == "bundle" else None
             inpainter = inpainter_named(inpaint, opened, steps=steps, device=device, dtype=dtype)
             [pixels] = restored([received], [seed], inpainter)
-    return DecodedPhotograph(pixels, float(received.known.mean()), received.damage)
+    return DecodedPhotograph(pixels, float(received.received.mean()), received.damage)
 
 
 def score(
@@ -246,6 +252,7 @@ def _segmented(pixels: UInt8Image, bundle: Bundle, n_ranks: int) -> RankMap:
 def _coded(
     codec: str,
     quality: int | None,
+    restores_crop: bool,
     pixels: UInt8Image,
     ranks: RankMap,
     configuration: Configuration,
@@ -259,7 +266,7 @@ def _coded(
             return WholeImageCodec(component, n_ranks=n_ranks).encode(pixels, ranks, configuration, seed)
     if codec == "sc":
         return caption_stream(pixels, load_captioner(open_bundle(bundle)), n_ranks)
-    settings = spiff_settings(codec, {})
+    settings = replace(spiff_settings(codec, {}), restores_crop=restores_crop)
     if quality is not None:
         settings = replace(settings, crop=replace(settings.crop, quality=quality))
     return SpiffEncoder(settings, n_ranks=n_ranks).encode(pixels, ranks, configuration, seed)

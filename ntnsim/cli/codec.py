@@ -44,6 +44,13 @@ def encode(
     quality: Annotated[
         int | None, typer.Option(help="Whole-image codecs: quality (45). SPIFF: quality of the crop.")
     ] = None,
+    restore_crop: Annotated[
+        bool,
+        typer.Option(
+            "--restore-crop",
+            help="SPIFF: the decoder restores the crop too, where a layer came or it is everything.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Decides which tiles are kept.")] = 1,
     bundle: BundleName = "tiny",
     as_json: AsJson = False,
@@ -56,7 +63,10 @@ def encode(
     from ntnsim.results.own_files import check_own, write_own_bytes
 
     check_own(output)
-    with option_names("beta", "p", "codec", "quality", q="coarse"), at_work(f"encoding {image}"):
+    with (
+        option_names("beta", "p", "codec", "quality", q="coarse", restore_crop="restore-crop"),
+        at_work(f"encoding {image}"),
+    ):
         encoded = api.encode(
             image,
             beta=beta,
@@ -65,6 +75,7 @@ def encode(
             mask=mask,
             codec=codec,
             quality=quality,
+            restore_crop=restore_crop,
             seed=seed,
             bundle=bundle,
         )

@@ -20,7 +20,8 @@ import pandas as pd
 from ntnsim.arrays import BoolMask, UInt8Image
 from ntnsim.datasets.persons import PersonsDataset
 from ntnsim.experiments.arguments import add_persons_argument, experiment_parser
-from ntnsim.experiments.rate import Curve, Rows, Target, Thinned, curves_of, half_bits, with_interval
+from ntnsim.experiments.rate import Thinned
+from ntnsim.experiments.rate_curves import Curve, Rows, Target, curves_of, half_bits, with_interval
 from ntnsim.experiments.rate_points import PATCHES, Setting, coding_with, measure
 from ntnsim.fidelity.panel import available_judges
 from ntnsim.protocols.configuration import Configuration

@@ -10,7 +10,9 @@ met, not bits at equal fidelity of both ranks: a whole-image codec must give bot
 Rivals: JPEG, WebP, JPEG XL (effort 7) and AVIF (speeds 6 and 4, and tuned as SPIFF's parts are), each over its range;
 and the pair that anyone can make, one stock AVIF of the people and one of the rest, each with the other blanked out,
 and a mask.
-SPIFF is the better of its two parts and of one file (β = 1), which an engine chooses where the ranks are close.
+SPIFF is the better of its two parts and of one file (β = 1), which an engine chooses where the ranks are close. With
+``restores_crop`` the decoder's network restores crop and file too; beside it stands what that saves or costs.
+"Whole image as fast" leaves out AVIF at speed 4, for the parts are coded at speed 6.
 
 Beside the panel stands ``kid``, the kernel distance of the patches within each photograph, a mean over them.
 
@@ -19,22 +21,37 @@ at a time, their bits and their effects on each other's rank added. Some chosen 
 Intervals are bootstraps over photographs (95 %).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from ntnsim.datasets.dataset import Dataset, DatasetImage
 from ntnsim.datasets.persons import PersonsDataset
 from ntnsim.experiments.arguments import add_persons_argument, experiment_parser
 from ntnsim.experiments.codec_study import new_figure, save_noted
+from ntnsim.experiments.rate_curves import (
+    AS_IT_COMES,
+    BARE_LAYER,
+    NO_NETWORK,
+    RESTORED_CROP,
+    Curve,
+    Rows,
+    Target,
+    Values,
+    best_bits,
+    curves_of,
+    pair_bits,
+    spiff_bits,
+    spiff_point,
+    whole_image_bits,
+    with_interval,
+)
 from ntnsim.experiments.rate_points import (
+    AS_FAST,
     AS_THEY_COME,
-    MIDDLE_COARSE,
     MIDDLE_CROP,
     PATCHES,
     RANKS,
@@ -56,11 +73,7 @@ from ntnsim.spiff.components import Component
 TOP_TARGETS = (0.99, 0.98, 0.95)
 LOWER_TARGETS = {"strict": 1, "intermediate": 2, "lenient": 3}
 SCALE_JUDGE = "alex"  # on whose scale the contrasts are named
-RESAMPLES = 200
-FINE_CROPS, FINE_LAYERS = 151, 151  # among which SPIFF's best point is sought
 
-Values = NDArray[np.float64]
-Rows = NDArray[np.int64]
 # That it writes besides its table and figure.
 MORE_FILES = (
     "rate_comparison.csv",
@@ -72,125 +85,6 @@ MORE_FILES = (
     "rate_savings.pdf",
     "rate_savings.png",
 )
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One series: settings [S], bits [images, S], and each judge's distance on each rank [images, S]."""
-
-    settings: Values
-    bits: Values
-    distance: dict[str, Values]  # "JUDGE_RANK"
-
-
-def curves_of(points: pd.DataFrame, judges: Sequence[str], ranks: Sequence[str] = RANKS) -> dict[str, Curve]:
-    """Return the curves of a table of points in which every photograph has every setting."""
-    curves = {}
-    for series, group in points.groupby("series", sort=False):
-        columns = ["bits", *(f"{judge}_{rank}" for judge in judges for rank in ranks)]
-        columns = [name for name in columns if group[name].notna().all()]
-        table = group.pivot_table(index="image", columns="setting", values=columns)
-        distance = {name: np.maximum(table[name].to_numpy(float), 1e-9) for name in columns[1:]}
-        curves[str(series)] = Curve(
-            table["bits"].columns.to_numpy(float), table["bits"].to_numpy(float), distance
-        )
-    return curves
-
-
-def bits_for(bits: Values, distance: Values, wanted: float) -> float:
-    """Return the bits at which a mean curve reaches the *wanted* distance.
-
-    Its fewest where it starts below; NaN where it never comes there.
-    """
-    falling = np.minimum.accumulate(distance)
-    if falling[0] <= wanted:
-        return float(bits[0])
-    if wanted < falling[-1]:
-        return float("nan")
-    return float(np.exp(np.interp(-np.log(wanted), -np.log(falling), np.log(bits))))
-
-
-@dataclass(frozen=True)
-class Target:
-    """What one judge demands of both ranks: distances that may not be exceeded."""
-
-    judge: str
-    top: float
-    low: float
-
-    def of(self, rank: str) -> float:
-        """Return the distance demanded of *rank*."""
-        return self.top if rank == "top" else self.low
-
-
-def whole_image_bits(curve: Curve, target: Target, rows: Rows) -> float:
-    """Return the mean bits that one file for everything needs, on the photographs *rows*."""
-    return float(np.max([half_bits(curve, target, rank, rows) for rank in RANKS]))  # NaN if either is
-
-
-def half_bits(curve: Curve, target: Target, rank: str, rows: Rows) -> float:
-    """Return the mean bits at which *curve* gives one rank what is demanded."""
-    distance = curve.distance[f"{target.judge}_{rank}"][rows].mean(axis=0)
-    return bits_for(curve.bits[rows].mean(axis=0), distance, target.of(rank))
-
-
-def pair_bits(curves: dict[str, Curve], target: Target, rows: Rows) -> float:
-    """Return the mean bits of two files, one for each rank."""
-    return sum(half_bits(curves[f"pair, {rank}"], target, rank, rows) for rank in RANKS)
-
-
-def spiff_point(
-    crop: Curve, layer: Curve, own: Curve, target: Target, rows: Rows
-) -> tuple[float, float, float]:
-    """Return the fewest mean bits at which SPIFF's two parts meet both targets, with crop quality and q; or NaN.
-
-    own: the layers as the crop's curve has them, whose middle both curves share.
-    """
-    crops = np.linspace(crop.settings[0], crop.settings[-1], FINE_CROPS)
-    layers = np.linspace(layer.settings[0], layer.settings[-1], FINE_LAYERS)
-
-    def along(values: Values, axis: Values, fine: Values) -> Values:
-        return np.exp(np.interp(fine, axis, np.log(values[rows].mean(axis=0))))
-
-    def middle(values: Values) -> float:
-        return float(values[rows].mean(axis=0)[np.isclose(own.settings, MIDDLE_COARSE)][0])
-
-    bits = along(crop.bits, crop.settings, crops)[:, None] + along(layer.bits, layer.settings, layers)
-    bits -= middle(own.bits)
-    meets = np.ones(bits.shape, bool)
-    for rank in RANKS:
-        name = f"{target.judge}_{rank}"
-        of_crop = along(crop.distance[name], crop.settings, crops)
-        of_layer = along(layer.distance[name], layer.settings, layers)
-        meets &= of_crop[:, None] + of_layer - middle(own.distance[name]) <= target.of(rank)
-    if not meets.any():
-        return float("nan"), float("nan"), float("nan")
-    best = np.unravel_index(np.argmin(np.where(meets, bits, np.inf)), bits.shape)
-    return float(bits[best]), float(crops[best[0]]), float(layers[best[1]])
-
-
-def spiff_bits(curves: dict[str, Curve], layers: str, target: Target, rows: Rows) -> float:
-    """Return the mean bits of SPIFF: of its two parts, or of one file where that is less."""
-    own = curves.get("spiff layer", curves["spiff layer, no network"])
-    parts = spiff_point(curves["spiff crop"], curves[layers], own, target, rows)[0]
-    return float(np.nanmin([parts, whole_image_bits(curves["spiff, one file"], target, rows)]))
-
-
-def best_bits(curves: dict[str, Curve], series: Sequence[str], target: Target, rows: Rows) -> float:
-    """Return the mean bits of the best of *series* for one file."""
-    return float(np.nanmin([whole_image_bits(curves[name], target, rows) for name in series]))
-
-
-def with_interval(
-    statistic: Callable[[Rows], float], n_images: int, seed: int = 0
-) -> tuple[float, float, float]:
-    """Return the statistic on all photographs and its 95 % bootstrap interval."""
-    rng = np.random.default_rng(seed)
-    resampled = [statistic(rng.integers(0, n_images, n_images)) for _ in range(RESAMPLES)]
-    low, high = (
-        np.nanquantile(resampled, [0.025, 0.975]) if not np.isnan(resampled).all() else (np.nan, np.nan)
-    )
-    return statistic(np.arange(n_images)), float(low), float(high)
 
 
 def targets_of(
@@ -215,17 +109,33 @@ def targets_of(
     }
 
 
+def savings(
+    own: Callable[[Rows], float], rivals: Mapping[str, Callable[[Rows], float]], n: int
+) -> dict[str, float]:
+    """Return what *own* saves against each of *rivals*, with limits, on *n* photographs: all say bits."""
+    found: dict[str, float] = {}
+    for label, rival in rivals.items():
+
+        def saving(index: Rows, rival: Callable[[Rows], float] = rival) -> float:
+            return 1 - own(index) / rival(index)
+
+        value, low, high = with_interval(saving, n)
+        found |= {f"saving vs {label}": value, f"low vs {label}": low, f"high vs {label}": high}
+    return found
+
+
 def comparison(curves: dict[str, Curve], judges: Sequence[str], strict: float) -> pd.DataFrame:
     """Return, per contrast and judge, everyone's bits and SPIFF's savings: positive where SPIFF needs fewer."""
     everyone = np.arange(len(curves[REFERENCE].bits))
-    layers = "spiff layer" if "spiff layer" in curves else "spiff layer, no network"
-    own = curves[layers]
+    with_network = AS_IT_COMES.layer in curves
+    series = AS_IT_COMES if with_network else NO_NETWORK
+    own = curves[series.layer]
     rows = []
     for (top_pf, name), targets in targets_of(curves[REFERENCE], judges, strict).items():
         for target in targets:
             needs = {series: whole_image_bits(curves[series], target, everyone) for series in WHOLE_IMAGE}
-            parts, crop, q = spiff_point(curves["spiff crop"], own, own, target, everyone)
-            bits = spiff_bits(curves, layers, target, everyone)
+            parts, crop, q = spiff_point(curves[series.crop], own, own, target, everyone)
+            bits = spiff_bits(curves, series, target, everyone)
             row: dict[str, float | str | bool] = {
                 "pf_top": top_pf,
                 "lower target": name,
@@ -239,20 +149,21 @@ def comparison(curves: dict[str, Curve], judges: Sequence[str], strict: float) -
             row |= {f"{series} kB": need / 8000 for series, need in needs.items()}
             rivals: dict[str, Callable[[Rows], float]] = {
                 "whole image as it comes": partial(best_bits, curves, AS_THEY_COME, target),
+                "whole image as fast": partial(best_bits, curves, AS_FAST, target),
                 "whole image at all": partial(best_bits, curves, tuple(WHOLE_IMAGE), target),
                 "pair": partial(pair_bits, curves, target),
-                "no network": partial(spiff_bits, curves, "spiff layer, no network", target),
-                "bare layer": partial(spiff_bits, curves, "spiff layer, bare", target),
             }
-            for label, rival in rivals.items():
-
-                def saving(
-                    index: Rows, rival: Callable[[Rows], float] = rival, target: Target = target
-                ) -> float:
-                    return 1 - spiff_bits(curves, layers, target, index) / rival(index)
-
-                value, low, high = with_interval(saving, len(everyone))
-                row |= {f"saving vs {label}": value, f"low vs {label}": low, f"high vs {label}": high}
+            of_spiff = partial(spiff_bits, curves, series, target)
+            without = {
+                "no network": partial(spiff_bits, curves, NO_NETWORK, target),
+                "bare layer": partial(spiff_bits, curves, BARE_LAYER, target),
+            }
+            row |= savings(of_spiff, rivals | without, len(everyone))
+            if with_network:
+                restored = partial(spiff_bits, curves, RESTORED_CROP, target)
+                of_restored = savings(restored, {"exact crop": of_spiff} | rivals, len(everyone))
+                row |= {"restored crop kB": restored(everyone) / 8000}
+                row |= {f"restored crop: {name}": value for name, value in of_restored.items()}
             rows.append(row)
     return pd.DataFrame(rows).round(3)
 
@@ -291,12 +202,16 @@ class Thinned:
 
 def drawn(table: pd.DataFrame, out: Path, note: str) -> None:
     """Draw SPIFF's saving against each rival, one line per judge over the nine contrasts."""
-    rivals = ("whole image at all", "pair", "no network")
+    columns = {
+        f"against: {rival}": f"saving vs {rival}" for rival in ("whole image at all", "pair", "no network")
+    }
+    if "restored crop kB" in table:
+        columns["crop restored, against: as received"] = "restored crop: saving vs exact crop"
     with journal():
-        figure, axes = new_figure(len(rivals), height_in=3.1)
-        for axis, rival in zip(axes, rivals, strict=True):
+        figure, axes = new_figure(len(columns), height_in=3.1)
+        for axis, (title, column) in zip(axes, columns.items(), strict=True):
             for style, (judge, rows) in zip(STYLES, table.groupby("judge", sort=False), strict=False):
-                values = 100 * rows[f"saving vs {rival}"].to_numpy()
+                values = 100 * rows[column].to_numpy()
                 axis.plot(values, color=style.colour, dashes=style.dash or (1, 0), label=judge, marker=".")
             labels = [
                 f"{top}\n{name[:3]}."
@@ -304,7 +219,7 @@ def drawn(table: pd.DataFrame, out: Path, note: str) -> None:
             ]
             axis.set_xticks(range(len(labels)), labels, fontsize=6)
             axis.axhline(0, color="#999999", linewidth=0.5)
-            axis.set(title=f"against: {rival}", xlabel="contrast: top PF, lower target")
+            axis.set(title=title, xlabel="contrast: top PF, lower target")
         axes[0].set_ylabel("bits saved by spiff (%)")
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=6)
@@ -368,10 +283,10 @@ def main(arguments: Sequence[str]) -> None:
     )
     drawn(table, given.out, note)
     print(f"strict lower-rank PF {1 - strict:.4f}")
-    for rival in ("whole image as it comes", "whole image at all", "pair", "no network", "bare layer"):
-        print(f"saving against: {rival}")
+    for column in (name for name in table.columns if "saving vs" in str(name)):
+        print(column)
         shown = table.pivot_table(
-            index="judge", columns=["pf_top", "lower target"], values=f"saving vs {rival}", sort=False
+            index="judge", columns=["pf_top", "lower target"], values=column, sort=False
         )
         print((100 * shown).round(0).to_string())
     print(parts.to_string())

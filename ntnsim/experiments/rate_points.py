@@ -47,6 +47,7 @@ WHOLE_IMAGE: dict[str, tuple[Component, tuple[int, ...]]] = {
     "avif, tuned": (_TUNED, (14, 28, 44, 60, 76, 92)),
 }
 AS_THEY_COME = ("jpeg", "webp", "jxl", "avif")
+AS_FAST = tuple(series for series in WHOLE_IMAGE if series != "avif, speed 4")  # as SPIFF's parts or faster
 REFERENCE = "avif"  # the codec whose qualities set every judge's targets
 # The rival that anyone can make: one stock AVIF of the people and one of the rest, each with the other blanked out.
 PAIR = Component("avif", speed=LIBRARY_AVIF_SPEED)
@@ -134,6 +135,8 @@ def _spiffs(bundle: str | None) -> Iterator[Setting]:
 
     for quality in CROP_QUALITIES:
         yield point("spiff crop", quality, quality, MIDDLE_COARSE, bundle)
+    if bundle is not None:
+        yield from _restored_crops(bundle)
     for coarse in COARSE_QUALITIES:
         yield point("spiff layer, no network", coarse, MIDDLE_CROP, coarse, None)
         bare, x = replace(_with_crop(MIDDLE_CROP), sends_grain=False), Configuration(0.0, (0.0,), coarse)
@@ -143,6 +146,19 @@ def _spiffs(bundle: str | None) -> Iterator[Setting]:
     for quality in WHOLE_SPIFF_QUALITIES:  # one file: the box as large as the image
         settings, x = _with_crop(quality), Configuration(1.0, (0.0,), 0.0)
         yield Setting("spiff, one file", quality, partial(coded_spiff, settings, x, None))
+
+
+def _restored_crops(bundle: str) -> Iterator[Setting]:
+    """Yield the crops, and the one file, that the decoder's network restores too."""
+    for quality in CROP_QUALITIES:
+        settings, x = (
+            replace(_with_crop(quality), restores_crop=True),
+            Configuration(0.0, (0.0,), MIDDLE_COARSE),
+        )
+        yield Setting("spiff crop, restored", quality, partial(coded_spiff, settings, x, bundle))
+    for quality in WHOLE_SPIFF_QUALITIES:
+        settings, x = replace(_with_crop(quality), restores_crop=True), Configuration(1.0, (0.0,), 0.0)
+        yield Setting("spiff, one file restored", quality, partial(coded_spiff, settings, x, bundle))
 
 
 def _parts(bundle: str | None) -> Iterator[Setting]:

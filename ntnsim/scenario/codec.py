@@ -75,6 +75,10 @@ class SpiffCodecSpec(_SpiffBase):
     """SPIFF with modern components, mask-shaped top rank and coarse layer; x = (β, p, q)."""
 
     kind: Literal["spiff"]
+    restores_crop: bool = False
+    """Send with the crop too how much texture it lost, and let the decoder restore it as it does the coarse layer: for
+    crops of low quality. Its pixels are then no longer exactly those received. Where tiles alone surround it, without
+    a coarse layer, it stays as it is."""
     trial: Share | tuple[Share, ...] = 0.0
     """q of the coarse layers that the gateway codes on trial, decodes and scores (PF and SF per rank) before it
     decides, for policies with `trial_state`: one or several; 0: none. The stage `trial` charges the time of each."""
@@ -85,6 +89,12 @@ class SpiffCodecSpec(_SpiffBase):
     that PF and SF are those of its stream; else a decoder without networks shows it. The stage `trial_inpainting`
     charges the time of each; the shipped devices' figures for it are estimates for the bundle `tiny`. Not with a
     caption, which is written after the decision."""
+
+    @model_validator(mode="after")
+    def _crop_can_be_restored(self) -> Self:
+        if self.restores_crop and self.sends_grain is False:
+            raise ValueError("restores_crop: true beside sends_grain: false; strengths say how much to restore")
+        return self
 
     @model_validator(mode="after")
     def _restored_trials_can_be_made(self) -> Self:

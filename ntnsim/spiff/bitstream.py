@@ -17,7 +17,9 @@ Kinds of parts and their payloads:
                · grain (``grain.py``) · packed image of max(1, round(H·scale/16)) × max(1, round(W·scale/16)) pixels
     5 grid     rank l: codec (1 byte) · packed image of the kept tiles of rank l, near square, row by row
     6 crop     rank R−1: codec (1 byte) · packed image of the region's bounding box
-               or: codec + 128 (1 byte) · length of the grain · grain, over that box · packed image
+               or: codec + 128 (1 byte) · length of the grain · grain, over that box, added to it · packed image
+               or: codec + 64 (1 byte) · length of the grain · grain, over the image's cells that the box touches
+               · packed image: restored as the coarse layer is, where one came or the region is the whole image
     7 caption  0 · UTF-8 text, or 1 · deflated UTF-8 text
 
 A bitmap is a method byte and data (``mask.py``); a packed image has its constant header deflated (``components.py``).

@@ -27,7 +27,8 @@ from ntnsim.spiff.varint import read_varint, varint
 
 ComponentCodec = Literal["jpeg", "webp", "avif", "jxl"]
 COMPONENT_CODECS: tuple[ComponentCodec, ...] = get_args(ComponentCodec)
-GRAIN_FOLLOWS = 128  # added to a crop's codec byte
+GRAIN_FOLLOWS = 128  # added to a crop's codec byte: strengths of grain that is added to it
+RESTORABLE = 64  # added to a crop's codec byte: strengths of the texture that it lost, for restoring
 
 _PILLOW_FORMATS = {"jpeg": "JPEG", "webp": "WEBP", "avif": "AVIF", "jxl": "JXL"}
 _MAX_HEADER_BYTES = 4096

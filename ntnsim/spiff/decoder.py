@@ -12,18 +12,19 @@ from numpy.typing import NDArray
 
 from ntnsim.errors import BitstreamError, CorruptStreamError
 from ntnsim.spiff.bitstream import Kind, Part, Stream, coarse_shares, read_stream
-from ntnsim.spiff.box import tight_box
+from ntnsim.spiff.box import Box, tight_box
 from ntnsim.spiff.components import (
     COMPONENT_CODECS,
     GRAIN_FOLLOWS,
+    RESTORABLE,
     ComponentCodec,
     decode_component,
     unpacked,
 )
 from ntnsim.spiff.encoder import MAX_CAPTION_BYTES
-from ntnsim.spiff.grain import decode_grain, with_grain
+from ntnsim.spiff.grain import CELL_PX, decode_grain, touched_cells, with_grain
 from ntnsim.spiff.mask import decode_bitmap
-from ntnsim.spiff.patches import TileGeometry, grid_shape, paste_grid
+from ntnsim.spiff.patches import TileGeometry, block_reduce, grid_shape, paste_grid
 from ntnsim.spiff.region import decode_region
 from ntnsim.spiff.resize import resized
 from ntnsim.spiff.tile_map import decode_tile_map
@@ -35,8 +36,8 @@ class PartialImage:
     """What a stream brings before anything is restored.
 
     pixels: uint8 [H, W, 3], the received pixels where *known*, zero elsewhere.
-    known: bool [H, W].
-    coarse: uint8 [H, W, 3], the coarse layer at full size, or None.
+    known: bool [H, W]. received: bool [H, W], the known ones and those of a crop that is to be restored.
+    coarse: uint8 [H, W, 3], the coarse layer at full size, with a crop that is to be restored in its place; or None.
     grain: uint8 [rows, columns], strength of the texture that the coarse layer lost (``grain.py``), or None.
     top: bool [H, W], the top rank's mask where the stream carries it, else None.
     damage: what a partial reading left out, one line each.
@@ -44,6 +45,7 @@ class PartialImage:
 
     pixels: NDArray[np.uint8]
     known: NDArray[np.bool_]
+    received: NDArray[np.bool_]
     coarse: NDArray[np.uint8] | None
     grain: NDArray[np.uint8] | None
     top: NDArray[np.bool_] | None
@@ -84,7 +86,7 @@ class _Recomposition:
             and (grid := self._grid(part, chosen)) is not None
             and chosen is not None
         ]
-        crop = self._crop(region)
+        crop, lost = self._crop(region)
         # Everything has been checked against the frame by now; only here is the canvas made.
         pixels = np.zeros((*self._shape, 3), dtype=np.uint8)
         known = np.zeros(self._shape, dtype=np.bool_)
@@ -92,12 +94,18 @@ class _Recomposition:
         geometry = TileGeometry(frame.height_px, frame.width_px, frame.tile_px)
         for positions, grid in grids:
             paste_grid(grid, positions, geometry, pixels, known)
+        received = known
         if crop is not None and region is not None:
             box = tight_box(region)
             assert box is not None
-            pixels[region] = crop[region[box.slices]]
-            known |= region
-        return PartialImage(pixels, known, coarse, grain, top, self._caption(), tuple(self._damage))
+            received = known | region
+            if lost is not None and (coarse is not None or region.all()):
+                coarse, grain = _with_crop(coarse, grain, region, box, crop, lost)
+            else:
+                pixels[region] = crop[region[box.slices]]
+                known = received
+        caption, damage = self._caption(), tuple(self._damage)
+        return PartialImage(pixels, known, received, coarse, grain, top, caption, damage)
 
     def _failed(self, error: BitstreamError) -> None:
         if not self._partial:
@@ -153,27 +161,36 @@ class _Recomposition:
         tile_px = self._stream.frame.tile_px
         return self._component(part, part.payload, 1, (rows * tile_px, columns * tile_px))
 
-    def _crop(self, region: NDArray[np.bool_] | None) -> NDArray[np.uint8] | None:
+    def _crop(
+        self, region: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.uint8] | None, NDArray[np.uint8] | None]:
+        """Return the crop [h, w, 3] of the region's box, and the texture that it lost where it is to be restored."""
         part = self._stream.find(Kind.CROP)
         if part is None:
-            return None
+            return None, None
         box = None if region is None else tight_box(region)
         if region is None or box is None:
             self._missing(part.name, "region")
-            return None
+            return None, None
         shape = (box.height_px, box.width_px)
         payload, offset, strengths = part.payload, 1, None
-        if payload and payload[0] & GRAIN_FOLLOWS:
+        flag = payload[0] & (GRAIN_FOLLOWS | RESTORABLE) if payload else 0
+        if flag in (GRAIN_FOLLOWS, RESTORABLE):
+            touched = touched_cells(box)
+            cells = (
+                CELL_PX * (touched[0].stop - touched[0].start),
+                CELL_PX * (touched[1].stop - touched[1].start),
+            )
             try:
-                strengths, offset = self._grain(part, offset, shape)
+                strengths, offset = self._grain(part, offset, shape if flag == GRAIN_FOLLOWS else cells)
             except BitstreamError as error:
                 self._failed(error)
-                return None
-            payload = bytes([payload[0] ^ GRAIN_FOLLOWS]) + payload[1:]
+                return None, None
+            payload = bytes([payload[0] ^ flag]) + payload[1:]
         crop = self._component(part, payload, offset, shape)
-        if crop is None or strengths is None:
-            return crop
-        return with_grain(crop, strengths, ~region[box.slices])
+        if crop is not None and strengths is not None and flag == GRAIN_FOLLOWS:
+            return with_grain(crop, strengths, ~region[box.slices]), None
+        return crop, strengths
 
     def _grain(self, part: Part, offset: int, shape: tuple[int, int]) -> tuple[NDArray[np.uint8] | None, int]:
         """Return the strengths of the grain at *offset*, None if none was sent, and where it ends."""
@@ -226,6 +243,29 @@ class _Recomposition:
         except BitstreamError as error:
             self._failed(error)
             return ""
+
+
+def _with_crop(
+    coarse: NDArray[np.uint8] | None,
+    grain: NDArray[np.uint8] | None,
+    region: NDArray[np.bool_],
+    box: Box,
+    crop: NDArray[np.uint8],
+    lost: NDArray[np.uint8],
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the coarse layer [H, W, 3] with *crop* in its *region* [H, W], and the strengths of both.
+
+    coarse, grain: the layer and its strengths, None where none came. lost: the crop's, of the cells that *box* touches.
+    A cell that both share has the strength of the part that covers more of it.
+    """
+    layer = np.zeros((*region.shape, 3), np.uint8) if coarse is None else coarse.copy()
+    layer[region] = crop[region[box.slices]]
+    counts = block_reduce(region, CELL_PX, np.add, np.int64)
+    of_crop = np.zeros(counts.shape, np.uint8)
+    of_crop[touched_cells(box)] = lost
+    pixels = block_reduce(np.ones_like(region), CELL_PX, np.add, np.int64)
+    strengths = np.zeros(counts.shape, np.uint8) if grain is None else grain
+    return layer, np.where(2 * counts >= pixels, of_crop, strengths)
 
 
 def caption_text(part: Part) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from zlib import MAX_WBITS, compress
 
@@ -14,15 +15,16 @@ from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.encoded_image import EncodedImage
 from ntnsim.spiff import bitstream
 from ntnsim.spiff.bitstream import Frame, Kind, Part
-from ntnsim.spiff.box import tight_box
+from ntnsim.spiff.box import Box, tight_box
 from ntnsim.spiff.cheap_fill import cheap_fill
 from ntnsim.spiff.components import (
     COMPONENT_CODECS,
+    RESTORABLE,
     decode_component,
     encode_component,
     packed,
 )
-from ntnsim.spiff.grain import encode_grain, grain_strengths
+from ntnsim.spiff.grain import encode_grain, grain_strengths, touched_cells
 from ntnsim.spiff.mask import encode_bitmap
 from ntnsim.spiff.patches import TileGeometry, packed_grid, tile_ranks
 from ntnsim.spiff.region import box_region
@@ -78,14 +80,15 @@ def encode_image(
         if len(positions)
     ]
     sent = region.all() or all(fraction == 1.0 for fraction in configuration.patch_fractions)
-    if configuration.coarse_quality > 0 and not sent:
+    has_coarse = configuration.coarse_quality > 0 and not sent
+    if has_coarse:
         pictures.append(
             partial(_coarse, pixels, region, rank_map, configuration.coarse_quality, settings, n_ranks)
         )
     if box is not None:
-        pictures.append(
-            partial(_crop, pixels[box.slices], region[box.slices], rank=n_ranks - 1, settings=settings)
-        )
+        # Restoring needs something to restore from everywhere.
+        settings_of_crop = settings if has_coarse or region.all() else replace(settings, restores_crop=False)
+        pictures.append(partial(_crop, pixels, region, box, rank=n_ranks - 1, settings=settings_of_crop))
     if pictures:
         # Nearly all time passes here, in libraries that let other threads run.
         with ThreadPoolExecutor(len(pictures)) as pool:
@@ -137,12 +140,21 @@ def _grid(
     return Part(Kind.GRID, rank, code + packed(encode_component(grid, settings.grid), settings.grid.codec))
 
 
-def _crop(pixels: NDArray[np.uint8], region: NDArray[np.bool_], rank: int, settings: SpiffSettings) -> Part:
-    """Return the crop: *pixels* [H, W, 3] of the box, smooth outside *region* [H, W]."""
+def _crop(
+    pixels: NDArray[np.uint8], region: NDArray[np.bool_], box: Box, rank: int, settings: SpiffSettings
+) -> Part:
+    """Return the crop: *pixels* [H, W, 3] in *box*, smooth outside *region* [H, W]."""
     component = settings.crop
     code = COMPONENT_CODECS.index(component.codec)
-    data = encode_component(cheap_fill(pixels, region), component)
-    return Part(Kind.CROP, rank, bytes([code]) + packed(data, component.codec))
+    data = encode_component(cheap_fill(pixels[box.slices], region[box.slices]), component)
+    if not settings.restores_crop:
+        return Part(Kind.CROP, rank, bytes([code]) + packed(data, component.codec))
+    coded = pixels.copy()
+    crop = decode_component(data, component.codec, (box.height_px, box.width_px), "crop")
+    coded[region] = crop[region[box.slices]]
+    grain = encode_grain(grain_strengths(pixels, coded, region)[touched_cells(box)])
+    head = bytes([code | RESTORABLE]) + varint(len(grain)) + grain
+    return Part(Kind.CROP, rank, head + packed(data, component.codec))
 
 
 def _coarse(

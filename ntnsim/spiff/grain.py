@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ntnsim.errors import CorruptStreamError
+from ntnsim.spiff.box import Box
 from ntnsim.spiff.hashing import mixed
 from ntnsim.spiff.mask import inflated
 from ntnsim.spiff.patches import block_reduce
@@ -71,6 +72,14 @@ def _energies(
 
     counts = block_reduce(wanted.astype(np.int64), CELL_PX // 2, np.add)
     return energy(error), energy(texture), np.maximum(counts, 1)
+
+
+def touched_cells(box: Box) -> tuple[slice, slice]:
+    """Return the index, among an image's cells [rows, columns], of those that *box* touches."""
+    return (
+        slice(box.top // CELL_PX, -(-box.bottom // CELL_PX)),
+        slice(box.left // CELL_PX, -(-box.right // CELL_PX)),
+    )
 
 
 def encode_grain(strengths: NDArray[np.uint8]) -> bytes:

@@ -38,6 +38,9 @@ class SpiffSettings:
     coarse_scale: sides of the coarse layer in sixteenths of the image's, 1 to 16; at 16 nothing is resized.
     sends_grain: send with the coarse layer how much texture it lost: the strength of the noise that the decoder's
         network makes texture of, or that a decoder without one adds as it is.
+    restores_crop: send the same with the crop, which the decoder then restores as it does the coarse layer: received
+        pixels are no longer exactly those of the coded crop. Where pixels around it come from tiles alone, without a
+        coarse layer, the crop stays as it is.
     sends_mask: also send the top rank's mask, to the pixel, as the paper does. The decoder does without.
     """
 
@@ -52,6 +55,7 @@ class SpiffSettings:
     coarse: Component = _COARSE
     coarse_scale: int = FULL_SCALE
     sends_grain: bool = True
+    restores_crop: bool = False
     sends_mask: bool = False
 
     def __post_init__(self) -> None:
@@ -61,6 +65,8 @@ class SpiffSettings:
             raise ImageError(f"cell_px must be in 1 to 64, got {self.cell_px!r}")
         if not 1 <= self.coarse_scale <= FULL_SCALE:
             raise ImageError(f"coarse_scale must be in 1 to {FULL_SCALE}, got {self.coarse_scale!r}")
+        if self.restores_crop and not self.sends_grain:
+            raise ImageError("restores_crop: true needs sends_grain: true, which tells how much to restore")
 
 
 SPIFF = SpiffSettings()

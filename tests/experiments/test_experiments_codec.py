@@ -12,7 +12,19 @@ from PIL import Image
 from skimage import data
 
 from ntnsim.errors import DatasetError, InputError
-from ntnsim.experiments import codec_study, fig2, fig4, fig5, fig6, fig8, fig10, fig11, fig12, rate
+from ntnsim.experiments import (
+    codec_study,
+    fig2,
+    fig4,
+    fig5,
+    fig6,
+    fig8,
+    fig10,
+    fig11,
+    fig12,
+    rate,
+    rate_curves,
+)
 from ntnsim.experiments.broken_axis import broken_panels
 from ntnsim.experiments.codec_study import CodecStudy, pareto
 from ntnsim.experiments.rate_points import Setting, coded_half, coded_whole, measure
@@ -189,11 +201,13 @@ def straight_lines():
             for series, factor in factors.items():
                 point(image, series, q, int(factor * 1000 * q), 1 / q, 1 / q)
             point(image, "spiff, one file", q, 1000 * q, 1 / q, 1 / q)
+            point(image, "spiff, one file restored", q, 1000 * q, 0.8 / q, 0.8 / q)
             point(image, "pair, top", q, 400 * q, top=1 / q)
             point(image, "pair, low", q, 600 * q, low=1 / q)
         # The crop's distance is 1/q at 300·q bits; the layer's, 1/(100·q) at 60,000·q bits.
         for q in (16, 32, 48, 66, 96, 128):
             point(image, "spiff crop", q, 300 * q + 18_000, 1 / q, 1 / 30)
+            point(image, "spiff crop, restored", q, 300 * q + 18_000, 0.8 / q, 1 / 30)
         for q in (0.1, 0.15, 0.2, 0.3, 0.6, 1.0):
             for series, loss in (
                 ("spiff layer", 1),
@@ -201,14 +215,14 @@ def straight_lines():
                 ("spiff layer, bare", 2),
             ):
                 point(image, series, q, int(300 * 66 + 60_000 * q), 1 / 66, loss / (100 * q))
-    return rate.curves_of(pd.DataFrame(rows), JUDGES)
+    return rate_curves.curves_of(pd.DataFrame(rows), JUDGES)
 
 
 def test_bits_at_equal_fidelity_are_those_of_the_curves():
     curves, everyone = straight_lines(), np.arange(2)
 
     def needs(top, low):
-        return rate.whole_image_bits(curves["avif"], rate.Target("mse", top, low), everyone)
+        return rate_curves.whole_image_bits(curves["avif"], rate_curves.Target("mse", top, low), everyone)
 
     # A squared error of 2 for the top rank costs AVIF 50,000 bits, whatever less the lower one asks.
     assert needs(2, 5) == pytest.approx(50_000, rel=0.01)
@@ -216,12 +230,12 @@ def test_bits_at_equal_fidelity_are_those_of_the_curves():
     assert needs(2, 100 / 80) == pytest.approx(80_000, rel=0.01)
     assert needs(90, 90) == 2000  # its fewest bits are good enough
     assert np.isnan(needs(0.1, 5))  # a codec that cannot get that good needs no number
-    target = rate.Target("alex", 0.02, 0.05)
+    target = rate_curves.Target("alex", 0.02, 0.05)
     own = curves["spiff layer"]
-    bits, crop, q = rate.spiff_point(curves["spiff crop"], own, own, target, everyone)
+    bits, crop, q = rate_curves.spiff_point(curves["spiff crop"], own, own, target, everyone)
     assert (crop, q) == (pytest.approx(50, rel=0.05), pytest.approx(0.2, rel=0.1))
     assert bits == pytest.approx(300 * 50 + 60_000 * 0.2, rel=0.06)
-    assert rate.pair_bits(curves, target, everyone) == pytest.approx(400 * 50 + 600 * 20, rel=0.01)
+    assert rate_curves.pair_bits(curves, target, everyone) == pytest.approx(400 * 50 + 600 * 20, rel=0.01)
 
 
 def test_every_judge_demands_what_it_sees_of_the_reference(monkeypatch):
@@ -233,7 +247,7 @@ def test_every_judge_demands_what_it_sees_of_the_reference(monkeypatch):
 
 
 def test_comparison_takes_the_best_rival_and_one_file_where_that_is_less(monkeypatch):
-    monkeypatch.setattr(rate, "RESAMPLES", 5)
+    monkeypatch.setattr(rate_curves, "RESAMPLES", 5)
     table = rate.comparison(straight_lines(), JUDGES, 0.05)
     assert len(table) == 9 * 2
     by_contrast = table.set_index(["pf_top", "lower target", "judge"])
@@ -247,6 +261,12 @@ def test_comparison_takes_the_best_rival_and_one_file_where_that_is_less(monkeyp
     assert row["saving vs pair"] == pytest.approx(1 - row["spiff kB"] / row["pair kB"], abs=0.01)
     assert 0 < row["saving vs no network"] < row["saving vs bare layer"]
     assert not row["one file"]
+    # AVIF at speed 4 is the best whole image and left out of those as fast as SPIFF; the stock one is the next.
+    assert row["saving vs whole image as fast"] == row["saving vs whole image as it comes"] > best
+    # A crop four fifths as far away needs a quality of 40 for 50: 3,000 bits of 27,000 fewer.
+    assert row["restored crop: saving vs exact crop"] == pytest.approx(3 / 27, abs=0.02)
+    restored = 1 - row["restored crop kB"] / row["pair kB"]
+    assert row["restored crop: saving vs pair"] == pytest.approx(restored, abs=0.01)
     close = rate.comparison(straight_lines(), JUDGES, 0.005)  # the rest is wanted better than people are
     row = close.set_index(["pf_top", "lower target", "judge"]).loc[0.95, "strict", "mse"]
     assert row["one file"] or np.isnan(row["spiff kB"])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ntnsim.experiments.layers import LAYERS, LEVELS, REFERENCE, coded_layer, layer_settings, ratios
-from ntnsim.experiments.rate import curves_of
+from ntnsim.experiments.rate_curves import curves_of
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.spiff.bitstream import Kind, read_stream
 from ntnsim.spiff.encoder import encode_image
@@ -16,7 +16,7 @@ from ntnsim.spiff.settings import SPIFF
 
 def test_ratios_are_those_of_the_bits_at_the_references_distances(monkeypatch):
     """A layer of 3/q bits per q at the reference's own distance, and one that never comes near."""
-    monkeypatch.setattr("ntnsim.experiments.rate.RESAMPLES", 5)
+    monkeypatch.setattr("ntnsim.experiments.rate_curves.RESAMPLES", 5)
     rows = []
     for image in ("a", "b"):
         for q in (0.1, 0.18, 0.3, 0.5, 0.75):
