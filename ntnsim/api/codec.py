@@ -266,7 +266,7 @@ def _coded(
             return WholeImageCodec(component, n_ranks=n_ranks).encode(pixels, ranks, configuration, seed)
     if codec == "sc":
         return caption_stream(pixels, load_captioner(open_bundle(bundle)), n_ranks)
-    settings = replace(spiff_settings(codec, {}), restores_crop=restores_crop)
+    settings = spiff_settings(codec, {"restores_crop": restores_crop})
     if quality is not None:
         settings = replace(settings, crop=replace(settings.crop, quality=quality))
     return SpiffEncoder(settings, n_ranks=n_ranks).encode(pixels, ranks, configuration, seed)

@@ -32,7 +32,7 @@ from ntnsim.spiff.classical import ClassicalInpainter
 from ntnsim.spiff.codec import SpiffCodec
 from ntnsim.spiff.components import Component, decode_component, encode_component
 from ntnsim.spiff.mask import encode_bitmap
-from ntnsim.spiff.settings import SPIFF, SpiffSettings
+from ntnsim.spiff.settings import RESTORED_CROP, SPIFF, SpiffSettings
 
 RANKS = ("low", "top")
 PATCHES = "kid"  # the judge of patches: a kernel distance within each photograph
@@ -151,13 +151,10 @@ def _spiffs(bundle: str | None) -> Iterator[Setting]:
 def _restored_crops(bundle: str) -> Iterator[Setting]:
     """Yield the crops, and the one file, that the decoder's network restores too."""
     for quality in CROP_QUALITIES:
-        settings, x = (
-            replace(_with_crop(quality), restores_crop=True),
-            Configuration(0.0, (0.0,), MIDDLE_COARSE),
-        )
+        settings, x = _restored_with(quality), Configuration(0.0, (0.0,), MIDDLE_COARSE)
         yield Setting("spiff crop, restored", quality, partial(coded_spiff, settings, x, bundle))
     for quality in WHOLE_SPIFF_QUALITIES:
-        settings, x = replace(_with_crop(quality), restores_crop=True), Configuration(1.0, (0.0,), 0.0)
+        settings, x = _restored_with(quality), Configuration(1.0, (0.0,), 0.0)
         yield Setting("spiff, one file restored", quality, partial(coded_spiff, settings, x, bundle))
 
 
@@ -188,6 +185,10 @@ def spiff_setting(series: str, crop_quality: int, coarse: float, bundle: str | N
     """Return ``spiff`` without patches at one operating point."""
     x = Configuration(0.0, (0.0,), coarse)
     return Setting(series, crop_quality, partial(coded_spiff, _with_crop(crop_quality), x, bundle))
+
+
+def _restored_with(quality: int) -> SpiffSettings:
+    return replace(SPIFF, crop=replace(RESTORED_CROP, quality=quality), restores_crop=True)
 
 
 def _with_crop(quality: int) -> SpiffSettings:

@@ -93,7 +93,9 @@ class SpiffCodecSpec(_SpiffBase):
     @model_validator(mode="after")
     def _crop_can_be_restored(self) -> Self:
         if self.restores_crop and self.sends_grain is False:
-            raise ValueError("restores_crop: true beside sends_grain: false; strengths say how much to restore")
+            raise ValueError(
+                "restores_crop: true beside sends_grain: false; strengths say how much to restore"
+            )
         return self
 
     @model_validator(mode="after")

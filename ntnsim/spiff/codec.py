@@ -18,7 +18,7 @@ from ntnsim.spiff.classical import ClassicalInpainter
 from ntnsim.spiff.components import Component
 from ntnsim.spiff.decoder import PartialImage, decode_partial_image
 from ntnsim.spiff.encoder import encode_caption, encode_image
-from ntnsim.spiff.settings import SPIFF, SPIFF_PAPER, SpiffSettings
+from ntnsim.spiff.settings import RESTORED_CROP, SPIFF, SPIFF_PAPER, SpiffSettings
 
 UNKNOWN_GREY = 200  # how galleries paint what was not received
 
@@ -183,7 +183,8 @@ def spiff_settings(name: str, changes: Mapping[str, Any]) -> SpiffSettings:
     """Return the settings of ``spiff`` or ``spiff-paper`` with some of them changed.
 
     changes: field names of :class:`SpiffSettings`; None and names of other things are ignored, and a component may
-    be a mapping of its own fields. This is what a scenario's codec entry dumps to.
+    be a mapping of its own fields. This is what a scenario's codec entry dumps to. A crop that is restored is coded
+    with loop filters, unless it is given.
     """
     base = {"spiff": SPIFF, "spiff-paper": SPIFF_PAPER}[name]
     known = {field.name for field in fields(SpiffSettings)}
@@ -191,4 +192,6 @@ def spiff_settings(name: str, changes: Mapping[str, Any]) -> SpiffSettings:
     for key in ("crop", "grid", "coarse"):
         if isinstance(chosen.get(key), Mapping):
             chosen[key] = Component(**chosen[key])
+    if chosen.get("restores_crop"):
+        chosen.setdefault("crop", RESTORED_CROP)
     return replace(base, **chosen)

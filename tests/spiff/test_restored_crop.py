@@ -113,7 +113,12 @@ def test_without_strengths_sent_it_is_refused():
     with pytest.raises(ValueError, match="restores_crop: true beside sends_grain: false"):
         SpiffCodecSpec(kind="spiff", restores_crop=True, sends_grain=False)
     scenario = SpiffCodecSpec(**yaml.safe_load("{kind: spiff, restores_crop: true}"))
-    assert spiff_settings("spiff", scenario.model_dump()) == replace(SPIFF, restores_crop=True)
+    settings = spiff_settings("spiff", scenario.model_dump())
+    assert settings == replace(SPIFF, crop=replace(SPIFF.crop, loop_filters=True), restores_crop=True)
+    own = SpiffCodecSpec(
+        **yaml.safe_load("{kind: spiff, restores_crop: true, crop: {codec: jpeg, quality: 30}}")
+    )
+    assert spiff_settings("spiff", own.model_dump()).crop.codec == "jpeg"
 
 
 def test_what_the_network_restores_of_a_poor_crop_comes_nearer(astronaut, astronaut_mask):
@@ -127,7 +132,7 @@ def test_what_the_network_restores_of_a_poor_crop_comes_nearer(astronaut, astron
         judged(astronaut, one.pixels, where=astronaut_mask, judges=("alex", "lite0"))
         for one in (before, after)
     )
-    assert second["alex"] < 0.9 * first["alex"] and second["lite0"] < first["lite0"]
+    assert second["alex"] < 0.95 * first["alex"] and second["lite0"] < 0.95 * first["lite0"]
     with pytest.raises(InputError, match="restore_crop: is of spiff; jpeg has no crop"):
         ntnsim.encode(astronaut, codec="jpeg", restore_crop=True)
 
