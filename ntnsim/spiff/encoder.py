@@ -146,7 +146,9 @@ def _crop(
     """Return the crop: *pixels* [H, W, 3] in *box*, smooth outside *region* [H, W]."""
     component = settings.crop
     code = COMPONENT_CODECS.index(component.codec)
-    data = encode_component(cheap_fill(pixels[box.slices], region[box.slices]), component)
+    # Loop filters would draw the smooth surroundings into the crop, as they would the hole into the layer.
+    carried = _grown(region, RIM_PX) if settings.restores_crop and component.loop_filters else region
+    data = encode_component(cheap_fill(pixels[box.slices], carried[box.slices]), component)
     if not settings.restores_crop:
         return Part(Kind.CROP, rank, bytes([code]) + packed(data, component.codec))
     coded = pixels.copy()
