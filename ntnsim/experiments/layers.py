@@ -4,9 +4,10 @@
 
 Only training photographs are used, so that a codec may be chosen here. Each photograph's low rank travels as a coarse
 layer alone (a tight box, no tiles) by AVIF as ``spiff`` codes it, AVIF at half and three quarters of its sides, JPEG XL
-and WebP, each over its range, and is restored by the bundle's network. The bits are the layer's, its texture strengths
-included. Levels are the distances that the AVIF layer has at q = 0.18, 0.3 and 0.5; means over the photographs are
-interpolated as in ``rate``. Intervals are bootstraps over photographs (95 %).
+and WebP, each over its range, and is restored by the bundle's network. A learned layer stands beside them: the latents
+of the bundle's VAE, quantised, at half and a quarter of the sides, with an ideal coder's bits (``latent_layer.py``).
+The bits are the layer's, its texture strengths included. Levels are the distances that the AVIF layer has at q = 0.18,
+0.3 and 0.5; means over the photographs are interpolated as in ``rate``. Intervals are bootstraps over photographs (95 %).
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ import pandas as pd
 from ntnsim.arrays import BoolMask, UInt8Image
 from ntnsim.datasets.persons import PersonsDataset
 from ntnsim.experiments.arguments import add_persons_argument, experiment_parser
+from ntnsim.experiments.latent_layer import coded_latents
 from ntnsim.experiments.rate import Thinned
 from ntnsim.experiments.rate_curves import Curve, Rows, Target, curves_of, half_bits, with_interval
 from ntnsim.experiments.rate_points import PATCHES, Setting, coding_with, measure
@@ -37,6 +39,11 @@ LAYERS: dict[str, tuple[SpiffSettings, tuple[float, ...]]] = {
     "jxl": (replace(SPIFF, coarse=Component("jxl", effort=7)), (0.15, 0.3, 0.5, 0.7, 0.9)),
     "webp": (replace(SPIFF, coarse=Component("webp")), (0.05, 0.15, 0.3, 0.5, 0.8)),
 }
+# Sixteenths of the sides, and the quantiser's steps; a curve's settings ascend with its bits.
+LATENTS: dict[str, tuple[int, tuple[float, ...]]] = {
+    "latents, half scale": (8, (2.0, 1.0, 0.5, 0.25)),
+    "latents, quarter scale": (4, (1.0, 0.5, 0.25, 0.12)),
+}
 LEVELS = (0.18, 0.3, 0.5)  # q of the reference
 STRIDE = 8  # every so many-th training photograph
 MORE_FILES = ("layers_points.csv",)  # that it writes besides its table and figure
@@ -44,11 +51,18 @@ MORE_FILES = ("layers_points.csv",)  # that it writes besides its table and figu
 
 def layer_settings(bundle: str | None) -> list[Setting]:
     """Return every layer at every q. bundle: whose network restores; None leaves it out."""
-    return [
+    found = [
         Setting(name, q, partial(coded_layer, settings, q, bundle), ("low",))
         for name, (settings, qualities) in LAYERS.items()
         for q in qualities
     ]
+    if bundle is not None:
+        found += [
+            Setting(name, -step, partial(coded_latents, scale, step, bundle), ("low",))
+            for name, (scale, steps) in LATENTS.items()
+            for step in steps
+        ]
+    return found
 
 
 def coded_layer(

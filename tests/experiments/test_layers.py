@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ntnsim.experiments.latent_layer import coded_latents, fewest_bits
 from ntnsim.experiments.layers import LAYERS, LEVELS, REFERENCE, coded_layer, layer_settings, ratios
 from ntnsim.experiments.rate_curves import curves_of
 from ntnsim.protocols.configuration import Configuration
@@ -53,3 +54,19 @@ def test_every_layer_is_measured_at_every_level_that_it_may_reach():
     assert {setting.series for setting in settings} == set(LAYERS)
     assert all(setting.ranks == ("low",) for setting in settings)
     assert set(LEVELS) < set(LAYERS[REFERENCE][1])
+
+
+def test_latents_bits_are_those_of_shannons_formula():
+    assert fewest_bits(np.full((4, 6), 3)) == 0  # always the same number
+    noise = np.random.default_rng(0).integers(0, 4, (64, 64))
+    assert fewest_bits(noise) == pytest.approx(2 * noise.size, rel=0.01)  # two bits each
+    ramp = np.arange(64)[:, None] + np.arange(64)  # the neighbours tell nearly all of it
+    assert fewest_bits(ramp) < ramp.size
+
+
+def test_finer_latents_cost_more_and_lie_nearer(astronaut, astronaut_mask):
+    found = [coded_latents(8, step, "tiny", astronaut, astronaut_mask) for step in (2.0, 0.5, 0.1)]
+    bits = [size for size, _ in found]
+    errors = [np.abs(picture.astype(int) - astronaut).mean() for _, picture in found]
+    assert bits[0] < bits[1] < bits[2] and errors[0] > errors[1] > errors[2]
+    assert all(np.array_equal(picture[astronaut_mask], astronaut[astronaut_mask]) for _, picture in found)
