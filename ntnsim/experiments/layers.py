@@ -7,7 +7,8 @@ layer alone (a tight box, no tiles) by AVIF as ``spiff`` codes it, AVIF at half 
 and WebP, each over its range, and is restored by the bundle's network. A learned layer stands beside them: the latents
 of the bundle's VAE, quantised, at half and a quarter of the sides, with an ideal coder's bits (``latent_layer.py``).
 The bits are the layer's, its texture strengths included. Levels are the distances that the AVIF layer has at q = 0.18,
-0.3 and 0.5; means over the photographs are interpolated as in ``rate``. Intervals are bootstraps over photographs (95 %).
+0.3 and 0.5; means over the photographs are interpolated as in ``rate``. Intervals are bootstraps over photographs, at
+95 %.
 """
 
 from collections.abc import Sequence

@@ -209,6 +209,11 @@ def measure(
         if path.is_file()
         else pd.DataFrame()
     )
+    lacking = [judge for judge in judges if not held.empty and not _has_seen(held, judge)]
+    if lacking:
+        raise InputError(
+            f"{path}: its points were measured without {', '.join(lacking)}; take another directory"
+        )
     done = set() if held.empty else set(zip(held["image"], held["series"], held["setting"], strict=True))
     names = [dataset.image(index).name for index in range(len(dataset))]
     tasks = []
@@ -229,6 +234,10 @@ def measure(
     wanted = {(name, s.series, float(s.value)) for name in names for s in settings}
     keys = zip(held["image"], held["series"], held["setting"].astype(float), strict=True)
     return held[[key in wanted for key in keys]].reset_index(drop=True)
+
+
+def _has_seen(held: pd.DataFrame, judge: str) -> bool:
+    return any(f"{judge}_{rank}" in held and held[f"{judge}_{rank}"].notna().any() for rank in RANKS)
 
 
 def _kept(held: pd.DataFrame, rows: list[dict[str, Any]], path: Path) -> pd.DataFrame:

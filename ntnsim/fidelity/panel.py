@@ -12,17 +12,20 @@ ms-ssim    one minus multi-scale SSIM (Wang, Simoncelli & Bovik 2003)           
 mse        mean squared error of RGB values in [0, 255]; PSNR is 10·log10(255²/mse)               lower
 ssimulacra2 one hundred minus SSIMULACRA2 (package ``ssimulacra2``, extra ``judges``)             lower
 butteraugli Butteraugli's 3-norm (libjxl's ``butteraugli_main`` on the path)                      lower
+lpips      LPIPS, AlexNet (Zhang et al. 2018); $NTNSIM_LPIPS_TRUNK: torchvision's AlexNet in a file lower
+clip       one minus the cosine of CLIP's image vectors; $NTNSIM_CLIP: a transformers directory   lower
 ========== ====================================================================================== ================
 
 :func:`kernel_distance` judges sets of pictures: whether restored patches are drawn from where originals are;
 :func:`patch_set_distance` asks the same of the patches of one picture.
 """
 
+import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -35,25 +38,28 @@ from torch import Tensor
 from torch.nn import functional
 
 from ntnsim.arrays import BoolMask, UInt8Image
-from ntnsim.errors import InputError
-from ntnsim.fidelity.metrics import StLpipsBackend
+from ntnsim.errors import BundleError, InputError
+from ntnsim.fidelity.backends import ClipBackend, LpipsBackend, StLpipsBackend
 from ntnsim.fidelity.similarity import ms_ssim
 from ntnsim.networks import lite0
 
 JUDGES = ("alex", "lite0", "ms-ssim", "mse", "ssimulacra2", "butteraugli")
+# Judges whose weights nobody may ship: each joins where this variable says where they lie.
+WEIGHTS_VARIABLES = {"lpips": "NTNSIM_LPIPS_TRUNK", "clip": "NTNSIM_CLIP"}
 _BUTTERAUGLI = "butteraugli_main"
 PATCH_PX = 64  # of the kernel distance
 _MIN_SIDE_PX = 16
 
 
 def available_judges() -> tuple[str, ...]:
-    """Return the judges that this installation has; the others need a package or a tool that is not there."""
+    """Return the judges that this installation has; the others need a package, a tool or weights that are not there."""
     absent = set()
     if find_spec("ssimulacra2") is None:
         absent.add("ssimulacra2")
     if shutil.which(_BUTTERAUGLI) is None:
         absent.add("butteraugli")
-    return tuple(judge for judge in JUDGES if judge not in absent)
+    weighed = (judge for judge, variable in WEIGHTS_VARIABLES.items() if os.environ.get(variable))
+    return (*(judge for judge in JUDGES if judge not in absent), *weighed)
 
 
 def judged(
@@ -65,8 +71,10 @@ def judged(
 ) -> dict[str, float]:
     """Return each judge's distance between two pictures [H, W, 3]; zero means identical.
 
-    where: bool [H, W], the pixels that ``alex``, ``lite0`` and ``mse`` average over; the others see whole pictures.
-    judges: which; default all that are available. Raises InputError for one that is unknown or absent.
+    where: bool [H, W], the pixels that ``alex``, ``lite0``, ``lpips`` and ``mse`` average over; the others see whole
+        pictures.
+    judges: which; default all that are available. Raises InputError for one that is unknown or absent, BundleError
+        where weights cannot be read.
     """
     if original.shape != restored.shape:
         raise InputError(f"pictures of {original.shape} and {restored.shape} pixels cannot be compared")
@@ -90,8 +98,33 @@ def judged(
         "mse": lambda: float(((original[everywhere].astype(np.float64) - restored[everywhere]) ** 2).mean()),
         "ssimulacra2": partial(_ssimulacra2, original, restored),
         "butteraugli": partial(_butteraugli, original, restored),
+        "lpips": lambda: float(_lpips(_weighed("lpips")).distance_map(original, restored)[everywhere].mean()),
+        "clip": lambda: max(
+            1 - float(np.prod(_clip(_weighed("clip")).features([original, restored]), axis=0).sum()), 0.0
+        ),
     }
-    return {judge: calls[judge]() for judge in chosen}
+    distances = {}
+    for judge in chosen:
+        try:
+            distances[judge] = calls[judge]()
+        except BundleError as error:
+            raise BundleError(f"{WEIGHTS_VARIABLES[judge]}: {error}") from None
+    return distances
+
+
+@lru_cache(maxsize=1)
+def _lpips(trunk: str) -> LpipsBackend:
+    return LpipsBackend.from_file(Path(trunk))
+
+
+@lru_cache(maxsize=1)
+def _clip(directory: str) -> ClipBackend:
+    return ClipBackend(Path(directory))
+
+
+def _weighed(judge: str) -> str:
+    """Return where the weights of *judge* lie."""
+    return os.environ[WEIGHTS_VARIABLES[judge]]
 
 
 def _alex_map(original: UInt8Image, restored: UInt8Image) -> NDArray[np.float32]:

@@ -293,6 +293,10 @@ def test_a_rank_is_judged_beside_the_others_original_and_points_survive_the_file
     again = measure(dataset, settings, JUDGES, tmp_path / "points.csv")
     assert (tmp_path / "points.csv").read_bytes() == before
     pd.testing.assert_frame_equal(again, table)
+    with pytest.raises(
+        InputError, match=r"points.csv: its points were measured without ms-ssim; take another"
+    ):
+        measure(dataset, settings, ("alex", "ms-ssim"), tmp_path / "points.csv")
 
 
 class PairedMasks:

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from ntnsim.fidelity.metrics import ClipBackend, scorer_named
+from ntnsim.fidelity.backends import ClipBackend
+from ntnsim.fidelity.metrics import scorer_named
+from ntnsim.fidelity.panel import judged
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +48,12 @@ def test_scorer_with_clip_reports_caption_sf_under_its_name(clip_directory, astr
     with_words, without = scorer.score([pixels] * 2, [pixels] * 2, [ranks] * 2, 2, ["a face", ""])
     assert with_words.sf_backend == "clip" and with_words.sf == pytest.approx(1, abs=1e-5)
     assert with_words.caption_sf is not None and without.caption_sf is None
+
+
+def test_the_panel_has_clip_where_its_model_is_named(clip_directory, astronaut, monkeypatch):
+    monkeypatch.setenv("NTNSIM_CLIP", str(clip_directory))
+    other = 255 - astronaut
+    first, second = ClipBackend(clip_directory).features([astronaut, other])
+    found = judged(astronaut, other, judges=("clip",))
+    assert found["clip"] == pytest.approx(1 - float(first @ second), abs=1e-5) and found["clip"] > 0
+    assert judged(astronaut, astronaut, judges=("clip",))["clip"] == pytest.approx(0, abs=1e-5)

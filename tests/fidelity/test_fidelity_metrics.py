@@ -11,7 +11,9 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from ntnsim.errors import BundleError
 from ntnsim.fidelity import st_lpips
-from ntnsim.fidelity.metrics import LpipsBackend, Scorer, StLpipsBackend, scorer_named
+from ntnsim.fidelity.backends import LpipsBackend, StLpipsBackend
+from ntnsim.fidelity.metrics import Scorer, scorer_named
+from ntnsim.fidelity.panel import available_judges, judged
 from ntnsim.fidelity.similarity import IDENTICAL_PSNR_DB, ms_ssim, psnr_db, ssim
 from ntnsim.networks import lite0
 
@@ -186,7 +188,7 @@ def test_lpips_backend_is_the_lpips_package_with_the_given_trunk(trunk, astronau
 
 def test_missing_backends_are_named(tmp_path):
     with pytest.raises(
-        BundleError, match=r"PF backend lpips needs torchvision's AlexNet weights in a file, got None"
+        BundleError, match=r"PF backend lpips needs torchvision's AlexNet weights in a file, got none"
     ):
         scorer_named("lpips")
     with pytest.raises(BundleError, match=r"PF backend 'psnr' is unknown; allowed are st-lpips, lpips"):
@@ -197,3 +199,25 @@ def test_missing_backends_are_named(tmp_path):
         scorer_named(semantic="clip", clip_directory=tmp_path)
     with pytest.raises(BundleError, match=r"lpips trunk: lacks features\.0\.weight"):
         LpipsBackend({})
+    (tmp_path / "trunk.pth").write_bytes(b"no weights")
+    with pytest.raises(BundleError, match=r"trunk.pth: not readable as saved weights"):
+        scorer_named("lpips", lpips_trunk=tmp_path / "trunk.pth")
+    with pytest.raises(BundleError, match=r"none.pth: is no file; lpips needs torchvision's AlexNet"):
+        scorer_named("lpips", lpips_trunk=tmp_path / "none.pth")
+    torch.save([1], tmp_path / "list.pth")
+    with pytest.raises(BundleError, match=r"list.pth: holds no weights by name"):
+        scorer_named("lpips", lpips_trunk=tmp_path / "list.pth")
+
+
+def test_the_panel_has_lpips_where_its_trunk_is_named(trunk, astronaut, tmp_path, monkeypatch):
+    assert "lpips" not in available_judges()
+    torch.save(trunk, tmp_path / "trunk.pth")
+    monkeypatch.setenv("NTNSIM_LPIPS_TRUNK", str(tmp_path / "trunk.pth"))
+    other, half = jpeg(astronaut, 20), np.arange(144) < 72
+    where = np.broadcast_to(half, astronaut.shape[:2])
+    found = judged(astronaut, other, where=where, judges=("lpips",))
+    expected = LpipsBackend(trunk).distance_map(astronaut, other)[where].mean()
+    assert "lpips" in available_judges() and found == {"lpips": pytest.approx(expected, rel=1e-6)}
+    monkeypatch.setenv("NTNSIM_LPIPS_TRUNK", str(tmp_path / "none.pth"))
+    with pytest.raises(BundleError, match=r"NTNSIM_LPIPS_TRUNK: .*none.pth: is no file"):
+        judged(astronaut, other)

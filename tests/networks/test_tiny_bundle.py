@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ntnsim.experiments.evaluate import coarse_layer
-from ntnsim.fidelity.metrics import StLpipsBackend
+from ntnsim.fidelity.backends import StLpipsBackend
 from ntnsim.networks.bundle import open_bundle
 from ntnsim.networks.diffusion import load_pipeline
 from ntnsim.networks.load import inpainter_named, load_segmenter

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from ntnsim.errors import CorruptStreamError
-from ntnsim.fidelity.metrics import StLpipsBackend
+from ntnsim.fidelity.backends import StLpipsBackend
 from ntnsim.networks.load import inpainter_named
 from ntnsim.protocols.configuration import Configuration
 from ntnsim.protocols.inpainter import Canvas
