@@ -204,8 +204,8 @@ def judge(
 
     Returns each judge's distance on each rank, lowest first, where everything outside the rank is the original's:
     ``alex``, ``lite0``, ``ms-ssim``, ``mse``, ``ssimulacra2`` and ``butteraugli`` where they are installed, and
-    ``lpips`` and ``clip`` where their weights are (`ntnsim.fidelity.panel` says what each is). A rank without pixels is at
-    distance 0.
+    ``lpips`` and ``clip`` where their weights are (`ntnsim.fidelity.panel` says what each is). A rank without pixels
+    is at distance 0.
 
     >>> import ntnsim, numpy as np
     >>> picture = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)

@@ -178,6 +178,11 @@ class ClipBackend:
         unit: NDArray[np.float32] = functional.normalize(vectors, dim=1).numpy()
         return unit
 
+    def distance(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
+        """Return one minus the cosine of the two images' vectors."""
+        a, b = self.features([first, second])
+        return max(1 - float(a @ b), 0.0)
+
     @torch.inference_mode()
     def caption_similarity(self, pixels: NDArray[np.uint8], caption: str) -> float | None:
         """Return the cosine between image and *caption*, as CLIPScore without its weight."""

@@ -99,9 +99,7 @@ def judged(
         "ssimulacra2": partial(_ssimulacra2, original, restored),
         "butteraugli": partial(_butteraugli, original, restored),
         "lpips": lambda: float(_lpips(_weighed("lpips")).distance_map(original, restored)[everywhere].mean()),
-        "clip": lambda: max(
-            1 - float(np.prod(_clip(_weighed("clip")).features([original, restored]), axis=0).sum()), 0.0
-        ),
+        "clip": lambda: _clip(_weighed("clip")).distance(original, restored),
     }
     distances = {}
     for judge in chosen:
