@@ -112,7 +112,10 @@ def targets_of(
 def savings(
     own: Callable[[Rows], float], rivals: Mapping[str, Callable[[Rows], float]], n: int
 ) -> dict[str, float]:
-    """Return what *own* saves against each of *rivals*, with limits, on *n* photographs: all say bits."""
+    """Return what *own* saves against each of *rivals*, with limits, of *n* photographs.
+
+    own, rivals: each gives its mean bits on some of them.
+    """
     found: dict[str, float] = {}
     for label, rival in rivals.items():
 
@@ -133,7 +136,7 @@ def comparison(curves: dict[str, Curve], judges: Sequence[str], strict: float) -
     rows = []
     for (top_pf, name), targets in targets_of(curves[REFERENCE], judges, strict).items():
         for target in targets:
-            needs = {series: whole_image_bits(curves[series], target, everyone) for series in WHOLE_IMAGE}
+            needs = {rival: whole_image_bits(curves[rival], target, everyone) for rival in WHOLE_IMAGE}
             parts, crop, q = spiff_point(curves[series.crop], own, own, target, everyone)
             bits = spiff_bits(curves, series, target, everyone)
             row: dict[str, float | str | bool] = {
@@ -146,7 +149,7 @@ def comparison(curves: dict[str, Curve], judges: Sequence[str], strict: float) -
                 "one file": bool(not parts <= bits),
                 "pair kB": pair_bits(curves, target, everyone) / 8000,
             }
-            row |= {f"{series} kB": need / 8000 for series, need in needs.items()}
+            row |= {f"{rival} kB": need / 8000 for rival, need in needs.items()}
             rivals: dict[str, Callable[[Rows], float]] = {
                 "whole image as it comes": partial(best_bits, curves, AS_THEY_COME, target),
                 "whole image as fast": partial(best_bits, curves, AS_FAST, target),

@@ -89,7 +89,10 @@ class SpiffCodec(SpiffEncoder, Codec):
         self._inpainter = inpainter
 
     def decode(self, payloads: Sequence[bytes], seeds: Sequence[int]) -> list[UInt8Image]:
-        """Return the restored images; received pixels are exactly those of the decoded components."""
+        """Return the restored images; received pixels are exactly those of the decoded components.
+
+        But for a crop that the settings let it restore.
+        """
         return decoded(payloads, seeds, self._inpainter)
 
     def restored_trial(
