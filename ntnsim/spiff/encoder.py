@@ -29,7 +29,7 @@ from ntnsim.spiff.mask import encode_bitmap
 from ntnsim.spiff.patches import TileGeometry, packed_grid, tile_ranks
 from ntnsim.spiff.region import box_region
 from ntnsim.spiff.resize import resized
-from ntnsim.spiff.settings import FULL_SCALE, SpiffSettings, coarse_component, layer_quality
+from ntnsim.spiff.settings import FULL_SCALE, SpiffSettings, layer_coding
 from ntnsim.spiff.tile_map import chosen_tiles, encode_tile_map
 from ntnsim.spiff.varint import varint
 
@@ -172,11 +172,11 @@ def _coarse(
     Kept tiles stay in it: smoothing scattered tiles away makes edges that cost more than their texture.
     """
     height, width = rank_map.shape
-    share = settings.coarse_scale / FULL_SCALE
+    component, scale = layer_coding(settings, coarse_quality)
+    share = scale / FULL_SCALE
     shape = (max(1, round(height * share)), max(1, round(width * share)))
     small = resized(cheap_fill(pixels, _grown(~region, RIM_PX)), shape)
-    component = coarse_component(settings.coarse, layer_quality(coarse_quality))
-    payload = bytes([COMPONENT_CODECS.index(component.codec), settings.coarse_scale])
+    payload = bytes([COMPONENT_CODECS.index(component.codec), scale])
     if n_ranks > 2:
         counts = np.bincount(rank_map[~region].ravel(), minlength=n_ranks)
         payload += b"".join(varint(int(count)) for count in counts[: n_ranks - 1])

@@ -257,6 +257,24 @@ def test_a_coarse_layer_at_half_scale_is_the_resized_picture_coded_small(astrona
         replace(SPIFF, coarse_scale=17)
 
 
+def test_small_layers_go_over_into_full_ones_without_a_step(astronaut, astronaut_mask):
+    """Around the q where layers change their size, bits and the error at them go on as they went below and above."""
+    ranks, settings = astronaut_mask.astype(np.uint8), replace(SPIFF, small_below=0.4)
+
+    def layer(q: float) -> tuple[int, float]:
+        coded = encode_image(astronaut, ranks, Configuration(0.0, (0.0,), q), settings, n_ranks=2, seed=1)
+        received = decode_partial_image(coded.payload)
+        error = (received.coarse.astype(float) - astronaut)[~received.known]
+        return coded.bits_per_rank[0], float((error**2).mean())
+
+    found = [layer(q) for q in (0.1, 0.2, 0.3, 0.38, 0.42, 0.5, 0.6)]
+    bits, errors = [size for size, _ in found], [error for _, error in found]
+    assert bits == sorted(bits) and errors == sorted(errors, reverse=True)
+    assert bits[4] < 1.25 * bits[3]
+    with pytest.raises(ImageError, match=r"small_below must be in \[0, 1\], got 2"):
+        replace(SPIFF, small_below=2)
+
+
 @pytest.mark.parametrize("name", COMPONENT_CODECS)
 def test_whole_image_codec_round_trips_and_divides_its_bits_by_pixels(name, astronaut, astronaut_mask):
     codec = WholeImageCodec(Component(name, 75), n_ranks=2)
