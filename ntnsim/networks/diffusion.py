@@ -17,6 +17,7 @@ from ntnsim.arrays import BoolMask, UInt8Image
 from ntnsim.errors import BundleError, InputError, first_line
 from ntnsim.networks.bundle import Member, quiet_libraries
 from ntnsim.networks.loading import pipeline_parts
+from ntnsim.networks.member_options import MUCH_LOST
 from ntnsim.protocols.inpainter import Canvas
 from ntnsim.spiff.canvas import filled, textured
 from ntnsim.spiff.grain import CELL_PX, lost_texture_grey
@@ -71,7 +72,7 @@ def load_pipeline(directory: Path, *, device: str, dtype: str | None) -> Any:
     return pipeline
 
 
-class _DiffusionInpainter:
+class DiffusionInpainter:
     """What both diffusion inpainters share: paste-back, grain, text-to-image, and canvases that need no network."""
 
     name: str
@@ -132,20 +133,22 @@ def _levels(picture: NDArray[np.float32]) -> UInt8Image:
 class _Part:
     """What the network is told of a canvas.
 
-    fill: uint8 [H, W, 3]. unknown: bool [H, W]; the mask is *level* there. noise: [1, 4, h, w]. share: of the residual.
+    fill: uint8 [H, W, 3]. unknown: bool [H, W]; the mask is *level* there. noise: [1, 4, h, w]. share: [1, 1, h, w], of
+    the residual.
     """
 
     fill: UInt8Image
     unknown: BoolMask
     level: float
     noise: "torch.Tensor"
-    share: float
+    share: "torch.Tensor"
 
     def cut(self, rows: slice, columns: slice, stride: int) -> "_Part":
         """Return the part's window; its bounds divide by *stride*."""
         inner = [slice(window.start // stride, window.stop // stride) for window in (rows, columns)]
-        noise = self.noise[:, :, inner[0], inner[1]]
-        return replace(self, fill=self.fill[rows, columns], unknown=self.unknown[rows, columns], noise=noise)
+        noise, share = (values[:, :, inner[0], inner[1]] for values in (self.noise, self.share))
+        fill, unknown = self.fill[rows, columns], self.unknown[rows, columns]
+        return replace(self, fill=fill, unknown=unknown, noise=noise, share=share)
 
     @property
     def mask(self) -> NDArray[np.float32]:
@@ -153,7 +156,7 @@ class _Part:
         return self.unknown * np.float32(self.level)
 
 
-class LatentResidualInpainter(_DiffusionInpainter):
+class LatentResidualInpainter(DiffusionInpainter):
     """The tiny bundle's: one step of diffusion gives the residual from the fill to the picture, in the VAE's latents.
 
     With z = E(fill), the UNet denoises r and the picture is fill + D(z + r) − D(z): the VAE's own error cancels, and
@@ -161,7 +164,8 @@ class LatentResidualInpainter(_DiffusionInpainter):
     where received, ``coarse_mask`` where a coarse layer lies below, 1 where a classical fill does. The noise is what
     new texture is made of: as strong as the stream says that texture was lost, per ``noise_unit_grey`` grey levels; of
     deviation one where no coarse layer came; none where a layer came without strengths.
-    Of the residual to a coarse layer a share is added: the whole pleases the eye of one judge and costs the others.
+    Of the residual to a coarse layer a share is added, less where much texture was lost, which can only be invented:
+    the whole pleases the eye of one judge and costs the others.
     The network was trained for one step and without captions: other numbers of steps are refused, prompts not read.
     """
 
@@ -186,6 +190,8 @@ class LatentResidualInpainter(_DiffusionInpainter):
         self._coarse_mask = float(member.options["coarse_mask"])
         self._noise_unit_grey = float(member.options["noise_unit_grey"])
         self._coarse_share = float(member.options["coarse_share"])
+        told = all(name in member.options for name in MUCH_LOST)
+        self._much_lost = tuple(float(member.options[name]) for name in MUCH_LOST) if told else None
         self._coarse_share_without_grain = float(member.options["coarse_share_without_grain"])
         self._dtype = _torch_dtype(dtype, device)
         if device == "cpu":
@@ -238,9 +244,9 @@ class LatentResidualInpainter(_DiffusionInpainter):
         unknown = padded(~canvas.known, self._stride_px)
         stride = vae_stride(self._pipeline.vae)
         channels = int(self._pipeline.vae.config.latent_channels)
-        noise = self._noise(canvas, (channels, unknown.shape[0] // stride, unknown.shape[1] // stride))
+        size = unknown.shape[0] // stride, unknown.shape[1] // stride
         level = 1.0 if canvas.coarse is None else self._coarse_mask
-        return _Part(fill, unknown, level, noise, self._share(canvas))
+        return _Part(fill, unknown, level, self._noise(canvas, (channels, *size)), self._share(canvas, size))
 
     def _in_tiles(self, part: "_Part", states: "torch.Tensor") -> UInt8Image:
         """Return the picture [H, W, 3] of a large part, blended where its tiles overlap; it takes the fill's place."""
@@ -281,7 +287,7 @@ class LatentResidualInpainter(_DiffusionInpainter):
         mask = there(max_pool2d(masks, vae_stride(vae)))
         latents = vae.encode(fill).latents
         noise = there(torch.cat([part.noise for part in parts]))
-        shares = there(torch.tensor([part.share for part in parts])[:, None, None, None])
+        shares = there(torch.cat([part.share for part in parts]))
         alphas = self._pipeline.scheduler.alphas_cumprod
         time, alpha = len(alphas) - 1, float(alphas[-1])
         inputs = torch.cat([noise, mask, latents * scale], dim=1)
@@ -295,7 +301,6 @@ class LatentResidualInpainter(_DiffusionInpainter):
     def _noise(self, canvas: Canvas, shape: Sequence[int]) -> "torch.Tensor":
         """Return the noise [1, 4, h, w] of one image, from its own seed: white, as strong in each place as told."""
         import torch
-        from torch.nn.functional import interpolate
 
         size = (1, *shape)
         if canvas.coarse is not None and canvas.grain is None:
@@ -304,21 +309,38 @@ class LatentResidualInpainter(_DiffusionInpainter):
         white = torch.randn(size, generator=generator, dtype=torch.float32)
         if canvas.coarse is None or canvas.grain is None:
             return white
+        grey = self._over_latents(lost_texture_grey(canvas.grain), size[2:])
+        return white * grey / self._noise_unit_grey
+
+    def _share(self, canvas: Canvas, size: tuple[int, int]) -> "torch.Tensor":
+        """Return how much of the residual is added, [1, 1, h, w]."""
+        import torch
+
+        if canvas.coarse is None:
+            return torch.ones(1, 1, *size)
+        if canvas.grain is None:
+            return torch.full((1, 1, *size), self._coarse_share_without_grain)
+        if self._much_lost is None:
+            return torch.full((1, 1, *size), self._coarse_share)
+        share_there, little_grey, much_grey = self._much_lost
+        lost_grey = lost_texture_grey(canvas.grain)
+        shares = np.interp(lost_grey, (little_grey, much_grey), (self._coarse_share, share_there))
+        return self._over_latents(shares.astype(np.float32), size)
+
+    def _over_latents(self, cells: NDArray[np.float32], size: Sequence[int]) -> "torch.Tensor":
+        """Return the values of *cells* [rows, columns] over the latents [1, 1, h, w], bilinear between cells."""
+        import torch
+        from torch.nn.functional import interpolate
+
         stride = vae_stride(self._pipeline.vae)
-        cells = torch.from_numpy(lost_texture_grey(canvas.grain))[None, None]
-        grey = interpolate(cells, scale_factor=CELL_PX / stride, mode="bilinear", align_corners=False)
+        given = torch.from_numpy(cells)[None, None]
+        values = interpolate(given, scale_factor=CELL_PX / stride, mode="bilinear", align_corners=False)
         # Cells cover the image, the latents its padding too: the last row and column are continued.
         rows, columns = (
-            torch.arange(side).clamp(max=have - 1)
-            for side, have in zip(shape[1:], grey.shape[2:], strict=True)
+            torch.arange(side).clamp(max=have - 1) for side, have in zip(size, values.shape[2:], strict=True)
         )
-        return white * grey[:, :, rows][..., columns] / self._noise_unit_grey
-
-    def _share(self, canvas: Canvas) -> float:
-        """Return how much of the residual is added."""
-        if canvas.coarse is None:
-            return 1.0
-        return self._coarse_share_without_grain if canvas.grain is None else self._coarse_share
+        continued: torch.Tensor = values[:, :, rows][..., columns]
+        return continued
 
 
 def batches_of_one_size(canvases: Sequence[Canvas], multiple_px: int, most: int) -> list[list[int]]:
@@ -332,64 +354,3 @@ def batches_of_one_size(canvases: Sequence[Canvas], multiple_px: int, most: int)
 def vae_stride(vae: Any) -> int:
     """Return how many pixels one latent covers along each side."""
     return int(2 ** (len(vae.config.block_out_channels) - 1))
-
-
-class StableDiffusionInpainter(_DiffusionInpainter):
-    """Full-size checkpoints (bundle ``paper``): diffusers' StableDiffusionInpaintPipeline as it is.
-
-    The coarse layer, where there is one, enters as the picture that the sampler starts from (strength below one).
-    """
-
-    def __init__(
-        self, member: Member, directory: Path, *, steps: int | None, device: str, dtype: str | None
-    ) -> None:
-        options = member.options
-        self.steps = int(options.get("steps", 50)) if steps is None else steps
-        self.name = f"bundle-{self.steps}"
-        self._device = device
-        self._guidance = float(options.get("guidance", 7.5))
-        self._coarse_strength = float(options.get("coarse_strength", 0.6))
-        self._stride_px = int(options.get("stride_px", 8))
-        self._batch = int(options.get("batch", 4))
-        self._pipeline = load_pipeline(directory, device=device, dtype=dtype)
-
-    def _generated(self, canvases: Sequence[Canvas]) -> list[UInt8Image]:
-        from ntnsim.networks.per_image import map_images
-
-        if self._device == "cpu":
-            # One image per call and per thread would need a pipeline each; one by one is exact and simple.
-            return [map_images(self._call, [[canvas]])[0][0] for canvas in canvases]
-        buckets: dict[tuple[int, ...], list[int]] = {}
-        for index, canvas in enumerate(canvases):
-            sides = tuple(side + -side % self._stride_px for side in canvas.known.shape)
-            buckets.setdefault((*sides, canvas.coarse is None), []).append(index)
-        images: dict[int, UInt8Image] = {}
-        for indices in buckets.values():
-            for first in range(0, len(indices), self._batch):
-                part = indices[first : first + self._batch]
-                images.update(zip(part, self._call([canvases[index] for index in part]), strict=True))
-        return [images[index] for index in range(len(canvases))]
-
-    def _call(self, canvases: Sequence[Canvas]) -> list[UInt8Image]:
-        import torch
-
-        fills = [padded(filled(canvas), self._stride_px) for canvas in canvases]
-        masks = [padded(~canvas.known, self._stride_px) for canvas in canvases]
-        height, width = masks[0].shape
-        result = self._pipeline(
-            prompt=[canvas.prompt for canvas in canvases],
-            image=torch.from_numpy(np.stack(fills)).permute(0, 3, 1, 2).float().div(255.0),
-            mask_image=torch.from_numpy(np.stack(masks)).float()[:, None],
-            height=height,
-            width=width,
-            strength=1.0 if canvases[0].coarse is None else self._coarse_strength,
-            num_inference_steps=self.steps,
-            guidance_scale=self._guidance,
-            generator=[torch.Generator("cpu").manual_seed(canvas.seed) for canvas in canvases],
-            output_type="np",
-        )
-        levels = np.rint(np.nan_to_num(result.images) * 255).astype(np.uint8)
-        return [
-            image[: canvas.known.shape[0], : canvas.known.shape[1]]
-            for image, canvas in zip(levels, canvases, strict=True)
-        ]

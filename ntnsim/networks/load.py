@@ -3,8 +3,9 @@
 from ntnsim.errors import BundleError, InputError
 from ntnsim.networks.bundle import Bundle, check_device
 from ntnsim.networks.caption import captioner_of_member
-from ntnsim.networks.diffusion import LatentResidualInpainter, StableDiffusionInpainter
+from ntnsim.networks.diffusion import LatentResidualInpainter
 from ntnsim.networks.segment import segmenter_of_member
+from ntnsim.networks.stable_diffusion import StableDiffusionInpainter
 from ntnsim.protocols.captioner import Captioner
 from ntnsim.protocols.inpainter import Inpainter
 from ntnsim.protocols.segmenter import Segmenter

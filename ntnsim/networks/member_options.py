@@ -13,6 +13,9 @@ _NUMBERS: Mapping[str, tuple[float, float]] = {
     "coarse_mask": (0.0, 1.0),
     "noise_unit_grey": (1e-3, 255.0),
     "coarse_share": (0.0, 1.0),
+    "share_where_much_is_lost": (0.0, 1.0),
+    "little_lost_grey": (0.0, 255.0),
+    "much_lost_grey": (1e-3, 255.0),
     "coarse_share_without_grain": (0.0, 1.0),
     "guidance": (0.0, 100.0),
     "coarse_strength": (0.0, 1.0),
@@ -24,6 +27,8 @@ _NUMBERS: Mapping[str, tuple[float, float]] = {
     "box_threshold": (0.0, 1.0),
     "text_threshold": (0.0, 1.0),
 }
+# Together or not at all: the share of the residual where much texture was lost, and what counts as little and as much.
+MUCH_LOST = ("share_where_much_is_lost", "little_lost_grey", "much_lost_grey")
 _CHANNEL_ORDERS = ("rgb", "bgr")
 _MOST_CATEGORIES = 200
 # Options that a kind cannot do without; alternatives stand together.
@@ -46,10 +51,16 @@ def check_options(where: str, kind: str, options: Mapping[str, Any]) -> None:
     for alternatives in _NEEDED.get(kind, ()):
         if not any(name in options for name in alternatives):
             raise BundleError(f"{where}: the manifest lacks option {' or '.join(alternatives)}")
+    given = [name for name in MUCH_LOST if name in options]
+    if given and len(given) < len(MUCH_LOST):
+        lacking = ", ".join(name for name in MUCH_LOST if name not in options)
+        raise BundleError(f"{where}: the manifest has option {given[0]} and lacks {lacking}")
     for name, value in options.items():
         allowed = _refusal(name, value)
         if allowed:
             raise BundleError(f"{where}: option {name} is {str(value)[:60]!r}; allowed is {allowed}")
+    if given and options["little_lost_grey"] >= options["much_lost_grey"]:
+        raise BundleError(f"{where}: option little_lost_grey must be below much_lost_grey, as the names say")
 
 
 def _refusal(name: str, value: Any) -> str:

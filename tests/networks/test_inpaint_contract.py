@@ -78,6 +78,47 @@ def test_the_residuals_share_is_one_beside_grain_and_another_without(random_bund
     assert (network.restore([without])[0] != filled(without)).any()
 
 
+def test_less_of_the_residual_is_added_where_much_texture_was_lost(random_bundle, photograph, tmp_path):
+    """Half of it at 9 grey levels, all of it below 3: what is added there is half of what one share for all adds."""
+    member, canvas = random_bundle.members["inpainter"], canvas_of(photograph, (96, 128), 0, coarse=True)
+    canvas = replace(
+        canvas, grain=np.full((3, 4), 9, np.uint8), known=np.zeros((96, 128), bool)
+    )  # 12 grey levels
+    added = {}
+    for name, more in (
+        ("alike", {}),
+        ("less", {"share_where_much_is_lost": 0.5, "little_lost_grey": 3.0, "much_lost_grey": 9.0}),
+        ("not yet", {"share_where_much_is_lost": 0.5, "little_lost_grey": 20.0, "much_lost_grey": 30.0}),
+    ):
+        directory = tmp_path / name
+        shutil.copytree(random_bundle.directory, directory)
+        write_manifest(directory, name, [replace(member, options={**member.options, **more})])
+        [picture] = inpainter_named("bundle", open_bundle(directory)).restore([canvas])
+        added[name] = picture.astype(float) - canvas.coarse
+    np.testing.assert_array_equal(added["not yet"], added["alike"])
+    ratio = (added["less"] * added["alike"]).sum() / (added["alike"] ** 2).sum()
+    assert 0.4 < ratio < 0.75  # half, but for the decoder's bends
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (
+            {"share_where_much_is_lost": 0.5},
+            "share_where_much_is_lost and lacks little_lost_grey, much_lost_grey",
+        ),
+        ({"share_where_much_is_lost": 2.0, "little_lost_grey": 3.0, "much_lost_grey": 9.0}, "from 0 to 1"),
+        ({"share_where_much_is_lost": 0.5, "little_lost_grey": 9.0, "much_lost_grey": 9.0}, "must be below"),
+    ],
+)
+def test_shares_that_make_no_sense_are_refused(options, complaint, random_bundle, tmp_path):
+    member, directory = random_bundle.members["inpainter"], tmp_path / "bundle"
+    shutil.copytree(random_bundle.directory, directory)
+    write_manifest(directory, "x", [replace(member, options={**member.options, **options})])
+    with pytest.raises(BundleError, match=complaint):
+        inpainter_named("bundle", open_bundle(directory))
+
+
 def test_the_seed_matters_and_the_prompt_does_not(network, photograph):
     known = np.zeros((32, 48), bool)
     base, seed, prompt = network.restore(
