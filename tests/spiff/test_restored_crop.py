@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import ndimage
 
 import ntnsim
@@ -154,3 +156,36 @@ def test_without_a_network_grain_stands_for_what_was_lost(astronaut, astronaut_m
     noise = shown.astype(int) - told.coarse
     everywhere_strong = told.grain.repeat(CELL_PX, 0).repeat(CELL_PX, 1)[:160, :144] > 3
     assert noise[everywhere_strong].std() > 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 70), st.integers(1, 70)),
+    n_ranks=st.integers(2, 4),
+    growth=st.sampled_from([0.0, 0.1, 1.0]),
+    fraction=st.sampled_from([0.0, 0.3, 1.0]),
+    coarse=st.sampled_from([0.0, 0.2]),
+    crop_fill=st.sampled_from(["box", "mask"]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_image_and_configuration_round_trips(shape, n_ranks, growth, fraction, coarse, crop_fill, seed):
+    """What travels is what travels without restoring; only what counts as known, and the layer, differ."""
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 256, (*shape, 3), np.uint8)
+    ranks = rng.integers(0, n_ranks, (-(-shape[0] // 20), -(-shape[1] // 20))).astype(np.uint8)
+    ranks = ranks.repeat(20, 0).repeat(20, 1)[: shape[0], : shape[1]]
+    x = Configuration(growth, (fraction,) * (n_ranks - 1), coarse)
+    plain, told = (
+        decode_partial_image(
+            encode_image(
+                pixels, ranks, x, replace(base, crop_fill=crop_fill), n_ranks=n_ranks, seed=1
+            ).payload
+        )
+        for base in (LOW, RESTORED)
+    )
+    assert np.array_equal(told.received, plain.known) and not (told.known & ~plain.known).any()
+    assert np.array_equal(told.pixels[told.known], plain.pixels[told.known])
+    restorable = plain.known & ~told.known
+    if restorable.any():
+        assert np.array_equal(told.coarse[restorable], plain.pixels[restorable])
+        assert told.grain.shape == (-(-shape[0] // CELL_PX), -(-shape[1] // CELL_PX))
