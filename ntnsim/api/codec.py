@@ -70,8 +70,9 @@ def encode(
         Without it the bundle's network finds the people.
     codec: ``spiff``, ``spiff-paper``, ``jpeg``, ``webp``, ``avif``, ``jxl`` or ``sc`` (the caption alone).
     quality: of a whole-image codec (45 unless given), or of SPIFF's crop.
-    restore_crop: ``spiff`` only: let the decoder restore the crop too, for a crop of low quality. It does so where a
-        coarse layer came or the crop is the whole image; the crop's pixels are then no longer exactly those received.
+    restore_crop: ``spiff`` only: let the decoder restore the crop too: for AVIF qualities below about 50, best at
+        beta = 1. It does so where a coarse layer came or the crop is the whole image; the crop's pixels are then no
+        longer exactly those received.
     seed: decides which tiles are kept.
     bundle: name or directory of the model bundle.
 

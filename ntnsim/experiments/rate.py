@@ -209,7 +209,7 @@ def drawn(table: pd.DataFrame, out: Path, note: str) -> None:
         f"against: {rival}": f"saving vs {rival}" for rival in ("whole image at all", "pair", "no network")
     }
     if "restored crop kB" in table:
-        columns["crop restored, against: as received"] = "restored crop: saving vs exact crop"
+        columns["crop restored or not"] = "restored crop: saving vs exact crop"
     with journal():
         figure, axes = new_figure(len(columns), height_in=3.1)
         for axis, (title, column) in zip(axes, columns.items(), strict=True):

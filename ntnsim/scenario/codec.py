@@ -80,8 +80,8 @@ class SpiffCodecSpec(_SpiffBase):
     show what full ones show: 4 to 10 % fewer bits of the layer for most judges, at small q. 0: none."""
     restores_crop: bool = False
     """Send with the crop too how much texture it lost, and let the decoder restore it as it does the coarse layer: for
-    crops of low quality. Its pixels are then no longer exactly those received. Where tiles alone surround it, without
-    a coarse layer, it stays as it is."""
+    crops of low quality (AVIF below about 50), best where the crop is the whole image. Its pixels are then no longer
+    exactly those received. Where tiles alone surround it, without a coarse layer, it stays as it is."""
     trial: Share | tuple[Share, ...] = 0.0
     """q of the coarse layers that the gateway codes on trial, decodes and scores (PF and SF per rank) before it
     decides, for policies with `trial_state`: one or several; 0: none. The stage `trial` charges the time of each."""

@@ -50,7 +50,9 @@ class SpiffSettings:
         network makes texture of, or that a decoder without one adds as it is.
     restores_crop: send the same with the crop, which the decoder then restores as it does the coarse layer: received
         pixels are no longer exactly those of the coded crop. Where pixels around it come from tiles alone, without a
-        coarse layer, the crop stays as it is.
+        coarse layer, the crop stays as it is. It pays where the crop is the whole image at AVIF qualities below about
+        50; beside a poorer layer the network, which learned from pictures of one quality, takes a good crop for as
+        poor (``ntnsim experiment rate``).
     sends_mask: also send the top rank's mask, to the pixel, as the paper does. The decoder does without.
     """
 
