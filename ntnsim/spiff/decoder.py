@@ -100,7 +100,10 @@ class _Recomposition:
             assert box is not None
             received = known | region
             if lost is not None and (coarse is not None or region.all()):
+                # The crop owns its region: what tiles at its edge reach into it gives way, as to a crop as it is.
                 coarse, grain = _with_crop(coarse, grain, region, box, crop, lost)
+                known = known & ~region
+                pixels[region] = 0
             else:
                 pixels[region] = crop[region[box.slices]]
                 known = received

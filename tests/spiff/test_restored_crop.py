@@ -158,7 +158,7 @@ def test_without_a_network_grain_stands_for_what_was_lost(astronaut, astronaut_m
     assert noise[everywhere_strong].std() > 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     shape=st.tuples(st.integers(1, 70), st.integers(1, 70)),
     n_ranks=st.integers(2, 4),
