@@ -106,6 +106,10 @@ def encode(
     quality = None if quality is None else whole_number_given("quality", quality, 1, 100)
     if restore_crop and codec != "spiff":
         raise InputError(f"restore_crop: is of spiff; {codec} has no crop that is restored")
+    if restore_crop and q == 0 and beta < 1:
+        raise InputError(
+            "restore_crop: needs a coarse layer (q above 0) or the whole image as the crop (beta = 1)"
+        )
     seed = whole_number_given("seed", seed, 0, LARGEST_SEED)
     n_ranks = len(fractions) + 1
     height_px, width_px = pixels.shape[:2]

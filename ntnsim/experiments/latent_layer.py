@@ -1,7 +1,8 @@
-"""A learned coarse layer for ``layers``: the bundle's own VAE latents, quantised and ideally entropy-coded.
+"""A learned coarse layer for ``layers``: the bundle's own VAE latents, quantised, their bits told by entropy.
 
-The bits are a lower bound that no real coder reaches: per channel, the entropy of the numbers themselves or of their
-differences to the mean of the neighbours above and to the left, whichever is less, with nothing paid to tell either.
+Bits are, per channel, the entropy of the numbers themselves or of their differences to the mean of the neighbours
+above and to the left, whichever is less, with nothing paid to tell either. No coder of independent symbols needs fewer;
+one that learned more of their context might.
 """
 
 from functools import lru_cache
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 
 from ntnsim.arrays import BoolMask, UInt8Image
 from ntnsim.errors import InputError
+from ntnsim.experiments.rate_points import inpainter_of
 from ntnsim.networks.bundle import open_bundle
 from ntnsim.networks.diffusion import padded, vae_stride
-from ntnsim.networks.load import inpainter_named
 from ntnsim.networks.loading import load_network
 from ntnsim.protocols.inpainter import Canvas
 from ntnsim.spiff.cheap_fill import cheap_fill
@@ -37,7 +38,7 @@ def coded_latents(
     layer = resized(small, (height, width))
     strengths = grain_strengths(pixels, layer, ~top)
     canvas = Canvas(np.where(top[..., None], pixels, 0), top, layer, "", 1, strengths)
-    [picture] = inpainter_named("bundle", open_bundle(bundle)).restore([canvas])
+    [picture] = inpainter_of(bundle).restore([canvas])
     return round(bits) + 8 * len(encode_grain(strengths)), picture
 
 
@@ -57,7 +58,7 @@ def quantised(picture: UInt8Image, step: float, bundle: str) -> tuple[float, UIn
 
 
 def fewest_bits(numbers: NDArray[np.int64]) -> float:
-    """Return the ideal bits of *numbers* [rows, columns]: of themselves or of what their neighbours do not tell."""
+    """Return the entropy, in bits, of *numbers* [rows, columns]: themselves or what their neighbours do not tell."""
     above, left = np.pad(numbers, ((1, 0), (0, 0)))[:-1], np.pad(numbers, ((0, 0), (1, 0)))[:, :-1]
     return min(_entropy_bits(numbers), _entropy_bits(numbers - (above + left) // 2))
 

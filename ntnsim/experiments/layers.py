@@ -5,7 +5,7 @@
 Only training photographs are used, so that a codec may be chosen here. Each photograph's low rank travels as a coarse
 layer alone (a tight box, no tiles) by AVIF as ``spiff`` codes it, AVIF at half and three quarters of its sides, JPEG XL
 and WebP, each over its range, and is restored by the bundle's network. A learned layer stands beside them: the latents
-of the bundle's VAE, quantised, at half and a quarter of the sides, with an ideal coder's bits (``latent_layer.py``).
+of the bundle's VAE, quantised, at half and a quarter of the sides, by their entropy (``latent_layer.py``).
 The bits are the layer's, its texture strengths included. Levels are the distances that the AVIF layer has at q = 0.18,
 0.3 and 0.5; means over the photographs are interpolated as in ``rate``. Intervals are bootstraps over photographs, at
 95 %.

@@ -100,11 +100,12 @@ def coded_spiff(
 
 def coding_with(settings: SpiffSettings, bundle: str | None) -> SpiffCodec:
     """Return ``spiff`` for two ranks with these settings, restored by the *bundle*'s network, or by none."""
-    return SpiffCodec("spiff", settings, _inpainter(bundle), n_ranks=2)
+    return SpiffCodec("spiff", settings, inpainter_of(bundle), n_ranks=2)
 
 
 @lru_cache(maxsize=2)
-def _inpainter(bundle: str | None) -> Inpainter:
+def inpainter_of(bundle: str | None) -> Inpainter:
+    """Return the *bundle*'s network, loaded once, or what fills without one."""
     if bundle is None:
         return ClassicalInpainter("nearest")
     return inpainter_named("bundle", open_bundle(bundle))

@@ -106,6 +106,8 @@ def judged(
         try:
             distances[judge] = calls[judge]()
         except BundleError as error:
+            if judge not in WEIGHTS_VARIABLES:
+                raise
             raise BundleError(f"{WEIGHTS_VARIABLES[judge]}: {error}") from None
     return distances
 

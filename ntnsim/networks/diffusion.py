@@ -164,8 +164,8 @@ class LatentResidualInpainter(DiffusionInpainter):
     where received, ``coarse_mask`` where a coarse layer lies below, 1 where a classical fill does. The noise is what
     new texture is made of: as strong as the stream says that texture was lost, per ``noise_unit_grey`` grey levels; of
     deviation one where no coarse layer came; none where a layer came without strengths.
-    Of the residual to a coarse layer a share is added, less where much texture was lost, which can only be invented:
-    the whole pleases the eye of one judge and costs the others.
+    Of the residual to a coarse layer a share is added: the whole pleases the eye of one judge and costs the others.
+    Where the bundle says so it is less where much texture was lost, which can only be invented.
     The network was trained for one step and without captions: other numbers of steps are refused, prompts not read.
     """
 

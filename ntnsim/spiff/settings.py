@@ -19,10 +19,9 @@ SMALL_SCALE, SMALL_QUALITY_MORE = 12, 12
 # layer alone; at the crop's quality they smooth texture away.
 _CROP = Component("avif", 62, speed=6, full_chroma=True, loop_filters=False)
 # A crop that is restored needs no texture kept by itself: filtered, as the layers are that the network learned from.
-# On six training photographs as one file, quality 24 to 56, it comes 8 to 17 % nearer by lite0's features than the crop
-# above as it is received, is level by four other judges (3 % at most, squared error at 24), and by ST-LPIPS lies
-# between 27 % nearer (24) and 4 % further away (56). VSI, HaarPSI, MDSI and GMSD call it nearer on eight others at 28
-# to 62, by 1 to 10 %. Filters please them all in a crop that is received as it is, too, and ST-LPIPS not.
+# On untouched photographs, as one file at quality 28 and 44 (``rate_points.csv``), people are 17 and 14 % nearer by
+# lite0's features than in the crop above as it is received, 18 and 12 by patches, 3 and 4 by MS-SSIM, level by squared
+# error, SSIMULACRA2 and Butteraugli, and by ST-LPIPS 12 % nearer and 27 % further away.
 RESTORED_CROP = Component("avif", 62, speed=6, full_chroma=True)
 _GRID = Component("avif", 45, speed=6, full_chroma=True, loop_filters=False)
 _COARSE = Component("avif", 45, speed=6, full_chroma=True)
@@ -50,9 +49,9 @@ class SpiffSettings:
         network makes texture of, or that a decoder without one adds as it is.
     restores_crop: send the same with the crop, which the decoder then restores as it does the coarse layer: received
         pixels are no longer exactly those of the coded crop. Where pixels around it come from tiles alone, without a
-        coarse layer, the crop stays as it is. It pays where the crop is the whole image at AVIF qualities below about
-        50; beside a poorer layer the network, which learned from pictures of one quality, takes a good crop for as
-        poor (``ntnsim experiment rate``).
+        coarse layer, the crop stays as it is. By lite0's features and patches it pays at low AVIF qualities, below
+        about 50, best where the crop is the whole image; beside a poorer layer a good crop suffers (``ntnsim
+        experiment rate``).
     sends_mask: also send the top rank's mask, to the pixel, as the paper does. The decoder does without.
     """
 

@@ -145,6 +145,8 @@ def test_what_the_network_restores_of_a_poor_crop_comes_nearer(astronaut, astron
         for one in (before, after)
     )
     assert second["alex"] < 0.95 * first["alex"] and second["lite0"] < 0.95 * first["lite0"]
+    with pytest.raises(InputError, match="restore_crop: needs a coarse layer"):
+        ntnsim.encode(astronaut, mask=astronaut_mask, p=0.2, restore_crop=True)
     with pytest.raises(InputError, match="restore_crop: is of spiff; jpeg has no crop"):
         ntnsim.encode(astronaut, codec="jpeg", restore_crop=True)
 
