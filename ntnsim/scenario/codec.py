@@ -75,9 +75,9 @@ class SpiffCodecSpec(_SpiffBase):
     """SPIFF with modern components, mask-shaped top rank and coarse layer; x = (β, p, q)."""
 
     kind: Literal["spiff"]
-    small_below: Share = 0.0
+    small_below: Share | None = None
     """Coarse layers of a q below this one are coded at three quarters of their sides, their quality raised so that they
-    show what full ones show: 4 to 10 % fewer bits of the layer for most judges, at small q. 0: none."""
+    show what full ones show: 4 to 10 % fewer bits of the layer for most judges, at small q. 0: none; null: 0.4."""
     restores_crop: bool = False
     """Send with the crop too how much texture it lost, and let the decoder restore it as it does the coarse layer: for
     crops of low quality (AVIF below about 50), best where the crop is the whole image. Its pixels are then no longer

@@ -65,7 +65,7 @@ class SpiffSettings:
     grid: Component = _GRID
     coarse: Component = _COARSE
     coarse_scale: int = FULL_SCALE
-    small_below: float = 0.0
+    small_below: float = 0.4
     sends_grain: bool = True
     restores_crop: bool = False
     sends_mask: bool = False
