@@ -34,7 +34,7 @@ from ntnsim.spiff.settings import SPIFF, SpiffSettings
 
 REFERENCE = "avif"
 LAYERS: dict[str, tuple[SpiffSettings, tuple[float, ...]]] = {
-    REFERENCE: (SPIFF, (0.1, 0.18, 0.3, 0.5, 0.75)),
+    REFERENCE: (replace(SPIFF, small_below=0.0), (0.1, 0.18, 0.3, 0.5, 0.75)),
     "avif, three quarters": (replace(SPIFF, coarse_scale=12), (0.15, 0.3, 0.5, 0.75, 1.0)),
     "avif, half scale": (replace(SPIFF, coarse_scale=8), (0.3, 0.5, 0.75, 1.0)),
     "jxl": (replace(SPIFF, coarse=Component("jxl", effort=7)), (0.15, 0.3, 0.5, 0.7, 0.9)),

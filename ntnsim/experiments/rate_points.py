@@ -170,7 +170,7 @@ def _parts(bundle: str | None) -> Iterator[Setting]:
             crop=replace(PAIR, quality=MIDDLE_CROP),
             coarse=PAIR,
         ),
-        "layer at three quarters": replace(middle, small_below=1.0),
+        "full layer": replace(middle, small_below=0.0),
         "loop filters in the crop": replace(middle, crop=replace(middle.crop, loop_filters=True)),
         "loop filters off": replace(middle, coarse=replace(middle.coarse, loop_filters=False)),
         "speed 8": replace(

@@ -77,7 +77,8 @@ class SpiffCodecSpec(_SpiffBase):
     kind: Literal["spiff"]
     small_below: Share | None = None
     """Coarse layers of a q below this one are coded at three quarters of their sides, their quality raised so that they
-    show what full ones show: 4 to 10 % fewer bits of the layer for most judges, at small q. 0: none; null: 0.4."""
+    show what full ones show: 4 to 10 % fewer bits of the layer for most judges, at small q. 0: none; null: 0.4 for
+    AVIF layers, none for others."""
     restores_crop: bool = False
     """Send with the crop too how much texture it lost, and let the decoder restore it as it does the coarse layer: for
     crops of low quality (AVIF below about 50), best where the crop is the whole image. Its pixels are then no longer
@@ -98,6 +99,14 @@ class SpiffCodecSpec(_SpiffBase):
         if self.restores_crop and self.sends_grain is False:
             raise ValueError(
                 "restores_crop: true beside sends_grain: false; strengths say how much to restore"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _small_layers_are_avif(self) -> Self:
+        if self.small_below and self.coarse is not None and self.coarse.codec != "avif":
+            raise ValueError(
+                f"small_below: {self.small_below:g} beside coarse.codec: {self.coarse.codec}; only avif can be small"
             )
         return self
 

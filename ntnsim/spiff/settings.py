@@ -44,7 +44,8 @@ class SpiffSettings:
     crop, grid: how the crop and the patch grids are coded.
     coarse: how the coarse layer is coded; its quality is q of the configuration, not the component's.
     coarse_scale: sides of the coarse layer in sixteenths of the image's, 1 to 16; at 16 nothing is resized.
-    small_below: q below which the coarse layer is a small one, at three quarters of the sides; 0: never.
+    small_below: q below which the coarse layer is a small one, at three quarters of the sides; 0: never. It holds for
+        AVIF layers without a ``coarse_scale`` of their own, for which it was measured.
     sends_grain: send with the coarse layer how much texture it lost: the strength of the noise that the decoder's
         network makes texture of, or that a decoder without one adds as it is.
     restores_crop: send the same with the crop, which the decoder then restores as it does the coarse layer: received
@@ -100,7 +101,8 @@ SPIFF_PAPER = SpiffSettings(
 def layer_coding(settings: SpiffSettings, coarse_quality: float) -> tuple[Component, int]:
     """Return how the coarse layer of *coarse_quality* is coded, and its scale in sixteenths."""
     quality = layer_quality(coarse_quality)
-    if coarse_quality < settings.small_below:
+    as_measured = settings.coarse.codec == "avif" and settings.coarse_scale == FULL_SCALE
+    if as_measured and coarse_quality < settings.small_below:
         return coarse_component(settings.coarse, quality + SMALL_QUALITY_MORE), SMALL_SCALE
     return coarse_component(settings.coarse, quality), settings.coarse_scale
 
