@@ -63,7 +63,7 @@ class StLpipsBackend:
         padded = np.pad(
             pixels, ((0, max(0, minimum - height)), (0, max(0, minimum - width)), (0, 0)), mode="edge"
         )
-        return (height, width), st_lpips.pretrained().features(_tensor(padded))
+        return (height, width), st_lpips.pretrained().features(picture_tensor(padded))
 
     @torch.inference_mode()
     def distance_map(self, first: Any, second: Any) -> NDArray[np.float32]:
@@ -84,15 +84,7 @@ class LpipsBackend:
     @classmethod
     def from_file(cls, path: Path) -> "LpipsBackend":
         """Return it with the trunk in *path*, a saved state of ``torchvision.models.alexnet``."""
-        if not path.is_file():
-            raise BundleError(f"{path}: is no file; lpips needs torchvision's AlexNet weights in one")
-        try:
-            trunk = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # pickles fail in many ways
-            raise BundleError(f"{path}: not readable as saved weights ({first_line(error)})") from None
-        if not isinstance(trunk, dict):
-            raise BundleError(f"{path}: holds no weights by name")
-        return cls(trunk)
+        return cls(saved_weights(path, "lpips needs torchvision's AlexNet weights in one"))
 
     def __init__(self, trunk: dict[str, Tensor]) -> None:
         """Build the network around *trunk*, the state of ``torchvision.models.alexnet``."""
@@ -120,7 +112,7 @@ class LpipsBackend:
         """Return the package's spatial map."""
         height, width = first.shape[:2]
         pad = ((0, max(0, 64 - height)), (0, max(0, 64 - width)), (0, 0))
-        a, b = (_tensor(np.pad(image, pad, mode="edge")) / 127.5 - 1 for image in (first, second))
+        a, b = (picture_tensor(np.pad(image, pad, mode="edge")) / 127.5 - 1 for image in (first, second))
         spatial: NDArray[np.float32] = self._network(a, b)[0, 0, :height, :width].numpy()
         return spatial
 
@@ -135,7 +127,7 @@ class EfficientNetLite0Backend:
     def features(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Return unit vectors [N, 1280]; each whole image is resized to 224×224, nothing is cropped away."""
         side = (self._SIDE_PX, self._SIDE_PX)
-        batch = torch.cat([_tensor(resized(image, side)) for image in images])
+        batch = torch.cat([picture_tensor(resized(image, side)) for image in images])
         vectors = lite0.pretrained().features(lite0.normalised(batch))
         unit: NDArray[np.float32] = functional.normalize(vectors, dim=1).numpy()
         return unit
@@ -172,7 +164,7 @@ class ClipBackend:
         """Return unit vectors [N, D]; each whole image is resized to the model's square, nothing is cropped away."""
         side = (self._side_px, self._side_px)
         batch = torch.cat(
-            [(_tensor(resized(image, side)) / 255 - self._MEAN) / self._STD for image in images]
+            [(picture_tensor(resized(image, side)) / 255 - self._MEAN) / self._STD for image in images]
         )
         vectors = self._model.get_image_features(pixel_values=batch).pooler_output
         unit: NDArray[np.float32] = functional.normalize(vectors, dim=1).numpy()
@@ -191,6 +183,19 @@ class ClipBackend:
         return float(self.features([pixels])[0] @ text[0].numpy())
 
 
-def _tensor(pixels: NDArray[np.uint8]) -> Tensor:
+def picture_tensor(pixels: NDArray[np.uint8]) -> Tensor:
     """Return float32 [1, 3, H, W] of *pixels* [H, W, 3]."""
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))[None]).float()
+
+
+def saved_weights(path: Path, need: str) -> dict[str, Tensor]:
+    """Return the weights by name that torch saved in *path*; *need* says in an error what they are for."""
+    if not path.is_file():
+        raise BundleError(f"{path}: is no file; {need}")
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # pickles fail in many ways
+        raise BundleError(f"{path}: not readable as saved weights ({first_line(error)})") from None
+    if not isinstance(weights, dict):
+        raise BundleError(f"{path}: holds no weights by name")
+    return weights

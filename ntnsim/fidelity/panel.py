@@ -13,6 +13,7 @@ mse        mean squared error of RGB values in [0, 255]; PSNR is 10·log10(255²
 ssimulacra2 one hundred minus SSIMULACRA2 (package ``ssimulacra2``, extra ``judges``)             lower
 butteraugli Butteraugli's 3-norm (libjxl's ``butteraugli_main`` on the path)                      lower
 lpips      LPIPS, AlexNet (Zhang et al. 2018); $NTNSIM_LPIPS_TRUNK: torchvision's AlexNet in a file lower
+dists      DISTS (Ding et al. 2022); $NTNSIM_DISTS_TRUNK: torchvision's VGG16 in a file; ``judges``  lower
 clip       one minus the cosine of CLIP's image vectors; $NTNSIM_CLIP: a transformers directory   lower
 ========== ====================================================================================== ================
 
@@ -40,12 +41,13 @@ from torch.nn import functional
 from ntnsim.arrays import BoolMask, UInt8Image
 from ntnsim.errors import BundleError, InputError
 from ntnsim.fidelity.backends import ClipBackend, LpipsBackend, StLpipsBackend
+from ntnsim.fidelity.dists import DistsJudge
 from ntnsim.fidelity.similarity import ms_ssim
 from ntnsim.networks import lite0
 
 JUDGES = ("alex", "lite0", "ms-ssim", "mse", "ssimulacra2", "butteraugli")
 # Judges whose weights nobody may ship: each joins where this variable says where they lie.
-WEIGHTS_VARIABLES = {"lpips": "NTNSIM_LPIPS_TRUNK", "clip": "NTNSIM_CLIP"}
+WEIGHTS_VARIABLES = {"lpips": "NTNSIM_LPIPS_TRUNK", "dists": "NTNSIM_DISTS_TRUNK", "clip": "NTNSIM_CLIP"}
 _BUTTERAUGLI = "butteraugli_main"
 PATCH_PX = 64  # of the kernel distance
 _MIN_SIDE_PX = 16
@@ -99,6 +101,7 @@ def judged(
         "ssimulacra2": partial(_ssimulacra2, original, restored),
         "butteraugli": partial(_butteraugli, original, restored),
         "lpips": lambda: float(_lpips(_weighed("lpips")).distance_map(original, restored)[everywhere].mean()),
+        "dists": lambda: _dists(_weighed("dists")).distance(original, restored),
         "clip": lambda: _clip(_weighed("clip")).distance(original, restored),
     }
     distances = {}
@@ -115,6 +118,11 @@ def judged(
 @lru_cache(maxsize=1)
 def _lpips(trunk: str) -> LpipsBackend:
     return LpipsBackend.from_file(Path(trunk))
+
+
+@lru_cache(maxsize=1)
+def _dists(trunk: str) -> DistsJudge:
+    return DistsJudge(Path(trunk))
 
 
 @lru_cache(maxsize=1)

@@ -221,3 +221,43 @@ def test_the_panel_has_lpips_where_its_trunk_is_named(trunk, astronaut, tmp_path
     monkeypatch.setenv("NTNSIM_LPIPS_TRUNK", str(tmp_path / "none.pth"))
     with pytest.raises(BundleError, match=r"NTNSIM_LPIPS_TRUNK: .*none.pth: is no file"):
         judged(astronaut, other)
+
+
+@pytest.fixture(scope="module")
+def vgg_file(tmp_path_factory):
+    """A random VGG16 in torchvision's format, without its classifier: for the code, never for a reported score."""
+    torch.manual_seed(0)
+    widths = {
+        0: (64, 3),
+        2: (64, 64),
+        5: (128, 64),
+        7: (128, 128),
+        10: (256, 128),
+        12: (256, 256),
+        14: (256, 256),
+    }
+    widths |= {17: (512, 256), 19: (512, 512), 21: (512, 512), 24: (512, 512), 26: (512, 512), 28: (512, 512)}
+    state = {"classifier.0.bias": torch.zeros(1)}
+    for index, (out, into) in widths.items():
+        state[f"features.{index}.weight"] = torch.randn(out, into, 3, 3) * (2 / (9 * into)) ** 0.5
+        state[f"features.{index}.bias"] = torch.zeros(out)
+    path = tmp_path_factory.mktemp("vgg") / "vgg16.pth"
+    torch.save(state, path)
+    return path
+
+
+def test_the_panel_has_dists_where_its_trunk_is_named(vgg_file, astronaut, tmp_path, monkeypatch):
+    """The numbers are those of the authors' own package (DISTS_pytorch 0.1, run once) around the same trunk."""
+    assert "dists" not in available_judges()
+    monkeypatch.setenv("NTNSIM_DISTS_TRUNK", str(vgg_file))
+    assert "dists" in available_judges()
+    for quality, expected in ((20, 0.0018412), (60, 0.00065958)):
+        found = judged(astronaut, jpeg(astronaut, quality), judges=("dists",))["dists"]
+        assert found == pytest.approx(expected, rel=0.01)
+    assert judged(astronaut, astronaut, judges=("dists",))["dists"] == pytest.approx(0, abs=1e-5)
+    torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pth")
+    monkeypatch.setenv("NTNSIM_DISTS_TRUNK", str(tmp_path / "other.pth"))
+    with pytest.raises(
+        BundleError, match=r"NTNSIM_DISTS_TRUNK: .*other.pth: is not the state of torchvision's VGG16"
+    ):
+        judged(astronaut, astronaut, judges=("dists",))
