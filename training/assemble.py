@@ -11,7 +11,8 @@ from transformers import BlipForConditionalGeneration, CLIPTextModel, CLIPTokeni
 from ntnsim.networks.bundle import Member, write_manifest
 from ntnsim.networks.segmentation_network import Lite0ForSemanticSegmentation, Lite0SegmentationConfig
 from training import text
-from training.inpainter import MASK_COARSE, NOISE_UNIT_GREY, RESIDUAL_GAIN, new_scheduler, new_unet
+from training.examples import MASK_COARSE, NOISE_UNIT_GREY
+from training.restorer import RESIDUAL_GAIN, new_scheduler, new_unet
 from training.segmenter import new_segmenter
 
 # Of the residual to a coarse layer, with strengths of its lost texture and without. Chosen on eight training

@@ -6,16 +6,19 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from diffusers import AutoencoderTiny
 from PIL import Image
 from torchvision.transforms.functional import gaussian_blur
 
-from training import text
+from training import compare, text
 from training.adversary import Balance, FeatureJudge, PixelJudge, judges_loss, makers_loss
+from training.checks import WHOLE, Eyes, judged
 from training.degradation import drawn_quality
-from training.inpainter import WHOLE, Crops, Eyes, judged
+from training.examples import Crops
+from training.inpainter import Recipe
 from training.lite import LiteTrunks, View, judged_channels
 from training.prepare import LAYERS, SIDE_PX, load_prepared
 from training.texture import BANDS, band_kernels, texture_loss
@@ -205,6 +208,37 @@ def test_recipe_trains_from_prepared_data_and_goes_on_where_it_stopped(prepared)
     assert row["wall_s"] > curve[-1]["wall_s"]
     longer = json.loads((prepared / "inpainter_curve.json").read_text())
     assert longer[: len(curve) + 1] == [*curve, row]
+
+
+def test_designs_differ_in_what_they_say_and_are_compared_on_crops_kept_from_training(prepared, monkeypatch):
+    """A few steps of one that differs in all at once; the comparison reads what the recipe writes."""
+    tiny = REPOSITORY / "models" / "tiny" / "inpainter"
+    monkeypatch.setitem(
+        compare.DESIGNS, "other", ("--without-noise", "--without-adversary", "--train-decoder")
+    )
+    monkeypatch.setattr(compare, "distances", lambda a, b: {"mse": float(((a / 255 - b / 255) ** 2).mean())})
+    monkeypatch.chdir(REPOSITORY)
+    options = ["--work", str(prepared), "--minutes", "0.02", "--batch", "2", "--batches", "1"]
+    monkeypatch.setattr(sys, "argv", ["compare", *options, "--designs", "other"])
+    compare.main()
+    table = pd.read_csv(prepared / "compare.csv")
+    assert table["came"].tolist() == ["coarse layer", "none"] and table["crops"].tolist() == [12, 4]
+    assert np.isfinite(table[["mse", "patches"]]).all(axis=None) and (table["mse"] < 3).all()
+    before, after = (
+        AutoencoderTiny.from_pretrained(path, local_files_only=True).float().state_dict()
+        for path in (tiny / "vae", prepared / "compare_other_vae")
+    )
+    moved = {name.split(".")[0] for name, value in before.items() if not torch.equal(value, after[name])}
+    assert moved == {"decoder"}
+    assert (Crops(load_prepared(prepared), "cpu", 3, silent=True).batch(8).noise_scale == 0).all()
+
+
+def test_a_recipe_warms_up_cools_down_and_goes_slower_against_the_judges():
+    recipe, alone = Recipe(rate=1.0, adversary_from=0.5), Recipe(rate=1.0, adversary_from=None)
+    assert recipe.rate_at(0, 0.0) == 1 / 200 and recipe.rate_at(500, 0.4) == 1
+    assert recipe.rate_at(500, 0.5) == 0.4 and recipe.rate_at(500, 0.8) == pytest.approx(0.2)
+    assert recipe.teaches_judges(0.36) and not recipe.opposes(0.36) and recipe.opposes(0.5)
+    assert alone.rate_at(500, 0.5) == 1 and not alone.opposes(1.0) and not alone.teaches_judges(1.0)
 
 
 def test_closed_form_vae_keeps_what_half_the_resolution_holds():
