@@ -216,16 +216,22 @@ def drawn(table: pd.DataFrame, out: Path, note: str) -> None:
             for style, (judge, rows) in zip(STYLES, table.groupby("judge", sort=False), strict=False):
                 values = 100 * rows[column].to_numpy()
                 axis.plot(values, color=style.colour, dashes=style.dash or (1, 0), label=judge, marker=".")
+            contrasts = table[["pf_top", "lower target"]].drop_duplicates()
+            in_group = contrasts.groupby(
+                "pf_top"
+            ).cumcount()  # the top rank's target is written once, in the middle
             labels = [
-                f"{top}\n{name[:3]}."
-                for top, name in table[["pf_top", "lower target"]].drop_duplicates().to_numpy()
+                f"{name[:3]}.\n{top if place == 1 else ''}"
+                for (top, name), place in zip(contrasts.to_numpy(), in_group, strict=True)
             ]
             axis.set_xticks(range(len(labels)), labels, fontsize=6)
+            for start in np.flatnonzero(in_group == 0)[1:]:
+                axis.axvline(start - 0.5, color="#999999", linewidth=0.5)
             axis.axhline(0, color="#999999", linewidth=0.5)
-            axis.set(title=title, xlabel="contrast: top PF, lower target")
+            axis.set(title=title, xlabel="lower target, top PF")
         axes[0].set_ylabel("bits saved by spiff (%)")
         handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=6)
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(handles))
         save_noted(figure, out, "rate_savings", note)
 
 
