@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from fork_server import forked
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "scenarios" / "quickstart.yaml"
@@ -199,3 +200,12 @@ def test_a_satellite_that_stays_up_has_no_pass_number(tmp_path):
     assert row[:2] == ["m-00-01", "0.00"] and row[3] == "108000.00"
     refused = ntnsim("link", "--scenario", str(tmp_path / "geo.yaml"), "--pass", "0")
     assert refused.returncode == 2 and "a satellite that stays up has none" in refused.stderr
+
+
+def test_a_warning_is_said_once(tmp_path):
+    """Though the photograph that it is about is read twice, and pictures are opened in between."""
+    photograph = tmp_path / "photograph.png"
+    Image.new("RGB", (64, 48), (90, 120, 150)).save(photograph, icc_profile=b"no profile")
+    done = ntnsim("score", str(photograph), str(photograph))
+    assert done.returncode == 0
+    assert done.stderr.count("ntnsim: warning:") == 1 and "colour profile is not usable" in done.stderr

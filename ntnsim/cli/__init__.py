@@ -42,19 +42,30 @@ def root(
     """Simulate image delivery over LEO satellites, with the real SPIFF codec on every image."""
 
 
-def _say_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    """Show one of ntnsim's own warnings as a line; others as Python does."""
-    if category is UserWarning and Path(filename).is_relative_to(Path(__file__).parents[1]):
-        print(f"ntnsim: warning: {message}", file=sys.stderr)
-    else:
-        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
+class _Warnings:
+    """Shows each of ntnsim's own warnings as a line, once; others as Python does."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def show(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        """Take the place of ``warnings.showwarning``.
+
+        Python's own memory of what was said is lost wherever warnings are caught for a while, as photographs are read.
+        """
+        if category is not UserWarning or not Path(filename).is_relative_to(Path(__file__).parents[1]):
+            sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
+        elif str(message) not in self._said:
+            self._said.add(str(message))
+            print(f"ntnsim: warning: {message}", file=sys.stderr)
 
 
 def main() -> None:
@@ -63,7 +74,7 @@ def main() -> None:
     An interrupted command says what it kept, and ends with 130 (Ctrl-C) or 143 (SIGTERM).
     """
     terminated = False
-    warnings.showwarning = _say_warning
+    warnings.showwarning = _Warnings().show
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # a pipe or a log file has each line when it is said
 
