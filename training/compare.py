@@ -81,7 +81,7 @@ def pictures_of(
     name, work = checkpoint_name(design), arguments.work
     silent = "--without-noise" in DESIGNS[design]
     crops = Crops(load_prepared(work), "cpu", SEED, silent=silent)
-    unet = UNet2DConditionModel.from_pretrained(work / name, local_files_only=True)
+    unet = UNet2DConditionModel.from_pretrained(work / name, local_files_only=True, low_cpu_mem_usage=False)
     trained_along = work / f"{name}_vae"
     vae = AutoencoderTiny.from_pretrained(
         trained_along if trained_along.is_dir() else arguments.vae, local_files_only=True
