@@ -6,10 +6,12 @@ WORK holds what ``python -m training.prepare`` made. The designs: the shipped on
 noise; half the parameters; and a VAE's decoder that is trained along. With ``--start`` all but the half begin from
 those weights. Printed are distances of the held-out crops over their fills', with a coarse layer and without, below 1
 being nearer: VSI, HaarPSI, MDSI and GMSD, which no claim uses (the package ``piq``), and beside them some of the
-panel's judges and the kernel distance of all crops' patches. The table is also written to WORK/compare.csv.
+panel's judges and the kernel distance of all crops' patches. The steps and seconds of each
+stand beside. The table is also written to WORK/compare.csv.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -51,6 +53,7 @@ def train(design: str, arguments: argparse.Namespace) -> None:
     """Train one design, unless its weights are there already; its log goes to WORK/NAME.log."""
     name, work = checkpoint_name(design), arguments.work
     if (work / name).is_dir():
+        print(f"{design}: kept as it was trained before; remove {work / name} to train it anew", flush=True)
         return
     command = [sys.executable, "-m", "training.inpainter", "--work", str(work), "--name", name]
     command += [
@@ -123,6 +126,12 @@ def rows_of(
     return rows
 
 
+def trained_for(design: str, work: Path) -> dict[str, float]:
+    """Return the steps and seconds that a design was trained for, by its curve."""
+    last = json.loads((work / f"{checkpoint_name(design)}_curve.json").read_text())[-1]
+    return {"steps": last["step"], "wall_s": last["wall_s"]}
+
+
 def main() -> None:
     """Train what is not trained yet, judge all, print and write the table."""
     parser = argparse.ArgumentParser(
@@ -148,7 +157,8 @@ def main() -> None:
     rows: list[dict[str, float | str]] = []
     for design in arguments.designs:
         train(design, arguments)
-        rows += rows_of(design, list(pictures_of(design, arguments, state)))
+        told = trained_for(design, arguments.work)
+        rows += [row | told for row in rows_of(design, list(pictures_of(design, arguments, state)))]
         print(f"{design}: judged", flush=True)
     table = pd.DataFrame(rows)
     table.to_csv(arguments.work / "compare.csv", index=False, lineterminator="\n")

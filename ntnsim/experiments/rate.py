@@ -65,7 +65,7 @@ from ntnsim.experiments.rate_points import (
 )
 from ntnsim.experiments.targets import JPEG_KEEPS_PF
 from ntnsim.fidelity.panel import JUDGES, available_judges
-from ntnsim.report.style import STYLES, journal
+from ntnsim.report.style import STYLES, journal, legend_above
 from ntnsim.results.own_files import own_path
 from ntnsim.spiff.baselines import PAPER_JPEG_QUALITY
 from ntnsim.spiff.components import Component
@@ -217,9 +217,8 @@ def drawn(table: pd.DataFrame, out: Path, note: str) -> None:
                 values = 100 * rows[column].to_numpy()
                 axis.plot(values, color=style.colour, dashes=style.dash or (1, 0), label=judge, marker=".")
             contrasts = table[["pf_top", "lower target"]].drop_duplicates()
-            in_group = contrasts.groupby(
-                "pf_top"
-            ).cumcount()  # the top rank's target is written once, in the middle
+            # The top rank's target is written once, in the middle of its group.
+            in_group = contrasts.groupby("pf_top").cumcount()
             labels = [
                 f"{name[:3]}.\n{top if place == 1 else ''}"
                 for (top, name), place in zip(contrasts.to_numpy(), in_group, strict=True)
@@ -231,7 +230,7 @@ def drawn(table: pd.DataFrame, out: Path, note: str) -> None:
             axis.set(title=title, xlabel="lower target, top PF")
         axes[0].set_ylabel("bits saved by spiff (%)")
         handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(handles))
+        legend_above(figure, handles, labels, most=len(handles))
         save_noted(figure, out, "rate_savings", note)
 
 

@@ -100,7 +100,10 @@ class LpipsBackend:
                     f"lpips trunk: lacks features.{index}.{kind}; it must be torchvision's AlexNet"
                 )
             state[key] = trunk[f"features.{index}.{kind}"]
-        slices.load_state_dict(state)
+        try:
+            slices.load_state_dict(state)
+        except RuntimeError as error:  # weights of other shapes
+            raise BundleError(f"lpips trunk: is not torchvision's AlexNet ({first_line(error)})") from None
         self._network.eval().requires_grad_(False)
 
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -196,6 +199,8 @@ def saved_weights(path: Path, need: str) -> dict[str, Tensor]:
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickles fail in many ways
         raise BundleError(f"{path}: not readable as saved weights ({first_line(error)})") from None
-    if not isinstance(weights, dict):
+    if not isinstance(weights, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()
+    ):
         raise BundleError(f"{path}: holds no weights by name")
     return weights

@@ -36,9 +36,10 @@ class DistsJudge:
         from torchvision.models.vgg import cfgs, make_layers
 
         layers = make_layers(cfgs["D"], batch_norm=False)
-        if trunk.keys() != layers.state_dict().keys():
-            raise BundleError(f"{path}: is not the state of torchvision's VGG16")
-        layers.load_state_dict(trunk)
+        try:
+            layers.load_state_dict(trunk)
+        except RuntimeError:  # other names or shapes
+            raise BundleError(f"{path}: is not the state of torchvision's VGG16") from None
         # Its constructor knows no trunk but one that is downloaded.
         with patch.object(dists, "vgg16", lambda weights: SimpleNamespace(features=layers)):
             self._network = dists.DISTSNetwork().eval()

@@ -199,6 +199,13 @@ def test_missing_backends_are_named(tmp_path):
         scorer_named(semantic="clip", clip_directory=tmp_path)
     with pytest.raises(BundleError, match=r"lpips trunk: lacks features\.0\.weight"):
         LpipsBackend({})
+    shapes = ("0", "3", "6", "8", "10")
+    others = {f"features.{n}.{kind}": torch.zeros(1) for n in shapes for kind in ("weight", "bias")}
+    with pytest.raises(BundleError, match=r"lpips trunk: is not torchvision's AlexNet"):
+        LpipsBackend(others)
+    torch.save({"state_dict": {}}, tmp_path / "nested.pth")
+    with pytest.raises(BundleError, match=r"nested.pth: holds no weights by name"):
+        scorer_named("lpips", lpips_trunk=tmp_path / "nested.pth")
     (tmp_path / "trunk.pth").write_bytes(b"no weights")
     with pytest.raises(BundleError, match=r"trunk.pth: not readable as saved weights"):
         scorer_named("lpips", lpips_trunk=tmp_path / "trunk.pth")
@@ -255,7 +262,8 @@ def test_the_panel_has_dists_where_its_trunk_is_named(vgg_file, astronaut, tmp_p
         found = judged(astronaut, jpeg(astronaut, quality), judges=("dists",))["dists"]
         assert found == pytest.approx(expected, rel=0.01)
     assert judged(astronaut, astronaut, judges=("dists",))["dists"] == pytest.approx(0, abs=1e-5)
-    torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pth")
+    wrong = torch.load(vgg_file, weights_only=True) | {"features.0.weight": torch.zeros(1)}
+    torch.save(wrong, tmp_path / "other.pth")
     monkeypatch.setenv("NTNSIM_DISTS_TRUNK", str(tmp_path / "other.pth"))
     with pytest.raises(
         BundleError, match=r"NTNSIM_DISTS_TRUNK: .*other.pth: is not the state of torchvision's VGG16"

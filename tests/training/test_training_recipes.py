@@ -223,6 +223,7 @@ def test_designs_differ_in_what_they_say_and_are_compared_on_crops_kept_from_tra
     compare.main()
     table = pd.read_csv(prepared / "compare.csv")
     assert table["came"].tolist() == ["coarse layer", "none"] and table["crops"].tolist() == [12, 4]
+    assert (table["steps"] >= 1).all() and (table["wall_s"] > 0).all()
     assert np.isfinite(table[["mse", "patches"]]).all(axis=None) and (table["mse"] < 3).all()
     before, after = (
         AutoencoderTiny.from_pretrained(path, local_files_only=True).float().state_dict()
